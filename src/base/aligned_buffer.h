@@ -1,0 +1,47 @@
+#pragma once
+
+// Owning, zero-filled memory for step buffers, KV caches and repacked weights: 64-byte aligned (one cache
+// line, one 512-bit vector); from 2 MiB on, 2 MiB aligned with transparent huge pages asked for, because
+// streaming 4 GB through 4 KiB pages costs a TLB miss every 4 KiB.
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+namespace headway {
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  // Aborts when memory is exhausted: sizes come from checked input.
+  explicit AlignedBuffer(size_t size_bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_bytes_, other.size_bytes_);
+    return *this;
+  }
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+  ~AlignedBuffer();
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  size_t SizeBytes() const { return size_bytes_; }
+
+  // The first `count` elements as T; T must be trivial. Valid while this object lives.
+  template <class T>
+  std::span<T> As(size_t count) {
+    return {reinterpret_cast<T*>(data_), count};
+  }
+  template <class T>
+  T* Pointer() {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  size_t size_bytes_ = 0;
+};
+
+}  // namespace headway

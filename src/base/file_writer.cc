@@ -1,0 +1,173 @@
+#include "base/file_writer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/mapped_file.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A rename is durable only when the directory that holds the name is synced too.
+void SyncDirectory(const std::string& path) {
+  const int fd = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+std::string ParentOf(const std::string& path) { return fs::path(path).parent_path().string(); }
+
+}  // namespace
+
+Result<FileWriter> FileWriter::Create(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) {
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot create: {}", path, std::strerror(errno)));
+  }
+  return FileWriter(file, path);
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : file_(std::exchange(other.file_, nullptr)),
+      path_(std::move(other.path_)),
+      size_bytes_(other.size_bytes_),
+      digest_(std::move(other.digest_)) {}
+
+FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
+  std::swap(file_, other.file_);
+  std::swap(path_, other.path_);
+  std::swap(size_bytes_, other.size_bytes_);
+  std::swap(digest_, other.digest_);
+  return *this;
+}
+
+FileWriter::~FileWriter() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+Result<void> FileWriter::Failed(int error) const {
+  return Fail(ErrorCode::kIo, fmt::format("{}: cannot write: {}", path_, std::strerror(error)));
+}
+
+Result<void> FileWriter::Write(std::span<const std::byte> bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) return Failed(errno);
+  size_bytes_ += bytes.size();
+  digest_.Update(bytes);
+  return {};
+}
+
+Result<void> FileWriter::Write(std::string_view text) {
+  return Write(std::as_bytes(std::span<const char>(text.data(), text.size())));
+}
+
+Result<void> FileWriter::PadTo(uint64_t alignment_bytes) {
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  uint64_t missing = (alignment_bytes - size_bytes_ % alignment_bytes) % alignment_bytes;
+  while (missing > 0) {
+    const size_t piece = static_cast<size_t>(missing < kZeros.size() ? missing : kZeros.size());
+    HW_TRY_VOID(Write(std::span<const std::byte>(kZeros).first(piece)));
+    missing -= piece;
+  }
+  return {};
+}
+
+Result<void> FileWriter::Close() {
+  if (file_ == nullptr) return {};
+  std::FILE* file = std::exchange(file_, nullptr);
+  const bool flushed = std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
+  const int error = errno;
+  const bool closed = std::fclose(file) == 0;
+  if (!flushed) return Failed(error);
+  if (!closed) return Failed(errno);
+  return {};
+}
+
+Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool replace) {
+  std::error_code error;
+  std::string clean = target;
+  while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
+  if (fs::exists(clean, error) && !replace) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: exists already; remove it or name another directory", clean));
+  }
+  const std::string parent = ParentOf(clean);
+  if (!parent.empty()) fs::create_directories(parent, error);
+  std::string path = fmt::format("{}.partial-{}", clean, ::getpid());
+  fs::remove_all(path, error);
+  if (!fs::create_directory(path, error)) {
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot create directory: {}", path, error.message()));
+  }
+  return AtomicDirectory(std::move(clean), std::move(path));
+}
+
+AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
+    : target_(std::move(other.target_)), path_(std::exchange(other.path_, std::string())) {}
+
+AtomicDirectory& AtomicDirectory::operator=(AtomicDirectory&& other) noexcept {
+  std::swap(target_, other.target_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  std::error_code error;
+  if (!path_.empty()) fs::remove_all(path_, error);
+}
+
+Result<void> AtomicDirectory::Commit() {
+  SyncDirectory(path_);
+  std::error_code error;
+  std::string old;
+  if (fs::exists(target_, error)) {  // rename cannot replace a directory that is not empty
+    old = fmt::format("{}.old-{}", target_, ::getpid());
+    fs::rename(target_, old, error);
+  }
+  fs::rename(path_, target_, error);
+  if (error) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: cannot rename into place: {}", target_, error.message()));
+  }
+  path_.clear();
+  SyncDirectory(ParentOf(target_));
+  if (!old.empty()) fs::remove_all(old, error);
+  return {};
+}
+
+Result<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
+  HW_TRY(const MappedFile file, MappedFile::Open(path));
+  const auto bytes = file.Bytes();
+  if (bytes.size() > max_bytes) {
+    return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected at most {} bytes, found {}", path,
+                                                      max_bytes, bytes.size()));
+  }
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<void> WriteTextFileAtomically(const std::string& path, std::string_view text) {
+  const std::string temporary = fmt::format("{}.partial-{}", path, ::getpid());
+  HW_TRY(FileWriter writer, FileWriter::Create(temporary));
+  Result<void> written = writer.Write(text);
+  if (written) written = writer.Close();
+  std::error_code error;
+  if (written) fs::rename(temporary, path, error);
+  if (!written || error) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    if (!written) return written;
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot rename into place: {}", path, error.message()));
+  }
+  SyncDirectory(ParentOf(path));
+  return {};
+}
+
+}  // namespace headway

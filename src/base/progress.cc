@@ -1,0 +1,51 @@
+#include "base/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+namespace headway {
+namespace {
+
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+double Seconds(steady_clock::time_point from, steady_clock::time_point to) {
+  return duration<double>(to - from).count();
+}
+
+}  // namespace
+
+Progress::Progress(std::string label, uint64_t total, bool enabled)
+    : label_(std::move(label)),
+      total_(total),
+      enabled_(enabled),
+      terminal_(::isatty(2) != 0),
+      start_(steady_clock::now()),
+      last_draw_(start_) {}
+
+Progress::~Progress() {
+  if (!drawn_) return;
+  const std::string line = fmt::format("{}: done in {:.1f} s", label_, Seconds(start_, steady_clock::now()));
+  std::fprintf(stderr, terminal_ ? "\r\033[K%s\n" : "%s\n", line.c_str());
+}
+
+void Progress::Update(uint64_t done, const std::string& detail) {
+  if (!enabled_) return;
+  const auto now = steady_clock::now();
+  const double elapsed = Seconds(start_, now);
+  if (elapsed < 1.0 || (drawn_ && Seconds(last_draw_, now) < 0.2)) return;
+  if (drawn_ && !terminal_) return;
+  last_draw_ = now;
+  drawn_ = true;
+  const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0.0;
+  const double left = share > 0.0 ? elapsed * (1.0 - share) / share : 0.0;
+  const std::string line =
+      fmt::format("{}: {:3.0f} %  {:.0f} s left  {}", label_, 100.0 * share, left, detail);
+  std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
+  std::fflush(stderr);
+}
+
+}  // namespace headway

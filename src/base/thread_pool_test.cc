@@ -1,0 +1,55 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+namespace headway {
+namespace {
+
+class ThreadPoolTest : public testing::TestWithParam<int> {};
+
+TEST_P(ThreadPoolTest, Run_ManyGenerations_EveryMemberRunsOnce) {
+  ThreadPool pool(GetParam());
+  std::vector<int> counts(static_cast<size_t>(GetParam()), 0);
+  for (int round = 0; round < 1000; ++round) {
+    pool.Run([&](int i) { ++counts[static_cast<size_t>(i)]; });
+  }
+  for (const int count : counts) EXPECT_EQ(count, 1000);
+}
+
+TEST_P(ThreadPoolTest, Barrier_WritesBefore_AreSeenAfter) {
+  const int n = GetParam();
+  ThreadPool pool(n);
+  std::vector<int> values(static_cast<size_t>(n), 0);
+  std::vector<int> sums(static_cast<size_t>(n), 0);
+  for (int round = 1; round <= 200; ++round) {
+    pool.Run([&](int i) {
+      values[static_cast<size_t>(i)] = round * (i + 1);
+      pool.Barrier();
+      sums[static_cast<size_t>(i)] = std::accumulate(values.begin(), values.end(), 0);
+      pool.Barrier();
+    });
+    for (const int sum : sums) ASSERT_EQ(sum, round * n * (n + 1) / 2);
+  }
+}
+
+TEST_P(ThreadPoolTest, ChunkQueue_AllItems_AreTakenExactlyOnce) {
+  ThreadPool pool(GetParam());
+  ChunkQueue queue;
+  std::vector<std::atomic<int>> taken(1003);
+  pool.Run([&](int) {
+    int64_t begin = 0;
+    int64_t end = 0;
+    while (queue.Take(1003, 16, &begin, &end)) {
+      for (int64_t i = begin; i < end; ++i) taken[static_cast<size_t>(i)].fetch_add(1);
+    }
+  });
+  for (const auto& count : taken) EXPECT_EQ(count.load(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ThreadPoolTest, testing::Values(1, 2, 3, 5));
+
+}  // namespace
+}  // namespace headway
