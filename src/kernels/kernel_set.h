@@ -1,0 +1,130 @@
+#pragma once
+
+// The table of compute kernels. One KernelSet per instruction set; all of them give the same bits
+// (docs/arithmetic.md says which), so choosing one is a matter of speed only. Kernels are pure functions on plain
+// memory: no allocation, no threads, no logging. Callers split work by tiles, heads or rows.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/result.h"
+#include "tensor/data_type.h"
+#include "tensor/half.h"
+
+namespace headway::kernels {
+
+// T rows of D channels, quantised to 8 bits in blocks of 32 (docs/arithmetic.md). A view; D % 32 == 0.
+struct QuantisedRows {
+  int8_t* q = nullptr;       // [T, D]
+  float* scale = nullptr;    // [T, D / 32]
+  int32_t* sum = nullptr;    // [T, D / 32]  sum of q over the block
+  int64_t num_channels = 0;  // D
+};
+
+// y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and t in [0, num_tokens).
+struct MatMulArgs {
+  const std::byte* tiles = nullptr;  // the whole matrix: tile i at tiles + i * TileBytes(type, num_channels), 64-byte aligned
+  int64_t num_rows = 0;              // of the matrix; rows of the last tile beyond it are not written
+  int64_t num_channels = 0;          // D; a multiple of the type's block, and of 32 for quantised types
+  int64_t tile_begin = 0;
+  int64_t tile_end = 0;
+  int64_t num_tokens = 0;
+  QuantisedRows xq;         // quantised types: the activations; [num_tokens, D]
+  const float* x = nullptr;  // float types: [num_tokens, D], rows x_stride floats apart
+  int64_t x_stride = 0;
+  float* y = nullptr;  // [num_tokens, num_rows], rows y_stride floats apart
+  int64_t y_stride = 0;
+};
+
+enum class RotaryStyle : uint8_t {
+  kHalves,  // channel i pairs with i + n_rot / 2 (Phi, NeoX)
+  kPairs,   // channel 2i pairs with 2i + 1 (Llama in GGUF)
+};
+
+// Keys live in tiles of 16 positions so that 16 scores come from one vector: K[j / 16][c][j % 16]. Values are plain:
+// V[j][c]. One such pair per (layer, kv head). Capacity is a multiple of 16 positions.
+inline constexpr int64_t kKeyTile = 16;
+
+// Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads that share one kv head.
+// Token t sees positions [max(0, p - window + 1), p], p = first_position + t; window <= 0 means no limit.
+struct AttentionArgs {
+  const float* q = nullptr;  // [num_tokens, num_heads, head_dim], token rows q_stride floats apart
+  int64_t q_stride = 0;
+  const F16* k = nullptr;  // key tiles
+  const F16* v = nullptr;  // values
+  int64_t num_tokens = 0;
+  int64_t first_position = 0;
+  int64_t num_heads = 0;
+  int64_t head_dim = 0;  // a multiple of 16
+  int64_t window = 0;
+  float scale = 1.0F;
+  float* scratch = nullptr;  // AttentionScratchFloats() floats, one such area per concurrent call
+  float* out = nullptr;      // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
+  int64_t out_stride = 0;
+};
+
+// Scratch floats for calls that see up to `capacity` positions.
+int64_t AttentionScratchFloats(int64_t num_heads, int64_t head_dim, int64_t capacity);
+
+struct ArgMax {
+  int64_t index = -1;  // -1 when the range is empty
+  float value = 0.0F;
+};
+
+struct KernelSet {
+  std::string_view name;  // "reference", "avx2", "avx512"
+
+  // Products, by weight type; null where this set has none.
+  std::array<void (*)(const MatMulArgs&), kNumDataTypes> matmul{};
+
+  // Quantises row t of x (x_stride floats apart) into row t of out, t in [0, num_tokens).
+  void (*quantise_rows)(const float* x, int64_t x_stride, int64_t num_tokens, const QuantisedRows& out) = nullptr;
+
+  // y[c] = x[c] / rms(x) * gain[c]; one row of n channels. x == y is allowed.
+  void (*rms_norm)(const float* x, const float* gain, float eps, int64_t n, float* y) = nullptr;
+
+  // y[c] = silu(gate[c]) * up[c].
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+
+  // y[c] = x[c] + y[c].
+  void (*add)(const float* x, int64_t n, float* y) = nullptr;
+
+  // Rotates the first n_rot of head_dim channels of `num_heads` consecutive heads, in place.
+  // cos, sin: [n_rot / 2], for this token's position, attention factor included.
+  void (*rotary)(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot, int64_t head_dim,
+                 int64_t num_heads, float* x) = nullptr;
+
+  // Stores one position's key ([head_dim] f32) into the key tiles, and its value row.
+  void (*store_kv)(const float* k, const float* v, int64_t head_dim, int64_t position, F16* k_tiles,
+                   F16* v_rows) = nullptr;
+
+  void (*attention)(const AttentionArgs& args) = nullptr;
+
+  // The largest of values[0, n), ties to the lowest index. NaN-free input.
+  ArgMax (*argmax)(const float* values, int64_t n) = nullptr;
+
+  // argmax over i of values[i] * inverse_temperature + gumbel(seed, position, first_id + i) (kernels/noise.h); the returned
+  // value is the perturbed one. -infinity entries never win unless all are.
+  ArgMax (*gumbel_argmax)(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
+                          uint64_t position, int64_t first_id) = nullptr;
+
+  // True when all of values[0, n) are finite.
+  bool (*all_finite)(const float* values, int64_t n) = nullptr;
+};
+
+// The sets this processor can run, fastest first; the last is "reference", which is complete.
+std::array<const KernelSet*, 4> SupportedSets();  // padded with nullptr
+
+// The set to use. `forced` is "", or the name of a set (the environment variable HEADWAY_CPU): then exactly that one.
+// A field that a set lacks is taken from the next slower set; ServedBy() tells. Errors: kInvalidInput (unknown name,
+// with the known ones), kUnsupported (this processor lacks the instructions, naming them).
+struct SelectedKernels {
+  KernelSet kernels;  // complete
+  // Which set serves the products of each type.
+  std::array<std::string_view, kNumDataTypes> matmul_served_by{};
+};
+Result<SelectedKernels> SelectKernels(std::string_view forced);
+
+}  // namespace headway::kernels
