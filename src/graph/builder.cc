@@ -1,0 +1,82 @@
+#include "graph/builder.h"
+
+namespace headway::graph {
+
+ValueId Builder::NewValue(const std::string& name, bool is_ids, int64_t channels) {
+  graph_.values.push_back({.name = name, .is_ids = is_ids, .channels = channels});
+  return static_cast<ValueId>(graph_.values.size() - 1);
+}
+
+ValueId Builder::AddNode(const std::string& name, Op op, std::vector<ValueId> inputs,
+                         std::vector<WeightId> weights, Attributes attributes, int64_t channels) {
+  const ValueId output = NewValue(name, false, channels);
+  graph_.nodes.push_back({.op = op,
+                          .inputs = std::move(inputs),
+                          .weights = std::move(weights),
+                          .output = output,
+                          .attributes = attributes,
+                          .stage = stage_});
+  return output;
+}
+
+ValueId Builder::TokenIds(const std::string& name) {
+  const ValueId id = NewValue(name, true, 1);
+  graph_.inputs.push_back(id);
+  return id;
+}
+
+ValueId Builder::Input(const std::string& name, int64_t channels) {
+  const ValueId id = NewValue(name, false, channels);
+  graph_.inputs.push_back(id);
+  return id;
+}
+
+WeightId Builder::AddWeight(Weight weight) {
+  graph_.weights.push_back(std::move(weight));
+  return static_cast<WeightId>(graph_.weights.size() - 1);
+}
+
+ValueId Builder::Embedding(const std::string& name, ValueId ids, WeightId table) {
+  return AddNode(name, Op::kEmbedding, {ids}, {table}, {}, WeightOf(table).shape.Columns());
+}
+
+ValueId Builder::RmsNorm(const std::string& name, ValueId x, WeightId gain, float eps) {
+  return AddNode(name, Op::kRmsNorm, {x}, {gain}, RmsNormAttributes{.eps = eps}, Channels(x));
+}
+
+ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight) {
+  return AddNode(name, Op::kLinear, {x}, {weight}, {}, WeightOf(weight).shape[0]);
+}
+
+ValueId Builder::Slice(const std::string& name, ValueId x, int64_t begin, int64_t end) {
+  return AddNode(name, Op::kSlice, {x}, {}, SliceAttributes{.begin = begin, .end = end}, end - begin);
+}
+
+ValueId Builder::Rotary(const std::string& name, ValueId x, RotaryAttributes attributes) {
+  return AddNode(name, Op::kRotary, {x}, {}, attributes, Channels(x));
+}
+
+ValueId Builder::Attention(const std::string& name, ValueId q, ValueId k, ValueId v,
+                           AttentionAttributes attributes) {
+  return AddNode(name, Op::kAttention, {q, k, v}, {}, attributes, Channels(q));
+}
+
+ValueId Builder::Silu(const std::string& name, ValueId x) {
+  return AddNode(name, Op::kSilu, {x}, {}, {}, Channels(x));
+}
+
+ValueId Builder::Mul(const std::string& name, ValueId x, ValueId y) {
+  return AddNode(name, Op::kMul, {x, y}, {}, {}, Channels(x));
+}
+
+ValueId Builder::Add(const std::string& name, ValueId x, ValueId y) {
+  return AddNode(name, Op::kAdd, {x, y}, {}, {}, Channels(x));
+}
+
+Result<Graph> Builder::Finish() {
+  Graph graph = std::exchange(graph_, Graph{});
+  HW_TRY_VOID(Verify(graph));
+  return graph;
+}
+
+}  // namespace headway::graph

@@ -1,0 +1,165 @@
+#include "manifest/json_io.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+
+namespace headway {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string DigestOf(const Json& without_digest) {
+  const std::string text = without_digest.dump();
+  return DigestHex(std::as_bytes(std::span<const char>(text.data(), text.size())));
+}
+
+Json ToJsonValue(const FileEntry& file) {
+  return Json{{"path", file.path}, {"bytes", file.bytes}, {"digest", file.digest}};
+}
+
+FileEntry FileFromJson(const Json& json) {
+  return {.path = json.at("path").get<std::string>(),
+          .bytes = json.at("bytes").get<uint64_t>(),
+          .digest = json.at("digest").get<std::string>()};
+}
+
+Json ToJsonValue(const ModelConfig& model) {
+  return Json{{"architecture", model.architecture},
+              {"name", model.name},
+              {"hidden_size", model.hidden_size},
+              {"intermediate_size", model.intermediate_size},
+              {"num_hidden_layers", model.num_hidden_layers},
+              {"num_attention_heads", model.num_attention_heads},
+              {"num_key_value_heads", model.num_key_value_heads},
+              {"head_dim", model.head_dim},
+              {"vocab_size", model.vocab_size},
+              {"max_position_embeddings", model.max_position_embeddings},
+              {"sliding_window", model.sliding_window},
+              {"rms_norm_eps", model.rms_norm_eps},
+              {"tie_word_embeddings", model.tie_word_embeddings},
+              {"rotary_dim", model.rotary_dim},
+              {"rope_pairs", model.rope_pairs},
+              {"rope_theta", model.rope_theta},
+              {"rope_linear_factor", model.rope_linear_factor},
+              {"original_max_position_embeddings", model.original_max_position_embeddings},
+              {"rope_attention_factor", model.rope_attention_factor},
+              {"rope_short_factors", model.rope_short_factors},
+              {"rope_long_factors", model.rope_long_factors}};
+}
+
+ModelConfig ModelFromJson(const Json& json) {
+  ModelConfig model;
+  const auto read = [&json](const char* key, auto* field) { json.at(key).get_to(*field); };
+  read("architecture", &model.architecture);
+  read("name", &model.name);
+  read("hidden_size", &model.hidden_size);
+  read("intermediate_size", &model.intermediate_size);
+  read("num_hidden_layers", &model.num_hidden_layers);
+  read("num_attention_heads", &model.num_attention_heads);
+  read("num_key_value_heads", &model.num_key_value_heads);
+  read("head_dim", &model.head_dim);
+  read("vocab_size", &model.vocab_size);
+  read("max_position_embeddings", &model.max_position_embeddings);
+  read("sliding_window", &model.sliding_window);
+  read("rms_norm_eps", &model.rms_norm_eps);
+  read("tie_word_embeddings", &model.tie_word_embeddings);
+  read("rotary_dim", &model.rotary_dim);
+  read("rope_pairs", &model.rope_pairs);
+  read("rope_theta", &model.rope_theta);
+  read("rope_linear_factor", &model.rope_linear_factor);
+  read("original_max_position_embeddings", &model.original_max_position_embeddings);
+  read("rope_attention_factor", &model.rope_attention_factor);
+  read("rope_short_factors", &model.rope_short_factors);
+  read("rope_long_factors", &model.rope_long_factors);
+  return model;
+}
+
+Json ToJsonValue(const HeadSpec& head) {
+  Json shards = Json::array();
+  for (const HeadShard& shard : head.shards) {
+    Json json{{"shard_index", shard.shard_index}, {"vocab_start", shard.vocab_start}, {"vocab_end", shard.vocab_end}};
+    json.update(ToJsonValue(shard.file));
+    shards.push_back(std::move(json));
+  }
+  return Json{{"kind", head.kind}, {"shards", std::move(shards)}};
+}
+
+HeadSpec HeadFromJson(const Json& json) {
+  HeadSpec head{.kind = json.at("kind").get<std::string>(), .shards = {}};
+  for (const Json& shard : json.at("shards")) {
+    head.shards.push_back({.shard_index = shard.at("shard_index").get<int64_t>(),
+                           .vocab_start = shard.at("vocab_start").get<int64_t>(),
+                           .vocab_end = shard.at("vocab_end").get<int64_t>(),
+                           .file = FileFromJson(shard)});
+  }
+  return head;
+}
+
+Manifest FromJson(const Json& json) {
+  Manifest manifest;
+  manifest.producer = json.at("producer").get<std::string>();
+  manifest.source_file = json.at("source").at("file").get<std::string>();
+  manifest.source_digest = json.at("source").at("digest").get<std::string>();
+  manifest.device = json.at("device").get<std::string>();
+  manifest.model = ModelFromJson(json.at("model"));
+  manifest.tokenizer = FileFromJson(json.at("tokenizer"));
+  if (!json.at("embedding").is_null()) manifest.embedding = FileFromJson(json.at("embedding"));
+  for (const Json& shard : json.at("layers")) {
+    manifest.layers.push_back({.start = shard.at("start").get<int64_t>(),
+                               .end = shard.at("end").get<int64_t>(),
+                               .file = FileFromJson(shard)});
+  }
+  for (const Json& head : json.at("heads")) manifest.heads.push_back(HeadFromJson(head));
+  return manifest;
+}
+
+}  // namespace
+
+std::string ToJson(const Manifest& manifest) {
+  Json layers = Json::array();
+  for (const LayerShard& shard : manifest.layers) {
+    Json json{{"start", shard.start}, {"end", shard.end}};
+    json.update(ToJsonValue(shard.file));
+    layers.push_back(std::move(json));
+  }
+  Json heads = Json::array();
+  for (const HeadSpec& head : manifest.heads) heads.push_back(ToJsonValue(head));
+  Json json{{"schema", Manifest::kSchema},
+            {"producer", manifest.producer},
+            {"source", Json{{"file", manifest.source_file}, {"digest", manifest.source_digest}}},
+            {"device", manifest.device},
+            {"model", ToJsonValue(manifest.model)},
+            {"tokenizer", ToJsonValue(manifest.tokenizer)},
+            {"embedding", manifest.embedding ? ToJsonValue(*manifest.embedding) : Json(nullptr)},
+            {"layers", std::move(layers)},
+            {"heads", std::move(heads)}};
+  const std::string digest = DigestOf(json);
+  json["digest"] = digest;
+  return json.dump(1) + "\n";
+}
+
+Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where) {
+  try {
+    Json json = Json::parse(text);
+    const int schema = json.at("schema").get<int>();
+    if (schema != Manifest::kSchema) {
+      return Fail(ErrorCode::kUnsupported, fmt::format("{}: expected schema {}, found {} (pack again with this version)",
+                                                       where, Manifest::kSchema, schema));
+    }
+    const std::string digest = json.at("digest").get<std::string>();
+    json.erase("digest");
+    const std::string found = DigestOf(json);
+    if (digest != found) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("{}: expected digest {}, found {} (altered by hand or damaged)", where, digest, found));
+    }
+    return FromJson(json);
+  } catch (const nlohmann::json::exception& error) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: not a manifest: {}", where, error.what()));
+  }
+}
+
+}  // namespace headway

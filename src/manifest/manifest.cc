@@ -1,0 +1,124 @@
+#include "manifest/manifest.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+
+#include "base/digest.h"
+#include "base/file_writer.h"
+#include "manifest/json_io.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;
+
+tl::unexpected<Error> Corrupt(const std::string& where, const std::string& message) {
+  return Fail(ErrorCode::kCorrupt, fmt::format("{}: {}", where, message));
+}
+
+bool IsSafePath(const std::string& path) {
+  if (path.empty() || path.front() == '/') return false;
+  for (const fs::path& part : fs::path(path)) {
+    if (part == "..") return false;
+  }
+  return true;
+}
+
+Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
+  int64_t next = 0;
+  for (const LayerShard& shard : manifest.layers) {
+    if (shard.start != next || shard.end <= shard.start) {
+      return Corrupt(where, fmt::format("layer shards: expected the next one to start at layer {}, found [{}, {})",
+                                        next, shard.start, shard.end));
+    }
+    next = shard.end;
+  }
+  if (next != manifest.model.num_hidden_layers) {
+    return Corrupt(where, fmt::format("layer shards: expected layers [0, {}), found [0, {})",
+                                      manifest.model.num_hidden_layers, next));
+  }
+  if (manifest.heads.empty()) return Corrupt(where, "expected at least one head, found none");
+  for (const HeadSpec& head : manifest.heads) {
+    int64_t row = 0;
+    for (const HeadShard& shard : head.shards) {
+      if (shard.vocab_start != row || shard.vocab_end <= shard.vocab_start) {
+        return Corrupt(where, fmt::format("head {}: expected the next shard to start at token {}, found [{}, {})",
+                                          head.kind, row, shard.vocab_start, shard.vocab_end));
+      }
+      row = shard.vocab_end;
+    }
+    if (row != manifest.model.vocab_size) {
+      return Corrupt(where, fmt::format("head {}: expected tokens [0, {}), found [0, {})", head.kind,
+                                        manifest.model.vocab_size, row));
+    }
+  }
+  return {};
+}
+
+std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
+  std::vector<const FileEntry*> files = {&manifest.tokenizer};
+  if (manifest.embedding) files.push_back(&*manifest.embedding);
+  for (const LayerShard& shard : manifest.layers) files.push_back(&shard.file);
+  for (const HeadSpec& head : manifest.heads) {
+    for (const HeadShard& shard : head.shards) files.push_back(&shard.file);
+  }
+  return files;
+}
+
+Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool verify_contents) {
+  const std::string path = (fs::path(directory) / file.path).string();
+  std::error_code error;
+  const uint64_t found = fs::file_size(path, error);
+  if (error) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: the manifest lists this file, but it cannot be read: {}",
+                                                 path, error.message()));
+  }
+  if (found != file.bytes) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected {} bytes, found {} (truncated or replaced; pack again)", path, file.bytes,
+                            found));
+  }
+  if (!verify_contents) return {};
+  HW_TRY(const std::string digest, FileDigestHex(path));
+  if (digest != file.digest) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected digest {}, found {} (altered; pack again)", path, file.digest, digest));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Manifest> ManifestFromJson(const std::string& text, const std::string& where) {
+  HW_TRY(Manifest manifest, ParseManifestJson(text, where));
+  for (const FileEntry* file : AllFiles(manifest)) {
+    if (!IsSafePath(file->path)) {
+      return Corrupt(where, fmt::format("expected a path inside the package, found '{}'", file->path));
+    }
+  }
+  HW_TRY_VOID(CheckCoverage(manifest, where));
+  return manifest;
+}
+
+Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents) {
+  const std::string path = (fs::path(directory) / kManifestFileName).string();
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{}: expected a package (a directory with {}), found none; make one with 'headway pack'",
+                            directory, kManifestFileName));
+  }
+  HW_TRY(const std::string text, ReadTextFile(path, kMaxManifestBytes));
+  HW_TRY(Manifest manifest, ManifestFromJson(text, path));
+  std::set<std::string> checked;
+  for (const FileEntry* file : AllFiles(manifest)) {
+    if (checked.insert(file->path).second) HW_TRY_VOID(CheckFile(directory, *file, verify_contents));
+  }
+  return manifest;
+}
+
+}  // namespace headway

@@ -1,0 +1,75 @@
+#pragma once
+
+// manifest.json: what a package holds and what may be expected of it. This folder reads, writes and checks it; it
+// knows neither graphs nor weights. Schema: docs/formats/manifest.md.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "manifest/model_config.h"
+
+namespace headway {
+
+// A file of the package. `path` is relative to the manifest, without "..".
+struct FileEntry {
+  std::string path;
+  uint64_t bytes = 0;
+  std::string digest;  // XXH3-128, hexadecimal
+  friend bool operator==(const FileEntry&, const FileEntry&) = default;
+};
+
+// Fused transformer layers [start, end).
+struct LayerShard {
+  int64_t start = 0;
+  int64_t end = 0;
+  FileEntry file;
+  friend bool operator==(const LayerShard&, const LayerShard&) = default;
+};
+
+// Rows [vocab_start, vocab_end) of the LM head.
+struct HeadShard {
+  int64_t shard_index = 0;
+  int64_t vocab_start = 0;
+  int64_t vocab_end = 0;
+  FileEntry file;
+  friend bool operator==(const HeadShard&, const HeadShard&) = default;
+};
+
+struct HeadSpec {
+  std::string kind;  // "full:4"
+  std::vector<HeadShard> shards;
+  friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
+};
+
+struct Manifest {
+  static constexpr int kSchema = 1;
+
+  std::string producer;       // "headway 0.1.0"
+  std::string source_file;    // the model file's name, for people
+  std::string source_digest;  // identifies its contents
+  std::string device;         // "cpu"
+  ModelConfig model;
+  FileEntry tokenizer;                  // a GGUF with metadata only
+  std::optional<FileEntry> embedding;   // absent: rows are read from the first head (tied)
+  std::vector<LayerShard> layers;       // ascending, without gap or overlap
+  std::vector<HeadSpec> heads;          // the first is the default
+  friend bool operator==(const Manifest&, const Manifest&) = default;
+};
+
+// The text of manifest.json, its own digest included. Deterministic.
+std::string ToJson(const Manifest& manifest);
+
+// Parses and checks schema version, digest, coverage of layers and vocabulary, and paths. `where` names the file in
+// messages. Errors: kCorrupt, kUnsupported (schema).
+Result<Manifest> ManifestFromJson(const std::string& text, const std::string& where);
+
+// Reads DIRECTORY/manifest.json and checks that every file exists with its size; with `verify_contents` also the
+// digests (reads everything). Errors: kNotFound (not a package), kCorrupt.
+Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents);
+
+inline constexpr const char* kManifestFileName = "manifest.json";
+
+}  // namespace headway

@@ -1,0 +1,126 @@
+#include "manifest/manifest.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "base/file_writer.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+Manifest Example() {
+  Manifest manifest;
+  manifest.producer = "headway test";
+  manifest.source_file = "model.gguf";
+  manifest.source_digest = "00";
+  manifest.device = "cpu";
+  manifest.model.architecture = "phi3";
+  manifest.model.num_hidden_layers = 12;
+  manifest.model.vocab_size = 100;
+  manifest.model.rms_norm_eps = 1e-5F;
+  manifest.model.rope_theta = 10000.0;
+  manifest.model.rope_long_factors = {1.0F, 2.5F};
+  manifest.tokenizer = {.path = "tokenizer.gguf", .bytes = 3, .digest = "aa"};
+  manifest.layers.push_back({.start = 0, .end = 6, .file = {.path = "a.shard", .bytes = 1, .digest = "bb"}});
+  manifest.layers.push_back({.start = 6, .end = 12, .file = {.path = "b.shard", .bytes = 1, .digest = "cc"}});
+  HeadSpec head{.kind = "full:1", .shards = {}};
+  head.shards.push_back({.shard_index = 0, .vocab_start = 0, .vocab_end = 100, .file = {"h.shard", 1, "dd"}});
+  manifest.heads.push_back(head);
+  return manifest;
+}
+
+std::string MessageOf(const Manifest& manifest) {
+  const auto result = ManifestFromJson(ToJson(manifest), "m.json");
+  return result ? "" : result.error().message;
+}
+
+TEST(ManifestTest, Json_RoundTrip_IsEqualAndDeterministic) {
+  const Manifest manifest = Example();
+  const auto back = ManifestFromJson(ToJson(manifest), "m.json");
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, manifest);
+  EXPECT_EQ(ToJson(*back), ToJson(manifest));
+}
+
+TEST(ManifestTest, Json_OneCharacterChanged_DigestDiffers) {
+  std::string text = ToJson(Example());
+  text.replace(text.find("\"cpu\""), 5, "\"gpu\"");
+  const auto result = ManifestFromJson(text, "m.json");
+  ASSERT_FALSE(result.has_value());
+  EXPECT_NE(result.error().message.find("expected digest"), std::string::npos);
+}
+
+TEST(ManifestTest, Json_Garbage_SaysNotAManifest) {
+  for (const std::string text : {"", "{", "[]", "{\"schema\": \"x\"}", "null", "{\"schema\": 1, \"digest\": 3}"}) {
+    const auto result = ManifestFromJson(text, "m.json");
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(result.error().code, ErrorCode::kCorrupt) << text;
+  }
+}
+
+TEST(ManifestTest, Coverage_GapOverlapShort_AreNamed) {
+  Manifest gap = Example();
+  gap.layers[1].start = 7;
+  EXPECT_NE(MessageOf(gap).find("expected the next one to start at layer 6, found [7, 12)"), std::string::npos);
+  Manifest overlap = Example();
+  overlap.layers[1].start = 5;
+  EXPECT_NE(MessageOf(overlap).find("start at layer 6, found [5, 12)"), std::string::npos);
+  Manifest short_cover = Example();
+  short_cover.layers.pop_back();
+  EXPECT_NE(MessageOf(short_cover).find("expected layers [0, 12), found [0, 6)"), std::string::npos);
+  Manifest head = Example();
+  head.heads[0].shards[0].vocab_end = 99;
+  EXPECT_NE(MessageOf(head).find("expected tokens [0, 100), found [0, 99)"), std::string::npos);
+}
+
+TEST(ManifestTest, Path_OutsideThePackage_IsRefused) {
+  for (const std::string path : {"../x", "/etc/passwd", "a/../../b", ""}) {
+    Manifest manifest = Example();
+    manifest.layers[0].file.path = path;
+    EXPECT_NE(MessageOf(manifest).find("expected a path inside the package"), std::string::npos) << path;
+  }
+}
+
+TEST(ManifestTest, OpenManifest_MissingTruncatedAltered_AreToldApart) {
+  const std::string directory = testing::TempDir() + "headway_manifest_open";
+  fs::remove_all(directory);
+  fs::create_directories(directory);
+  const auto missing = OpenManifest(directory, false);
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_NE(missing.error().message.find("expected a package"), std::string::npos);
+
+  Manifest manifest = Example();
+  const auto write = [&](FileEntry* file, const std::string& text) {
+    ASSERT_TRUE(WriteTextFileAtomically(directory + "/" + file->path, text).has_value());
+    file->bytes = text.size();
+    file->digest = *FileDigestHex(directory + "/" + file->path);
+  };
+  write(&manifest.tokenizer, "tok");
+  write(&manifest.layers[0].file, "layers a");
+  write(&manifest.layers[1].file, "layers b");
+  write(&manifest.heads[0].shards[0].file, "head");
+  ASSERT_TRUE(WriteTextFileAtomically(directory + "/manifest.json", ToJson(manifest)).has_value());
+  EXPECT_TRUE(OpenManifest(directory, true).has_value());
+
+  ASSERT_TRUE(WriteTextFileAtomically(directory + "/b.shard", "layers c").has_value());
+  EXPECT_TRUE(OpenManifest(directory, false).has_value());
+  const auto altered = OpenManifest(directory, true);
+  ASSERT_FALSE(altered.has_value());
+  EXPECT_NE(altered.error().message.find("expected digest"), std::string::npos);
+
+  ASSERT_TRUE(WriteTextFileAtomically(directory + "/b.shard", "lay").has_value());
+  const auto truncated = OpenManifest(directory, false);
+  ASSERT_FALSE(truncated.has_value());
+  EXPECT_NE(truncated.error().message.find("expected 8 bytes, found 3"), std::string::npos);
+
+  fs::remove(directory + "/b.shard");
+  EXPECT_FALSE(OpenManifest(directory, false).has_value());
+  fs::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace headway
