@@ -15,13 +15,44 @@
 
 namespace headway::kernels {
 
-// T rows of D channels, quantised to 8 bits in blocks of 32 (docs/arithmetic.md). A view; D % 32 == 0.
-struct QuantisedRows {
-  int8_t* q = nullptr;       // [T, D]
-  float* scale = nullptr;    // [T, D / 32]
-  int32_t* sum = nullptr;    // [T, D / 32]  sum of q over the block
-  int64_t num_channels = 0;  // D
+// One block of 32 channels of one token, quantised to 8 bits, with every number a product derives from it: one cache
+// line, so that a kernel needs a single pointer for T tokens (docs/arithmetic.md).
+struct alignas(64) ActivationBlock {
+  int8_t q[32];
+  float scale;           // d
+  float scaled_sum;      // f32(sum of q) * d
+  int32_t offset_q8;     // -128 * sum of q: where the integer accumulator of a product starts when the weights are
+  int32_t offset_q5;     // -16 * sum              stored as unsigned codes
+  int32_t offset_q4;     // -8 * sum
+  int32_t offset_q6[2];  // -32 * sum over channels 0-15, 16-31
+  int32_t unused;        // zero
 };
+static_assert(sizeof(ActivationBlock) == 64);
+
+// T tokens of D channels, quantised; D % 32 == 0. A view on memory of QuantisedRowsBytes(T, D) bytes, 64-byte aligned.
+// Tokens are stored in groups of 8 (the last group may be narrower): [group][block][token of the group], so
+// the layout depends on T, and a product takes all the tokens that were quantised together.
+struct QuantisedRows {
+  static constexpr int64_t kGroup = 8;
+
+  ActivationBlock* blocks = nullptr;
+  int64_t num_tokens = 0;    // T
+  int64_t num_channels = 0;  // D
+
+  // Tokens in the group of token t; two blocks of one token are that many elements apart.
+  int64_t GroupWidth(int64_t t) const {
+    const int64_t first = t / kGroup * kGroup;
+    return num_tokens - first < kGroup ? num_tokens - first : kGroup;
+  }
+  // Block b of token t.
+  ActivationBlock* Block(int64_t t, int64_t b) const {
+    return blocks + t / kGroup * kGroup * (num_channels / 32) + b * GroupWidth(t) + t % kGroup;
+  }
+};
+
+constexpr int64_t QuantisedRowsBytes(int64_t num_tokens, int64_t num_channels) {
+  return num_tokens * (num_channels / 32) * static_cast<int64_t>(sizeof(ActivationBlock));
+}
 
 // y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and t in [0, num_tokens).
 struct MatMulArgs {
@@ -31,7 +62,7 @@ struct MatMulArgs {
   int64_t tile_begin = 0;
   int64_t tile_end = 0;
   int64_t num_tokens = 0;
-  QuantisedRows xq;         // quantised types: the activations; [num_tokens, D]
+  QuantisedRows xq;          // quantised types: the activations; [num_tokens, D]
   const float* x = nullptr;  // float types: [num_tokens, D], rows x_stride floats apart
   int64_t x_stride = 0;
   float* y = nullptr;  // [num_tokens, num_rows], rows y_stride floats apart
@@ -79,8 +110,9 @@ struct KernelSet {
   // Products, by weight type; null where this set has none.
   std::array<void (*)(const MatMulArgs&), kNumDataTypes> matmul{};
 
-  // Quantises row t of x (x_stride floats apart) into row t of out, t in [0, num_tokens).
-  void (*quantise_rows)(const float* x, int64_t x_stride, int64_t num_tokens, const QuantisedRows& out) = nullptr;
+  // Quantises tokens [token_begin, token_end) of x (token t at x + t * x_stride) into those of out.
+  void (*quantise_rows)(const float* x, int64_t x_stride, int64_t token_begin, int64_t token_end,
+                        const QuantisedRows& out) = nullptr;
 
   // y[c] = x[c] / rms(x) * gain[c]; one row of n channels. x == y is allowed.
   void (*rms_norm)(const float* x, const float* gain, float eps, int64_t n, float* y) = nullptr;
