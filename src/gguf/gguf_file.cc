@@ -1,0 +1,62 @@
+#include "gguf/gguf_file.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace headway::gguf {
+namespace {
+
+constexpr std::string_view kSupportedTypes = "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K";
+
+}  // namespace
+
+Result<GgufFile> GgufFile::Open(const std::string& path) {
+  auto mapping = MappedFile::Open(path);
+  if (!mapping) return Prefixed(mapping.error(), "gguf");
+  HW_TRY(GgufFile file, Parse(mapping->Bytes(), path));
+  file.mapping_ = *std::move(mapping);
+  return file;
+}
+
+Result<GgufFile> GgufFile::Parse(std::span<const std::byte> bytes, std::string name) {
+  auto directory = ParseDirectory(bytes);
+  if (!directory) return Prefixed(directory.error(), "gguf: " + name);
+  GgufFile file;
+  file.path_ = std::move(name);
+  file.bytes_ = bytes;
+  file.directory_ = *std::move(directory);
+  return file;
+}
+
+const Value* GgufFile::Find(std::string_view key) const {
+  const auto found = directory_.metadata_index.find(key);
+  return found == directory_.metadata_index.end() ? nullptr
+                                                  : &directory_.metadata[found->second].value;
+}
+
+const TensorInfo* GgufFile::FindTensor(std::string_view name) const {
+  const auto found = directory_.tensor_index.find(name);
+  return found == directory_.tensor_index.end() ? nullptr : &directory_.tensors[found->second];
+}
+
+Result<ConstTensorView> GgufFile::GetTensor(std::string_view name) const {
+  const TensorInfo* tensor = FindTensor(name);
+  if (tensor == nullptr) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("gguf: {}: tensor {}: missing ({} tensors in the file)", path_,
+                            Quoted(name), Tensors().size()));
+  }
+  if (!tensor->type) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})", path_,
+                            Quoted(name), tensor->TypeName(), kSupportedTypes));
+  }
+  return ConstTensorView{.type = *tensor->type,
+                         .shape = tensor->shape,
+                         .row_stride_bytes = RowBytes(*tensor->type, tensor->shape.Columns()),
+                         .data = bytes_.data() + tensor->offset_bytes,
+                         .name = tensor->name};
+}
+
+}  // namespace headway::gguf
