@@ -1,0 +1,43 @@
+#include "tokenizer/token_table.h"
+
+#include <bit>
+#include <functional>
+
+#include "base/check.h"
+
+namespace headway::tokenizer {
+namespace {
+
+uint32_t HashOf(std::string_view text) {
+  const uint64_t hash = std::hash<std::string_view>()(text);
+  return static_cast<uint32_t>(hash ^ hash >> 32);
+}
+
+}  // namespace
+
+TokenTable::TokenTable(size_t capacity) : slots_(std::bit_ceil(capacity * 2 + 2)) {}
+
+// The slot that holds `text`, or the empty one where it belongs. At most half of the slots are
+// used, so there always is one.
+size_t TokenTable::Locate(std::string_view text, uint32_t hash) const {
+  const size_t mask = slots_.size() - 1;
+  size_t i = hash & mask;
+  while (slots_[i].id >= 0 && (slots_[i].hash != hash || slots_[i].text != text))
+    i = (i + 1) & mask;
+  return i;
+}
+
+int32_t TokenTable::Insert(std::string_view text, int32_t id) {
+  HW_DCHECK(id >= 0, "negative ids mark empty slots");
+  const uint32_t hash = HashOf(text);
+  Slot& slot = slots_[Locate(text, hash)];
+  if (slot.id >= 0) return slot.id;
+  slot = {text, hash, id};
+  return -1;
+}
+
+int32_t TokenTable::Find(std::string_view text) const {
+  return slots_[Locate(text, HashOf(text))].id;
+}
+
+}  // namespace headway::tokenizer

@@ -1,0 +1,252 @@
+#include "tokenizer/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/digest.h"
+#include "tokenizer/byte_alphabet.h"
+
+namespace headway::tokenizer {
+namespace {
+
+constexpr std::array<std::string_view, 6> kEndNames = {
+    "<|end|>", "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"};
+
+bool IsAsciiSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// "<0x0A>" -> 10.
+std::optional<uint8_t> ParseByteToken(std::string_view text) {
+  if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return std::nullopt;
+  uint8_t byte = 0;
+  const auto [end, error] = std::from_chars(text.data() + 3, text.data() + 5, byte, 16);
+  if (error != std::errc() || end != text.data() + 5) return std::nullopt;
+  return byte;
+}
+
+std::string WithSpaces(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const size_t mark = std::min(text.find(kSpaceMark), text.size());
+    result += text.substr(0, mark);
+    if (mark < text.size()) result.push_back(' ');
+    text.remove_prefix(std::min(text.size(), mark + kSpaceMark.size()));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
+  HW_TRY_VOID(CheckVocabulary(vocabulary));
+  Tokenizer tokenizer(std::move(vocabulary));
+  HW_TRY_VOID(tokenizer.IndexTokens());
+  HW_TRY_VOID(tokenizer.StoreTokenBytes());
+  tokenizer.AddSpecials();
+  const Vocabulary& words = tokenizer.vocabulary_;
+  if (words.model == "gpt2") {
+    HW_TRY(auto encoder, BytePairEncoder::Create(words, tokenizer.texts_, tokenizer.token_bytes_));
+    tokenizer.byte_pair_.emplace(std::move(encoder));
+  } else {
+    std::array<int32_t, 256> byte_ids{};
+    byte_ids.fill(-1);
+    for (int32_t id = 0; id < tokenizer.VocabSize(); ++id) {
+      if (const auto byte = tokenizer.ByteOf(id)) byte_ids[*byte] = id;
+    }
+    tokenizer.sentence_piece_.emplace(SentencePieceEncoder::Create(words, byte_ids));
+  }
+  tokenizer.ComputeDigest();
+  return tokenizer;
+}
+
+Result<void> Tokenizer::IndexTokens() {
+  texts_ = TokenTable(vocabulary_.tokens.size());
+  for (int32_t id = 0; id < VocabSize(); ++id) {
+    const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
+    const int32_t other = texts_.Insert(text, id);
+    if (other < 0) continue;
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("tokenizer: tokens {} and {}: expected different texts, found '{}' twice",
+                    other, id, text));
+  }
+  return {};
+}
+
+// A file without types (all tokens normal) still has byte tokens, known by their text.
+std::optional<uint8_t> Tokenizer::ByteOf(int32_t id) const {
+  const bool may_be_byte = vocabulary_.Type(id) == TokenType::kByte ||
+                           (vocabulary_.types.empty() && vocabulary_.model == "llama");
+  if (!may_be_byte) return std::nullopt;
+  return ParseByteToken(vocabulary_.tokens[static_cast<size_t>(id)]);
+}
+
+Result<void> Tokenizer::StoreTokenBytes() {
+  size_t total = 0;
+  for (const std::string& text : vocabulary_.tokens) total += text.size();
+  arena_.reserve(total);  // no token's bytes are longer than its text, so arena_ never moves below
+  token_bytes_.reserve(vocabulary_.tokens.size());
+  const bool byte_level = vocabulary_.model == "gpt2";
+  for (int32_t id = 0; id < VocabSize(); ++id) {
+    const TokenType type = vocabulary_.Type(id);
+    std::string bytes = vocabulary_.tokens[static_cast<size_t>(id)];
+    if (const auto byte = ByteOf(id)) {
+      bytes.assign(1, static_cast<char>(*byte));
+    } else if (type == TokenType::kByte) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("tokenizer: byte token {}: expected '<0x00>' to '<0xFF>', found '{}'",
+                              id, bytes));
+    } else if (byte_level && type == TokenType::kNormal) {
+      // Text outside the byte alphabet stands for itself.
+      if (auto decoded = FromByteAlphabet(bytes)) bytes = *std::move(decoded);
+    } else if (!byte_level && !vocabulary_.IsSpecial(id)) {
+      bytes = WithSpaces(bytes);
+    }
+    const size_t begin = arena_.size();
+    arena_.insert(arena_.end(), bytes.begin(), bytes.end());
+    token_bytes_.emplace_back(arena_.data() + begin, bytes.size());
+  }
+  return {};
+}
+
+void Tokenizer::AddSpecials() {
+  for (int32_t id = 0; id < VocabSize(); ++id) {
+    const bool special = vocabulary_.IsSpecial(id);
+    if (!special && vocabulary_.Type(id) != TokenType::kUserDefined) continue;
+    const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
+    specials_.Add(text, id, special);
+    if (special && std::find(kEndNames.begin(), kEndNames.end(), text) != kEndNames.end()) {
+      end_ids_.push_back(id);
+    }
+  }
+  if (vocabulary_.eos_id) end_ids_.push_back(*vocabulary_.eos_id);
+  end_ids_.insert(end_ids_.end(), vocabulary_.extra_end_ids.begin(),
+                  vocabulary_.extra_end_ids.end());
+  std::sort(end_ids_.begin(), end_ids_.end());
+  end_ids_.erase(std::unique(end_ids_.begin(), end_ids_.end()), end_ids_.end());
+}
+
+void Tokenizer::ComputeDigest() {
+  StreamingDigest digest;
+  const auto add = [&](std::string_view text) {
+    const uint64_t length = text.size();
+    digest.Update(std::as_bytes(std::span(&length, 1)));
+    digest.Update(std::as_bytes(std::span(text.data(), text.size())));
+  };
+  add(vocabulary_.model);
+  for (const std::string& token : vocabulary_.tokens) add(token);
+  for (const std::string& merge : vocabulary_.merges) add(merge);
+  if (vocabulary_.model == "llama") digest.Update(std::as_bytes(std::span(vocabulary_.scores)));
+  digest_ = digest.Hex();
+}
+
+Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, EncodeOptions options) const {
+  const TextSpan all = {0, text.size(), options.parse_special};
+  return EncodeSpans(text, std::span(&all, 1), options.add_bos);
+}
+
+Result<std::vector<int32_t>> Tokenizer::EncodeChat(std::span<const ChatMessage> messages,
+                                                   bool add_generation_prompt) const {
+  HW_TRY(const RenderedChat chat, RenderChatSpans(vocabulary_, messages, add_generation_prompt));
+  for (const std::string& marker : chat.markers) {
+    const int32_t id = texts_.Find(marker);
+    if (id >= 0 && vocabulary_.IsSpecial(id)) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("tokenizer: chat template: expected the special token '{}' in the vocabulary, "
+                    "found {}",
+                    marker, id < 0 ? "none" : "an ordinary token"));
+  }
+  HW_TRY(std::vector<int32_t> ids, EncodeSpans(chat.text, chat.spans, false));
+  // Templates that write {{ bos_token }} themselves belong to files with add_bos or without.
+  const bool template_adds_bos = vocabulary_.chat_template.find("bos_token") != std::string::npos;
+  if (vocabulary_.bos_id && (vocabulary_.add_bos || template_adds_bos)) {
+    ids.insert(ids.begin(), *vocabulary_.bos_id);
+  }
+  return ids;
+}
+
+// Text between two matches is encoded in one go, even across spans, as if the whole had been one
+// string; but a match never crosses from one span into the next.
+Result<std::vector<int32_t>> Tokenizer::EncodeSpans(std::string_view text,
+                                                    std::span<const TextSpan> spans,
+                                                    bool add_marks) const {
+  std::vector<int32_t> ids;
+  if (add_marks && vocabulary_.add_bos) ids.push_back(*vocabulary_.bos_id);
+  size_t done = 0;  // text[0, done) is encoded
+  bool at_start = true;
+  const auto encode_until = [&](size_t end) -> Result<void> {
+    if (end <= done) return {};
+    HW_TRY_VOID(EncodeText(text.substr(done, end - done), at_start, &ids));
+    done = end;
+    at_start = false;
+    return {};
+  };
+  for (const TextSpan& span : spans) {
+    const std::string_view until_span_end = text.substr(0, span.end);
+    for (size_t from = std::max(span.begin, done); from < span.end;) {
+      const SpecialMatcher::Match match = specials_.Find(until_span_end, from, span.trusted);
+      if (match.length == 0) break;
+      HW_TRY_VOID(encode_until(match.begin));
+      ids.push_back(match.id);
+      done = match.begin + match.length;
+      at_start = true;
+      // As llama.cpp does for Phi-3: not after <s>, <unk> and <|endoftext|>.
+      const bool strips = vocabulary_.strip_after_special && vocabulary_.IsSpecial(match.id) &&
+                          match.id != vocabulary_.bos_id && match.id != vocabulary_.unknown_id &&
+                          vocabulary_.tokens[static_cast<size_t>(match.id)] != "<|endoftext|>";
+      while (strips && done < text.size() && IsAsciiSpace(text[done])) ++done;
+      from = done;
+    }
+  }
+  HW_TRY_VOID(encode_until(text.size()));
+  if (add_marks && vocabulary_.add_eos) ids.push_back(*vocabulary_.eos_id);
+  return ids;
+}
+
+Result<void> Tokenizer::EncodeText(std::string_view text, bool at_start,
+                                   std::vector<int32_t>* ids) const {
+  if (byte_pair_) return byte_pair_->Encode(text, ids);
+  return sentence_piece_->Encode(text, at_start && vocabulary_.add_space_prefix, ids);
+}
+
+std::string_view Tokenizer::TokenBytes(int32_t id) const {
+  if (id < 0 || id >= VocabSize()) return {};
+  return token_bytes_[static_cast<size_t>(id)];
+}
+
+void Tokenizer::AppendText(int32_t id, bool keep_special, bool* at_start, std::string* text) const {
+  if (id < 0 || id >= VocabSize()) return;
+  std::string_view bytes = token_bytes_[static_cast<size_t>(id)];
+  if (vocabulary_.IsSpecial(id)) {
+    if (keep_special) *text += bytes;
+    *at_start = true;
+    return;
+  }
+  const bool drops_space = *at_start && sentence_piece_ && vocabulary_.add_space_prefix;
+  const bool user_defined = vocabulary_.Type(id) == TokenType::kUserDefined;
+  if (drops_space && !user_defined && bytes.substr(0, 1) == " ") bytes.remove_prefix(1);
+  *text += bytes;
+  *at_start = user_defined;
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool keep_special) const {
+  std::string text;
+  bool at_start = true;
+  for (const int32_t id : ids) AppendText(id, keep_special, &at_start, &text);
+  return text;
+}
+
+bool Tokenizer::IsEndOfGeneration(int32_t id) const {
+  return std::binary_search(end_ids_.begin(), end_ids_.end(), id);
+}
+
+std::optional<int32_t> Tokenizer::FindToken(std::string_view text) const {
+  const int32_t id = texts_.Find(text);
+  return id < 0 ? std::nullopt : std::optional<int32_t>(id);
+}
+
+}  // namespace headway::tokenizer
