@@ -1,8 +1,8 @@
 #pragma once
 
-// Owning, zero-filled memory for step buffers, KV caches and repacked weights: 64-byte aligned (one cache
-// line, one 512-bit vector); from 2 MiB on, 2 MiB aligned with transparent huge pages asked for, because
-// streaming 4 GB through 4 KiB pages costs a TLB miss every 4 KiB.
+// Owning, zero-filled memory for step buffers and KV caches: 64-byte aligned (one cache line, one 512-bit
+// vector). From 2 MiB on it comes straight from the kernel, with huge pages asked for: resident only where touched, so
+// that a cache may be sized for the longest sequence.
 
 #include <cstddef>
 #include <span>

@@ -1,0 +1,93 @@
+#pragma once
+
+// What a device must offer. Two sides that meet only in a shard file: an Emitter turns a shard's graph and weights
+// into a file (compile), a Backend loads such a file and runs it (runtime). One folder per device below this one;
+// devices do not see each other.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/graph.h"
+#include "manifest/manifest.h"
+#include "tensor/tensor_view.h"
+
+namespace headway {
+
+// Finds a weight's rows in the model file; the view must stay valid during Emit().
+using WeightSource = std::function<Result<ConstTensorView>(const std::string& name)>;
+// Called now and then with the bytes of weights written since the last call.
+using ByteProgress = std::function<void(uint64_t bytes)>;
+
+class Emitter {
+ public:
+  virtual ~Emitter() = default;
+  // "cpu"
+  virtual std::string_view Device() const = 0;
+  // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use is independent of the
+  // shard's size. Returns bytes and digest; FileEntry::path is left empty. Errors: kIo; kUnsupported, naming the node that this
+  // device cannot run.
+  virtual Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights, const std::string& path,
+                                 const ByteProgress& progress) = 0;
+};
+
+// One step through a shard: T consecutive tokens.
+struct StepArgs {
+  int64_t num_tokens = 0;      // T, 1 to MaxTokens()
+  int64_t first_position = 0;  // of the first token; the cache holds everything before it
+  const float* input = nullptr;   // [T, D]
+  float* output = nullptr;        // [T, N], rows output_stride floats apart
+  int64_t output_stride = 0;
+  const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
+  const float* rotary_sin = nullptr;
+  std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared by shards that run in turn
+};
+
+// What a session needs to run one shard: its part of the KV cache and step scratch. Made by the shard's Executable, used
+// with it alone, by one caller at a time.
+class ShardState {
+ public:
+  virtual ~ShardState() = default;
+  // Memory held for keys and values.
+  virtual int64_t KvBytes() const = 0;
+};
+
+// A loaded shard. Immutable; any number of sessions may run it, each with its own state.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  // State for sequences of up to `capacity_tokens` tokens.
+  virtual std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const = 0;
+
+  // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
+  virtual void Run(const StepArgs& args, ShardState* state) noexcept = 0;
+
+  // Writes row `row` of the shard's matrix (the last linear's, or the embedding table's) as f32 [D]: how tied
+  // embeddings are read from a head shard.
+  virtual void ReadRow(int64_t row, float* out) const = 0;
+
+  // Step buffers that Run() needs.
+  virtual int64_t ScratchBytes() const = 0;
+  // The most tokens one Run() takes.
+  virtual int64_t MaxTokens() const = 0;
+  // Bytes of weights that one Run() reads.
+  virtual int64_t WeightBytes() const = 0;
+  // One line per compute op: where it runs and what serves it ("linear Q8_0: avx512").
+  virtual std::vector<std::string> Residency() const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view Device() const = 0;
+  // Maps the shard file and checks all of it that is not weights. Errors: kCorrupt, kUnsupported, kNotFound.
+  virtual Result<std::unique_ptr<Executable>> Load(const std::string& path) = 0;
+};
+
+}  // namespace headway

@@ -1,0 +1,38 @@
+#pragma once
+
+// Runs a plan on a team of threads. Inside this folder only.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/plan.h"
+#include "backend/cpu/shard_file.h"
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+
+namespace headway::cpu {
+
+class CpuExecutable final : public Executable {
+ public:
+  // `kernels` and `pool` must outlive the executable.
+  CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels, ThreadPool* pool);
+
+  std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const override;
+  void Run(const StepArgs& args, ShardState* state) noexcept override;
+  void ReadRow(int64_t row, float* out) const override;
+  int64_t ScratchBytes() const override { return plan_.scratch_bytes; }
+  int64_t MaxTokens() const override { return kMaxStepTokens; }
+  int64_t WeightBytes() const override;
+  std::vector<std::string> Residency() const override;
+
+ private:
+  const ShardFile file_;
+  const Plan plan_;
+  const kernels::SelectedKernels* const kernels_;
+  ThreadPool* const pool_;
+};
+
+}  // namespace headway::cpu

@@ -1,0 +1,280 @@
+#include "backend/cpu/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "kernels/kernel_set.h"
+
+namespace headway::cpu {
+namespace {
+
+using graph::Node;
+using graph::Op;
+using graph::ValueId;
+
+// A scratch buffer with the phases in which it is alive.
+struct Buffer {
+  int64_t size_bytes = 0;
+  int first_phase = 0;
+  int last_phase = 0;
+  int64_t offset_bytes = -1;
+};
+
+// Gives each buffer the lowest offset that no buffer alive at the same time covers.
+int64_t AssignOffsets(std::vector<Buffer>* buffers) {
+  int64_t total = 0;
+  for (size_t i = 0; i < buffers->size(); ++i) {
+    Buffer& buffer = (*buffers)[i];
+    std::vector<std::pair<int64_t, int64_t>> taken;
+    for (size_t j = 0; j < i; ++j) {
+      const Buffer& other = (*buffers)[j];
+      if (other.first_phase <= buffer.last_phase && buffer.first_phase <= other.last_phase) {
+        taken.emplace_back(other.offset_bytes, other.offset_bytes + other.size_bytes);
+      }
+    }
+    std::sort(taken.begin(), taken.end());
+    int64_t offset = 0;
+    for (const auto& [begin, end] : taken) {
+      if (offset + buffer.size_bytes <= begin) break;
+      offset = std::max(offset, end);
+    }
+    buffer.offset_bytes = offset;
+    total = std::max(total, offset + buffer.size_bytes);
+  }
+  return total;
+}
+
+class Planner {
+ public:
+  Planner(const graph::Graph& graph, int64_t max_tokens) : graph_(graph), max_tokens_(max_tokens) {}
+
+  Result<Plan> Run() {
+    if (graph_.inputs.size() != 1 || graph_.outputs.size() != 1) {
+      return Fail(ErrorCode::kUnsupported, "cpu: expected a shard with one input and one output");
+    }
+    uses_.assign(graph_.values.size(), 0);
+    for (const Node& node : graph_.nodes) {
+      for (const ValueId id : node.inputs) ++uses_[static_cast<size_t>(id)];
+    }
+    places_.resize(graph_.values.size());
+    buffer_of_.assign(graph_.values.size(), -1);
+    const ValueId input = graph_.inputs[0];
+    PlaceOf(input) = {.base = Place::Base::kInput, .offset_bytes = 0, .stride_channels = Channels(input), .channel = 0};
+    for (const Node& node : graph_.nodes) HW_TRY_VOID(Lower(node));
+    if (!rotary_of_.empty()) return Unsupported(rotary_of_.begin()->first, "rotary outside attention");
+    return Resolve();
+  }
+
+ private:
+  Place& PlaceOf(ValueId id) { return places_[static_cast<size_t>(id)]; }
+  int64_t Channels(ValueId id) const { return graph_.values[static_cast<size_t>(id)].channels; }
+  bool IsOutput(ValueId id) const { return id == graph_.outputs[0]; }
+  int CurrentPhase() const { return static_cast<int>(plan_.phases.size()) - 1; }
+
+  tl::unexpected<Error> Unsupported(ValueId id, const std::string& what) const {
+    return Fail(ErrorCode::kUnsupported, fmt::format("cpu: value '{}': {} is not supported",
+                                                     graph_.values[static_cast<size_t>(id)].name, what));
+  }
+
+  // Until Resolve(), a scratch place's offset_bytes is an index into buffers_.
+  int NewBuffer(int64_t size_bytes) {
+    const int64_t rounded = (size_bytes + 63) / 64 * 64;
+    buffers_.push_back({.size_bytes = rounded, .first_phase = CurrentPhase(), .last_phase = CurrentPhase()});
+    return static_cast<int>(buffers_.size()) - 1;
+  }
+
+  // The place a node writes its result to, in the current phase.
+  Place Define(ValueId id) {
+    Place place{.base = Place::Base::kOutput, .offset_bytes = 0, .stride_channels = Channels(id), .channel = 0};
+    if (!IsOutput(id)) {
+      const int buffer = NewBuffer(Channels(id) * max_tokens_ * static_cast<int64_t>(sizeof(float)));
+      place = {.base = Place::Base::kScratch, .offset_bytes = buffer, .stride_channels = Channels(id), .channel = 0};
+      buffer_of_[static_cast<size_t>(id)] = buffer;
+    }
+    PlaceOf(id) = place;
+    return place;
+  }
+
+  // The place a node reads, in the current phase.
+  Place Use(ValueId id) {
+    const int buffer = buffer_of_[static_cast<size_t>(id)];
+    if (buffer >= 0) Touch(buffer);
+    return PlaceOf(id);
+  }
+  void Touch(int buffer) { buffers_[static_cast<size_t>(buffer)].last_phase = CurrentPhase(); }
+
+  RowsPhase& Rows() {
+    if (plan_.phases.empty() || !std::holds_alternative<RowsPhase>(plan_.phases.back())) {
+      plan_.phases.emplace_back(RowsPhase{});
+    }
+    return std::get<RowsPhase>(plan_.phases.back());
+  }
+
+  Result<void> Lower(const Node& node) {
+    switch (node.op) {
+      case Op::kEmbedding:
+        plan_.phases.emplace_back(EmbeddingPhase{.table = node.weights[0]});
+        plan_.matrix = node.weights[0];
+        Define(node.output);
+        return {};
+      case Op::kSlice:
+        return Alias(node, std::get<graph::SliceAttributes>(node.attributes).begin);
+      case Op::kRotary: {
+        // Done in place by the attention that reads it.
+        const ValueId x = node.inputs[0];
+        if (uses_[static_cast<size_t>(x)] != 1 || PlaceOf(x).base != Place::Base::kScratch) {
+          return Unsupported(x, "rotary of a value used elsewhere");
+        }
+        rotary_of_[node.output] = std::get<graph::RotaryAttributes>(node.attributes);
+        return Alias(node, 0);
+      }
+      case Op::kLinear:
+        return LowerLinear(node);
+      case Op::kAttention:
+        return LowerAttention(node);
+      case Op::kRmsNorm:
+        return LowerRow(node, RowOp::Kind::kRmsNorm);
+      case Op::kAdd:
+        return LowerRow(node, RowOp::Kind::kAdd);
+      case Op::kMul:
+        return LowerRow(node, RowOp::Kind::kMul);
+      case Op::kSilu:
+        return LowerRow(node, RowOp::Kind::kSilu);
+      case Op::kSwiGlu:
+        return LowerRow(node, RowOp::Kind::kSwiGlu);
+    }
+    return {};
+  }
+
+  Result<void> Alias(const Node& node, int64_t first_channel) {
+    if (IsOutput(node.output)) return Unsupported(node.output, "a view as the shard's output");
+    Place place = PlaceOf(node.inputs[0]);
+    place.channel += first_channel;
+    PlaceOf(node.output) = place;
+    buffer_of_[static_cast<size_t>(node.output)] = buffer_of_[static_cast<size_t>(node.inputs[0])];
+    return {};
+  }
+
+  Result<void> LowerRow(const Node& node, RowOp::Kind kind) {
+    for (const ValueId id : node.inputs) {
+      if (rotary_of_.count(id) != 0) return Unsupported(id, "rotary outside attention");
+    }
+    RowsPhase& rows = Rows();
+    RowOp op{.kind = kind, .x = Use(node.inputs[0]), .y = {}, .out = {}, .channels = Channels(node.output)};
+    if (node.inputs.size() > 1) op.y = Use(node.inputs[1]);
+    if (kind == RowOp::Kind::kRmsNorm) {
+      op.gain = node.weights[0];
+      op.eps = std::get<graph::RmsNormAttributes>(node.attributes).eps;
+    }
+    op.out = Define(node.output);
+    rows.ops.push_back(op);
+    return {};
+  }
+
+  // The buffer that holds value `id` quantised; adds the op that fills it at the first call.
+  int Quantised(ValueId id) {
+    const auto found = quantised_.find(id);
+    if (found != quantised_.end()) return found->second;
+    RowsPhase& rows = Rows();
+    const int buffer = NewBuffer(kernels::QuantisedRowsBytes(max_tokens_, Channels(id)));
+    RowOp op{.kind = RowOp::Kind::kQuantise, .x = Use(id), .y = {}, .out = {}, .channels = Channels(id)};
+    op.out.offset_bytes = buffer;
+    rows.ops.push_back(op);
+    quantised_[id] = buffer;
+    return buffer;
+  }
+
+  Result<void> LowerLinear(const Node& node) {
+    const ValueId x = node.inputs[0];
+    if (rotary_of_.count(x) != 0) return Unsupported(x, "rotary outside attention");
+    const graph::Weight& weight = graph_.weights[static_cast<size_t>(node.weights[0])];
+    LinearPart part{.weight = node.weights[0], .x = {}, .quantised_bytes = -1, .out = {}};
+    if (IsQuantised(weight.type)) part.quantised_bytes = Quantised(x);
+    const bool joins = !plan_.phases.empty() && std::holds_alternative<LinearPhase>(plan_.phases.back()) && linear_input_ == x;
+    if (!joins) plan_.phases.emplace_back(LinearPhase{});
+    linear_input_ = x;
+    if (part.quantised_bytes >= 0) Touch(static_cast<int>(part.quantised_bytes));
+    part.x = Use(x);
+    part.out = Define(node.output);
+    std::get<LinearPhase>(plan_.phases.back()).parts.push_back(part);
+    plan_.matrix = node.weights[0];
+    return {};
+  }
+
+  Result<void> LowerAttention(const Node& node) {
+    AttentionPhase phase;
+    phase.attention = std::get<graph::AttentionAttributes>(node.attributes);
+    if (phase.attention.head_dim % 16 != 0) return Unsupported(node.output, "a head_dim that is no multiple of 16");
+    const auto q_rotary = rotary_of_.extract(node.inputs[0]);
+    const auto k_rotary = rotary_of_.extract(node.inputs[1]);
+    if (q_rotary.empty() != k_rotary.empty()) return Unsupported(node.output, "rotary of q or k alone");
+    if (!q_rotary.empty()) {
+      phase.rotary = q_rotary.mapped();
+      if (!(phase.rotary == k_rotary.mapped()) || phase.rotary.head_dim != phase.attention.head_dim) {
+        return Unsupported(node.output, "different rotary of q and k");
+      }
+    }
+    if (rotary_of_.count(node.inputs[2]) != 0) return Unsupported(node.inputs[2], "rotary of values");
+    phase.cache_index = plan_.num_caches++;
+    plan_.phases.emplace_back(phase);
+    AttentionPhase& placed = std::get<AttentionPhase>(plan_.phases.back());
+    placed.q = Use(node.inputs[0]);
+    placed.k = Use(node.inputs[1]);
+    placed.v = Use(node.inputs[2]);
+    placed.out = Define(node.output);
+    return {};
+  }
+
+  // Turns buffer numbers into offsets.
+  Plan Resolve() {
+    plan_.scratch_bytes = AssignOffsets(&buffers_);
+    const auto resolve_bytes = [&](int64_t* bytes) {
+      if (*bytes >= 0) *bytes = buffers_[static_cast<size_t>(*bytes)].offset_bytes;
+    };
+    const auto resolve = [&](Place* place) {
+      if (place->base == Place::Base::kScratch && place->stride_channels > 0) resolve_bytes(&place->offset_bytes);
+    };
+    for (Phase& phase : plan_.phases) {
+      if (auto* rows = std::get_if<RowsPhase>(&phase)) {
+        for (RowOp& op : rows->ops) {
+          resolve(&op.x);
+          resolve(&op.y);
+          if (op.kind == RowOp::Kind::kQuantise) {
+            resolve_bytes(&op.out.offset_bytes);
+          } else {
+            resolve(&op.out);
+          }
+        }
+      } else if (auto* linear = std::get_if<LinearPhase>(&phase)) {
+        for (LinearPart& part : linear->parts) {
+          resolve(&part.x);
+          resolve(&part.out);
+          resolve_bytes(&part.quantised_bytes);
+        }
+      } else if (auto* attention = std::get_if<AttentionPhase>(&phase)) {
+        for (Place* place : {&attention->q, &attention->k, &attention->v, &attention->out}) resolve(place);
+      }
+    }
+    return std::move(plan_);
+  }
+
+  const graph::Graph& graph_;
+  const int64_t max_tokens_;
+  Plan plan_;
+  std::vector<int> uses_;
+  std::vector<Place> places_;    // by value
+  std::vector<int> buffer_of_;   // by value; -1: none
+  std::vector<Buffer> buffers_;
+  std::map<ValueId, graph::RotaryAttributes> rotary_of_;  // rotated values not yet read by attention
+  std::map<ValueId, int> quantised_;
+  ValueId linear_input_ = -1;
+};
+
+}  // namespace
+
+Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens) { return Planner(graph, max_tokens).Run(); }
+
+}  // namespace headway::cpu
