@@ -1,8 +1,9 @@
 #pragma once
 
 // The table of compute kernels. One KernelSet per instruction set; all of them give the same bits
-// (docs/arithmetic.md says which), so choosing one is a matter of speed only. Kernels are pure functions on plain
-// memory: no allocation, no threads, no logging. Callers split work by tiles, heads or rows.
+// (docs/arithmetic.md says which), so choosing one is a matter of speed only. Kernels are pure
+// functions on plain memory: no allocation, no threads, no logging. Callers split work by tiles,
+// heads or rows.
 
 #include <array>
 #include <cstddef>
@@ -15,23 +16,26 @@
 
 namespace headway::kernels {
 
-// One block of 32 channels of one token, quantised to 8 bits, with every number a product derives from it: one cache
-// line, so that a kernel needs a single pointer for T tokens (docs/arithmetic.md).
+// One block of 32 channels of one token, quantised to 8 bits, with every number a product derives
+// from it: one cache line, so that a kernel needs a single pointer for T tokens
+// (docs/arithmetic.md).
 struct alignas(64) ActivationBlock {
   int8_t q[32];
-  float scale;           // d
-  float scaled_sum;      // f32(sum of q) * d
-  int32_t offset_q8;     // -128 * sum of q: where the integer accumulator of a product starts when the weights are
-  int32_t offset_q5;     // -16 * sum              stored as unsigned codes
-  int32_t offset_q4;     // -8 * sum
+  float scale;        // d
+  float scaled_sum;   // f32(sum of q) * d
+  int32_t offset_q8;  // -128 * sum of q: where the integer accumulator of a product starts when the
+                      // weights are
+  int32_t offset_q5;  // -16 * sum              stored as unsigned codes
+  int32_t offset_q4;  // -8 * sum
   int32_t offset_q6[2];  // -32 * sum over channels 0-15, 16-31
   int32_t unused;        // zero
 };
 static_assert(sizeof(ActivationBlock) == 64);
 
-// T tokens of D channels, quantised; D % 32 == 0. A view on memory of QuantisedRowsBytes(T, D) bytes, 64-byte aligned.
-// Tokens are stored in groups of 8 (the last group may be narrower): [group][block][token of the group], so
-// the layout depends on T, and a product takes all the tokens that were quantised together.
+// T tokens of D channels, quantised; D % 32 == 0. A view on memory of QuantisedRowsBytes(T, D)
+// bytes, 64-byte aligned. Tokens are stored in groups of 8 (the last group may be narrower):
+// [group][block][token of the group], so the layout depends on T, and a product takes all the
+// tokens that were quantised together.
 struct QuantisedRows {
   static constexpr int64_t kGroup = 8;
 
@@ -54,11 +58,13 @@ constexpr int64_t QuantisedRowsBytes(int64_t num_tokens, int64_t num_channels) {
   return num_tokens * (num_channels / 32) * static_cast<int64_t>(sizeof(ActivationBlock));
 }
 
-// y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and t in [0, num_tokens).
+// y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and t in [0,
+// num_tokens).
 struct MatMulArgs {
-  const std::byte* tiles = nullptr;  // the whole matrix: tile i at tiles + i * TileBytes(type, num_channels), 64-byte aligned
-  int64_t num_rows = 0;              // of the matrix; rows of the last tile beyond it are not written
-  int64_t num_channels = 0;          // D; a multiple of the type's block, and of 32 for quantised types
+  const std::byte* tiles = nullptr;  // the whole matrix: tile i at tiles + i * TileBytes(type,
+                                     // num_channels), 64-byte aligned
+  int64_t num_rows = 0;      // of the matrix; rows of the last tile beyond it are not written
+  int64_t num_channels = 0;  // D; a multiple of the type's block, and of 32 for quantised types
   int64_t tile_begin = 0;
   int64_t tile_end = 0;
   int64_t num_tokens = 0;
@@ -74,12 +80,14 @@ enum class RotaryStyle : uint8_t {
   kPairs,   // channel 2i pairs with 2i + 1 (Llama in GGUF)
 };
 
-// Keys live in tiles of 16 positions so that 16 scores come from one vector: K[j / 16][c][j % 16]. Values are plain:
-// V[j][c]. One such pair per (layer, kv head). Capacity is a multiple of 16 positions.
+// Keys live in tiles of 16 positions so that 16 scores come from one vector: K[j / 16][c][j % 16].
+// Values are plain: V[j][c]. One such pair per (layer, kv head). Capacity is a multiple of 16
+// positions.
 inline constexpr int64_t kKeyTile = 16;
 
-// Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads that share one kv head.
-// Token t sees positions [max(0, p - window + 1), p], p = first_position + t; window <= 0 means no limit.
+// Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads
+// that share one kv head. Token t sees positions [max(0, p - window + 1), p], p = first_position +
+// t; window <= 0 means no limit.
 struct AttentionArgs {
   const float* q = nullptr;  // [num_tokens, num_heads, head_dim], token rows q_stride floats apart
   int64_t q_stride = 0;
@@ -92,9 +100,13 @@ struct AttentionArgs {
   int64_t window = 0;
   float scale = 1.0F;
   float* scratch = nullptr;  // AttentionScratchFloats() floats, one such area per concurrent call
-  float* out = nullptr;      // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
+  float* out = nullptr;  // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
   int64_t out_stride = 0;
 };
+
+// Kernels attend with up to that many tokens at once, so that they share the loads of keys and
+// values.
+inline constexpr int64_t kAttentionTokens = 4;
 
 // Scratch floats for calls that see up to `capacity` positions.
 int64_t AttentionScratchFloats(int64_t num_heads, int64_t head_dim, int64_t capacity);
@@ -125,8 +137,8 @@ struct KernelSet {
 
   // Rotates the first n_rot of head_dim channels of `num_heads` consecutive heads, in place.
   // cos, sin: [n_rot / 2], for this token's position, attention factor included.
-  void (*rotary)(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot, int64_t head_dim,
-                 int64_t num_heads, float* x) = nullptr;
+  void (*rotary)(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot,
+                 int64_t head_dim, int64_t num_heads, float* x) = nullptr;
 
   // Stores one position's key ([head_dim] f32) into the key tiles, and its value row.
   void (*store_kv)(const float* k, const float* v, int64_t head_dim, int64_t position, F16* k_tiles,
@@ -137,8 +149,9 @@ struct KernelSet {
   // The largest of values[0, n), ties to the lowest index. NaN-free input.
   ArgMax (*argmax)(const float* values, int64_t n) = nullptr;
 
-  // argmax over i of values[i] * inverse_temperature + gumbel(seed, position, first_id + i) (kernels/noise.h); the returned
-  // value is the perturbed one. -infinity entries never win unless all are.
+  // argmax over i of values[i] * inverse_temperature + gumbel(seed, position, first_id + i)
+  // (kernels/noise.h); the returned value is the perturbed one. -infinity entries never win unless
+  // all are.
   ArgMax (*gumbel_argmax)(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                           uint64_t position, int64_t first_id) = nullptr;
 
@@ -149,9 +162,10 @@ struct KernelSet {
 // The sets this processor can run, fastest first; the last is "reference", which is complete.
 std::array<const KernelSet*, 4> SupportedSets();  // padded with nullptr
 
-// The set to use. `forced` is "", or the name of a set (the environment variable HEADWAY_CPU): then exactly that one.
-// A field that a set lacks is taken from the next slower set; ServedBy() tells. Errors: kInvalidInput (unknown name,
-// with the known ones), kUnsupported (this processor lacks the instructions, naming them).
+// The set to use. `forced` is "", or the name of a set (the environment variable HEADWAY_CPU): then
+// exactly that one. A field that a set lacks is taken from the next slower set; ServedBy() tells.
+// Errors: kInvalidInput (unknown name, with the known ones), kUnsupported (this processor lacks the
+// instructions, naming them).
 struct SelectedKernels {
   KernelSet kernels;  // complete
   // Which set serves the products of each type.

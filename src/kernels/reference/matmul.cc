@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/reference/reference.h"
+#include "kernels/tile_layout.h"
+#include "kernels/tiles.h"
+#include "tensor/blocks.h"
+
+namespace headway::kernels::reference {
+namespace {
+
+// 32 channels of one row: w[c] = scale * (sub_scale of c's half) * q[c] + min.
+struct WeightBlock {
+  int q[32];         // signed, or unsigned for the types that have a min
+  int sub_scale[2];  // of channels 0-15 and 16-31; 1 but for Q6_K
+  float scale;       // d, or d * scale of the sub-block
+  float min;         // m, or -(dmin * min of the sub-block); 0 for the types without
+};
+
+// What is subtracted from a stored code to get the signed value.
+constexpr int CodeOffset(DataType type) {
+  return type == DataType::kQ8_0   ? 128
+         : type == DataType::kQ6_K ? 32
+         : type == DataType::kQ5_0 ? 16
+         : type == DataType::kQ4_0 ? 8
+                                   : 0;
+}
+
+// Block b (of 32 channels) of row r of a tile.
+template <DataType kType>
+WeightBlock ReadWeights(const std::byte* tile, int64_t r, int64_t b) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  const int64_t s = b % kFormat.sub_blocks;
+  const BlockPlace place = PlaceOf(kFormat, b / kFormat.sub_blocks);
+  WeightBlock weights{};
+  for (int64_t c = 0; c < 32; ++c) {
+    const std::byte* codes = tile + place.codes + s * kFormat.sub_block_bytes;
+    weights.q[c] = TileCode<kFormat.bits>(codes, r, c) - CodeOffset(kType);
+  }
+  weights.scale = ToFloat(TileHalf(tile + place.first_half, r));
+  weights.sub_scale[0] = weights.sub_scale[1] = 1;
+  if constexpr (kType == DataType::kQ4_1 || kType == DataType::kQ5_1) {
+    weights.min = ToFloat(TileHalf(tile + place.second_half, r));
+  }
+  uint8_t scales[16];
+  for (int64_t i = 0; i < kFormat.scales_bytes / kTileRows; ++i) {
+    scales[i] = static_cast<uint8_t>(tile[place.scales + i / 4 * 64 + 4 * r + i % 4]);
+  }
+  if constexpr (kType == DataType::kQ4_K || kType == DataType::kQ5_K) {
+    const SubScale sub = UnpackSubScale(scales, static_cast<int>(s));
+    weights.scale *= static_cast<float>(sub.scale);
+    weights.min = -(ToFloat(TileHalf(tile + place.second_half, r)) * static_cast<float>(sub.min));
+  }
+  if constexpr (kType == DataType::kQ6_K) {
+    for (int64_t h = 0; h < 2; ++h) {
+      weights.sub_scale[h] = static_cast<int8_t>(scales[2 * s + h]);
+    }
+  }
+  return weights;
+}
+
+// One block's step of the sum (docs/arithmetic.md, products with quantised weights).
+template <DataType kType>
+float Step(const WeightBlock& w, const ActivationBlock& x, float acc) {
+  int isum[2] = {0, 0};
+  for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * x.q[c];
+  const int sum = w.sub_scale[0] * isum[0] + w.sub_scale[1] * isum[1];
+  acc = std::fmaf(static_cast<float>(sum), w.scale * x.scale, acc);
+  constexpr bool kHasMin = CodeOffset(kType) == 0;
+  return kHasMin ? std::fmaf(x.scaled_sum, w.min, acc) : acc;
+}
+
+// Rows of the tiles asked for, in the order of memory; `product(tile, row_of_tile, row)`.
+template <class Product>
+void ForEachRow(const MatMulArgs& args, DataType type, const Product& product) {
+  const int64_t tile_bytes = TileBytes(type, args.num_channels);
+  for (int64_t i = args.tile_begin; i < args.tile_end; ++i) {
+    for (int64_t r = 0; r < kTileRows && i * kTileRows + r < args.num_rows; ++r) {
+      product(args.tiles + i * tile_bytes, r, i * kTileRows + r);
+    }
+  }
+}
+
+template <DataType kType>
+void MatMulQuantised(const MatMulArgs& args) {
+  constexpr int64_t kTokens = 16;  // read a row's weights once for that many
+  ForEachRow(args, kType, [&](const std::byte* tile, int64_t r, int64_t row) {
+    for (int64_t first = 0; first < args.num_tokens; first += kTokens) {
+      const int64_t tokens = std::min(kTokens, args.num_tokens - first);
+      float acc[kTokens] = {};
+      for (int64_t b = 0; b < args.num_channels / 32; ++b) {
+        const WeightBlock weights = ReadWeights<kType>(tile, r, b);
+        for (int64_t t = 0; t < tokens; ++t) {
+          acc[t] = Step<kType>(weights, *args.xq.Block(first + t, b), acc[t]);
+        }
+      }
+      for (int64_t t = 0; t < tokens; ++t) args.y[(first + t) * args.y_stride + row] = acc[t];
+    }
+  });
+}
+
+float Widen(float value) { return value; }
+float Widen(F16 value) { return ToFloat(value); }
+float Widen(BF16 value) { return ToFloat(value); }
+
+template <DataType kType, class Element>
+void MatMulFloat(const MatMulArgs& args) {
+  ForEachRow(args, kType, [&](const std::byte* tile, int64_t r, int64_t row) {
+    for (int64_t t = 0; t < args.num_tokens; ++t) {
+      const float* x = args.x + t * args.x_stride;
+      float acc[4] = {};
+      for (int64_t c = 0; c < args.num_channels; ++c) {
+        Element weight;
+        std::memcpy(&weight, tile + (c * kTileRows + r) * static_cast<int64_t>(sizeof weight),
+                    sizeof weight);
+        acc[c % 4] = std::fmaf(Widen(weight), x[c], acc[c % 4]);
+      }
+      args.y[t * args.y_stride + row] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+    }
+  });
+}
+
+}  // namespace
+
+std::array<MatMulFn, kNumDataTypes> MatMuls() {
+  std::array<MatMulFn, kNumDataTypes> table{};
+  const auto set = [&](DataType type, MatMulFn function) {
+    table[static_cast<size_t>(type)] = function;
+  };
+  set(DataType::kF32, MatMulFloat<DataType::kF32, float>);
+  set(DataType::kF16, MatMulFloat<DataType::kF16, F16>);
+  set(DataType::kBF16, MatMulFloat<DataType::kBF16, BF16>);
+  set(DataType::kQ8_0, MatMulQuantised<DataType::kQ8_0>);
+  set(DataType::kQ4_0, MatMulQuantised<DataType::kQ4_0>);
+  set(DataType::kQ4_1, MatMulQuantised<DataType::kQ4_1>);
+  set(DataType::kQ5_0, MatMulQuantised<DataType::kQ5_0>);
+  set(DataType::kQ5_1, MatMulQuantised<DataType::kQ5_1>);
+  set(DataType::kQ4_K, MatMulQuantised<DataType::kQ4_K>);
+  set(DataType::kQ5_K, MatMulQuantised<DataType::kQ5_K>);
+  set(DataType::kQ6_K, MatMulQuantised<DataType::kQ6_K>);
+  return table;
+}
+
+}  // namespace headway::kernels::reference

@@ -1,0 +1,23 @@
+#include "kernels/reference/reference.h"
+
+namespace headway::kernels::reference {
+
+const KernelSet& Set() {
+  static const KernelSet set = {
+      .name = "reference",
+      .matmul = MatMuls(),
+      .quantise_rows = QuantiseRows,
+      .rms_norm = RmsNorm,
+      .swiglu = SwiGlu,
+      .add = Add,
+      .rotary = Rotary,
+      .store_kv = StoreKv,
+      .attention = Attention,
+      .argmax = FindArgMax,
+      .gumbel_argmax = FindGumbelArgMax,
+      .all_finite = AllFinite,
+  };
+  return set;
+}
+
+}  // namespace headway::kernels::reference

@@ -1,0 +1,301 @@
+#include "kernels/tiles.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+#include "kernels/tile_layout.h"
+#include "tensor/blocks.h"
+#include "tensor/codec.h"
+
+namespace headway::kernels {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "tiles are little-endian words");
+
+// Everything of a GGUF block in one shape: unsigned codes, the halves of the header, the scale
+// bytes.
+struct BlockFields {
+  std::array<F16, 2> halves{};
+  std::array<uint8_t, 16> scales{};
+  std::array<uint8_t, 256> codes{};
+};
+
+// Simple blocks: code i < 16 is the low nibble of byte i, code i + 16 its high nibble; bit i of
+// `high` the fifth bit.
+void ReadNibbles32(const uint8_t q[16], uint32_t high, BlockFields* fields) {
+  for (uint32_t i = 0; i < 32; ++i) {
+    const int nibble = q[i % 16] >> (i / 16 * 4) & 15;
+    fields->codes[i] = static_cast<uint8_t>(nibble | static_cast<int>(high >> i & 1U) << 4);
+  }
+}
+
+uint32_t WriteNibbles32(const BlockFields& fields, uint8_t q[16]) {
+  uint32_t high = 0;
+  for (uint32_t i = 0; i < 16; ++i) {
+    q[i] = static_cast<uint8_t>((fields.codes[i] & 15) | (fields.codes[i + 16] & 15) << 4);
+  }
+  for (uint32_t i = 0; i < 32; ++i) high |= static_cast<uint32_t>(fields.codes[i] >> 4) << i;
+  return high;
+}
+
+// K blocks: codes [64p, 64p + 32) are the low halves of q[32p ..), the next 32 the high halves.
+void ReadNibbles256(const uint8_t q[128], const uint8_t* high, BlockFields* fields) {
+  for (size_t i = 0; i < 256; ++i) {
+    const int nibble = q[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
+    const int fifth = high == nullptr ? 0 : high[i % 32] >> (i / 32) & 1;
+    fields->codes[i] = static_cast<uint8_t>(nibble | fifth << 4);
+  }
+}
+
+void WriteNibbles256(const BlockFields& fields, uint8_t q[128], uint8_t* high) {
+  for (size_t i = 0; i < 256; ++i) {
+    uint8_t& byte = q[i / 64 * 32 + i % 32];
+    byte = static_cast<uint8_t>(byte | (fields.codes[i] & 15) << (i / 32 % 2 * 4));
+    if (high != nullptr) {
+      high[i % 32] = static_cast<uint8_t>(high[i % 32] | (fields.codes[i] >> 4) << (i / 32));
+    }
+  }
+}
+
+void ReadBlock(const BlockQ8_0& block, BlockFields* fields) {
+  fields->halves[0] = block.d;
+  for (size_t i = 0; i < 32; ++i) fields->codes[i] = static_cast<uint8_t>(block.q[i] + 128);
+}
+
+void WriteBlock(const BlockFields& fields, BlockQ8_0* block) {
+  block->d = fields.halves[0];
+  for (size_t i = 0; i < 32; ++i) block->q[i] = static_cast<int8_t>(fields.codes[i] - 128);
+}
+
+// The four simple types with nibbles; optional members m and high.
+template <class Block>
+requires(sizeof(Block) <= sizeof(BlockQ5_1)) void ReadBlock(const Block& block,
+                                                            BlockFields* fields) {
+  uint32_t high = 0;
+  fields->halves[0] = block.d;
+  if constexpr (requires { block.m; }) fields->halves[1] = block.m;
+  if constexpr (requires { block.high; }) std::memcpy(&high, block.high, sizeof high);
+  ReadNibbles32(block.q, high, fields);
+}
+
+template <class Block>
+requires(sizeof(Block) <= sizeof(BlockQ5_1)) void WriteBlock(const BlockFields& fields,
+                                                             Block* block) {
+  block->d = fields.halves[0];
+  if constexpr (requires { block->m; }) block->m = fields.halves[1];
+  const uint32_t high = WriteNibbles32(fields, block->q);
+  if constexpr (requires { block->high; }) std::memcpy(block->high, &high, sizeof high);
+}
+
+// Q4_K and Q5_K.
+template <class Block>
+requires requires(Block block) { block.dmin; }
+void ReadBlock(const Block& block, BlockFields* fields) {
+  fields->halves = {block.d, block.dmin};
+  std::memcpy(fields->scales.data(), block.scales, sizeof block.scales);
+  const uint8_t* high = nullptr;
+  if constexpr (requires { block.high; }) high = block.high;
+  ReadNibbles256(block.q, high, fields);
+}
+
+template <class Block>
+requires requires(Block block) { block.dmin; }
+void WriteBlock(const BlockFields& fields, Block* block) {
+  *block = {};
+  block->d = fields.halves[0];
+  block->dmin = fields.halves[1];
+  std::memcpy(block->scales, fields.scales.data(), sizeof block->scales);
+  uint8_t* high = nullptr;
+  if constexpr (requires { block->high; }) high = block->high;
+  WriteNibbles256(fields, block->q, high);
+}
+
+// Code i of a Q6_K block: half h, quarter k, position j (tensor/blocks.h).
+struct SixBitPlace {
+  size_t low;
+  size_t high;
+  size_t low_shift;
+  size_t high_shift;
+};
+
+constexpr SixBitPlace SixBits(size_t i) {
+  const size_t h = i / 128;
+  const size_t k = i % 128 / 32;
+  const size_t j = i % 32;
+  return {64 * h + 32 * (k % 2) + j, 32 * h + j, 4 * (k / 2), 2 * k};
+}
+
+void ReadBlock(const BlockQ6_K& block, BlockFields* fields) {
+  fields->halves[0] = block.d;
+  std::memcpy(fields->scales.data(), block.scale, sizeof block.scale);
+  for (size_t i = 0; i < 256; ++i) {
+    const SixBitPlace place = SixBits(i);
+    fields->codes[i] = static_cast<uint8_t>((block.low[place.low] >> place.low_shift & 15) |
+                                            (block.high[place.high] >> place.high_shift & 3) << 4);
+  }
+}
+
+void WriteBlock(const BlockFields& fields, BlockQ6_K* block) {
+  *block = {};
+  block->d = fields.halves[0];
+  std::memcpy(block->scale, fields.scales.data(), sizeof block->scale);
+  for (size_t i = 0; i < 256; ++i) {
+    const SixBitPlace place = SixBits(i);
+    const int code = fields.codes[i];
+    uint8_t& low = block->low[place.low];
+    uint8_t& high = block->high[place.high];
+    low = static_cast<uint8_t>(low | (code & 15) << place.low_shift);
+    high = static_cast<uint8_t>(high | (code >> 4) << place.high_shift);
+  }
+}
+
+// Scale bytes of row r: u32 lane r of one vector for every four bytes.
+template <TileFormat kFormat, class Copy>
+void ForEachScaleWord(int64_t r, const Copy& copy) {
+  for (int64_t word = 0; word < kFormat.scales_bytes / kTileVectorBytes; ++word) {
+    copy(word * kTileVectorBytes + 4 * r, static_cast<size_t>(4 * word));
+  }
+}
+
+template <DataType kType, class Block>
+void PackRow(const std::byte* row, int64_t num_channels, int64_t r, std::byte* tile) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  for (int64_t b = 0; b < num_channels / (32 * kFormat.sub_blocks); ++b) {
+    Block block;
+    std::memcpy(&block, row + b * static_cast<int64_t>(sizeof block), sizeof block);
+    BlockFields fields;
+    ReadBlock(block, &fields);
+    const BlockPlace place = PlaceOf(kFormat, b);
+    std::memcpy(tile + place.first_half + 2 * r, &fields.halves[0], 2);
+    if (!kFormat.paired) std::memcpy(tile + place.second_half + 2 * r, &fields.halves[1], 2);
+    ForEachScaleWord<kFormat>(r, [&](int64_t offset, size_t first) {
+      std::memcpy(tile + place.scales + offset, &fields.scales[first], 4);
+    });
+    for (int64_t i = 0; i < 32 * kFormat.sub_blocks; ++i) {
+      SetTileCode<kFormat.bits>(tile + place.codes + i / 32 * kFormat.sub_block_bytes, r, i % 32,
+                                fields.codes[static_cast<size_t>(i)]);
+    }
+  }
+}
+
+template <DataType kType, class Block>
+void UnpackBlock(const std::byte* tile, int64_t r, int64_t b, Block* block) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  const BlockPlace place = PlaceOf(kFormat, b);
+  BlockFields fields;
+  fields.halves[0] = TileHalf(tile + place.first_half, r);
+  if (!kFormat.paired) fields.halves[1] = TileHalf(tile + place.second_half, r);
+  ForEachScaleWord<kFormat>(r, [&](int64_t offset, size_t first) {
+    std::memcpy(&fields.scales[first], tile + place.scales + offset, 4);
+  });
+  for (int64_t i = 0; i < 32 * kFormat.sub_blocks; ++i) {
+    const std::byte* codes = tile + place.codes + i / 32 * kFormat.sub_block_bytes;
+    fields.codes[static_cast<size_t>(i)] =
+        static_cast<uint8_t>(TileCode<kFormat.bits>(codes, r, i % 32));
+  }
+  WriteBlock(fields, block);
+}
+
+template <DataType kType, class Block>
+void UnpackRow(const std::byte* tile, int64_t r, int64_t num_channels, float* out) {
+  constexpr int64_t kChannels = 32 * FormatOf(kType).sub_blocks;
+  for (int64_t b = 0; b < num_channels / kChannels; ++b) {
+    Block block;
+    UnpackBlock<kType, Block>(tile, r, b, &block);
+    DequantiseRow(kType, reinterpret_cast<const std::byte*>(&block), kChannels,
+                  out + b * kChannels);
+  }
+}
+
+// Float types: element (channel, row).
+void PackPlainRow(int64_t element_bytes, const std::byte* row, int64_t num_channels, int64_t r,
+                  std::byte* tile) {
+  for (int64_t c = 0; c < num_channels; ++c) {
+    std::memcpy(tile + (c * kTileRows + r) * element_bytes, row + c * element_bytes,
+                static_cast<size_t>(element_bytes));
+  }
+}
+
+void UnpackPlainRow(DataType type, const std::byte* tile, int64_t r, int64_t num_channels,
+                    float* out) {
+  const int64_t element_bytes = Traits(type).block_bytes;
+  for (int64_t c = 0; c < num_channels; ++c) {
+    DequantiseRow(type, tile + (c * kTileRows + r) * element_bytes, 1, out + c);
+  }
+}
+
+using PackRowFn = void (*)(const std::byte*, int64_t, int64_t, std::byte*);
+using UnpackRowFn = void (*)(const std::byte*, int64_t, int64_t, float*);
+
+struct Packer {
+  PackRowFn pack;
+  UnpackRowFn unpack;
+};
+
+template <DataType kType, class Block>
+constexpr Packer kPacker = {PackRow<kType, Block>, UnpackRow<kType, Block>};
+
+const Packer& PackerOf(DataType type) {
+  switch (type) {
+    case DataType::kQ8_0:
+      return kPacker<DataType::kQ8_0, BlockQ8_0>;
+    case DataType::kQ4_0:
+      return kPacker<DataType::kQ4_0, BlockQ4_0>;
+    case DataType::kQ4_1:
+      return kPacker<DataType::kQ4_1, BlockQ4_1>;
+    case DataType::kQ5_0:
+      return kPacker<DataType::kQ5_0, BlockQ5_0>;
+    case DataType::kQ5_1:
+      return kPacker<DataType::kQ5_1, BlockQ5_1>;
+    case DataType::kQ4_K:
+      return kPacker<DataType::kQ4_K, BlockQ4_K>;
+    case DataType::kQ5_K:
+      return kPacker<DataType::kQ5_K, BlockQ5_K>;
+    case DataType::kQ6_K:
+      return kPacker<DataType::kQ6_K, BlockQ6_K>;
+    case DataType::kF32:
+    case DataType::kF16:
+    case DataType::kBF16:
+    case DataType::kI8:
+    case DataType::kI16:
+    case DataType::kI32:
+    case DataType::kI64:
+    case DataType::kF64:
+      break;
+  }
+  HW_CHECK(false, "a quantised type");
+}
+
+}  // namespace
+
+int64_t TileBytes(DataType type, int64_t num_channels) {
+  const int64_t bytes = kTileRows * RowBytes(type, num_channels);
+  return (bytes + kTileVectorBytes - 1) / kTileVectorBytes * kTileVectorBytes;
+}
+
+void PackTile(DataType type, std::span<const std::byte* const> rows, int64_t num_channels,
+              std::byte* tile) {
+  HW_CHECK(rows.size() <= static_cast<size_t>(kTileRows), "a tile has 16 rows");
+  std::memset(tile, 0, static_cast<size_t>(TileBytes(type, num_channels)));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const auto index = static_cast<int64_t>(r);
+    if (IsQuantised(type)) {
+      PackerOf(type).pack(rows[r], num_channels, index, tile);
+    } else {
+      PackPlainRow(Traits(type).block_bytes, rows[r], num_channels, index, tile);
+    }
+  }
+}
+
+void UnpackTileRow(DataType type, const std::byte* tile, int64_t row, int64_t num_channels,
+                   float* out) {
+  if (IsQuantised(type)) {
+    PackerOf(type).unpack(tile, row, num_channels, out);
+  } else {
+    UnpackPlainRow(type, tile, row, num_channels, out);
+  }
+}
+
+}  // namespace headway::kernels
