@@ -1,0 +1,74 @@
+#pragma once
+
+// Turns one row of logits into one token: the only definition of sampling in Headway
+// (docs/sampling.md), so that a seed gives the same text whatever head, topology, batch width or
+// number of threads computed the logits. Used by heads and sessions; knows no text and no model.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "sampling/prefix_cut.h"
+#include "sampling/sampling_params.h"
+
+namespace headway::sampling {
+
+class Sampler {
+ public:
+  struct Choice {
+    int32_t token = -1;
+    float logit = 0.0F;    // as the model gave it: before penalties and bias
+    float logprob = 0.0F;  // ln softmax of the model's logits at temperature 1, all ids allowed; 0
+                           // unless asked for
+  };
+
+  // `params` must pass Validate(). Allocates everything that Sample needs. `pool` must outlive the
+  // sampler.
+  Sampler(SamplingParams params, int64_t vocab_size, const kernels::KernelSet& kernels,
+          ThreadPool& pool);
+
+  const SamplingParams& Params() const { return params_; }
+
+  // Chooses the token that follows.
+  //   logits: [V], NaN-free; modified.   position: of the token to choose, in its sequence (keys
+  //   the noise). history: the sequence so far, oldest first (the repeat penalty reads its end);
+  //   ids outside [0, V) are ignored.
+  // No allocation. The choice does not depend on the number of threads. When every allowed logit is
+  // -infinity, the lowest allowed id is chosen. Not to be called inside ThreadPool::Run.
+  Choice Sample(std::span<float> logits, uint64_t position, std::span<const int32_t> history,
+                bool want_logprob = false) noexcept;
+
+ private:
+  struct Touched {
+    int32_t id;
+    float raw_logit;
+  };
+
+  void Penalise(std::span<float> logits, std::span<const int32_t> history);
+  void AddBias(std::span<float> logits);
+  void KeepAllowed(std::span<float> logits);
+  kernels::ArgMax Largest(std::span<const float> logits);
+  double LogNormaliser(std::span<const float> logits);
+  int32_t Draw(std::span<float> logits, float max, uint64_t position);
+  kernels::ArgMax DrawFromRange(std::span<float> logits, int64_t first_id, const Cut& cut,
+                                uint64_t position) const;
+  kernels::ArgMax DrawFromBlock(std::span<float> block, int64_t first_id, const Cut& cut,
+                                uint64_t position) const;
+  float RawLogit(std::span<const float> logits, int32_t token) const;
+
+  SamplingParams params_;
+  kernels::KernelSet kernels_;
+  ThreadPool& pool_;
+  PrefixCutter cutter_;
+  bool filters_;  // top-k, top-p or min-p is on
+  float inverse_temperature_ = 1.0F;
+  std::vector<int32_t> allowed_;              // ids ascending, each once
+  std::vector<float> allowed_logits_;         // [allowed_]
+  std::vector<uint64_t> seen_;                // one bit an id; all clear between calls
+  std::vector<Touched> touched_;              // logits changed by penalty or bias, in that order
+  std::vector<kernels::ArgMax> thread_best_;  // [threads]
+};
+
+}  // namespace headway::sampling
