@@ -4,6 +4,7 @@
 // shard), not attackers: integrity, not authenticity.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +15,9 @@ namespace headway {
 
 // The digest of `bytes` as 32 lower-case hexadecimal digits.
 std::string DigestHex(std::span<const std::byte> bytes);
+
+// A 64-bit hash (XXH3) of `bytes`.
+uint64_t Hash64(std::span<const std::byte> bytes);
 
 // A digest over data that arrives in pieces.
 class StreamingDigest {

@@ -1,0 +1,48 @@
+#pragma once
+
+// What a session has done and how long it took: plain numbers, always on, per session. The field names are the names
+// in JSON output and a contract (docs/counters.md).
+
+#include <cstdint>
+#include <vector>
+
+namespace headway {
+
+struct Counters {
+  // Wall time of decode steps (one generated token each), split by part.
+  uint64_t steps = 0;
+  uint64_t step_ns = 0;
+  uint64_t embed_ns = 0;
+  uint64_t rope_mask_ns = 0;
+  uint64_t layers_ns = 0;
+  std::vector<uint64_t> layer_shard_ns;  // by layer shard
+  uint64_t head_ns = 0;
+
+  // Inside the head: projection (the products, screening and rescoring included) and selection (argmax, sampling,
+  // merging shards) apart.
+  uint64_t head_predict_ns = 0;             // wall
+  uint64_t head_predict_shard_work_ns = 0;  // sum over shards
+  uint64_t head_reduce_ns = 0;              // wall
+  uint64_t head_reduce_shard_work_ns = 0;
+  std::vector<uint64_t> head_shard_ns;  // projection by head shard
+
+  uint64_t head_bytes_read = 0;
+  uint64_t head_rows_screened = 0;
+  uint64_t head_rows_rescored = 0;
+  uint64_t head_planes_read = 0;
+  uint64_t head_fallbacks = 0;
+  uint64_t head_skipped = 0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
+  uint64_t layers_bytes_read = 0;
+
+  // Prompt processing, kept apart from the decode steps.
+  uint64_t prefill_tokens = 0;
+  uint64_t prefill_ns = 0;
+  uint64_t cache_rebuilds = 0;  // crossings from the short to the long rotary factors
+
+  // Memory and identity.
+  uint64_t kv_bytes = 0;
+  uint64_t logits_hash = 0;  // XXH3-64 of the last logits, so that a fast wrong run cannot pass for a fast run
+  std::vector<uint64_t> step_samples_ns;  // each decode step, for percentiles
+};
+
+}  // namespace headway

@@ -1,0 +1,30 @@
+#include "compile/head_kind.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace headway::compile {
+
+Result<HeadKind> ParseHeadKind(const std::string& text) {
+  const size_t colon = text.find(':');
+  HeadKind kind{.name = text.substr(0, colon), .num_shards = 1};
+  if (colon != std::string::npos) {
+    const char* begin = text.data() + colon + 1;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(begin, end, kind.num_shards);
+    if (error != std::errc{} || stop != end) {
+      return Fail(ErrorCode::kInvalidInput, fmt::format("head '{}': expected KIND:N with a number N, for example full:4", text));
+    }
+  }
+  if (kind.name == "full") return kind;
+  for (const char* planned : {"top1", "blockmax", "top1-fp16", "certified", "reduced", "routed"}) {
+    if (kind.name == planned) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("head '{}': this kind is not available on the device cpu (available: full:N)", text));
+    }
+  }
+  return Fail(ErrorCode::kInvalidInput, fmt::format("head '{}': expected full:N with N from 1 to 64, found an unknown kind", text));
+}
+
+}  // namespace headway::compile

@@ -1,0 +1,20 @@
+#pragma once
+
+// "full:4" and its kin: how --head names what an LM head is made of.
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace headway::compile {
+
+struct HeadKind {
+  std::string name;        // "full"
+  int64_t num_shards = 1;  // of the vocabulary
+};
+
+// Errors: kInvalidInput (not KIND or KIND:N), kUnsupported (a kind this version cannot pack; names those it can).
+Result<HeadKind> ParseHeadKind(const std::string& text);
+
+}  // namespace headway::compile

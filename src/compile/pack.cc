@@ -1,0 +1,173 @@
+#include "compile/pack.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "compile/head_kind.h"
+#include "gguf/gguf_file.h"
+#include "gguf/gguf_writer.h"
+#include "graph/passes.h"
+#include "headway/version.h"
+#include "model/model.h"
+#include "partition/partition.h"
+
+namespace headway::compile {
+namespace {
+
+namespace fs = std::filesystem;
+using partition::Range;
+
+constexpr const char* kTokenizerFileName = "tokenizer.gguf";
+
+// Everything decided before the first byte is written: bad requests fail early and leave nothing behind.
+struct PackPlan {
+  ModelConfig model;
+  std::vector<std::pair<Range, graph::Graph>> layers;
+  struct Head {
+    std::string kind;
+    std::vector<std::pair<Range, graph::Graph>> shards;
+  };
+  std::vector<Head> heads;
+  graph::Graph embedding;
+  bool own_embedding = false;
+  uint64_t total_bytes = 0;
+};
+
+Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options) {
+  PackPlan plan;
+  HW_TRY(plan.model, model::ReadModelConfig(file));
+  const int64_t num_layers = plan.model.num_hidden_layers;
+  HW_TRY(const std::vector<Range> topology, partition::ParseTopology(options.topology, num_layers));
+  HW_TRY(graph::Graph whole, model::BuildGraph(file, plan.model));
+  HW_TRY(const graph::Graph graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));
+  for (const Range& range : topology) {
+    HW_TRY(graph::Graph part, partition::CutStages(graph, range));
+    plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
+    plan.layers.emplace_back(range, std::move(part));
+  }
+  HW_TRY(const graph::Graph head, partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
+  for (const std::string& text : options.heads) {
+    HW_TRY(const HeadKind kind, ParseHeadKind(text));
+    HW_TRY(const std::vector<Range> rows, partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
+    PackPlan::Head planned{.kind = fmt::format("{}:{}", kind.name, kind.num_shards), .shards = {}};
+    for (const Range& range : rows) {
+      HW_TRY(graph::Graph part, partition::CutHeadRows(head, range));
+      plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
+      planned.shards.emplace_back(range, std::move(part));
+    }
+    plan.heads.push_back(std::move(planned));
+  }
+  if (plan.heads.empty()) return Fail(ErrorCode::kInvalidInput, "head: expected at least one kind, found none");
+  plan.own_embedding = !plan.model.tie_word_embeddings;
+  if (plan.own_embedding) {
+    HW_TRY(plan.embedding, partition::CutStages(graph, {.begin = -1, .end = 0}));
+    plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(plan.embedding));
+  }
+  return plan;
+}
+
+// The metadata that makes a tokenizer, as a GGUF of its own.
+Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& directory) {
+  gguf::GgufWriter writer;
+  for (const gguf::MetadataEntry& entry : file.Metadata()) {
+    if (entry.key.substr(0, 10) == "tokenizer." || entry.key == "general.architecture") writer.AddCopy(entry);
+  }
+  const std::string path = (fs::path(directory) / kTokenizerFileName).string();
+  HW_TRY_VOID(writer.Begin(path));
+  const uint64_t bytes = writer.SizeBytes();
+  HW_TRY_VOID(writer.Finish());
+  HW_TRY(std::string digest, FileDigestHex(path));
+  return FileEntry{.path = kTokenizerFileName, .bytes = bytes, .digest = std::move(digest)};
+}
+
+class Packer {
+ public:
+  Packer(const gguf::GgufFile& file, Emitter* emitter, const std::string& directory, uint64_t total_bytes,
+         bool show_progress)
+      : file_(file), emitter_(emitter), directory_(directory), progress_("packing", total_bytes, show_progress) {}
+
+  Result<FileEntry> Emit(const graph::Graph& shard, const std::string& name) {
+    const WeightSource source = [this](const std::string& weight) { return file_.GetTensor(weight); };
+    const ByteProgress progress = [&](uint64_t bytes) {
+      done_bytes_ += bytes;
+      progress_.Update(done_bytes_, name);
+    };
+    HW_TRY(FileEntry entry, emitter_->Emit(shard, source, (fs::path(directory_) / name).string(), progress));
+    entry.path = name;
+    // The shard's source pages will not be read again soon: keep the resident set small.
+    file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
+    return entry;
+  }
+
+ private:
+  const gguf::GgufFile& file_;
+  Emitter* const emitter_;
+  const std::string& directory_;
+  uint64_t done_bytes_ = 0;
+  Progress progress_;
+};
+
+Result<void> EmitAll(const PackPlan& plan, Packer* packer, Manifest* manifest) {
+  if (plan.own_embedding) {
+    HW_TRY(manifest->embedding, packer->Emit(plan.embedding, "embedding.shard"));
+  }
+  for (const auto& [range, graph] : plan.layers) {
+    HW_TRY(FileEntry entry, packer->Emit(graph, fmt::format("layers_{:03}_{:03}.shard", range.begin, range.end)));
+    manifest->layers.push_back({.start = range.begin, .end = range.end, .file = std::move(entry)});
+  }
+  for (const PackPlan::Head& head : plan.heads) {
+    HeadSpec spec{.kind = head.kind, .shards = {}};
+    std::string prefix = head.kind;
+    std::replace(prefix.begin(), prefix.end(), ':', '_');
+    for (const auto& [range, graph] : head.shards) {
+      const auto index = static_cast<int64_t>(spec.shards.size());
+      HW_TRY(FileEntry entry, packer->Emit(graph, fmt::format("head_{}_{:02}.shard", prefix, index)));
+      spec.shards.push_back({.shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = std::move(entry)});
+    }
+    manifest->heads.push_back(std::move(spec));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory, const PackOptions& options,
+                      Emitter* emitter) {
+  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
+  HW_TRY(const PackPlan plan, MakePackPlan(file, options));
+  HW_TRY(AtomicDirectory target, AtomicDirectory::Create(directory, options.replace));
+  Manifest manifest;
+  manifest.producer = fmt::format("headway {}", kVersion);
+  manifest.source_file = fs::path(gguf_path).filename().string();
+  HW_TRY(manifest.source_digest, QuickFingerprint(gguf_path));
+  manifest.device = std::string(emitter->Device());
+  manifest.model = plan.model;
+  HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.Path()));
+  {
+    Packer packer(file, emitter, target.Path(), plan.total_bytes, options.show_progress);
+    HW_TRY_VOID(EmitAll(plan, &packer, &manifest));
+  }
+  HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(), ToJson(manifest)));
+  HW_TRY_VOID(target.Commit());
+  return manifest;
+}
+
+Result<std::string> QuickFingerprint(const std::string& path) {
+  constexpr size_t kEndBytes = size_t{4} << 20;
+  HW_TRY(const MappedFile file, MappedFile::Open(path));
+  const auto bytes = file.Bytes();
+  const uint64_t size_bytes = bytes.size();
+  StreamingDigest digest;
+  digest.Update(std::as_bytes(std::span<const uint64_t>(&size_bytes, 1)));
+  digest.Update(bytes.first(std::min(bytes.size(), kEndBytes)));
+  digest.Update(bytes.last(std::min(bytes.size(), kEndBytes)));
+  return digest.Hex();
+}
+
+}  // namespace headway::compile

@@ -1,0 +1,66 @@
+#include "runtime/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace headway {
+namespace {
+
+Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind, const std::string& directory) {
+  if (kind.empty()) return &manifest.heads.front();
+  std::string available;
+  for (const HeadSpec& head : manifest.heads) {
+    if (head.kind == kind) return &head;
+    available += (available.empty() ? "" : ", ") + head.kind;
+  }
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, Backend* backend,
+                                                 const std::string& head_kind, bool verify_contents) {
+  std::shared_ptr<Pipeline> pipeline(new Pipeline);
+  pipeline->directory_ = directory;
+  HW_TRY(pipeline->manifest_, OpenManifest(directory, verify_contents));
+  const Manifest& manifest = pipeline->manifest_;
+  if (manifest.device != backend->Device()) {
+    return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected a package for the device {}, found {}", directory,
+                                                      backend->Device(), manifest.device));
+  }
+  const auto load = [&](const FileEntry& file) {
+    return backend->Load((std::filesystem::path(directory) / file.path).string());
+  };
+  for (const LayerShard& shard : manifest.layers) {
+    HW_TRY(auto executable, load(shard.file));
+    pipeline->layers_.push_back(std::move(executable));
+  }
+  HW_TRY(const HeadSpec* head, ChooseHead(manifest, head_kind, directory));
+  pipeline->head_.kind = head->kind;
+  pipeline->head_.specs = head->shards;
+  for (const HeadShard& shard : head->shards) {
+    HW_TRY(auto executable, load(shard.file));
+    pipeline->head_.shards.push_back(std::move(executable));
+  }
+  if (manifest.embedding) {
+    HW_TRY(pipeline->embedding_, load(*manifest.embedding));
+  }
+  return pipeline;
+}
+
+void Pipeline::EmbedToken(int32_t id, float* out) const {
+  if (embedding_ != nullptr) {
+    embedding_->ReadRow(id, out);
+    return;
+  }
+  const auto after = std::upper_bound(head_.specs.begin(), head_.specs.end(), int64_t{id},
+                                      [](int64_t row, const HeadShard& shard) { return row < shard.vocab_start; });
+  const auto index = static_cast<size_t>(after - head_.specs.begin()) - 1;
+  head_.shards[index]->ReadRow(id - head_.specs[index].vocab_start, out);
+}
+
+}  // namespace headway
