@@ -51,7 +51,7 @@ void DecodeBlock(const BlockQ4_K& block, float* out) {
     const SubScale sub = UnpackSubScale(block.scales, s);
     const float scale = d * static_cast<float>(sub.scale);
     const float min = dmin * static_cast<float>(sub.min);
-    const uint8_t* q = &block.q[32 * (s / 2)];
+    const uint8_t* q = &block.q[size_t{32} * static_cast<size_t>(s / 2)];
     for (int j = 0; j < 32; ++j) {
       out[32 * s + j] = scale * static_cast<float>(s % 2 == 0 ? q[j] & 15 : q[j] >> 4) - min;
     }
@@ -65,7 +65,7 @@ void DecodeBlock(const BlockQ5_K& block, float* out) {
     const SubScale sub = UnpackSubScale(block.scales, s);
     const float scale = d * static_cast<float>(sub.scale);
     const float min = dmin * static_cast<float>(sub.min);
-    const uint8_t* q = &block.q[32 * (s / 2)];
+    const uint8_t* q = &block.q[size_t{32} * static_cast<size_t>(s / 2)];
     for (int j = 0; j < 32; ++j) {
       const int low = s % 2 == 0 ? q[j] & 15 : q[j] >> 4;
       out[32 * s + j] = scale * static_cast<float>(low | ((block.high[j] >> s) & 1) << 4) - min;
@@ -81,8 +81,8 @@ void DecodeBlock(const BlockQ6_K& block, float* out) {
     const int j = i % 32;
     const int low = (block.low[64 * half + 32 * (quarter % 2) + j] >> (4 * (quarter / 2))) & 15;
     const int high = (block.high[32 * half + j] >> (2 * quarter)) & 3;
-    const int scale = block.scale[i / 16];
-    out[i] = d * static_cast<float>(scale) * static_cast<float>((low | high << 4) - 32);
+    const auto scale = static_cast<float>(block.scale[i / 16]);
+    out[i] = d * scale * static_cast<float>((low | high << 4) - 32);
   }
 }
 

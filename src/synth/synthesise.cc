@@ -1,0 +1,116 @@
+#include "synth/synthesise.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "gguf/gguf_writer.h"
+#include "synth/model_shape.h"
+#include "synth/plan.h"
+#include "synth/type_mix.h"
+#include "synth/weights.h"
+#include "tensor/codec.h"
+
+namespace headway::synth {
+namespace {
+
+constexpr int64_t kPieceBytes = int64_t{4} << 20;  // what is drawn in parallel and written at once
+
+template <class Rows>
+std::string NamesOf(const Rows& rows) {
+  std::string names;
+  for (const auto& row : rows) names += fmt::format("{}{}", names.empty() ? "" : " ", row.name);
+  return names;
+}
+
+class TensorStream {
+ public:
+  TensorStream(uint64_t seed, ThreadPool& pool)
+      : seed_(seed), pool_(pool), rows_(static_cast<size_t>(pool.NumThreads())) {}
+
+  // Draws, quantises and writes all rows of `tensor`.
+  Result<void> Write(const PlannedTensor& tensor, gguf::GgufWriter& writer,
+                     const std::function<void(uint64_t)>& wrote) {
+    if (!tensor.values.empty()) {
+      return writer.WriteTensorBytes(tensor.name,
+                                     std::as_bytes(std::span<const float>(tensor.values)));
+    }
+    const int64_t row_bytes = RowBytes(tensor.type, tensor.shape.Columns());
+    const int64_t piece_rows = std::max<int64_t>(1, kPieceBytes / row_bytes);
+    for (int64_t first = 0; first < tensor.shape.Rows(); first += piece_rows) {
+      const int64_t count = std::min(piece_rows, tensor.shape.Rows() - first);
+      piece_.resize(static_cast<size_t>(count * row_bytes));
+      Draw(tensor, first, count, row_bytes);
+      HW_TRY_VOID(writer.WriteTensorBytes(tensor.name, piece_));
+      if (wrote) wrote(piece_.size());
+    }
+    return {};
+  }
+
+ private:
+  // Rows [first, first + count) into piece_. Every row depends on its index alone.
+  void Draw(const PlannedTensor& tensor, int64_t first, int64_t count, int64_t row_bytes) {
+    const int64_t columns = tensor.shape.Columns();
+    const uint64_t key = StreamKey(seed_, tensor.name);
+    for (auto& row : rows_) row.resize(static_cast<size_t>(columns));
+    pool_.Run([&](int thread_index) {
+      float* values = rows_[static_cast<size_t>(thread_index)].data();
+      for (int64_t r = thread_index; r < count; r += pool_.NumThreads()) {
+        DrawWeights(key, static_cast<uint64_t>((first + r) * columns),
+                    static_cast<uint64_t>(columns), tensor.distribution, values);
+        QuantiseRow(tensor.type, values, columns, piece_.data() + r * row_bytes);
+      }
+    });
+  }
+
+  const uint64_t seed_;
+  ThreadPool& pool_;
+  std::vector<std::vector<float>> rows_;  // one row of values a thread
+  std::vector<std::byte> piece_;
+};
+
+}  // namespace
+
+Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
+                        const SynthProgress& progress) {
+  const ModelShape* shape = FindShape(spec.shape);
+  if (shape == nullptr) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("synth: unknown shape '{}' (expected one of: {})", spec.shape,
+                            NamesOf(Shapes())));
+  }
+  const TypeMix* mix = FindTypeMix(spec.type);
+  if (mix == nullptr) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("synth: unknown type '{}' (expected one of: {})", spec.type,
+                            NamesOf(TypeMixes())));
+  }
+  if (spec.margin_sigma) {
+    return Fail(ErrorCode::kUnsupported, "synth: --margin is not supported yet");
+  }
+  HW_CHECK(spec.num_threads >= 1, "at least one thread");
+  const std::vector<PlannedTensor> tensors = PlanTensors(*shape, *mix, spec.pure);
+  gguf::GgufWriter writer;
+  AddMetadata(*shape, *mix, spec.seed, writer);
+  for (const PlannedTensor& tensor : tensors)
+    writer.AddTensor(tensor.name, tensor.type, tensor.shape);
+  HW_TRY_VOID(writer.Begin(path));
+
+  ThreadPool pool(spec.num_threads);
+  TensorStream stream(spec.seed, pool);
+  uint64_t bytes_done = 0;
+  for (const PlannedTensor& tensor : tensors) {
+    HW_TRY_VOID(stream.Write(tensor, writer, [&](uint64_t bytes) {
+      bytes_done += bytes;
+      if (progress) progress(bytes_done, writer.TensorBytes());
+    }));
+  }
+  return writer.Finish();
+}
+
+}  // namespace headway::synth

@@ -1,0 +1,34 @@
+#pragma once
+
+// Makes model files of real shapes with synthetic weights, for benchmarks and tests that must not
+// depend on a download. Same spec, same bytes, on every machine and with any number of threads.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace headway::synth {
+
+struct SynthSpec {
+  std::string shape;          // "phi4-mini", see synth/model_shape.h
+  std::string type = "q8_0";  // "q4_k_m", see synth/type_mix.h; upper or lower case
+  uint64_t seed = 0;
+  bool pure = false;  // every matrix in the base type, instead of llama.cpp's mix
+  // An untied head whose winner stands this many standard deviations above the bulk; reserved.
+  std::optional<double> margin_sigma = std::nullopt;
+  int num_threads = 1;
+};
+
+// Called from the calling thread after every few MiB; may be empty.
+using SynthProgress = std::function<void(uint64_t bytes_done, uint64_t bytes_total)>;
+
+// Writes the file; it appears when complete. Memory: the metadata and a few MiB, whatever the
+// model's size. Errors: kInvalidInput (unknown shape or type: the message lists what there is),
+// kUnsupported (margin), kIo.
+Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
+                        const SynthProgress& progress);
+
+}  // namespace headway::synth
