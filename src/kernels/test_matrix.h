@@ -43,6 +43,10 @@ class TestMatrix {
   AlignedBuffer tiles_;
 };
 
+// The sets of SupportedSets(), each completed by the slower ones as SelectKernels does; without the
+// reference.
+std::vector<KernelSet> FastSets();
+
 // [tokens, channels], normal values with some blocks of zeros and of denormals.
 std::vector<float> TestActivations(int64_t tokens, int64_t channels, uint32_t seed);
 

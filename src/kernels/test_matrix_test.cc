@@ -65,6 +65,16 @@ std::span<const std::byte> TestMatrix::GgufRow(int64_t row) const {
   return std::span(rows_).subspan(static_cast<size_t>(row) * row_bytes, row_bytes);
 }
 
+std::vector<KernelSet> FastSets() {
+  std::vector<KernelSet> sets;
+  for (const KernelSet* set : SupportedSets()) {
+    if (set != nullptr && set->name != "reference") {
+      sets.push_back(SelectKernels(set->name)->kernels);
+    }
+  }
+  return sets;
+}
+
 std::vector<float> TestActivations(int64_t tokens, int64_t channels, uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;

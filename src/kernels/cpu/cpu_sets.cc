@@ -1,7 +1,44 @@
 #include "kernels/cpu/cpu_sets.h"
 
+#if defined(__x86_64__)
+#include "kernels/cpu/avx512/avx512.h"
+#endif
+
 namespace headway::kernels::cpu {
 
+#if defined(__x86_64__)
+
+namespace {
+
+void Note(bool present, const char* name, std::string* missing) {
+  if (present) return;
+  if (!missing->empty()) *missing += ", ";
+  *missing += name;
+}
+
+std::string MissingForAvx512() {
+  std::string missing;
+  Note(__builtin_cpu_supports("avx512f"), "AVX512F", &missing);
+  Note(__builtin_cpu_supports("avx512bw"), "AVX512BW", &missing);
+  Note(__builtin_cpu_supports("avx512vl"), "AVX512VL", &missing);
+  Note(__builtin_cpu_supports("avx512dq"), "AVX512DQ", &missing);
+  Note(__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI", &missing);
+  return missing;
+}
+
+}  // namespace
+
+std::vector<CpuSet> CpuSets() {
+  __builtin_cpu_init();
+  std::vector<CpuSet> sets;
+  sets.push_back({.set = &avx512::Set(), .missing = MissingForAvx512()});
+  return sets;
+}
+
+#else
+
 std::vector<CpuSet> CpuSets() { return {}; }
+
+#endif
 
 }  // namespace headway::kernels::cpu

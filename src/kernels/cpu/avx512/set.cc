@@ -1,0 +1,16 @@
+#include "kernels/cpu/avx512/avx512.h"
+
+namespace headway::kernels::avx512 {
+
+const KernelSet& Set() {
+  static const KernelSet set = [] {
+    KernelSet kernels;
+    kernels.name = "avx512";
+    AddSimpleMatMuls(&kernels.matmul);
+    AddKMatMuls(&kernels.matmul);
+    return kernels;
+  }();
+  return set;
+}
+
+}  // namespace headway::kernels::avx512
