@@ -1,0 +1,19 @@
+#pragma once
+
+// Types and constants of model.mlmodel, for decode.cc.
+
+#include "base/result.h"
+#include "coreml_model.pb.h"
+#include "mil/ir/constant.h"
+
+namespace headway::mil::proto {
+
+// Errors: kCorrupt (rank and extents that disagree, extents above 2^63, unknown type numbers),
+// kUnsupported (lists, tuples, dictionaries).
+Result<Type> DecodeType(const coreml::ValueType& in);
+
+// Errors as DecodeType, and kCorrupt when the value has another number of elements than its type
+// says.
+Result<Constant> DecodeConstant(const coreml::Value& in);
+
+}  // namespace headway::mil::proto
