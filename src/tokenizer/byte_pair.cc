@@ -28,7 +28,10 @@ Result<BytePairEncoder> BytePairEncoder::Create(const Vocabulary& vocabulary,
                                                 const std::vector<std::string_view>& token_bytes) {
   HW_TRY(auto pretokenizer, Pretokenizer::Create(vocabulary.pre));
   BytePairEncoder encoder(std::move(pretokenizer));
-  encoder.unknown_id_ = vocabulary.unknown_id.value_or(-1);
+  // Files without an unknown token often name the end of text instead; text must not become that.
+  if (vocabulary.unknown_id && vocabulary.Type(*vocabulary.unknown_id) != TokenType::kControl) {
+    encoder.unknown_id_ = *vocabulary.unknown_id;
+  }
   for (size_t byte = 0; byte < 256; ++byte) {
     const int32_t id = texts.Find(ByteAlphabetCharacter(static_cast<uint8_t>(byte)));
     encoder.byte_ids_[byte] = id >= 0 && !vocabulary.IsSpecial(id) ? id : -1;

@@ -51,7 +51,8 @@ TEST_F(SlowO200kTest, Encode_ReferenceTexts_SameIds) {
   std::printf("%zu texts compared, %zu differences\n", reference_->cases.size(), differences);
 }
 
-// Every token's own bytes, as one text: the reference looks whole pieces up, we merge. Both must agree.
+// Every token's own bytes, as one text: the reference looks whole pieces up, we merge. Both must
+// agree.
 TEST_F(SlowO200kTest, Merges_EveryToken_IsReached) {
   const size_t num_merged = reference_->ranks.size() - 256;
   EXPECT_EQ(tokenizer_->vocabulary().merges.size(), num_merged);
@@ -63,7 +64,8 @@ TEST_F(SlowO200kTest, Create_TwoHundredThousandTokens_IsFast) {
 }
 
 TEST_F(SlowO200kTest, EncodeChat_Phi4Mini_KnownIds) {
-  const std::vector<ChatMessage> messages = {{"system", "You are helpful."}, {"user", "Hi <|end|>!"}};
+  const std::vector<ChatMessage> messages = {{"system", "You are helpful."},
+                                             {"user", "Hi <|end|>!"}};
   const auto ids = tokenizer_->EncodeChat(messages, true);
   ASSERT_TRUE(ids.has_value()) << ids.error().message;
   EXPECT_EQ(ids->front(), 200022);

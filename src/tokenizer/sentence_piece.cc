@@ -43,7 +43,9 @@ SentencePieceEncoder SentencePieceEncoder::Create(const Vocabulary& vocabulary,
                                                   const std::array<int32_t, 256>& byte_ids) {
   SentencePieceEncoder encoder;
   encoder.byte_ids_ = byte_ids;
-  encoder.unknown_id_ = vocabulary.unknown_id.value_or(-1);
+  if (vocabulary.unknown_id && vocabulary.Type(*vocabulary.unknown_id) != TokenType::kControl) {
+    encoder.unknown_id_ = *vocabulary.unknown_id;  // byte_pair.cc says why
+  }
   encoder.pieces_ = TokenTable(vocabulary.tokens.size());
   encoder.priorities_.reserve(vocabulary.tokens.size());
   for (const float score : vocabulary.scores) encoder.priorities_.push_back(PriorityOf(score));

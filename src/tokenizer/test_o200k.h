@@ -1,6 +1,7 @@
 #pragma once
 
-// The o200k reference files that tools/o200k/make.sh writes, read for the slow tests here and in tests/.
+// The o200k reference files that tools/o200k/make.sh writes, read for the slow tests here and in
+// tests/.
 
 #include <charconv>
 #include <cstdlib>
@@ -27,10 +28,12 @@ struct O200kReference {
 };
 
 inline constexpr const char* kO200kMissing =
-    "no o200k reference: run tools/o200k/make.sh (needs node, npm and a package registry), which writes build/o200k";
+    "no o200k reference: run tools/o200k/make.sh (needs node, npm and a package registry), which "
+    "writes build/o200k";
 
 inline std::string O200kDirectory() {
-  const char* named = std::getenv("HEADWAY_O200K");  // NOLINT(concurrency-mt-unsafe): tests read only
+  const char* named =
+      std::getenv("HEADWAY_O200K");  // NOLINT(concurrency-mt-unsafe): tests read only
   return named != nullptr ? named : HEADWAY_SOURCE_DIR "/build/o200k";
 }
 
@@ -68,8 +71,8 @@ inline std::optional<O200kReference> ReadO200kReference() {
   return reference;
 }
 
-// The merge that makes token `rank`: the last two parts that are left when its bytes are joined by the ranks below
-// its own; "left right" in the byte alphabet. Empty when more than two are left.
+// The merge that makes token `rank`: the last two parts that are left when its bytes are joined by
+// the ranks below its own; "left right" in the byte alphabet. Empty when more than two are left.
 inline std::string MergeOf(const std::string& bytes, int32_t rank,
                            const std::unordered_map<std::string, int32_t>& ranks) {
   std::vector<std::string> parts;
@@ -91,8 +94,9 @@ inline std::string MergeOf(const std::string& bytes, int32_t rank,
   return ToByteAlphabet(parts[0]) + " " + ToByteAlphabet(parts[1]);
 }
 
-// Phi-4-mini's vocabulary of 200,064 entries: the ranks, the special tokens its tokenizer adds, and unused
-// entries in the gaps. Source: microsoft/Phi-4-mini-instruct, tokenizer_config.json and added_tokens.json.
+// Phi-4-mini's vocabulary of 200,064 entries: the ranks, the special tokens its tokenizer adds, and
+// unused entries in the gaps. Source: microsoft/Phi-4-mini-instruct, tokenizer_config.json and
+// added_tokens.json.
 inline Vocabulary Phi4MiniVocabulary(const O200kReference& reference) {
   Vocabulary vocabulary;
   vocabulary.model = "gpt2";
@@ -133,7 +137,8 @@ inline Vocabulary Phi4MiniVocabulary(const O200kReference& reference) {
   vocabulary.bos_id = vocabulary.eos_id = vocabulary.padding_id = 199999;
   vocabulary.extra_end_ids = {200020};
   vocabulary.chat_template =
-      "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+      "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + "
+      "'<|end|>' }}{% endfor %}"
       "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}";
   return vocabulary;
 }
