@@ -1,28 +1,15 @@
 #pragma once
 
-// What a request may say about sampling. The words and their meaning are llama.cpp's, because users
-// know them; docs/sampling.md defines every step. A plain value: Sampler does the work.
+// The check of sampling requests; the request itself is public (include/headway/sampling_params.h).
 
 #include <cstdint>
-#include <utility>
-#include <vector>
 
 #include "base/result.h"
+#include "headway/sampling_params.h"
 
 namespace headway::sampling {
 
-struct SamplingParams {
-  float temperature = 0.0F;     // 0: greedy
-  int32_t top_k = 0;            // keep the k best; 0: off
-  float top_p = 1.0F;           // keep the smallest prefix of that mass; 1: off
-  float min_p = 0.0F;           // keep tokens at least this likely, relative to the best; 0: off
-  float repeat_penalty = 1.0F;  // 1: off
-  int32_t repeat_last_n = 64;   // how far back the penalty looks; -1: the whole history, 0: off
-  std::vector<std::pair<int32_t, float>> logit_bias =
-      {};                               // (id, added value); -infinity bans the id
-  std::vector<int32_t> allow_ids = {};  // empty: all
-  uint64_t seed = 0;
-};
+using headway::SamplingParams;
 
 // Checks that `params` make sense for a vocabulary of `vocab_size` ids. Errors: kInvalidInput, one
 // line with the parameter, what was expected and what was found.

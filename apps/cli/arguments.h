@@ -1,0 +1,72 @@
+#pragma once
+
+// The command line as plain structs. Parsing (and the one include of CLI11) is in arguments.cc; each command in a file of
+// its own sees only its struct.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "headway/result.h"
+#include "headway/sampling_params.h"
+
+namespace headway::cli {
+
+struct RunArguments {
+  std::string model;
+  std::optional<std::string> prompt;
+  std::optional<std::string> prompt_file;
+  std::optional<std::string> ids;
+  std::string system;
+  int64_t max_new_tokens = 128;
+  bool chat = false;
+  bool json = false;
+  bool profile = false;
+  bool logprobs = false;
+  bool verify = false;
+  bool ignore_end = false;
+  int threads = 0;
+  std::string topology = "6";
+  std::string head;
+  SamplingParams sampling;
+  std::string logit_bias;
+  std::string allow_ids_file;
+};
+
+struct PackArguments {
+  std::string model;
+  std::string output;
+  std::string device = "cpu";
+  std::string topology = "6";
+  std::string heads = "full:4";
+  bool replace = false;
+};
+
+struct SynthArguments {
+  std::string shape;
+  std::string output;
+  std::string type = "q8_0";
+  uint64_t seed = 1;
+  bool pure = false;
+};
+
+struct InspectArguments {
+  std::string path;
+  bool graph = false;
+};
+
+using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments>;
+
+struct ParseOutcome {
+  std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`
+  int exit_status = 0;
+  std::string text;
+};
+
+// Parses the command line. --help and --version end with status 0, mistakes with status 2 and one line that says what was
+// expected.
+ParseOutcome ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace headway::cli

@@ -1,0 +1,15 @@
+#pragma once
+
+// One function per command. Each prints its result on stdout and returns an error for main() to print.
+
+#include "arguments.h"
+#include "headway/result.h"
+
+namespace headway::cli {
+
+Result<void> Run(const RunArguments& arguments);
+Result<void> Pack(const PackArguments& arguments);
+Result<void> Synth(const SynthArguments& arguments);
+Result<void> Inspect(const InspectArguments& arguments);
+
+}  // namespace headway::cli

@@ -1,0 +1,66 @@
+#include "json_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "profile_table.h"
+
+namespace headway::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json CountersJson(const Counters& c) {
+  return Json{{"steps", c.steps},
+              {"step_ns", c.step_ns},
+              {"step_p50_ns", Percentile(c.step_samples_ns, 50)},
+              {"step_p99_ns", Percentile(c.step_samples_ns, 99)},
+              {"embed_ns", c.embed_ns},
+              {"rope_mask_ns", c.rope_mask_ns},
+              {"layers_ns", c.layers_ns},
+              {"layer_shard_ns", c.layer_shard_ns},
+              {"head_ns", c.head_ns},
+              {"head_predict_ns", c.head_predict_ns},
+              {"head_predict_shard_work_ns", c.head_predict_shard_work_ns},
+              {"head_shard_ns", c.head_shard_ns},
+              {"head_reduce_ns", c.head_reduce_ns},
+              {"head_reduce_shard_work_ns", c.head_reduce_shard_work_ns},
+              {"head_bytes_read", c.head_bytes_read},
+              {"head_rows_screened", c.head_rows_screened},
+              {"head_rows_rescored", c.head_rows_rescored},
+              {"head_planes_read", c.head_planes_read},
+              {"head_fallbacks", c.head_fallbacks},
+              {"head_skipped", c.head_skipped},
+              {"layers_bytes_read", c.layers_bytes_read},
+              {"prefill_tokens", c.prefill_tokens},
+              {"prefill_ns", c.prefill_ns},
+              {"cache_rebuilds", c.cache_rebuilds},
+              {"kv_bytes", c.kv_bytes},
+              {"logits_hash", fmt::format("{:016x}", c.logits_hash)}};
+}
+
+}  // namespace
+
+std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, const Generation& generation) {
+  Json json{{"model", Json{{"name", model.name},
+                           {"architecture", model.architecture},
+                           {"package", model.package_directory},
+                           {"device", model.device},
+                           {"instruction_set", model.instruction_set},
+                           {"threads", model.threads},
+                           {"topology", model.topology},
+                           {"head", model.head},
+                           {"vocab_size", model.vocab_size},
+                           {"context_tokens", model.context_tokens},
+                           {"weight_bytes_per_token", model.weight_bytes_per_token}}},
+            {"prompt_ids", std::vector<int32_t>(prompt.begin(), prompt.end())},
+            {"generated_ids", generation.ids},
+            {"text", generation.text},
+            {"stop_reason", ToString(generation.stop_reason)}};
+  if (!generation.logprobs.empty()) json["logprobs"] = generation.logprobs;
+  json["counters"] = CountersJson(generation.counters);
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace headway::cli

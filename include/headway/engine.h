@@ -1,0 +1,116 @@
+#pragma once
+
+// The public C++ API: open a model, turn text into text. Example: examples/generate.cc.
+//
+//   HW_TRY(headway::Engine engine, headway::Engine::Open("model.gguf", {}));
+//   HW_TRY(const auto prompt, engine.Encode("Once upon a time"));
+//   HW_TRY(const auto result, engine.Generate(prompt, {.max_new_tokens = 64}, nullptr));
+//   std::puts(result.text.c_str());
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "headway/counters.h"
+#include "headway/result.h"
+#include "headway/sampling_params.h"
+
+namespace headway {
+
+struct EngineOptions {
+  int threads = 0;                // 0: the processors this process may run on
+  std::string instruction_set;    // "": the best; "reference", "avx2", "avx512": exactly that one
+  std::string topology = "6";     // of a GGUF that is packed on the way; a package has its own
+  std::string head;               // "full:4"; empty: the package's first, or full:4
+  std::string cache_directory;    // where packages made from GGUFs live; empty: ~/.cache/headway
+  bool verify_contents = false;   // read every file of the package and compare digests
+  bool show_progress = false;     // on stderr
+};
+
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
+};
+
+struct GenerateOptions {
+  int64_t max_new_tokens = 128;
+  SamplingParams sampling;
+  bool want_logprobs = false;
+  bool stop_at_end = true;  // at end-of-generation tokens
+  const std::atomic<bool>* cancelled_or_null = nullptr;
+  std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
+};
+
+struct GeneratedToken {
+  int32_t id = -1;
+  float logit = 0.0F;
+  float logprob = 0.0F;  // when asked for
+  std::string_view text;  // complete UTF-8 characters that became certain with this token; valid during the call
+};
+
+enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled };
+const char* ToString(StopReason reason);
+
+struct Generation {
+  std::vector<int32_t> ids;
+  std::vector<float> logprobs;  // when asked for
+  std::string text;
+  StopReason stop_reason = StopReason::kMaxTokens;
+  Counters counters;
+};
+
+// What a model is, for display.
+struct ModelSummary {
+  std::string name;
+  std::string architecture;
+  std::string package_directory;
+  std::string device;
+  std::string instruction_set;
+  std::string head;
+  std::string topology;
+  int threads = 0;
+  int64_t context_tokens = 0;
+  int64_t vocab_size = 0;
+  int64_t weight_bytes_per_token = 0;
+};
+
+struct OpenedModel;  // src/api/opened_model.h
+
+// A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and must not overlap.
+class Engine {
+ public:
+  // Opens a package directory, or a GGUF file (packed once into the cache directory; later opens find it there). Errors say
+  // what was expected, what was found and where.
+  static Result<Engine> Open(const std::string& path, const EngineOptions& options);
+
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  const ModelSummary& Summary() const;
+
+  // Token ids of `text`; with `parse_special`, special tokens written out in it count as such.
+  Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special = false) const;
+  // Token ids of a conversation in the model's own chat format, ending where the assistant's answer begins.
+  Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages) const;
+  // The exact bytes of `ids`.
+  std::string Decode(std::span<const int32_t> ids) const;
+
+  // Generates from a prompt of at least one token; `on_token` (may be null) sees each token as it is chosen.
+  Result<Generation> Generate(std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<void(const GeneratedToken&)>& on_token) const;
+
+  // The parts, for this project's own tools.
+  OpenedModel& Parts() const { return *model_; }
+
+ private:
+  explicit Engine(std::unique_ptr<OpenedModel> model);
+  std::unique_ptr<OpenedModel> model_;
+};
+
+}  // namespace headway

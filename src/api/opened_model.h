@@ -1,0 +1,35 @@
+#pragma once
+
+// The composition root: the only place that lists devices and puts file formats, kernels, threads, tokenizer and runtime
+// together. The command line tool and tests use the parts; users of the library use headway/engine.h.
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "headway/engine.h"
+#include "kernels/kernel_set.h"
+#include "runtime/pipeline.h"
+#include "tokenizer/tokenizer.h"
+
+namespace headway {
+
+struct OpenedModel {
+  // Destroyed in reverse order: the pipeline before what it runs on.
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<kernels::SelectedKernels> kernels;
+  std::unique_ptr<Backend> backend;
+  std::shared_ptr<Pipeline> pipeline;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  ModelSummary summary;
+};
+
+// Opens a package or a GGUF (packing it into the cache first). See Engine::Open.
+Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path, const EngineOptions& options);
+
+// The emitter of a device. Errors: kUnsupported, naming the devices of this build.
+Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device);
+
+}  // namespace headway
