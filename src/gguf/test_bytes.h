@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,12 +19,11 @@ class TestBytes {
  public:
   template <class T>
   TestBytes& Put(T value) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(T));
     return *this;
   }
   TestBytes& Raw(std::string_view text) {
-    for (const char c : text) Put(c);
+    bytes_ += text;
     return *this;
   }
   TestBytes& String(std::string_view text) { return Put<uint64_t>(text.size()).Raw(text); }
@@ -53,10 +51,10 @@ class TestBytes {
     bytes_.resize(bytes_.size() + count);
     return *this;
   }
-  std::span<const std::byte> Bytes() const { return bytes_; }
+  std::span<const std::byte> Bytes() const { return std::as_bytes(std::span<const char>(bytes_)); }
 
  private:
-  std::vector<std::byte> bytes_;
+  std::string bytes_;
 };
 
 }  // namespace headway::gguf

@@ -81,8 +81,8 @@ void DecodeBlock(const BlockQ6_K& block, float* out) {
     const int j = i % 32;
     const int low = (block.low[64 * half + 32 * (quarter % 2) + j] >> (4 * (quarter / 2))) & 15;
     const int high = (block.high[32 * half + j] >> (2 * quarter)) & 3;
-    const auto scale = static_cast<float>(block.scale[i / 16]);
-    out[i] = d * scale * static_cast<float>((low | high << 4) - 32);
+    const int8_t scale = block.scale[i / 16];
+    out[i] = d * static_cast<float>(scale) * static_cast<float>((low | high << 4) - 32);
   }
 }
 

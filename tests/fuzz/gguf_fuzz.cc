@@ -1,0 +1,18 @@
+// libFuzzer target: any bytes as a GGUF file. Make a corpus with gguf_seed_corpus, then
+//   build/fuzz/tests/fuzz/gguf_fuzz CORPUS -max_total_time=180
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "gguf_exercise.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t num_bytes) {
+  // A copy of exactly this length: reading one byte too many is an error that AddressSanitizer
+  // sees.
+  std::vector<std::byte> bytes(num_bytes);
+  if (num_bytes > 0) std::memcpy(bytes.data(), input, num_bytes);
+  headway::ExerciseGguf(bytes);
+  return 0;
+}
