@@ -110,13 +110,17 @@ class Tokenizer:
     def encode_piece(self, piece):
         if piece in self.cache:
             return self.cache[piece]
-        ids = list(piece.encode())
+        self.cache[piece] = self.encode_bytes(piece.encode())
+        return self.cache[piece]
+
+    def encode_bytes(self, data):
+        """Merges the bytes of one pre-token, the earliest learned pair first."""
+        ids = list(data)
         while len(ids) > 1:
             best = min(zip(ids, ids[1:]), key=lambda pair: self.ranks.get(pair, 1 << 30))
             if best not in self.ranks:
                 break
             ids = merge_pair(ids, best, self.ranks[best])
-        self.cache[piece] = ids
         return ids
 
     def encode(self, text):

@@ -3,7 +3,7 @@
 Shapes: B sequences, T tokens, D d_model, H query heads, Hk key/value heads, d head_dim, F d_ff, V vocabulary.
 Weights have the layout of the exported file: fused qkv rows are all query heads, then all key heads, then all
 value heads; fused gate_up rows are the gate, then the up projection. Matrices multiply in bfloat16 where the CPU
-has the instructions; norms, softmax, residual stream and loss stay in float32.
+has the instructions; norms, residual stream and loss stay in float32.
 """
 
 import math
@@ -126,8 +126,8 @@ class Block(nn.Module):
         q = q.reshape(B * Hk, (H // Hk) * T, d)
         k = rotated[:, :, H:].to(dtype).permute(0, 2, 3, 1).reshape(B * Hk, d, T)
         v = qkv[:, :, H + Hk :].permute(0, 2, 1, 3).reshape(B * Hk, T, d)
-        scores = torch.bmm(q, k).float().view(B * Hk, H // Hk, T, T) + mask
-        weights = scores.softmax(-1).to(dtype).view(B * Hk, (H // Hk) * T, T)
+        scores = torch.bmm(q, k).view(B * Hk, H // Hk, T, T) + mask
+        weights = scores.softmax(-1).view(B * Hk, (H // Hk) * T, T)
         y = torch.bmm(weights, v).view(B, Hk, H // Hk, T, d).permute(0, 3, 1, 2, 4).reshape(B, T, H * d)
         return project(y, self.attn_out, dtype)
 
@@ -198,7 +198,7 @@ class Model(nn.Module):
         """Final normalised states [B, T, D] of token ids [B, T]."""
         T = ids.shape[1]
         cos, sin = rotary_table(self.config, T, ids.device)
-        mask = torch.full((T, T), float("-inf"), device=ids.device).triu(1)
+        mask = torch.full((T, T), float("-inf"), device=ids.device).triu(1).to(dtype)
         x = nn.functional.embedding(ids, self.embedding)
         for block in self.blocks:
             x = block(x, cos, sin, mask, dtype)

@@ -56,8 +56,13 @@ def main():
     if args.corpus_only:
         return
     python = [sys.executable]
-    subprocess.run(python + [os.path.join(HERE, "train.py"), "--folder", folder, "--hours", str(args.hours), "--seed", str(args.seed)], check=True)
-    subprocess.run(python + [os.path.join(HERE, "export_gguf.py"), "--folder", folder, "-o", output], check=True)
+    training = [os.path.join(HERE, "train.py"), "--folder", folder, "--hours", str(args.hours), "--seed", str(args.seed)]
+    story = os.path.join(ROOT, "build", "train", "story")
+    if args.wide and os.path.exists(os.path.join(story, "checkpoint.pt")):
+        training += ["--start-from", story]
+    subprocess.run(python + training, check=True)
+    name = "Headway Story Wide" if args.wide else "Headway Story 12M"
+    subprocess.run(python + [os.path.join(HERE, "export_gguf.py"), "--folder", folder, "--name", name, "-o", output], check=True)
     subprocess.run(python + [os.path.join(HERE, "sample.py"), output], check=True)
 
 

@@ -7,6 +7,7 @@ line to zero, so that training ends well-annealed when the budget ends. A stoppe
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import random
 import time
@@ -17,12 +18,13 @@ import torch
 import bpe
 import corpus
 from model import Config, Model
-from muon import make_groups
+from muon import Adam, make_groups
 
 MATRIX_RATE, VECTOR_RATE = 0.02, 0.004
 WARM_UP_STEPS, FLAT_SHARE = 40, 0.3
 # (tokens a sequence, sequences a step, share of the steps); beyond 512 tokens the long rotary factors are in use.
 LENGTHS = [(256, 16, 0.86), (512, 8, 0.05), (768, 5, 0.09)]
+CHUNK_TOKENS = 1024
 
 
 class Packer:
@@ -101,17 +103,28 @@ def rate_at(progress, step):
 
 
 class Trainer:
+    """Data-parallel training in processes of one thread each, which share weights, moments and gradient slots.
+
+    A step's rows are cut into chunks; whoever is free takes the next one, so that a busy machine delays a step as
+    little as it can. After a barrier the gradients are summed and each process updates its share of the weights.
+    """
+
     def __init__(self, args, config, tokenizer, documents):
         torch.manual_seed(args.seed)
         self.args, self.config = args, config
         self.dtype = torch.bfloat16 if args.dtype == "bf16" else torch.float32
-        self.model = Model(config)
+        self.model = Model(config).share_memory()
         self.muon = make_groups(self.model, self.dtype)
         held = {id(p) for group in self.muon for p, _, _ in group.pieces}
-        others = [p for p in self.model.parameters() if id(p) not in held]
-        self.adam = torch.optim.AdamW(others, lr=VECTOR_RATE, betas=(0.9, 0.95), eps=1e-10, weight_decay=0.0)
+        self.adam = Adam([p for p in self.model.parameters() if id(p) not in held])
         self.packer = Packer(documents, tokenizer.end_of_text, args.seed)
         self.step, self.tokens, self.elapsed = 0, 0, 0.0
+        self.slots = [[torch.zeros_like(p).share_memory_() for p in self.model.parameters()] for _ in range(args.processes)]
+        self.place = {id(p): i for i, p in enumerate(self.model.parameters())}
+        self.barrier = multiprocessing.Barrier(args.processes)
+        self.next_chunk = multiprocessing.Value("i", 0)
+        self.loss_sum = multiprocessing.Value("d", 0.0)
+        self.clock = multiprocessing.Value("d", 0.0)  # elapsed seconds, as rank 0 sees them
 
     def progress(self):
         if self.args.tokens:
@@ -120,33 +133,55 @@ class Trainer:
 
     def lengths(self):
         draw = random.Random(f"{self.args.seed}/length/{self.step}").random()
-        for num_tokens, rows, share in LENGTHS:
-            draw -= share
+        for choice in LENGTHS:
+            draw -= choice[2]
             if draw < 0:
-                return num_tokens, rows
+                return choice[:2]
         return LENGTHS[0][:2]
 
-    def train_step(self):
+    def take_chunk(self):
+        with self.next_chunk.get_lock():
+            self.next_chunk.value += 1
+            return self.next_chunk.value - 1
+
+    def gradient(self, parameter):
+        return sum(slot[self.place[id(parameter)]] for slot in self.slots)
+
+    def accumulate(self, rank):
+        """Runs chunks until none is left; this rank's gradients end in its slot."""
         num_tokens, rows = self.lengths()
         batch = self.packer.rows(num_tokens, rows)
-        loss = self.model.loss(batch[:, :-1].contiguous(), batch[:, 1:].contiguous(), self.dtype)
-        loss.backward()
+        per_chunk = max(1, CHUNK_TOKENS // num_tokens)
+        num_chunks = -(-rows // per_chunk)
+        for parameter, slot in zip(self.model.parameters(), self.slots[rank]):
+            parameter.grad = slot.zero_()
+        while (chunk := self.take_chunk()) < num_chunks:
+            part = batch[chunk * per_chunk : (chunk + 1) * per_chunk]
+            loss = self.model.loss(part[:, :-1].contiguous(), part[:, 1:].contiguous(), self.dtype) * (len(part) / rows)
+            loss.backward()
+            with self.loss_sum.get_lock():
+                self.loss_sum.value += float(loss)
+        return num_tokens * rows
+
+    def train_step(self, rank):
+        """One step of one process. The loss of the whole step is in loss_sum afterwards, until the next step."""
+        tokens = self.accumulate(rank)
+        self.barrier.wait()
+        self.elapsed = self.clock.value
         rate = rate_at(self.progress(), self.step)
+        self.step += 1
+        self.tokens += tokens
         for group in self.muon:
             group.momentum = 0.85 + 0.10 * min(1.0, self.step / 200)
-            group.step(MATRIX_RATE * rate)
-        for group in self.adam.param_groups:
-            group["lr"] = VECTOR_RATE * rate
-        self.adam.step()
-        self.model.zero_grad()
-        self.step += 1
-        self.tokens += num_tokens * rows
-        return float(loss)
+            group.step(MATRIX_RATE * rate, self.gradient, rank, len(self.slots))
+        self.adam.step(VECTOR_RATE * rate, self.gradient, self.step, rank, len(self.slots))
+        self.barrier.wait()
 
     def save(self, path):
         state = {
-            "config": self.config.to_dict(), "model": self.model.state_dict(), "muon": [g.state for g in self.muon], "adam": self.adam.state_dict(),
-            "packer": self.packer.state(), "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
+            "config": self.config.to_dict(), "model": self.model.state_dict(), "muon": [g.state for g in self.muon],
+            "adam": [self.adam.first, self.adam.second], "packer": self.packer.state(),
+            "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
         }
         torch.save(state, path + ".part")
         os.replace(path + ".part", path)
@@ -156,9 +191,24 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for group, saved in zip(self.muon, state["muon"]):
             group.state.copy_(saved)
-        self.adam.load_state_dict(state["adam"])
+        for ours, saved in zip(self.adam.first + self.adam.second, state["adam"][0] + state["adam"][1]):
+            ours.copy_(saved)
         self.packer.restore(state["packer"])
         self.step, self.tokens, self.elapsed = state["step"], state["tokens"], state["elapsed"]
+
+
+@torch.no_grad()
+def start_from(model, tokenizer, folder):
+    """Takes the layers of another training folder's model, and its embedding rows through the spelling of each token."""
+    state = torch.load(os.path.join(folder, "checkpoint.pt"))["model"]
+    source = bpe.Tokenizer.load(os.path.join(folder, "tokenizer.json"))
+    rows = source.bytes + [s.encode() for s in bpe.SPECIALS]
+    ids = {spelling: i for i, spelling in enumerate(rows)}
+    embedding = state.pop("embedding")
+    model.load_state_dict(state, strict=False)
+    for i, spelling in enumerate(tokenizer.bytes + [s.encode() for s in bpe.SPECIALS]):
+        known = [ids[spelling]] if spelling in ids else source.encode_bytes(spelling)
+        model.embedding[i] = embedding[known].mean(dim=0)
 
 
 def load_documents(folder):
@@ -168,24 +218,29 @@ def load_documents(folder):
     return [ids[a:b] for a, b in zip(offsets, offsets[1:])]
 
 
-def run(args):
-    torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
-    tokenizer = bpe.Tokenizer.load(os.path.join(args.folder, "tokenizer.json"))
-    config = Config(vocab_size=tokenizer.vocab_size)
-    trainer = Trainer(args, config, tokenizer, load_documents(args.folder))
-    batches = validation_batches(corpus.validation_documents(args.seed), tokenizer)
-    checkpoint = os.path.join(args.folder, "checkpoint.pt")
-    if os.path.exists(checkpoint):
-        trainer.load(checkpoint)
-        print(f"resumed at step {trainer.step}, {trainer.tokens} tokens")
+def follow(trainer, rank):
+    """What every process but the first does. The first one's word in the clock ends it: a negative time."""
+    torch.set_num_threads(1)
+    while True:
+        trainer.train_step(rank)
+        trainer.barrier.wait()
+        if trainer.clock.value < 0:
+            return
+
+
+def lead(trainer, batches, checkpoint, log):
+    """The first process: trains, keeps the time, validates, logs and saves."""
     started = time.time() - trainer.elapsed
-    last_save, recent, log = trainer.elapsed, [], open(os.path.join(args.folder, "log.jsonl"), "a")
-    while trainer.progress() < 1.0:
-        recent.append(trainer.train_step())
+    last_save, recent = trainer.elapsed, []
+    last = False
+    while not last:
+        trainer.clock.value = time.time() - started
+        trainer.train_step(0)
+        recent.append(trainer.loss_sum.value)
+        trainer.loss_sum.value, trainer.next_chunk.value = 0.0, 0
         trainer.elapsed = time.time() - started
         last = trainer.progress() >= 1.0
-        if trainer.step % args.validate_every == 0 or last:
+        if trainer.step % trainer.args.validate_every == 0 or last:
             losses = validate(trainer.model, batches, trainer.dtype)
             entry = {"step": trainer.step, "tokens": trainer.tokens, "elapsed_s": round(trainer.elapsed), "progress": round(trainer.progress(), 4),
                      "train": round(float(np.mean(recent)), 4), "validation": {k: round(v, 4) for k, v in losses.items()}}
@@ -194,9 +249,34 @@ def run(args):
             log.write(json.dumps(entry) + "\n")
             log.flush()
             recent = []
-        if trainer.elapsed - last_save > args.save_every_s or last:
+        if trainer.elapsed - last_save > trainer.args.save_every_s or last:
             trainer.save(checkpoint)
             last_save = trainer.elapsed
+        if last:
+            trainer.clock.value = -1.0
+        trainer.barrier.wait()
+
+
+def run(args):
+    torch.set_num_threads(1)  # before the first operation: processes are forked below
+    torch.set_flush_denormal(True)
+    tokenizer = bpe.Tokenizer.load(os.path.join(args.folder, "tokenizer.json"))
+    config = Config(vocab_size=tokenizer.vocab_size)
+    trainer = Trainer(args, config, tokenizer, load_documents(args.folder))
+    batches = validation_batches(corpus.validation_documents(args.seed), tokenizer)
+    checkpoint = os.path.join(args.folder, "checkpoint.pt")
+    if os.path.exists(checkpoint):
+        trainer.load(checkpoint)
+        print(f"resumed at step {trainer.step}, {trainer.tokens} tokens", flush=True)
+    elif args.start_from:
+        start_from(trainer.model, tokenizer, args.start_from)
+    followers = [multiprocessing.Process(target=follow, args=(trainer, rank), daemon=True) for rank in range(1, args.processes)]
+    for process in followers:
+        process.start()
+    with open(os.path.join(args.folder, "log.jsonl"), "a", encoding="utf-8") as log:
+        lead(trainer, batches, checkpoint, log)
+    for process in followers:
+        process.join()
 
 
 def main():
@@ -204,8 +284,9 @@ def main():
     parser.add_argument("--folder", required=True, help="where tokenizer.json and tokens.npz lie; checkpoints go there too")
     parser.add_argument("--hours", type=float, default=2.0, help="wall-clock budget (default 2)")
     parser.add_argument("--tokens", type=int, default=0, help="token budget instead of hours")
+    parser.add_argument("--start-from", help="a finished training folder whose layers are the starting point")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="one thread each; the number of cores (default 2)")
     parser.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
     parser.add_argument("--validate-every", type=int, default=200)
     parser.add_argument("--save-every-s", type=float, default=300)
