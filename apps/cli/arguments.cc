@@ -25,7 +25,8 @@ constexpr const char* kRunExamples =
     "  headway run model.gguf --ids 1,2,3 -n 16 --json\n"
     "\n"
     "Sampling order: repeat penalty, logit bias, allow-list, top-k, top-p, min-p, temperature.\n"
-    "HEADWAY_CPU=reference|avx2|avx512 forces an instruction set; HEADWAY_CACHE names the cache directory.";
+    "HEADWAY_CPU=reference|avx2|avx512 forces an instruction set; HEADWAY_CACHE names the cache "
+    "directory.";
 
 constexpr const char* kPackExamples =
     "Examples:\n"
@@ -40,44 +41,66 @@ constexpr const char* kSynthExamples =
 
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
-  app->add_option("model", run->model, "a GGUF file or a package directory")->required()->type_name("MODEL");
+  app->add_option("model", run->model, "a GGUF file or a package directory")
+      ->required()
+      ->type_name("MODEL");
   app->add_option("-p,--prompt", run->prompt, "the prompt")->type_name("TEXT");
-  app->add_option("--prompt-file", run->prompt_file, "read the prompt from a file")->type_name("FILE");
+  app->add_option("--prompt-file", run->prompt_file, "read the prompt from a file")
+      ->type_name("FILE");
   app->add_option("--ids", run->ids, "the prompt as token ids: 1,2,3")->type_name("IDS");
   app->add_flag("--chat", run->chat, "put the prompt into the model's chat format");
   app->add_option("--system", run->system, "system message, with --chat")->type_name("TEXT");
-  app->add_option("-n,--tokens", run->max_new_tokens, "tokens to generate at most")->capture_default_str()->type_name("N");
+  app->add_option("-n,--tokens", run->max_new_tokens, "tokens to generate at most")
+      ->capture_default_str()
+      ->type_name("N");
   app->add_flag("--ignore-end", run->ignore_end, "go on after an end-of-text token");
-  app->add_option("--threads", run->threads, "0: all processors")->capture_default_str()->type_name("N");
-  app->add_option("--topology", run->topology, "layers a shard, or 0:20,20:24,...; of a GGUF")->capture_default_str();
-  app->add_option("--head", run->head, "LM head: full:N with N vocabulary shards")->type_name("KIND");
+  app->add_option("--threads", run->threads, "0: all processors")
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_option("--topology", run->topology, "layers a shard, or 0:20,20:24,...; of a GGUF")
+      ->capture_default_str();
+  app->add_option("--head", run->head, "LM head: full:N with N vocabulary shards")
+      ->type_name("KIND");
   app->add_flag("--verify", run->verify, "compare every file of the package with its digest first");
   app->add_flag("--profile", run->profile, "print where the time went");
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");
   app->add_flag("--logprobs", run->logprobs, "natural log-probability of each token (in --json)");
   SamplingParams& s = run->sampling;
-  app->add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str()->type_name("T");
-  app->add_option("--top-k", s.top_k, "keep the k best; 0: off")->capture_default_str()->type_name("K");
-  app->add_option("--top-p", s.top_p, "keep the smallest set of that mass; 1: off")->capture_default_str()->type_name("P");
+  app->add_option("--temp", s.temperature, "temperature; 0: greedy")
+      ->capture_default_str()
+      ->type_name("T");
+  app->add_option("--top-k", s.top_k, "keep the k best; 0: off")
+      ->capture_default_str()
+      ->type_name("K");
+  app->add_option("--top-p", s.top_p, "keep the smallest set of that mass; 1: off")
+      ->capture_default_str()
+      ->type_name("P");
   app->add_option("--min-p", s.min_p, "keep tokens at least P times as likely as the best; 0: off")
       ->capture_default_str()
       ->type_name("P");
-  app->add_option("--repeat-penalty", s.repeat_penalty, "1: off")->capture_default_str()->type_name("R");
+  app->add_option("--repeat-penalty", s.repeat_penalty, "1: off")
+      ->capture_default_str()
+      ->type_name("R");
   app->add_option("--repeat-last-n", s.repeat_last_n, "tokens the penalty looks back at; -1: all")
       ->capture_default_str()
       ->type_name("N");
   app->add_option("--seed", s.seed, "same seed, same text")->capture_default_str()->type_name("S");
   app->add_option("--logit-bias", run->logit_bias, "added to logits: ID:B,ID:B")->type_name("LIST");
-  app->add_option("--allow-ids", run->allow_ids_file, "file with the only ids allowed")->type_name("FILE");
+  app->add_option("--allow-ids", run->allow_ids_file, "file with the only ids allowed")
+      ->type_name("FILE");
 }
 
 void AddPack(CLI::App* app, PackArguments* pack) {
   app->footer(kPackExamples);
   app->add_option("model", pack->model, "a GGUF file")->required()->type_name("MODEL.gguf");
-  app->add_option("-o,--output", pack->output, "the package directory to make")->required()->type_name("DIR");
+  app->add_option("-o,--output", pack->output, "the package directory to make")
+      ->required()
+      ->type_name("DIR");
   app->add_option("--device", pack->device, "cpu")->capture_default_str();
-  app->add_option("--topology", pack->topology, "layers a shard, or an explicit cover")->capture_default_str();
-  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,full:8")->capture_default_str();
+  app->add_option("--topology", pack->topology, "layers a shard, or an explicit cover")
+      ->capture_default_str();
+  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,full:8")
+      ->capture_default_str();
   app->add_flag("--replace", pack->replace, "replace an existing package");
 }
 
@@ -87,11 +110,14 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
   app->add_option("-o,--output", synth->output, "the GGUF to write")->required()->type_name("FILE");
   app->add_option("--type", synth->type, "weight type")->capture_default_str();
   app->add_option("--seed", synth->seed, "same seed, same bytes")->capture_default_str();
-  app->add_flag("--pure", synth->pure, "every matrix in the named type, instead of llama.cpp's mix");
+  app->add_flag("--pure", synth->pure,
+                "every matrix in the named type, instead of llama.cpp's mix");
 }
 
 // The first line of what CLI11 says, as one line of ours.
-std::string OneLine(const std::string& text) { return "headway: " + text.substr(0, text.find('\n')) + " (see --help)\n"; }
+std::string OneLine(const std::string& text) {
+  return "headway: " + text.substr(0, text.find('\n')) + " (see --help)\n";
+}
 
 }  // namespace
 
@@ -105,13 +131,16 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   InspectArguments inspect;
   CLI::App* run_app = app.add_subcommand("run", "generate text from a GGUF or a package");
   CLI::App* pack_app = app.add_subcommand("pack", "make a package from a GGUF");
-  CLI::App* synth_app = app.add_subcommand("synth", "write a GGUF of a real shape with synthetic weights");
+  CLI::App* synth_app =
+      app.add_subcommand("synth", "write a GGUF of a real shape with synthetic weights");
   CLI::App* inspect_app = app.add_subcommand("inspect", "show what is in a GGUF or a package");
   AddRun(run_app, &run);
   AddPack(pack_app, &pack);
   AddSynth(synth_app, &synth);
   inspect_app->footer("Examples:\n  headway inspect model.gguf\n  headway inspect package --graph");
-  inspect_app->add_option("path", inspect.path, "a GGUF file or a package directory")->required()->type_name("PATH");
+  inspect_app->add_option("path", inspect.path, "a GGUF file or a package directory")
+      ->required()
+      ->type_name("PATH");
   inspect_app->add_flag("--graph", inspect.graph, "print the graph of every shard");
   ParseOutcome outcome;
   try {

@@ -1,7 +1,7 @@
 #pragma once
 
-// The command line as plain structs. Parsing (and the one include of CLI11) is in arguments.cc; each command in a file of
-// its own sees only its struct.
+// The command line as plain structs. Parsing (and the one include of CLI11) is in arguments.cc;
+// each command in a file of its own sees only its struct.
 
 #include <cstdint>
 #include <optional>
@@ -65,8 +65,8 @@ struct ParseOutcome {
   std::string text;
 };
 
-// Parses the command line. --help and --version end with status 0, mistakes with status 2 and one line that says what was
-// expected.
+// Parses the command line. --help and --version end with status 0, mistakes with status 2 and one
+// line that says what was expected.
 ParseOutcome ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace headway::cli

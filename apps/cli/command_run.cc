@@ -31,10 +31,12 @@ void OnInterrupt(int) {
 }
 
 Result<std::string> PromptText(const RunArguments& arguments) {
-  const int given = (arguments.prompt ? 1 : 0) + (arguments.prompt_file ? 1 : 0) + (arguments.ids ? 1 : 0);
+  const int given =
+      (arguments.prompt ? 1 : 0) + (arguments.prompt_file ? 1 : 0) + (arguments.ids ? 1 : 0);
   if (given != 1) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("prompt: expected exactly one of -p, --prompt-file and --ids, found {}", given));
+                fmt::format("prompt: expected exactly one of -p, --prompt-file and --ids, found {}",
+                            given));
   }
   if (arguments.prompt) return *arguments.prompt;
   if (arguments.prompt_file) return ReadTextFile(*arguments.prompt_file, kMaxPromptBytes);
@@ -44,12 +46,14 @@ Result<std::string> PromptText(const RunArguments& arguments) {
 Result<std::vector<int32_t>> PromptIds(const RunArguments& arguments, const Engine& engine) {
   HW_TRY(const std::string text, PromptText(arguments));
   if (arguments.ids) {
-    if (arguments.chat) return Fail(ErrorCode::kInvalidInput, "--chat: expected a text prompt, found --ids");
+    if (arguments.chat)
+      return Fail(ErrorCode::kInvalidInput, "--chat: expected a text prompt, found --ids");
     return ParseIds(*arguments.ids, "--ids");
   }
   if (!arguments.chat) return engine.Encode(text);
   std::vector<ChatMessage> messages;
-  if (!arguments.system.empty()) messages.push_back({.role = "system", .content = arguments.system});
+  if (!arguments.system.empty())
+    messages.push_back({.role = "system", .content = arguments.system});
   messages.push_back({.role = "user", .content = text});
   return engine.EncodeChat(messages);
 }
@@ -73,7 +77,8 @@ std::string Environment(const char* name) {
 
 Result<void> Run(const RunArguments& arguments) {
   if (arguments.max_new_tokens < 1) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
   }
   HW_TRY(SamplingParams sampling, Sampling(arguments));
   const EngineOptions engine_options{.threads = arguments.threads,
@@ -121,7 +126,8 @@ Result<void> Run(const RunArguments& arguments) {
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", ProfileTable(engine.Summary(), generation.counters).c_str());
   }
-  if (generation.stop_reason == StopReason::kCancelled) return Fail(ErrorCode::kCancelled, "interrupted; what was generated is above");
+  if (generation.stop_reason == StopReason::kCancelled)
+    return Fail(ErrorCode::kCancelled, "interrupted; what was generated is above");
   if (generation.stop_reason == StopReason::kContextFull && !arguments.json) {
     std::fprintf(stderr, "headway: stopped at the model's context of %lld tokens\n",
                  static_cast<long long>(engine.Summary().context_tokens));

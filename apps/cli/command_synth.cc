@@ -23,8 +23,8 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .num_threads = DefaultThreads()};
   HW_TRY_VOID(synth::Synthesise(spec, arguments.output, progress));
   bar.reset();
-  std::printf("%s: %s, %s, seed %llu\n", arguments.output.c_str(), arguments.shape.c_str(), arguments.type.c_str(),
-              static_cast<unsigned long long>(arguments.seed));
+  std::printf("%s: %s, %s, seed %llu\n", arguments.output.c_str(), arguments.shape.c_str(),
+              arguments.type.c_str(), static_cast<unsigned long long>(arguments.seed));
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// One function per command. Each prints its result on stdout and returns an error for main() to print.
+// One function per command. Each prints its result on stdout and returns an error for main() to
+// print.
 
 #include "arguments.h"
 #include "headway/result.h"

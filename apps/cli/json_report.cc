@@ -42,7 +42,8 @@ Json CountersJson(const Counters& c) {
 
 }  // namespace
 
-std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, const Generation& generation) {
+std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
+                      const Generation& generation) {
   Json json{{"model", Json{{"name", model.name},
                            {"architecture", model.architecture},
                            {"package", model.package_directory},

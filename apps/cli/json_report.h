@@ -1,7 +1,7 @@
 #pragma once
 
-// The --json output of `run`: one object with the ids, the text, the model and every counter. The one place of the command line
-// tool that includes the JSON library.
+// The --json output of `run`: one object with the ids, the text, the model and every counter. The
+// one place of the command line tool that includes the JSON library.
 
 #include <span>
 #include <string>
@@ -10,6 +10,7 @@
 
 namespace headway::cli {
 
-std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, const Generation& generation);
+std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
+                      const Generation& generation);
 
 }  // namespace headway::cli

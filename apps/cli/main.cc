@@ -1,5 +1,5 @@
-// The command line tool: parses arguments, calls one command, prints errors. Exit status: 0 done, 1 a gate failed, 2 bad
-// usage or input, 3 internal.
+// The command line tool: parses arguments, calls one command, prints errors. Exit status: 0 done, 1
+// a gate failed, 2 bad usage or input, 3 internal.
 
 #include <cstdio>
 #include <exception>
@@ -29,10 +29,18 @@ int ExitStatus(ErrorCode code) {
 }
 
 struct Dispatch {
-  headway::Result<void> operator()(const headway::cli::RunArguments& a) const { return headway::cli::Run(a); }
-  headway::Result<void> operator()(const headway::cli::PackArguments& a) const { return headway::cli::Pack(a); }
-  headway::Result<void> operator()(const headway::cli::SynthArguments& a) const { return headway::cli::Synth(a); }
-  headway::Result<void> operator()(const headway::cli::InspectArguments& a) const { return headway::cli::Inspect(a); }
+  headway::Result<void> operator()(const headway::cli::RunArguments& a) const {
+    return headway::cli::Run(a);
+  }
+  headway::Result<void> operator()(const headway::cli::PackArguments& a) const {
+    return headway::cli::Pack(a);
+  }
+  headway::Result<void> operator()(const headway::cli::SynthArguments& a) const {
+    return headway::cli::Synth(a);
+  }
+  headway::Result<void> operator()(const headway::cli::InspectArguments& a) const {
+    return headway::cli::Inspect(a);
+  }
 };
 
 }  // namespace

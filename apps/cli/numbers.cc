@@ -16,7 +16,8 @@ bool IsSeparator(char c) { return c == ',' || c == ' ' || c == '\n' || c == '\t'
 std::optional<std::string_view> NextWord(std::string_view* text) {
   while (!text->empty() && IsSeparator(text->front())) text->remove_prefix(1);
   if (text->empty()) return std::nullopt;
-  const auto end = static_cast<size_t>(std::find_if(text->begin(), text->end(), IsSeparator) - text->begin());
+  const auto end =
+      static_cast<size_t>(std::find_if(text->begin(), text->end(), IsSeparator) - text->begin());
   const std::string_view word = text->substr(0, end);
   text->remove_prefix(end);
   return word;
@@ -35,11 +36,14 @@ Result<std::vector<int32_t>> ParseIds(std::string_view text, const std::string& 
   while (const auto word = NextWord(&text)) {
     int32_t id = 0;
     if (!Parse(*word, &id)) {
-      return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected token ids like 1,2,3, found '{}'", what, *word));
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("{}: expected token ids like 1,2,3, found '{}'", what, *word));
     }
     ids.push_back(id);
   }
-  if (ids.empty()) return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected at least one token id, found none", what));
+  if (ids.empty())
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected at least one token id, found none", what));
   return ids;
 }
 
@@ -49,8 +53,10 @@ Result<std::vector<std::pair<int32_t, float>>> ParseLogitBias(std::string_view t
     const size_t colon = word->find(':');
     int32_t id = 0;
     float bias = 0.0F;
-    if (colon == std::string_view::npos || !Parse(word->substr(0, colon), &id) || !Parse(word->substr(colon + 1), &bias)) {
-      return Fail(ErrorCode::kInvalidInput, fmt::format("--logit-bias: expected ID:BIAS,..., found '{}'", *word));
+    if (colon == std::string_view::npos || !Parse(word->substr(0, colon), &id) ||
+        !Parse(word->substr(colon + 1), &bias)) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("--logit-bias: expected ID:BIAS,..., found '{}'", *word));
     }
     biases.emplace_back(id, bias);
   }

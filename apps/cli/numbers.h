@@ -12,7 +12,8 @@
 
 namespace headway::cli {
 
-// "1,2,3" or ids separated by white space. `what` names the source in messages. Errors: kInvalidInput.
+// "1,2,3" or ids separated by white space. `what` names the source in messages. Errors:
+// kInvalidInput.
 Result<std::vector<int32_t>> ParseIds(std::string_view text, const std::string& what);
 
 // "15:-2.5,7:-inf". Errors: kInvalidInput.

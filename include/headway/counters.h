@@ -1,7 +1,7 @@
 #pragma once
 
-// What a session has done and how long it took: plain numbers, always on, per session. The field names are the names
-// in JSON output and a contract (docs/counters.md).
+// What a session has done and how long it took: plain numbers, always on, per session. The field
+// names are the names in JSON output and a contract (docs/counters.md).
 
 #include <cstdint>
 #include <vector>
@@ -18,8 +18,8 @@ struct Counters {
   std::vector<uint64_t> layer_shard_ns;  // by layer shard
   uint64_t head_ns = 0;
 
-  // Inside the head: projection (the products, screening and rescoring included) and selection (argmax, sampling,
-  // merging shards) apart.
+  // Inside the head: projection (the products, screening and rescoring included) and selection
+  // (argmax, sampling, merging shards) apart.
   uint64_t head_predict_ns = 0;             // wall
   uint64_t head_predict_shard_work_ns = 0;  // sum over shards
   uint64_t head_reduce_ns = 0;              // wall
@@ -31,7 +31,8 @@ struct Counters {
   uint64_t head_rows_rescored = 0;
   uint64_t head_planes_read = 0;
   uint64_t head_fallbacks = 0;
-  uint64_t head_skipped = 0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
+  uint64_t head_skipped =
+      0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
   uint64_t layers_bytes_read = 0;
 
   // Prompt processing, kept apart from the decode steps.
@@ -41,7 +42,8 @@ struct Counters {
 
   // Memory and identity.
   uint64_t kv_bytes = 0;
-  uint64_t logits_hash = 0;  // XXH3-64 of the last logits, so that a fast wrong run cannot pass for a fast run
+  uint64_t logits_hash =
+      0;  // XXH3-64 of the last logits, so that a fast wrong run cannot pass for a fast run
   std::vector<uint64_t> step_samples_ns;  // each decode step, for percentiles
 };
 

@@ -23,13 +23,13 @@
 namespace headway {
 
 struct EngineOptions {
-  int threads = 0;                // 0: the processors this process may run on
-  std::string instruction_set;    // "": the best; "reference", "avx2", "avx512": exactly that one
-  std::string topology = "6";     // of a GGUF that is packed on the way; a package has its own
-  std::string head;               // "full:4"; empty: the package's first, or full:4
-  std::string cache_directory;    // where packages made from GGUFs live; empty: ~/.cache/headway
-  bool verify_contents = false;   // read every file of the package and compare digests
-  bool show_progress = false;     // on stderr
+  int threads = 0;               // 0: the processors this process may run on
+  std::string instruction_set;   // "": the best; "reference", "avx2", "avx512": exactly that one
+  std::string topology = "6";    // of a GGUF that is packed on the way; a package has its own
+  std::string head;              // "full:4"; empty: the package's first, or full:4
+  std::string cache_directory;   // where packages made from GGUFs live; empty: ~/.cache/headway
+  bool verify_contents = false;  // read every file of the package and compare digests
+  bool show_progress = false;    // on stderr
 };
 
 struct ChatMessage {
@@ -50,7 +50,8 @@ struct GeneratedToken {
   int32_t id = -1;
   float logit = 0.0F;
   float logprob = 0.0F;  // when asked for
-  std::string_view text;  // complete UTF-8 characters that became certain with this token; valid during the call
+  std::string_view
+      text;  // complete UTF-8 characters that became certain with this token; valid during the call
 };
 
 enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled };
@@ -81,11 +82,12 @@ struct ModelSummary {
 
 struct OpenedModel;  // src/api/opened_model.h
 
-// A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and must not overlap.
+// A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and
+// must not overlap.
 class Engine {
  public:
-  // Opens a package directory, or a GGUF file (packed once into the cache directory; later opens find it there). Errors say
-  // what was expected, what was found and where.
+  // Opens a package directory, or a GGUF file (packed once into the cache directory; later opens
+  // find it there). Errors say what was expected, what was found and where.
   static Result<Engine> Open(const std::string& path, const EngineOptions& options);
 
   Engine(Engine&&) noexcept;
@@ -96,12 +98,14 @@ class Engine {
 
   // Token ids of `text`; with `parse_special`, special tokens written out in it count as such.
   Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special = false) const;
-  // Token ids of a conversation in the model's own chat format, ending where the assistant's answer begins.
+  // Token ids of a conversation in the model's own chat format, ending where the assistant's answer
+  // begins.
   Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages) const;
   // The exact bytes of `ids`.
   std::string Decode(std::span<const int32_t> ids) const;
 
-  // Generates from a prompt of at least one token; `on_token` (may be null) sees each token as it is chosen.
+  // Generates from a prompt of at least one token; `on_token` (may be null) sees each token as it
+  // is chosen.
   Result<Generation> Generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<void(const GeneratedToken&)>& on_token) const;
 

@@ -1,11 +1,13 @@
 #pragma once
 
-// Errors as values. Every function that can fail because of the world (a file, a package, a request)
-// returns Result<T>; broken invariants of our own abort instead (base/check.h). Nothing here throws.
+// Errors as values. Every function that can fail because of the world (a file, a package, a
+// request) returns Result<T>; broken invariants of our own abort instead (base/check.h). Nothing
+// here throws.
 //
 //   Result<Manifest> ReadManifest(const std::string& path) {
 //     HW_TRY(const std::string text, ReadFile(path));
-//     if (text.empty()) return Fail(ErrorCode::kCorrupt, path + ": expected JSON, found an empty file");
+//     if (text.empty()) return Fail(ErrorCode::kCorrupt, path + ": expected JSON, found an empty
+//     file");
 //     ...
 //   }
 
@@ -57,19 +59,19 @@ inline tl::unexpected<Error> Prefixed(Error error, const std::string& context) {
 
 #define HW_CONCAT_INNER(a, b) a##b
 #define HW_CONCAT(a, b) HW_CONCAT_INNER(a, b)
-#define HW_TRY_INNER(temporary, declaration, expression)                          \
-  auto temporary = (expression);                                                  \
+#define HW_TRY_INNER(temporary, declaration, expression)                               \
+  auto temporary = (expression);                                                       \
   if (!temporary) return tl::unexpected<headway::Error>(std::move(temporary).error()); \
   declaration = *std::move(temporary)
 
-// HW_TRY(const auto file, GgufFile::Open(path)); declares `file`, or returns the error to the caller.
+// HW_TRY(const auto file, GgufFile::Open(path)); declares `file`, or returns the error to the
+// caller.
 #define HW_TRY(declaration, expression) \
   HW_TRY_INNER(HW_CONCAT(hw_try_, __LINE__), declaration, expression)
 
 // HW_TRY_VOID(WriteAll(...)); for Result<void>.
-#define HW_TRY_VOID(expression)                                                        \
-  do {                                                                                 \
-    auto hw_try_result = (expression);                                                 \
-    if (!hw_try_result)                                                                \
-      return tl::unexpected<headway::Error>(std::move(hw_try_result).error());         \
+#define HW_TRY_VOID(expression)                                                                  \
+  do {                                                                                           \
+    auto hw_try_result = (expression);                                                           \
+    if (!hw_try_result) return tl::unexpected<headway::Error>(std::move(hw_try_result).error()); \
   } while (false)

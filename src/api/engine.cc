@@ -14,13 +14,15 @@ namespace {
 
 // Decodes until something stops it. Tokens chosen so far are kept when the user interrupts.
 Result<void> DecodeLoop(const OpenedModel& model, const GenerateOptions& options, Session* session,
-                        const std::function<void(const GeneratedToken&)>& on_token, int64_t max_new, Generation* result) {
+                        const std::function<void(const GeneratedToken&)>& on_token, int64_t max_new,
+                        Generation* result) {
   tokenizer::StreamDecoder stream(*model.tokenizer);
   Result<void> outcome;
   while (static_cast<int64_t>(result->ids.size()) < max_new) {
     const auto choice = session->Decode();
     if (!choice) {
-      if (choice.error().code != ErrorCode::kCancelled) return tl::unexpected<Error>(choice.error());
+      if (choice.error().code != ErrorCode::kCancelled)
+        return tl::unexpected<Error>(choice.error());
       result->stop_reason = StopReason::kCancelled;
       break;
     }
@@ -29,7 +31,9 @@ Result<void> DecodeLoop(const OpenedModel& model, const GenerateOptions& options
     const bool is_end = options.stop_at_end && model.tokenizer->IsEndOfGeneration(choice->token);
     const std::string text = is_end ? std::string() : stream.Push(choice->token);
     result->text += text;
-    if (on_token) on_token({.id = choice->token, .logit = choice->logit, .logprob = choice->logprob, .text = text});
+    if (on_token)
+      on_token(
+          {.id = choice->token, .logit = choice->logit, .logprob = choice->logprob, .text = text});
     if (is_end) {
       result->stop_reason = StopReason::kEndToken;
       break;
@@ -75,24 +79,31 @@ Result<std::vector<int32_t>> Engine::Encode(std::string_view text, bool parse_sp
 
 Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages) const {
   std::vector<tokenizer::ChatMessage> copies;
-  for (const ChatMessage& message : messages) copies.push_back({.role = message.role, .content = message.content});
+  for (const ChatMessage& message : messages)
+    copies.push_back({.role = message.role, .content = message.content});
   return model_->tokenizer->EncodeChat(copies, true);
 }
 
-std::string Engine::Decode(std::span<const int32_t> ids) const { return model_->tokenizer->Decode(ids); }
+std::string Engine::Decode(std::span<const int32_t> ids) const {
+  return model_->tokenizer->Decode(ids);
+}
 
-Result<Generation> Engine::Generate(std::span<const int32_t> prompt, const GenerateOptions& options,
-                                    const std::function<void(const GeneratedToken&)>& on_token) const {
+Result<Generation> Engine::Generate(
+    std::span<const int32_t> prompt, const GenerateOptions& options,
+    const std::function<void(const GeneratedToken&)>& on_token) const {
   const int64_t context = model_->pipeline->model().max_position_embeddings;
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
-  if (prompt_tokens < 1) return Fail(ErrorCode::kInvalidInput, "prompt: expected at least one token, found none");
+  if (prompt_tokens < 1)
+    return Fail(ErrorCode::kInvalidInput, "prompt: expected at least one token, found none");
   if (prompt_tokens > context) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("prompt: expected at most {} tokens (the model's context), found {}", context, prompt_tokens));
+                fmt::format("prompt: expected at most {} tokens (the model's context), found {}",
+                            context, prompt_tokens));
   }
   if (options.max_new_tokens < 0) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
   SessionOptions session_options{.capacity_tokens = prompt_tokens + max_new,
@@ -100,10 +111,11 @@ Result<Generation> Engine::Generate(std::span<const int32_t> prompt, const Gener
                                  .want_logprobs = options.want_logprobs,
                                  .progress = options.progress,
                                  .cancelled_or_null = options.cancelled_or_null};
-  HW_TRY(const auto session, Session::Create(model_->pipeline, model_->pool.get(), model_->kernels->kernels,
-                                             std::move(session_options)));
+  HW_TRY(const auto session, Session::Create(model_->pipeline, model_->pool.get(),
+                                             model_->kernels->kernels, std::move(session_options)));
   Generation result;
-  result.stop_reason = max_new < options.max_new_tokens ? StopReason::kContextFull : StopReason::kMaxTokens;
+  result.stop_reason =
+      max_new < options.max_new_tokens ? StopReason::kContextFull : StopReason::kMaxTokens;
   result.ids.reserve(static_cast<size_t>(max_new));
   const Result<void> appended = session->Append(prompt);
   if (appended) {

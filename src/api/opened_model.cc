@@ -39,12 +39,15 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .context_tokens = manifest.model.max_position_embeddings,
                        .vocab_size = manifest.model.vocab_size,
                        .weight_bytes_per_token = 0};
-  for (const auto& shard : model.pipeline->Layers()) summary.weight_bytes_per_token += shard->WeightBytes();
-  for (const auto& shard : model.pipeline->Head().shards) summary.weight_bytes_per_token += shard->WeightBytes();
+  for (const auto& shard : model.pipeline->Layers())
+    summary.weight_bytes_per_token += shard->WeightBytes();
+  for (const auto& shard : model.pipeline->Head().shards)
+    summary.weight_bytes_per_token += shard->WeightBytes();
   return summary;
 }
 
-Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& directory, const Manifest& manifest) {
+Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& directory,
+                                                            const Manifest& manifest) {
   const std::string path = (fs::path(directory) / manifest.tokenizer.path).string();
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(path));
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
@@ -56,16 +59,20 @@ Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& d
 
 Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device) {
   if (device == "cpu") return cpu::MakeEmitter();
-  return Fail(ErrorCode::kUnsupported, fmt::format("device '{}': not in this build (available: cpu)", device));
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("device '{}': not in this build (available: cpu)", device));
 }
 
-Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path, const EngineOptions& options) {
+Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
+                                               const EngineOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads, options.threads));
+                fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads,
+                            options.threads));
   }
   std::error_code error;
-  if (!fs::exists(path, error)) return Fail(ErrorCode::kNotFound, fmt::format("{}: no such file or directory", path));
+  if (!fs::exists(path, error))
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: no such file or directory", path));
   auto model = std::make_unique<OpenedModel>();
   HW_TRY(kernels::SelectedKernels selected, kernels::SelectKernels(options.instruction_set));
   model->kernels = std::make_unique<kernels::SelectedKernels>(std::move(selected));
@@ -73,7 +80,8 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path, const En
   if (!fs::is_directory(path, error)) {
     HW_TRY(directory, PackageFor(path, options));
   }
-  model->pool = std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
+  model->pool =
+      std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
   model->backend = cpu::MakeCpuBackend(model->kernels.get(), model->pool.get());
   HW_TRY(model->pipeline,
          Pipeline::Open(directory, model->backend.get(), options.head, options.verify_contents));

@@ -1,7 +1,8 @@
 #pragma once
 
-// The composition root: the only place that lists devices and puts file formats, kernels, threads, tokenizer and runtime
-// together. The command line tool and tests use the parts; users of the library use headway/engine.h.
+// The composition root: the only place that lists devices and puts file formats, kernels, threads,
+// tokenizer and runtime together. The command line tool and tests use the parts; users of the
+// library use headway/engine.h.
 
 #include <memory>
 #include <string>
@@ -27,7 +28,8 @@ struct OpenedModel {
 };
 
 // Opens a package or a GGUF (packing it into the cache first). See Engine::Open.
-Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path, const EngineOptions& options);
+Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
+                                               const EngineOptions& options);
 
 // The emitter of a device. Errors: kUnsupported, naming the devices of this build.
 Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Packages made on the way from a GGUF to text: each (model file, topology, head) is packed once and found again.
+// Packages made on the way from a GGUF to text: each (model file, topology, head) is packed once
+// and found again.
 
 #include <string>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// What a device must offer. Two sides that meet only in a shard file: an Emitter turns a shard's graph and weights
-// into a file (compile), a Backend loads such a file and runs it (runtime). One folder per device below this one;
-// devices do not see each other.
+// What a device must offer. Two sides that meet only in a shard file: an Emitter turns a shard's
+// graph and weights into a file (compile), a Backend loads such a file and runs it (runtime). One
+// folder per device below this one; devices do not see each other.
 
 #include <cstddef>
 #include <cstdint>
@@ -29,27 +29,28 @@ class Emitter {
   virtual ~Emitter() = default;
   // "cpu"
   virtual std::string_view Device() const = 0;
-  // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use is independent of the
-  // shard's size. Returns bytes and digest; FileEntry::path is left empty. Errors: kIo; kUnsupported, naming the node that this
-  // device cannot run.
-  virtual Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights, const std::string& path,
-                                 const ByteProgress& progress) = 0;
+  // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use
+  // is independent of the shard's size. Returns bytes and digest; FileEntry::path is left empty.
+  // Errors: kIo; kUnsupported, naming the node that this device cannot run.
+  virtual Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
+                                 const std::string& path, const ByteProgress& progress) = 0;
 };
 
 // One step through a shard: T consecutive tokens.
 struct StepArgs {
-  int64_t num_tokens = 0;      // T, 1 to MaxTokens()
-  int64_t first_position = 0;  // of the first token; the cache holds everything before it
-  const float* input = nullptr;   // [T, D]
-  float* output = nullptr;        // [T, N], rows output_stride floats apart
+  int64_t num_tokens = 0;        // T, 1 to MaxTokens()
+  int64_t first_position = 0;    // of the first token; the cache holds everything before it
+  const float* input = nullptr;  // [T, D]
+  float* output = nullptr;       // [T, N], rows output_stride floats apart
   int64_t output_stride = 0;
   const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
   const float* rotary_sin = nullptr;
-  std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared by shards that run in turn
+  std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared
+                                 // by shards that run in turn
 };
 
-// What a session needs to run one shard: its part of the KV cache and step scratch. Made by the shard's Executable, used
-// with it alone, by one caller at a time.
+// What a session needs to run one shard: its part of the KV cache and step scratch. Made by the
+// shard's Executable, used with it alone, by one caller at a time.
 class ShardState {
  public:
   virtual ~ShardState() = default;
@@ -68,8 +69,8 @@ class Executable {
   // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
   virtual void Run(const StepArgs& args, ShardState* state) noexcept = 0;
 
-  // Writes row `row` of the shard's matrix (the last linear's, or the embedding table's) as f32 [D]: how tied
-  // embeddings are read from a head shard.
+  // Writes row `row` of the shard's matrix (the last linear's, or the embedding table's) as f32
+  // [D]: how tied embeddings are read from a head shard.
   virtual void ReadRow(int64_t row, float* out) const = 0;
 
   // Step buffers that Run() needs.
@@ -86,7 +87,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view Device() const = 0;
-  // Maps the shard file and checks all of it that is not weights. Errors: kCorrupt, kUnsupported, kNotFound.
+  // Maps the shard file and checks all of it that is not weights. Errors: kCorrupt, kUnsupported,
+  // kNotFound.
   virtual Result<std::unique_ptr<Executable>> Load(const std::string& path) = 0;
 };
 

@@ -18,7 +18,8 @@ AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
   if (size_bytes == 0) return;
   if (size_bytes >= kHugePageBytes) {
     // Anonymous pages are zero and cost nothing until touched.
-    void* memory = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     HW_CHECK(memory != MAP_FAILED, "out of memory");
     ::madvise(memory, size_bytes, MADV_HUGEPAGE);
     data_ = static_cast<std::byte*>(memory);

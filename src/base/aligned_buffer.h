@@ -1,8 +1,8 @@
 #pragma once
 
-// Owning, zero-filled memory for step buffers and KV caches: 64-byte aligned (one cache line, one 512-bit
-// vector). From 2 MiB on it comes straight from the kernel, with huge pages asked for: resident only where touched, so
-// that a cache may be sized for the longest sequence.
+// Owning, zero-filled memory for step buffers and KV caches: 64-byte aligned (one cache line, one
+// 512-bit vector). From 2 MiB on it comes straight from the kernel, with huge pages asked for:
+// resident only where touched, so that a cache may be sized for the longest sequence.
 
 #include <cstddef>
 #include <span>

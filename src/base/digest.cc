@@ -25,7 +25,9 @@ std::string DigestHex(std::span<const std::byte> bytes) {
   return Hex128(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-uint64_t Hash64(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+uint64_t Hash64(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 StreamingDigest::StreamingDigest() : state_(std::make_unique<State>()) {
   XXH3_128bits_reset(&state_->xxh);

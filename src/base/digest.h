@@ -1,7 +1,7 @@
 #pragma once
 
-// XXH3-128 digests of shard files and of logits. They detect accidents (truncation, bit rot, a swapped
-// shard), not attackers: integrity, not authenticity.
+// XXH3-128 digests of shard files and of logits. They detect accidents (truncation, bit rot, a
+// swapped shard), not attackers: integrity, not authenticity.
 
 #include <cstddef>
 #include <cstdint>

@@ -105,7 +105,8 @@ Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool 
   std::string path = fmt::format("{}.partial-{}", clean, ::getpid());
   fs::remove_all(path, error);
   if (!fs::create_directory(path, error)) {
-    return Fail(ErrorCode::kIo, fmt::format("{}: cannot create directory: {}", path, error.message()));
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: cannot create directory: {}", path, error.message()));
   }
   return AtomicDirectory(std::move(clean), std::move(path));
 }
@@ -147,8 +148,8 @@ Result<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
   HW_TRY(const MappedFile file, MappedFile::Open(path));
   const auto bytes = file.Bytes();
   if (bytes.size() > max_bytes) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected at most {} bytes, found {}", path,
-                                                      max_bytes, bytes.size()));
+    return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected at most {} bytes, found {}",
+                                                      path, max_bytes, bytes.size()));
   }
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -164,7 +165,8 @@ Result<void> WriteTextFileAtomically(const std::string& path, std::string_view t
     std::error_code ignored;
     fs::remove(temporary, ignored);
     if (!written) return written;
-    return Fail(ErrorCode::kIo, fmt::format("{}: cannot rename into place: {}", path, error.message()));
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: cannot rename into place: {}", path, error.message()));
   }
   SyncDirectory(ParentOf(path));
   return {};

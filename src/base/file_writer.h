@@ -1,7 +1,7 @@
 #pragma once
 
-// Writing that reports every failure: a sequential file writer with a running digest, and a directory that
-// appears whole or not at all. Used by the GGUF writer and the package writer.
+// Writing that reports every failure: a sequential file writer with a running digest, and a
+// directory that appears whole or not at all. Used by the GGUF writer and the package writer.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,9 +47,9 @@ class FileWriter {
   StreamingDigest digest_;
 };
 
-// A directory under construction beside its target: `<target>.partial-<pid>`. Commit() syncs it and renames it
-// into place; a writer that is destroyed without Commit() removes what it wrote. A killed process leaves only
-// a .partial directory, which is never opened as a package.
+// A directory under construction beside its target: `<target>.partial-<pid>`. Commit() syncs it and
+// renames it into place; a writer that is destroyed without Commit() removes what it wrote. A
+// killed process leaves only a .partial directory, which is never opened as a package.
 class AtomicDirectory {
  public:
   // Errors: kIo; kInvalidInput when the target exists and `replace` is false.

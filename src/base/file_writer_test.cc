@@ -13,8 +13,9 @@ class FileWriterTest : public testing::Test {
  protected:
   void SetUp() override {
     directory_ = fs::path(testing::TempDir()) /
-                 ("headway_file_writer_" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) +
-                  "_" + testing::UnitTest::GetInstance()->current_test_info()->name());
+                 ("headway_file_writer_" +
+                  std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "_" +
+                  testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(directory_);
     fs::create_directories(directory_);
   }
@@ -42,7 +43,8 @@ TEST_F(FileWriterTest, Write_DiskFull_SaysSo) {
   if (result) result = writer->Close();
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, ErrorCode::kIo);
-  EXPECT_NE(result.error().message.find("No space left"), std::string::npos) << result.error().message;
+  EXPECT_NE(result.error().message.find("No space left"), std::string::npos)
+      << result.error().message;
 }
 
 TEST_F(FileWriterTest, AtomicDirectory_NotCommitted_LeavesNothing) {
@@ -58,7 +60,8 @@ TEST_F(FileWriterTest, AtomicDirectory_Commit_ReplacesOnlyWhenAsked) {
   for (const bool replace : {false, true}) {
     auto directory = AtomicDirectory::Create(Path("package"), replace);
     ASSERT_TRUE(directory.has_value());
-    ASSERT_TRUE(WriteTextFileAtomically(directory->Path() + "/file", replace ? "new" : "old").has_value());
+    ASSERT_TRUE(
+        WriteTextFileAtomically(directory->Path() + "/file", replace ? "new" : "old").has_value());
     ASSERT_TRUE(directory->Commit().has_value());
   }
   EXPECT_EQ(*ReadTextFile(Path("package") + "/file", 10), "new");

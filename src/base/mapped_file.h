@@ -1,7 +1,7 @@
 #pragma once
 
-// A whole file, read-only, in memory by mmap. Used for GGUF files and package shards: opening costs no
-// copy, and pages that are never touched are never read.
+// A whole file, read-only, in memory by mmap. Used for GGUF files and package shards: opening costs
+// no copy, and pages that are never touched are never read.
 
 #include <cstddef>
 #include <span>
@@ -13,8 +13,8 @@ namespace headway {
 
 class MappedFile {
  public:
-  // Maps `path`. Errors: kNotFound (no such file), kIo (not a regular file, permissions). An empty file
-  // maps to an empty span.
+  // Maps `path`. Errors: kNotFound (no such file), kIo (not a regular file, permissions). An empty
+  // file maps to an empty span.
   static Result<MappedFile> Open(const std::string& path);
 
   MappedFile() = default;
@@ -28,10 +28,11 @@ class MappedFile {
   std::span<const std::byte> Bytes() const { return {data_, size_bytes_}; }
   const std::string& Path() const { return path_; }
 
-  // Asks the kernel for huge pages on the mapping and for read-ahead; only a hint, errors are ignored.
+  // Asks the kernel for huge pages on the mapping and for read-ahead; only a hint, errors are
+  // ignored.
   void AdviseStreaming() const;
-  // Tells the kernel that [offset, offset + length) will not be read again, so that converting a large
-  // file keeps a small resident set; only a hint.
+  // Tells the kernel that [offset, offset + length) will not be read again, so that converting a
+  // large file keeps a small resident set; only a hint.
   void AdviseDone(size_t offset, size_t length) const;
 
  private:

@@ -28,7 +28,8 @@ Progress::Progress(std::string label, uint64_t total, bool enabled)
 
 Progress::~Progress() {
   if (!drawn_) return;
-  const std::string line = fmt::format("{}: done in {:.1f} s", label_, Seconds(start_, steady_clock::now()));
+  const std::string line =
+      fmt::format("{}: done in {:.1f} s", label_, Seconds(start_, steady_clock::now()));
   std::fprintf(stderr, terminal_ ? "\r\033[K%s\n" : "%s\n", line.c_str());
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// One line of progress on stderr for anything that takes longer than a second. Silent when stderr is not a
-// terminal, apart from a start and an end line for long work, so that logs stay readable.
+// One line of progress on stderr for anything that takes longer than a second. Silent when stderr
+// is not a terminal, apart from a start and an end line for long work, so that logs stay readable.
 
 #include <chrono>
 #include <cstdint>
@@ -17,7 +17,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress();
 
-  // Says how much is done; redraws at most five times a second, and not at all during the first second.
+  // Says how much is done; redraws at most five times a second, and not at all during the first
+  // second.
   void Update(uint64_t done, const std::string& detail = "");
 
  private:

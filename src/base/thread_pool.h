@@ -1,11 +1,12 @@
 #pragma once
 
-// A fixed team of threads for one decode step. Run() hands the same function to every member; inside it,
-// members meet at Barrier() and share work by Chunks. No allocation after construction. Waiting members
-// spin for about 50 us (a decode step has hundreds of meetings 1 us apart), then sleep in the kernel.
+// A fixed team of threads for one decode step. Run() hands the same function to every member;
+// inside it, members meet at Barrier() and share work by Chunks. No allocation after construction.
+// Waiting members spin for about 50 us (a decode step has hundreds of meetings 1 us apart), then
+// sleep in the kernel.
 //
-// Which member computes which chunk is left to chance; kernels must give the same bits for every split
-// (docs/arithmetic.md), so results never depend on it.
+// Which member computes which chunk is left to chance; kernels must give the same bits for every
+// split (docs/arithmetic.md), so results never depend on it.
 
 #include <atomic>
 #include <cstdint>
@@ -15,7 +16,8 @@
 
 namespace headway {
 
-// A non-owning reference to a callable `void(int thread_index)`, valid for the duration of the call.
+// A non-owning reference to a callable `void(int thread_index)`, valid for the duration of the
+// call.
 class TeamFunction {
  public:
   template <class F>
@@ -29,7 +31,8 @@ class TeamFunction {
   void (*call_)(const void*, int);
 };
 
-// Deals out [0, total) in chunks; shared by the members of a team. Reset by one member between barriers.
+// Deals out [0, total) in chunks; shared by the members of a team. Reset by one member between
+// barriers.
 class ChunkQueue {
  public:
   void Reset() { next_.store(0, std::memory_order_relaxed); }
@@ -56,10 +59,12 @@ class ThreadPool {
 
   int NumThreads() const { return num_threads_; }
 
-  // Calls function(i) for i in [0, NumThreads()) at once and returns when all are done. Not reentrant.
+  // Calls function(i) for i in [0, NumThreads()) at once and returns when all are done. Not
+  // reentrant.
   void Run(TeamFunction function);
 
-  // Inside Run(): returns when every member has called it. What one member wrote before is seen by all after.
+  // Inside Run(): returns when every member has called it. What one member wrote before is seen by
+  // all after.
   void Barrier();
 
  private:
@@ -68,8 +73,8 @@ class ThreadPool {
   const int num_threads_;
   const TeamFunction* function_ = nullptr;
   alignas(64) std::atomic<uint32_t> generation_{0};  // bumped by Run; odd or even means nothing
-  alignas(64) std::atomic<int> pending_{0};          // workers that have not finished this generation
-  alignas(64) std::atomic<int> arrived_{0};          // members inside the current barrier
+  alignas(64) std::atomic<int> pending_{0};  // workers that have not finished this generation
+  alignas(64) std::atomic<int> arrived_{0};  // members inside the current barrier
   alignas(64) std::atomic<uint32_t> barrier_phase_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> workers_;

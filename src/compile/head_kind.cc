@@ -14,17 +14,23 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(begin, end, kind.num_shards);
     if (error != std::errc{} || stop != end) {
-      return Fail(ErrorCode::kInvalidInput, fmt::format("head '{}': expected KIND:N with a number N, for example full:4", text));
+      return Fail(
+          ErrorCode::kInvalidInput,
+          fmt::format("head '{}': expected KIND:N with a number N, for example full:4", text));
     }
   }
   if (kind.name == "full") return kind;
   for (const char* planned : {"top1", "blockmax", "top1-fp16", "certified", "reduced", "routed"}) {
     if (kind.name == planned) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("head '{}': this kind is not available on the device cpu (available: full:N)", text));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("head '{}': this kind is not available on the device cpu (available: full:N)",
+                      text));
     }
   }
-  return Fail(ErrorCode::kInvalidInput, fmt::format("head '{}': expected full:N with N from 1 to 64, found an unknown kind", text));
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("head '{}': expected full:N with N from 1 to 64, found an unknown kind", text));
 }
 
 }  // namespace headway::compile

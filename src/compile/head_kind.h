@@ -14,7 +14,8 @@ struct HeadKind {
   int64_t num_shards = 1;  // of the vocabulary
 };
 
-// Errors: kInvalidInput (not KIND or KIND:N), kUnsupported (a kind this version cannot pack; names those it can).
+// Errors: kInvalidInput (not KIND or KIND:N), kUnsupported (a kind this version cannot pack; names
+// those it can).
 Result<HeadKind> ParseHeadKind(const std::string& text);
 
 }  // namespace headway::compile

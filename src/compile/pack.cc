@@ -25,7 +25,8 @@ using partition::Range;
 
 constexpr const char* kTokenizerFileName = "tokenizer.gguf";
 
-// Everything decided before the first byte is written: bad requests fail early and leave nothing behind.
+// Everything decided before the first byte is written: bad requests fail early and leave nothing
+// behind.
 struct PackPlan {
   ModelConfig model;
   std::vector<std::pair<Range, graph::Graph>> layers;
@@ -51,10 +52,12 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
     plan.layers.emplace_back(range, std::move(part));
   }
-  HW_TRY(const graph::Graph head, partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
+  HW_TRY(const graph::Graph head,
+         partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   for (const std::string& text : options.heads) {
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
-    HW_TRY(const std::vector<Range> rows, partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
+    HW_TRY(const std::vector<Range> rows,
+           partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
     PackPlan::Head planned{.kind = fmt::format("{}:{}", kind.name, kind.num_shards), .shards = {}};
     for (const Range& range : rows) {
       HW_TRY(graph::Graph part, partition::CutHeadRows(head, range));
@@ -63,7 +66,8 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     }
     plan.heads.push_back(std::move(planned));
   }
-  if (plan.heads.empty()) return Fail(ErrorCode::kInvalidInput, "head: expected at least one kind, found none");
+  if (plan.heads.empty())
+    return Fail(ErrorCode::kInvalidInput, "head: expected at least one kind, found none");
   plan.own_embedding = !plan.model.tie_word_embeddings;
   if (plan.own_embedding) {
     HW_TRY(plan.embedding, partition::CutStages(graph, {.begin = -1, .end = 0}));
@@ -76,7 +80,8 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
 Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& directory) {
   gguf::GgufWriter writer;
   for (const gguf::MetadataEntry& entry : file.Metadata()) {
-    if (entry.key.substr(0, 10) == "tokenizer." || entry.key == "general.architecture") writer.AddCopy(entry);
+    if (entry.key.substr(0, 10) == "tokenizer." || entry.key == "general.architecture")
+      writer.AddCopy(entry);
   }
   const std::string path = (fs::path(directory) / kTokenizerFileName).string();
   HW_TRY_VOID(writer.Begin(path));
@@ -88,17 +93,23 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
 
 class Packer {
  public:
-  Packer(const gguf::GgufFile& file, Emitter* emitter, const std::string& directory, uint64_t total_bytes,
-         bool show_progress)
-      : file_(file), emitter_(emitter), directory_(directory), progress_("packing", total_bytes, show_progress) {}
+  Packer(const gguf::GgufFile& file, Emitter* emitter, const std::string& directory,
+         uint64_t total_bytes, bool show_progress)
+      : file_(file),
+        emitter_(emitter),
+        directory_(directory),
+        progress_("packing", total_bytes, show_progress) {}
 
   Result<FileEntry> Emit(const graph::Graph& shard, const std::string& name) {
-    const WeightSource source = [this](const std::string& weight) { return file_.GetTensor(weight); };
+    const WeightSource source = [this](const std::string& weight) {
+      return file_.GetTensor(weight);
+    };
     const ByteProgress progress = [&](uint64_t bytes) {
       done_bytes_ += bytes;
       progress_.Update(done_bytes_, name);
     };
-    HW_TRY(FileEntry entry, emitter_->Emit(shard, source, (fs::path(directory_) / name).string(), progress));
+    HW_TRY(FileEntry entry,
+           emitter_->Emit(shard, source, (fs::path(directory_) / name).string(), progress));
     entry.path = name;
     // The shard's source pages will not be read again soon: keep the resident set small.
     file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
@@ -118,7 +129,8 @@ Result<void> EmitAll(const PackPlan& plan, Packer* packer, Manifest* manifest) {
     HW_TRY(manifest->embedding, packer->Emit(plan.embedding, "embedding.shard"));
   }
   for (const auto& [range, graph] : plan.layers) {
-    HW_TRY(FileEntry entry, packer->Emit(graph, fmt::format("layers_{:03}_{:03}.shard", range.begin, range.end)));
+    HW_TRY(FileEntry entry,
+           packer->Emit(graph, fmt::format("layers_{:03}_{:03}.shard", range.begin, range.end)));
     manifest->layers.push_back({.start = range.begin, .end = range.end, .file = std::move(entry)});
   }
   for (const PackPlan::Head& head : plan.heads) {
@@ -127,8 +139,12 @@ Result<void> EmitAll(const PackPlan& plan, Packer* packer, Manifest* manifest) {
     std::replace(prefix.begin(), prefix.end(), ':', '_');
     for (const auto& [range, graph] : head.shards) {
       const auto index = static_cast<int64_t>(spec.shards.size());
-      HW_TRY(FileEntry entry, packer->Emit(graph, fmt::format("head_{}_{:02}.shard", prefix, index)));
-      spec.shards.push_back({.shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = std::move(entry)});
+      HW_TRY(FileEntry entry,
+             packer->Emit(graph, fmt::format("head_{}_{:02}.shard", prefix, index)));
+      spec.shards.push_back({.shard_index = index,
+                             .vocab_start = range.begin,
+                             .vocab_end = range.end,
+                             .file = std::move(entry)});
     }
     manifest->heads.push_back(std::move(spec));
   }
@@ -137,8 +153,8 @@ Result<void> EmitAll(const PackPlan& plan, Packer* packer, Manifest* manifest) {
 
 }  // namespace
 
-Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory, const PackOptions& options,
-                      Emitter* emitter) {
+Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
+                      const PackOptions& options, Emitter* emitter) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
   HW_TRY(const PackPlan plan, MakePackPlan(file, options));
   HW_TRY(AtomicDirectory target, AtomicDirectory::Create(directory, options.replace));
@@ -153,7 +169,8 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
     Packer packer(file, emitter, target.Path(), plan.total_bytes, options.show_progress);
     HW_TRY_VOID(EmitAll(plan, &packer, &manifest));
   }
-  HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(), ToJson(manifest)));
+  HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(),
+                                      ToJson(manifest)));
   HW_TRY_VOID(target.Commit());
   return manifest;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The compile driver: GGUF -> graph -> passes -> partition -> emitter -> package. Meets the runtime only in the
-// package it writes.
+// The compile driver: GGUF -> graph -> passes -> partition -> emitter -> package. Meets the runtime
+// only in the package it writes.
 
 #include <string>
 #include <vector>
@@ -13,20 +13,22 @@
 namespace headway::compile {
 
 struct PackOptions {
-  std::string topology = "6";                 // partition::ParseTopology
+  std::string topology = "6";                   // partition::ParseTopology
   std::vector<std::string> heads = {"full:4"};  // the first becomes the default
-  bool replace = false;                       // an existing package at the target
+  bool replace = false;                         // an existing package at the target
   bool show_progress = false;
 };
 
-// Packs `gguf_path` into the new directory `directory`, which appears whole or not at all. Weights are streamed: memory use
-// does not grow with the model. Errors: those of reading the GGUF; kInvalidInput (topology, heads, target exists);
-// kUnsupported (a head kind that does not exist yet); kIo (disk full).
-Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory, const PackOptions& options,
-                      Emitter* emitter);
+// Packs `gguf_path` into the new directory `directory`, which appears whole or not at all. Weights
+// are streamed: memory use does not grow with the model. Errors: those of reading the GGUF;
+// kInvalidInput (topology, heads, target exists); kUnsupported (a head kind that does not exist
+// yet); kIo (disk full).
+Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
+                      const PackOptions& options, Emitter* emitter);
 
-// A digest that identifies a model file without reading all of it: over its size and its first and last 4 MiB.
-// Metadata, tensor names and shapes are in the first part. For cache keys. Errors: kNotFound, kIo.
+// A digest that identifies a model file without reading all of it: over its size and its first and
+// last 4 MiB. Metadata, tensor names and shapes are in the first part. For cache keys. Errors:
+// kNotFound, kIo.
 Result<std::string> QuickFingerprint(const std::string& path);
 
 }  // namespace headway::compile

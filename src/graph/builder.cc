@@ -49,7 +49,8 @@ ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight) {
 }
 
 ValueId Builder::Slice(const std::string& name, ValueId x, int64_t begin, int64_t end) {
-  return AddNode(name, Op::kSlice, {x}, {}, SliceAttributes{.begin = begin, .end = end}, end - begin);
+  return AddNode(name, Op::kSlice, {x}, {}, SliceAttributes{.begin = begin, .end = end},
+                 end - begin);
 }
 
 ValueId Builder::Rotary(const std::string& name, ValueId x, RotaryAttributes attributes) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Builds a Graph node by node; the model files read like the forward pass. Shapes that do not fit surface in
-// Verify(), which Finish() runs.
+// Builds a Graph node by node; the model files read like the forward pass. Shapes that do not fit
+// surface in Verify(), which Finish() runs.
 
 #include <string>
 #include <utility>
@@ -24,7 +24,8 @@ class Builder {
   ValueId Linear(const std::string& name, ValueId x, WeightId weight);
   ValueId Slice(const std::string& name, ValueId x, int64_t begin, int64_t end);
   ValueId Rotary(const std::string& name, ValueId x, RotaryAttributes attributes);
-  ValueId Attention(const std::string& name, ValueId q, ValueId k, ValueId v, AttentionAttributes attributes);
+  ValueId Attention(const std::string& name, ValueId q, ValueId k, ValueId v,
+                    AttentionAttributes attributes);
   ValueId Silu(const std::string& name, ValueId x);
   ValueId Mul(const std::string& name, ValueId x, ValueId y);
   ValueId Add(const std::string& name, ValueId x, ValueId y);
@@ -35,9 +36,11 @@ class Builder {
 
  private:
   ValueId NewValue(const std::string& name, bool is_ids, int64_t channels);
-  ValueId AddNode(const std::string& name, Op op, std::vector<ValueId> inputs, std::vector<WeightId> weights,
-                  Attributes attributes, int64_t channels);
-  int64_t Channels(ValueId value) const { return graph_.values[static_cast<size_t>(value)].channels; }
+  ValueId AddNode(const std::string& name, Op op, std::vector<ValueId> inputs,
+                  std::vector<WeightId> weights, Attributes attributes, int64_t channels);
+  int64_t Channels(ValueId value) const {
+    return graph_.values[static_cast<size_t>(value)].channels;
+  }
   const Weight& WeightOf(WeightId id) const { return graph_.weights[static_cast<size_t>(id)]; }
 
   Graph graph_;

@@ -47,9 +47,13 @@ class Verifier {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("graph: {}: expected {}, found {}", where, expected, found));
   }
-  bool InRange(ValueId id) const { return id >= 0 && static_cast<size_t>(id) < graph_.values.size(); }
+  bool InRange(ValueId id) const {
+    return id >= 0 && static_cast<size_t>(id) < graph_.values.size();
+  }
   const Value& ValueOf(ValueId id) const { return graph_.values[static_cast<size_t>(id)]; }
-  int64_t Channels(const Node& node, size_t input) const { return ValueOf(node.inputs[input]).channels; }
+  int64_t Channels(const Node& node, size_t input) const {
+    return ValueOf(node.inputs[input]).channels;
+  }
 
   Result<void> CheckNames() const {
     std::set<std::string> seen;
@@ -64,7 +68,8 @@ class Verifier {
     for (const Weight& weight : graph_.weights) {
       const int64_t block = headway::Traits(weight.type).block_elements;
       if (weight.shape.Rank() < 1 || weight.shape.Rank() > 2 || !IsWeightType(weight.type) ||
-          weight.shape.Elements() < 1 || weight.shape.Columns() % block != 0 || weight.row_begin < 0) {
+          weight.shape.Elements() < 1 || weight.shape.Columns() % block != 0 ||
+          weight.row_begin < 0) {
         return Bad(weight.name, "a vector or matrix of a weight type with whole blocks",
                    fmt::format("{} {}", headway::Traits(weight.type).name, ToString(weight.shape)));
       }
@@ -77,14 +82,16 @@ class Verifier {
     const std::string where = fmt::format("node {} ({})", index, traits.name);
     if (static_cast<int>(node.inputs.size()) != traits.num_inputs ||
         static_cast<int>(node.weights.size()) != traits.num_weights) {
-      return Bad(where, fmt::format("{} inputs and {} weights", traits.num_inputs, traits.num_weights),
+      return Bad(where,
+                 fmt::format("{} inputs and {} weights", traits.num_inputs, traits.num_weights),
                  fmt::format("{} and {}", node.inputs.size(), node.weights.size()));
     }
     for (const ValueId id : node.inputs) {
       if (!InRange(id) || !defined_[static_cast<size_t>(id)]) {
         return Bad(where, "inputs made before", fmt::format("value {}", id));
       }
-      if (ValueOf(id).is_ids != (node.op == Op::kEmbedding)) return Bad(where, "f32 inputs", "token ids");
+      if (ValueOf(id).is_ids != (node.op == Op::kEmbedding))
+        return Bad(where, "f32 inputs", "token ids");
     }
     for (const WeightId id : node.weights) {
       if (id < 0 || static_cast<size_t>(id) >= graph_.weights.size()) {
@@ -107,7 +114,8 @@ class Verifier {
 
   std::string Describe(const Node& node) const {
     std::string text;
-    for (const ValueId id : node.inputs) text += fmt::format(" {}:{}", ValueOf(id).name, ValueOf(id).channels);
+    for (const ValueId id : node.inputs)
+      text += fmt::format(" {}:{}", ValueOf(id).name, ValueOf(id).channels);
     for (const WeightId id : node.weights) {
       const Weight& weight = graph_.weights[static_cast<size_t>(id)];
       text += fmt::format(" {}:{}", weight.name, ToString(weight.shape));
@@ -123,12 +131,15 @@ class Verifier {
       case Op::kEmbedding:
         return weight->shape.Rank() == 2 ? weight->shape.Columns() : -1;
       case Op::kRmsNorm: {
-        const bool fits = weight->shape == Shape{Channels(node, 0)} && weight->type == DataType::kF32 &&
+        const bool fits = weight->shape == Shape{Channels(node, 0)} &&
+                          weight->type == DataType::kF32 &&
                           std::holds_alternative<RmsNormAttributes>(node.attributes);
         return fits ? Channels(node, 0) : -1;
       }
       case Op::kLinear:
-        return weight->shape.Rank() == 2 && weight->shape.Columns() == Channels(node, 0) ? weight->shape[0] : -1;
+        return weight->shape.Rank() == 2 && weight->shape.Columns() == Channels(node, 0)
+                   ? weight->shape[0]
+                   : -1;
       case Op::kSlice: {
         const auto* slice = std::get_if<SliceAttributes>(&node.attributes);
         const bool fits = slice != nullptr && slice->begin >= 0 && slice->begin < slice->end &&
@@ -137,8 +148,9 @@ class Verifier {
       }
       case Op::kRotary: {
         const auto* rotary = std::get_if<RotaryAttributes>(&node.attributes);
-        const bool fits = rotary != nullptr && rotary->head_dim > 0 && rotary->n_rot > 0 && rotary->n_rot % 2 == 0 &&
-                          rotary->n_rot <= rotary->head_dim && Channels(node, 0) % rotary->head_dim == 0;
+        const bool fits = rotary != nullptr && rotary->head_dim > 0 && rotary->n_rot > 0 &&
+                          rotary->n_rot % 2 == 0 && rotary->n_rot <= rotary->head_dim &&
+                          Channels(node, 0) % rotary->head_dim == 0;
         return fits ? Channels(node, 0) : -1;
       }
       case Op::kAttention:
@@ -155,11 +167,13 @@ class Verifier {
 
   int64_t AttentionChannels(const Node& node) const {
     const auto* a = std::get_if<AttentionAttributes>(&node.attributes);
-    if (a == nullptr || a->head_dim < 1 || a->num_kv_heads < 1 || a->num_heads < 1 || a->layer < 0) return -1;
-    if (a->num_heads % a->num_kv_heads != 0 || a->head_dim > 65536 || a->num_heads > 65536) return -1;
+    if (a == nullptr || a->head_dim < 1 || a->num_kv_heads < 1 || a->num_heads < 1 || a->layer < 0)
+      return -1;
+    if (a->num_heads % a->num_kv_heads != 0 || a->head_dim > 65536 || a->num_heads > 65536)
+      return -1;
     const int64_t kv_channels = a->num_kv_heads * a->head_dim;
-    const bool fits = Channels(node, 0) == a->num_heads * a->head_dim && Channels(node, 1) == kv_channels &&
-                      Channels(node, 2) == kv_channels;
+    const bool fits = Channels(node, 0) == a->num_heads * a->head_dim &&
+                      Channels(node, 1) == kv_channels && Channels(node, 2) == kv_channels;
     return fits ? Channels(node, 0) : -1;
   }
 

@@ -1,8 +1,9 @@
 #pragma once
 
-// The typed graph between a model file and the backends: a flat list of nodes in topological order. Every value is a
-// matrix [T, channels] of f32 (or token ids), T being the number of tokens of a step. Weights are named, never
-// owned. A Graph is a value: passes take one and return one. Verify() runs after construction and every pass.
+// The typed graph between a model file and the backends: a flat list of nodes in topological order.
+// Every value is a matrix [T, channels] of f32 (or token ids), T being the number of tokens of a
+// step. Weights are named, never owned. A Graph is a value: passes take one and return one.
+// Verify() runs after construction and every pass.
 
 #include <cstdint>
 #include <string>
@@ -24,7 +25,8 @@ enum class Op : uint8_t {
   kLinear,     // x [T, D] x w [N, D] -> [T, N]
   kSlice,      // x [T, N] -> channels [begin, end)
   kRotary,     // x [T, H * d] -> rotated in place of the first n_rot channels of each head
-  kAttention,  // q [T, H * d], k, v [T, Hk * d] -> [T, H * d]; appends k, v to the cache of `layer` first
+  kAttention,  // q [T, H * d], k, v [T, Hk * d] -> [T, H * d]; appends k, v to the cache of `layer`
+               // first
   kSilu,       // x -> x * sigmoid(x)
   kMul,        // x, y -> x * y
   kAdd,        // x, y -> x + y
@@ -58,7 +60,8 @@ struct AttentionAttributes {
   float scale = 0.0F;
   friend bool operator==(const AttentionAttributes&, const AttentionAttributes&) = default;
 };
-using Attributes = std::variant<std::monostate, RmsNormAttributes, SliceAttributes, RotaryAttributes, AttentionAttributes>;
+using Attributes = std::variant<std::monostate, RmsNormAttributes, SliceAttributes,
+                                RotaryAttributes, AttentionAttributes>;
 
 struct Value {
   std::string name;      // unique; [A-Za-z0-9_.]+
@@ -67,7 +70,8 @@ struct Value {
   friend bool operator==(const Value&, const Value&) = default;
 };
 
-// A weight that the graph reads: rows [row_begin, row_begin + shape rows) of the tensor `name` of the model file.
+// A weight that the graph reads: rows [row_begin, row_begin + shape rows) of the tensor `name` of
+// the model file.
 struct Weight {
   std::string name;
   DataType type = DataType::kF32;
@@ -82,7 +86,8 @@ struct Node {
   std::vector<WeightId> weights;
   ValueId output = -1;
   Attributes attributes;
-  int64_t stage = 0;  // -1: embedding; l: transformer layer l; num_layers: head. Partitioning cuts between stages.
+  int64_t stage = 0;  // -1: embedding; l: transformer layer l; num_layers: head. Partitioning cuts
+                      // between stages.
   friend bool operator==(const Node&, const Node&) = default;
 };
 
@@ -104,8 +109,8 @@ struct OpTraits {
 };
 const OpTraits& Traits(Op op);
 
-// Checks everything a backend relies on: indices, SSA order, channel arithmetic, weight shapes and types, attributes.
-// Errors: kInvalidInput naming the node.
+// Checks everything a backend relies on: indices, SSA order, channel arithmetic, weight shapes and
+// types, attributes. Errors: kInvalidInput naming the node.
 Result<void> Verify(const Graph& graph);
 
 // Bytes of all weights in their stored form (what a decode step reads).

@@ -16,15 +16,18 @@ Graph Example() {
   Builder b;
   const ValueId x = b.Input("x", 64);
   const WeightId gain = b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{64}});
-  const WeightId qkv = b.AddWeight({.name = "qkv", .type = DataType::kQ8_0, .shape = Shape{128, 64}});
-  const WeightId gate_up = b.AddWeight({.name = "gate_up", .type = DataType::kQ4_0, .shape = Shape{192, 64}});
+  const WeightId qkv =
+      b.AddWeight({.name = "qkv", .type = DataType::kQ8_0, .shape = Shape{128, 64}});
+  const WeightId gate_up =
+      b.AddWeight({.name = "gate_up", .type = DataType::kQ4_0, .shape = Shape{192, 64}});
   const ValueId n = b.RmsNorm("n", x, gain, 1e-5F);
   const ValueId y = b.Linear("y", n, qkv);
   const RotaryAttributes rotary{.pairs = false, .n_rot = 24, .head_dim = 32};
   const ValueId q = b.Rotary("q_rot", b.Slice("q", y, 0, 64), rotary);
   const ValueId k = b.Rotary("k_rot", b.Slice("k", y, 64, 96), rotary);
-  const ValueId a = b.Attention("a", q, k, b.Slice("v", y, 96, 128),
-                                {.layer = 0, .num_heads = 2, .num_kv_heads = 1, .head_dim = 32, .window = 0, .scale = 0.25F});
+  const ValueId a = b.Attention(
+      "a", q, k, b.Slice("v", y, 96, 128),
+      {.layer = 0, .num_heads = 2, .num_kv_heads = 1, .head_dim = 32, .window = 0, .scale = 0.25F});
   const ValueId g = b.Linear("g", a, gate_up);
   const ValueId gate = b.Slice("gate", g, 0, 96);
   const ValueId up = b.Slice("up", g, 96, 192);
@@ -52,7 +55,8 @@ TEST(GraphTextTest, Parse_AnyLineDamaged_IsAnErrorNotACrash) {
         EXPECT_TRUE(Verify(*result).has_value());
       }
     }
-    EXPECT_TRUE(!Parse(text.substr(0, i)).has_value() || Verify(*Parse(text.substr(0, i))).has_value());
+    EXPECT_TRUE(!Parse(text.substr(0, i)).has_value() ||
+                Verify(*Parse(text.substr(0, i))).has_value());
   }
 }
 
@@ -71,7 +75,8 @@ TEST(GraphPassTest, FuseSwiGlu_SiluTimesUp_BecomesOneNode) {
             "k 32 = slice @0 y begin=64 end=96\n"
             "k_rot 32 = rotary @0 k pairs=0 n_rot=24 head_dim=32\n"
             "v 32 = slice @0 y begin=96 end=128\n"
-            "a 64 = attention @0 q_rot k_rot v layer=0 heads=2 kv_heads=1 head_dim=32 window=0 scale=0.25\n"
+            "a 64 = attention @0 q_rot k_rot v layer=0 heads=2 kv_heads=1 head_dim=32 window=0 "
+            "scale=0.25\n"
             "g 192 = linear @0 a gate_up\n"
             "gate 96 = slice @0 g begin=0 end=96\n"
             "up 96 = slice @0 g begin=96 end=192\n"
@@ -96,10 +101,16 @@ TEST(GraphVerifyTest, BrokenGraphs_AreRefusedWithTheNode) {
     const auto result = Verify(graph);
     return result ? std::string() : result.error().message;
   };
-  EXPECT_NE(message([](Graph* g) { g->nodes[0].inputs[0] = 99; }).find("node 0 (rms_norm)"), std::string::npos);
+  EXPECT_NE(message([](Graph* g) { g->nodes[0].inputs[0] = 99; }).find("node 0 (rms_norm)"),
+            std::string::npos);
   EXPECT_NE(message([](Graph* g) { std::swap(g->nodes[0], g->nodes[1]); }), "");
-  EXPECT_NE(message([](Graph* g) { g->weights[1].shape = Shape{128, 32}; }).find("node 1 (linear)"), std::string::npos);
-  EXPECT_NE(message([](Graph* g) { g->nodes[2].attributes = SliceAttributes{.begin = 0, .end = 1000}; }), "");
+  EXPECT_NE(message([](Graph* g) {
+              g->weights[1].shape = Shape{128, 32};
+            }).find("node 1 (linear)"),
+            std::string::npos);
+  EXPECT_NE(
+      message([](Graph* g) { g->nodes[2].attributes = SliceAttributes{.begin = 0, .end = 1000}; }),
+      "");
   EXPECT_NE(message([](Graph* g) { g->nodes[3].attributes = std::monostate{}; }), "");
   EXPECT_NE(message([](Graph* g) { g->values[1].name = g->values[2].name; }), "");
   EXPECT_NE(message([](Graph* g) { g->outputs[0] = -1; }), "");

@@ -8,7 +8,8 @@
 namespace headway::graph {
 namespace {
 
-constexpr std::array<Pass, 2> kDefaultPasses = {{{"fuse_swiglu", FuseSwiGlu}, {"remove_dead", RemoveDead}}};
+constexpr std::array<Pass, 2> kDefaultPasses = {
+    {{"fuse_swiglu", FuseSwiGlu}, {"remove_dead", RemoveDead}}};
 
 std::vector<int> CountUses(const Graph& graph) {
   std::vector<int> uses(graph.values.size(), 0);

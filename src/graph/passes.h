@@ -1,6 +1,7 @@
 #pragma once
 
-// Rewrites that keep the values: each takes a graph and returns one, and RunPasses() verifies after every step.
+// Rewrites that keep the values: each takes a graph and returns one, and RunPasses() verifies after
+// every step.
 
 #include <span>
 #include <string_view>

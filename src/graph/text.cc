@@ -10,16 +10,18 @@ namespace headway::graph {
 namespace {
 
 std::string PrintAttributes(const Attributes& attributes) {
-  if (const auto* norm = std::get_if<RmsNormAttributes>(&attributes)) return fmt::format(" eps={}", norm->eps);
+  if (const auto* norm = std::get_if<RmsNormAttributes>(&attributes))
+    return fmt::format(" eps={}", norm->eps);
   if (const auto* slice = std::get_if<SliceAttributes>(&attributes)) {
     return fmt::format(" begin={} end={}", slice->begin, slice->end);
   }
   if (const auto* rotary = std::get_if<RotaryAttributes>(&attributes)) {
-    return fmt::format(" pairs={} n_rot={} head_dim={}", rotary->pairs ? 1 : 0, rotary->n_rot, rotary->head_dim);
+    return fmt::format(" pairs={} n_rot={} head_dim={}", rotary->pairs ? 1 : 0, rotary->n_rot,
+                       rotary->head_dim);
   }
   if (const auto* a = std::get_if<AttentionAttributes>(&attributes)) {
-    return fmt::format(" layer={} heads={} kv_heads={} head_dim={} window={} scale={}", a->layer, a->num_heads,
-                       a->num_kv_heads, a->head_dim, a->window, a->scale);
+    return fmt::format(" layer={} heads={} kv_heads={} head_dim={} window={} scale={}", a->layer,
+                       a->num_heads, a->num_kv_heads, a->head_dim, a->window, a->scale);
   }
   return "";
 }
@@ -55,8 +57,8 @@ class Parser {
       ++line_number;
       if (line.empty()) continue;
       if (!ParseLine(Words(line))) {
-        return Fail(ErrorCode::kCorrupt,
-                    fmt::format("graph text line {}: cannot read '{}'", line_number, line.substr(0, 120)));
+        return Fail(ErrorCode::kCorrupt, fmt::format("graph text line {}: cannot read '{}'",
+                                                     line_number, line.substr(0, 120)));
       }
     }
     HW_TRY_VOID(Verify(graph_));
@@ -162,8 +164,9 @@ class Parser {
         node->attributes = SliceAttributes{.begin = integer("begin"), .end = integer("end")};
         break;
       case Op::kRotary:
-        node->attributes = RotaryAttributes{
-            .pairs = integer("pairs") != 0, .n_rot = integer("n_rot"), .head_dim = integer("head_dim")};
+        node->attributes = RotaryAttributes{.pairs = integer("pairs") != 0,
+                                            .n_rot = integer("n_rot"),
+                                            .head_dim = integer("head_dim")};
         break;
       case Op::kAttention:
         node->attributes = AttentionAttributes{.layer = integer("layer"),
@@ -216,8 +219,8 @@ std::string Print(const Graph& graph) {
   std::string text;
   for (const Weight& weight : graph.weights) {
     const std::string rows = weight.shape.Rank() == 1 ? "-" : fmt::format("{}", weight.shape[0]);
-    text += fmt::format("weight {} {} {} {} {}\n", weight.name, headway::Traits(weight.type).name, rows,
-                        weight.shape.Columns(), weight.row_begin);
+    text += fmt::format("weight {} {} {} {} {}\n", weight.name, headway::Traits(weight.type).name,
+                        rows, weight.shape.Columns(), weight.row_begin);
   }
   for (const ValueId id : graph.inputs) {
     const Value& value = graph.values[static_cast<size_t>(id)];
@@ -226,9 +229,11 @@ std::string Print(const Graph& graph) {
   }
   for (const Node& node : graph.nodes) {
     const Value& output = graph.values[static_cast<size_t>(node.output)];
-    text += fmt::format("{} {} = {} @{}", output.name, output.channels, Traits(node.op).name, node.stage);
+    text += fmt::format("{} {} = {} @{}", output.name, output.channels, Traits(node.op).name,
+                        node.stage);
     for (const ValueId id : node.inputs) text += " " + graph.values[static_cast<size_t>(id)].name;
-    for (const WeightId id : node.weights) text += " " + graph.weights[static_cast<size_t>(id)].name;
+    for (const WeightId id : node.weights)
+      text += " " + graph.weights[static_cast<size_t>(id)].name;
     text += PrintAttributes(node.attributes) + "\n";
   }
   for (const ValueId id : graph.outputs) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// The text form of a graph: what `headway inspect` shows, what golden tests compare, and what a shard file carries
-// (docs/formats/shard.md gives the grammar). Parse(Print(g)) == g.
+// The text form of a graph: what `headway inspect` shows, what golden tests compare, and what a
+// shard file carries (docs/formats/shard.md gives the grammar). Parse(Print(g)) == g.
 
 #include <string>
 #include <string_view>

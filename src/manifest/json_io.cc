@@ -80,7 +80,9 @@ ModelConfig ModelFromJson(const Json& json) {
 Json ToJsonValue(const HeadSpec& head) {
   Json shards = Json::array();
   for (const HeadShard& shard : head.shards) {
-    Json json{{"shard_index", shard.shard_index}, {"vocab_start", shard.vocab_start}, {"vocab_end", shard.vocab_end}};
+    Json json{{"shard_index", shard.shard_index},
+              {"vocab_start", shard.vocab_start},
+              {"vocab_end", shard.vocab_end}};
     json.update(ToJsonValue(shard.file));
     shards.push_back(std::move(json));
   }
@@ -146,15 +148,17 @@ Result<Manifest> ParseManifestJson(const std::string& text, const std::string& w
     Json json = Json::parse(text);
     const int schema = json.at("schema").get<int>();
     if (schema != Manifest::kSchema) {
-      return Fail(ErrorCode::kUnsupported, fmt::format("{}: expected schema {}, found {} (pack again with this version)",
-                                                       where, Manifest::kSchema, schema));
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("{}: expected schema {}, found {} (pack again with this version)",
+                              where, Manifest::kSchema, schema));
     }
     const std::string digest = json.at("digest").get<std::string>();
     json.erase("digest");
     const std::string found = DigestOf(json);
     if (digest != found) {
       return Fail(ErrorCode::kCorrupt,
-                  fmt::format("{}: expected digest {}, found {} (altered by hand or damaged)", where, digest, found));
+                  fmt::format("{}: expected digest {}, found {} (altered by hand or damaged)",
+                              where, digest, found));
     }
     return FromJson(json);
   } catch (const nlohmann::json::exception& error) {

@@ -32,8 +32,10 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
   int64_t next = 0;
   for (const LayerShard& shard : manifest.layers) {
     if (shard.start != next || shard.end <= shard.start) {
-      return Corrupt(where, fmt::format("layer shards: expected the next one to start at layer {}, found [{}, {})",
-                                        next, shard.start, shard.end));
+      return Corrupt(
+          where,
+          fmt::format("layer shards: expected the next one to start at layer {}, found [{}, {})",
+                      next, shard.start, shard.end));
     }
     next = shard.end;
   }
@@ -46,14 +48,16 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
     int64_t row = 0;
     for (const HeadShard& shard : head.shards) {
       if (shard.vocab_start != row || shard.vocab_end <= shard.vocab_start) {
-        return Corrupt(where, fmt::format("head {}: expected the next shard to start at token {}, found [{}, {})",
-                                          head.kind, row, shard.vocab_start, shard.vocab_end));
+        return Corrupt(
+            where,
+            fmt::format("head {}: expected the next shard to start at token {}, found [{}, {})",
+                        head.kind, row, shard.vocab_start, shard.vocab_end));
       }
       row = shard.vocab_end;
     }
     if (row != manifest.model.vocab_size) {
-      return Corrupt(where, fmt::format("head {}: expected tokens [0, {}), found [0, {})", head.kind,
-                                        manifest.model.vocab_size, row));
+      return Corrupt(where, fmt::format("head {}: expected tokens [0, {}), found [0, {})",
+                                        head.kind, manifest.model.vocab_size, row));
     }
   }
   return {};
@@ -74,19 +78,21 @@ Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool
   std::error_code error;
   const uint64_t found = fs::file_size(path, error);
   if (error) {
-    return Fail(ErrorCode::kCorrupt, fmt::format("{}: the manifest lists this file, but it cannot be read: {}",
-                                                 path, error.message()));
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: the manifest lists this file, but it cannot be read: {}", path,
+                            error.message()));
   }
   if (found != file.bytes) {
     return Fail(ErrorCode::kCorrupt,
-                fmt::format("{}: expected {} bytes, found {} (truncated or replaced; pack again)", path, file.bytes,
-                            found));
+                fmt::format("{}: expected {} bytes, found {} (truncated or replaced; pack again)",
+                            path, file.bytes, found));
   }
   if (!verify_contents) return {};
   HW_TRY(const std::string digest, FileDigestHex(path));
   if (digest != file.digest) {
     return Fail(ErrorCode::kCorrupt,
-                fmt::format("{}: expected digest {}, found {} (altered; pack again)", path, file.digest, digest));
+                fmt::format("{}: expected digest {}, found {} (altered; pack again)", path,
+                            file.digest, digest));
   }
   return {};
 }
@@ -97,7 +103,8 @@ Result<Manifest> ManifestFromJson(const std::string& text, const std::string& wh
   HW_TRY(Manifest manifest, ParseManifestJson(text, where));
   for (const FileEntry* file : AllFiles(manifest)) {
     if (!IsSafePath(file->path)) {
-      return Corrupt(where, fmt::format("expected a path inside the package, found '{}'", file->path));
+      return Corrupt(where,
+                     fmt::format("expected a path inside the package, found '{}'", file->path));
     }
   }
   HW_TRY_VOID(CheckCoverage(manifest, where));
@@ -108,15 +115,16 @@ Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   std::error_code error;
   if (!fs::exists(path, error)) {
-    return Fail(ErrorCode::kNotFound,
-                fmt::format("{}: expected a package (a directory with {}), found none; make one with 'headway pack'",
-                            directory, kManifestFileName));
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: expected a package (a directory with {}), "
+                                                  "found none; make one with 'headway pack'",
+                                                  directory, kManifestFileName));
   }
   HW_TRY(const std::string text, ReadTextFile(path, kMaxManifestBytes));
   HW_TRY(Manifest manifest, ManifestFromJson(text, path));
   std::set<std::string> checked;
   for (const FileEntry* file : AllFiles(manifest)) {
-    if (checked.insert(file->path).second) HW_TRY_VOID(CheckFile(directory, *file, verify_contents));
+    if (checked.insert(file->path).second)
+      HW_TRY_VOID(CheckFile(directory, *file, verify_contents));
   }
   return manifest;
 }

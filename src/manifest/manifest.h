@@ -1,7 +1,7 @@
 #pragma once
 
-// manifest.json: what a package holds and what may be expected of it. This folder reads, writes and checks it; it
-// knows neither graphs nor weights. Schema: docs/formats/manifest.md.
+// manifest.json: what a package holds and what may be expected of it. This folder reads, writes and
+// checks it; it knows neither graphs nor weights. Schema: docs/formats/manifest.md.
 
 #include <cstdint>
 #include <optional>
@@ -52,22 +52,23 @@ struct Manifest {
   std::string source_digest;  // identifies its contents
   std::string device;         // "cpu"
   ModelConfig model;
-  FileEntry tokenizer;                  // a GGUF with metadata only
-  std::optional<FileEntry> embedding;   // absent: rows are read from the first head (tied)
-  std::vector<LayerShard> layers;       // ascending, without gap or overlap
-  std::vector<HeadSpec> heads;          // the first is the default
+  FileEntry tokenizer;                 // a GGUF with metadata only
+  std::optional<FileEntry> embedding;  // absent: rows are read from the first head (tied)
+  std::vector<LayerShard> layers;      // ascending, without gap or overlap
+  std::vector<HeadSpec> heads;         // the first is the default
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
 // The text of manifest.json, its own digest included. Deterministic.
 std::string ToJson(const Manifest& manifest);
 
-// Parses and checks schema version, digest, coverage of layers and vocabulary, and paths. `where` names the file in
-// messages. Errors: kCorrupt, kUnsupported (schema).
+// Parses and checks schema version, digest, coverage of layers and vocabulary, and paths. `where`
+// names the file in messages. Errors: kCorrupt, kUnsupported (schema).
 Result<Manifest> ManifestFromJson(const std::string& text, const std::string& where);
 
-// Reads DIRECTORY/manifest.json and checks that every file exists with its size; with `verify_contents` also the
-// digests (reads everything). Errors: kNotFound (not a package), kCorrupt.
+// Reads DIRECTORY/manifest.json and checks that every file exists with its size; with
+// `verify_contents` also the digests (reads everything). Errors: kNotFound (not a package),
+// kCorrupt.
 Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents);
 
 inline constexpr const char* kManifestFileName = "manifest.json";

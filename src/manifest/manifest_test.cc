@@ -25,10 +25,13 @@ Manifest Example() {
   manifest.model.rope_theta = 10000.0;
   manifest.model.rope_long_factors = {1.0F, 2.5F};
   manifest.tokenizer = {.path = "tokenizer.gguf", .bytes = 3, .digest = "aa"};
-  manifest.layers.push_back({.start = 0, .end = 6, .file = {.path = "a.shard", .bytes = 1, .digest = "bb"}});
-  manifest.layers.push_back({.start = 6, .end = 12, .file = {.path = "b.shard", .bytes = 1, .digest = "cc"}});
+  manifest.layers.push_back(
+      {.start = 0, .end = 6, .file = {.path = "a.shard", .bytes = 1, .digest = "bb"}});
+  manifest.layers.push_back(
+      {.start = 6, .end = 12, .file = {.path = "b.shard", .bytes = 1, .digest = "cc"}});
   HeadSpec head{.kind = "full:1", .shards = {}};
-  head.shards.push_back({.shard_index = 0, .vocab_start = 0, .vocab_end = 100, .file = {"h.shard", 1, "dd"}});
+  head.shards.push_back(
+      {.shard_index = 0, .vocab_start = 0, .vocab_end = 100, .file = {"h.shard", 1, "dd"}});
   manifest.heads.push_back(head);
   return manifest;
 }
@@ -55,7 +58,8 @@ TEST(ManifestTest, Json_OneCharacterChanged_DigestDiffers) {
 }
 
 TEST(ManifestTest, Json_Garbage_SaysNotAManifest) {
-  for (const std::string text : {"", "{", "[]", "{\"schema\": \"x\"}", "null", "{\"schema\": 1, \"digest\": 3}"}) {
+  for (const std::string text :
+       {"", "{", "[]", "{\"schema\": \"x\"}", "null", "{\"schema\": 1, \"digest\": 3}"}) {
     const auto result = ManifestFromJson(text, "m.json");
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(result.error().code, ErrorCode::kCorrupt) << text;
@@ -65,13 +69,15 @@ TEST(ManifestTest, Json_Garbage_SaysNotAManifest) {
 TEST(ManifestTest, Coverage_GapOverlapShort_AreNamed) {
   Manifest gap = Example();
   gap.layers[1].start = 7;
-  EXPECT_NE(MessageOf(gap).find("expected the next one to start at layer 6, found [7, 12)"), std::string::npos);
+  EXPECT_NE(MessageOf(gap).find("expected the next one to start at layer 6, found [7, 12)"),
+            std::string::npos);
   Manifest overlap = Example();
   overlap.layers[1].start = 5;
   EXPECT_NE(MessageOf(overlap).find("start at layer 6, found [5, 12)"), std::string::npos);
   Manifest short_cover = Example();
   short_cover.layers.pop_back();
-  EXPECT_NE(MessageOf(short_cover).find("expected layers [0, 12), found [0, 6)"), std::string::npos);
+  EXPECT_NE(MessageOf(short_cover).find("expected layers [0, 12), found [0, 6)"),
+            std::string::npos);
   Manifest head = Example();
   head.heads[0].shards[0].vocab_end = 99;
   EXPECT_NE(MessageOf(head).find("expected tokens [0, 100), found [0, 99)"), std::string::npos);
@@ -81,7 +87,8 @@ TEST(ManifestTest, Path_OutsideThePackage_IsRefused) {
   for (const std::string path : {"../x", "/etc/passwd", "a/../../b", ""}) {
     Manifest manifest = Example();
     manifest.layers[0].file.path = path;
-    EXPECT_NE(MessageOf(manifest).find("expected a path inside the package"), std::string::npos) << path;
+    EXPECT_NE(MessageOf(manifest).find("expected a path inside the package"), std::string::npos)
+        << path;
   }
 }
 

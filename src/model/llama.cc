@@ -15,25 +15,30 @@ ValueId Layer(const ModelConfig& c, int64_t l, ValueId x, Weights* w, graph::Bui
   const int64_t F = c.intermediate_size;
   const int64_t q_channels = c.num_attention_heads * c.head_dim;
   const int64_t kv_channels = c.num_key_value_heads * c.head_dim;
-  const graph::RotaryAttributes rotary{.pairs = c.rope_pairs, .n_rot = c.rotary_dim, .head_dim = c.head_dim};
-  const graph::AttentionAttributes attention{.layer = l,
-                                             .num_heads = c.num_attention_heads,
-                                             .num_kv_heads = c.num_key_value_heads,
-                                             .head_dim = c.head_dim,
-                                             .window = c.sliding_window,
-                                             .scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim))};
+  const graph::RotaryAttributes rotary{
+      .pairs = c.rope_pairs, .n_rot = c.rotary_dim, .head_dim = c.head_dim};
+  const graph::AttentionAttributes attention{
+      .layer = l,
+      .num_heads = c.num_attention_heads,
+      .num_kv_heads = c.num_key_value_heads,
+      .head_dim = c.head_dim,
+      .window = c.sliding_window,
+      .scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim))};
 
-  const ValueId n1 = b->RmsNorm(p + "attn_norm", x, w->Vector(p + "attn_norm.weight", D), c.rms_norm_eps);
+  const ValueId n1 =
+      b->RmsNorm(p + "attn_norm", x, w->Vector(p + "attn_norm.weight", D), c.rms_norm_eps);
   const ValueId q = b->Linear(p + "q", n1, w->Matrix(p + "attn_q.weight", q_channels, D));
   const ValueId k = b->Linear(p + "k", n1, w->Matrix(p + "attn_k.weight", kv_channels, D));
   const ValueId v = b->Linear(p + "v", n1, w->Matrix(p + "attn_v.weight", kv_channels, D));
   const ValueId q_rotated = b->Rotary(p + "q_rotated", q, rotary);
   const ValueId k_rotated = b->Rotary(p + "k_rotated", k, rotary);
   const ValueId a = b->Attention(p + "attention", q_rotated, k_rotated, v, attention);
-  const ValueId o = b->Linear(p + "attn_output", a, w->Matrix(p + "attn_output.weight", D, q_channels));
+  const ValueId o =
+      b->Linear(p + "attn_output", a, w->Matrix(p + "attn_output.weight", D, q_channels));
   const ValueId x1 = b->Add(p + "attn_residual", x, o);
 
-  const ValueId n2 = b->RmsNorm(p + "ffn_norm", x1, w->Vector(p + "ffn_norm.weight", D), c.rms_norm_eps);
+  const ValueId n2 =
+      b->RmsNorm(p + "ffn_norm", x1, w->Vector(p + "ffn_norm.weight", D), c.rms_norm_eps);
   const ValueId gate = b->Linear(p + "gate", n2, w->Matrix(p + "ffn_gate.weight", F, D));
   const ValueId up = b->Linear(p + "up", n2, w->Matrix(p + "ffn_up.weight", F, D));
   const ValueId hidden = b->Mul(p + "ffn_hidden", b->Silu(p + "silu", gate), up);
@@ -53,7 +58,8 @@ void BuildLlama(const ModelConfig& c, Weights* w, graph::Builder* b) {
     x = Layer(c, l, x, w, b);
   }
   b->SetStage(c.num_hidden_layers);
-  const ValueId n = b->RmsNorm("output_norm", x, w->Vector("output_norm.weight", D), c.rms_norm_eps);
+  const ValueId n =
+      b->RmsNorm("output_norm", x, w->Vector("output_norm.weight", D), c.rms_norm_eps);
   const char* head = c.tie_word_embeddings ? "token_embd.weight" : "output.weight";
   b->Output(b->Linear("logits", n, w->Matrix(head, V, D)));
 }

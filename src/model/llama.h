@@ -1,7 +1,7 @@
 #pragma once
 
-// The forward pass of the Llama family: as Phi-3, with separate projections and rotary on adjacent channels. Inside
-// this folder only.
+// The forward pass of the Llama family: as Phi-3, with separate projections and rotary on adjacent
+// channels. Inside this folder only.
 
 #include "graph/builder.h"
 #include "manifest/model_config.h"

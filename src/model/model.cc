@@ -21,7 +21,8 @@ tl::unexpected<Error> BadConfig(const gguf::GgufFile& file, const std::string& m
 }
 
 // The one-dimensional F32 tensor `name`, or an empty vector when there is none.
-Result<std::vector<float>> OptionalFactors(const gguf::GgufFile& file, const std::string& name, int64_t n) {
+Result<std::vector<float>> OptionalFactors(const gguf::GgufFile& file, const std::string& name,
+                                           int64_t n) {
   if (file.FindTensor(name) == nullptr) return std::vector<float>{};
   HW_TRY(const ConstTensorView tensor, file.GetTensor(name));
   if (tensor.type != DataType::kF32 || !(tensor.shape == Shape{n})) {
@@ -32,7 +33,8 @@ Result<std::vector<float>> OptionalFactors(const gguf::GgufFile& file, const std
   std::memcpy(factors.data(), tensor.data, factors.size() * sizeof(float));
   for (const float factor : factors) {
     if (!(factor > 0.0F) || !std::isfinite(factor)) {
-      return BadConfig(file, fmt::format("tensor '{}': expected positive factors, found {}", name, factor));
+      return BadConfig(
+          file, fmt::format("tensor '{}': expected positive factors, found {}", name, factor));
     }
   }
   return factors;
@@ -55,33 +57,40 @@ Result<void> ReadSizes(const gguf::GgufFile& file, const std::string& arch, Mode
   HW_TRY(c->rms_norm_eps, file.GetF32(arch + ".attention.layer_norm_rms_epsilon"));
   if (c->num_attention_heads < 1 || c->num_key_value_heads < 1 ||
       c->num_attention_heads % c->num_key_value_heads != 0) {
-    return BadConfig(file, fmt::format("expected query heads in equal groups for each kv head, found {} and {}",
-                                       c->num_attention_heads, c->num_key_value_heads));
+    return BadConfig(
+        file, fmt::format("expected query heads in equal groups for each kv head, found {} and {}",
+                          c->num_attention_heads, c->num_key_value_heads));
   }
   HW_TRY(const uint32_t head_dim,
          file.GetU32Or(arch + ".attention.key_length",
                        static_cast<uint32_t>(c->hidden_size / c->num_attention_heads)));
   c->head_dim = head_dim;
-  if (c->hidden_size < 32 || c->intermediate_size < 32 || c->num_hidden_layers < 1 || c->head_dim < 16 ||
-      c->head_dim % 16 != 0 || c->max_position_embeddings < 1 || c->num_hidden_layers > 4096) {
-    return BadConfig(file, fmt::format("expected a transformer with head_dim a multiple of 16, found hidden size {}, "
-                                       "feed-forward {}, layers {}, head_dim {}, context {}",
-                                       c->hidden_size, c->intermediate_size, c->num_hidden_layers, c->head_dim,
-                                       c->max_position_embeddings));
+  if (c->hidden_size < 32 || c->intermediate_size < 32 || c->num_hidden_layers < 1 ||
+      c->head_dim < 16 || c->head_dim % 16 != 0 || c->max_position_embeddings < 1 ||
+      c->num_hidden_layers > 4096) {
+    return BadConfig(
+        file,
+        fmt::format("expected a transformer with head_dim a multiple of 16, found hidden size {}, "
+                    "feed-forward {}, layers {}, head_dim {}, context {}",
+                    c->hidden_size, c->intermediate_size, c->num_hidden_layers, c->head_dim,
+                    c->max_position_embeddings));
   }
   if (!(c->rms_norm_eps > 0.0F) || !std::isfinite(c->rms_norm_eps)) {
-    return BadConfig(file, fmt::format("expected a positive RMSNorm epsilon, found {}", c->rms_norm_eps));
+    return BadConfig(file,
+                     fmt::format("expected a positive RMSNorm epsilon, found {}", c->rms_norm_eps));
   }
   return {};
 }
 
-// LongRoPE's factor on cos and sin when the file does not give it. Source: LongRoPE (Ding et al. 2024), section 3, and
-// Phi-3's published configuration: sqrt(1 + ln(extension) / ln(original context)).
+// LongRoPE's factor on cos and sin when the file does not give it. Source: LongRoPE (Ding et al.
+// 2024), section 3, and Phi-3's published configuration: sqrt(1 + ln(extension) / ln(original
+// context)).
 double DefaultAttentionFactor(const ModelConfig& c) {
-  const double extension =
-      static_cast<double>(c.max_position_embeddings) / static_cast<double>(c.original_max_position_embeddings);
+  const double extension = static_cast<double>(c.max_position_embeddings) /
+                           static_cast<double>(c.original_max_position_embeddings);
   if (extension <= 1.0) return 1.0;
-  return std::sqrt(1.0 + std::log(extension) / std::log(static_cast<double>(c.original_max_position_embeddings)));
+  return std::sqrt(1.0 + std::log(extension) /
+                             std::log(static_cast<double>(c.original_max_position_embeddings)));
 }
 
 Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, ModelConfig* c) {
@@ -90,18 +99,26 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, Mod
   c->rotary_dim = n_rot;
   HW_TRY(const float theta, file.GetF32Or(arch + ".rope.freq_base", 10000.0F));
   c->rope_theta = static_cast<double>(theta);
-  if (c->rotary_dim < 2 || c->rotary_dim % 2 != 0 || c->rotary_dim > c->head_dim || !(theta > 0.0F)) {
-    return BadConfig(file, fmt::format("expected an even rotary width of at most {} and a positive base, found {} and {}",
-                                       c->head_dim, c->rotary_dim, theta));
+  if (c->rotary_dim < 2 || c->rotary_dim % 2 != 0 || c->rotary_dim > c->head_dim ||
+      !(theta > 0.0F)) {
+    return BadConfig(
+        file,
+        fmt::format(
+            "expected an even rotary width of at most {} and a positive base, found {} and {}",
+            c->head_dim, c->rotary_dim, theta));
   }
   HW_TRY(const std::string_view scaling, file.GetStringOr(arch + ".rope.scaling.type", ""));
   if (scaling == "linear") {
     HW_TRY(const float factor, file.GetF32Or(arch + ".rope.scaling.factor", 1.0F));
-    if (!(factor > 0.0F)) return BadConfig(file, fmt::format("expected a positive rope.scaling.factor, found {}", factor));
+    if (!(factor > 0.0F))
+      return BadConfig(file,
+                       fmt::format("expected a positive rope.scaling.factor, found {}", factor));
     c->rope_linear_factor = static_cast<double>(factor);
   } else if (!scaling.empty() && scaling != "none" && scaling != "longrope") {
-    return Fail(ErrorCode::kUnsupported, fmt::format("gguf: {}: rope.scaling.type '{}' unsupported (supported: none, "
-                                                     "linear, longrope)", file.Path(), scaling));
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("gguf: {}: rope.scaling.type '{}' unsupported (supported: none, "
+                            "linear, longrope)",
+                            file.Path(), scaling));
   }
   const int64_t num_pairs = c->rotary_dim / 2;
   HW_TRY(c->rope_short_factors, OptionalFactors(file, "rope_factors_short.weight", num_pairs));
@@ -112,10 +129,14 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, Mod
   if (c->rope_long_factors.empty()) return {};
   HW_TRY(const uint32_t original, file.GetU32(arch + ".rope.scaling.original_context_length"));
   c->original_max_position_embeddings = original;
-  if (original < 2) return BadConfig(file, fmt::format("expected an original context of at least 2, found {}", original));
-  HW_TRY(const float attention,
-         file.GetF32Or(arch + ".rope.scaling.attn_factor", static_cast<float>(DefaultAttentionFactor(*c))));
-  if (!(attention > 0.0F)) return BadConfig(file, fmt::format("expected a positive attention factor, found {}", attention));
+  if (original < 2)
+    return BadConfig(file,
+                     fmt::format("expected an original context of at least 2, found {}", original));
+  HW_TRY(const float attention, file.GetF32Or(arch + ".rope.scaling.attn_factor",
+                                              static_cast<float>(DefaultAttentionFactor(*c))));
+  if (!(attention > 0.0F))
+    return BadConfig(file,
+                     fmt::format("expected a positive attention factor, found {}", attention));
   c->rope_attention_factor = static_cast<double>(attention);
   return {};
 }
@@ -123,9 +144,11 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, Mod
 // The vocabulary is what the embedding has rows for; the tokenizer may name fewer.
 Result<void> ReadVocabulary(const gguf::GgufFile& file, ModelConfig* c) {
   HW_TRY(const ConstTensorView embedding, file.GetTensor("token_embd.weight"));
-  if (embedding.shape.Rank() != 2 || embedding.shape[1] != c->hidden_size || embedding.shape[0] < 1) {
-    return BadConfig(file, fmt::format("tensor 'token_embd.weight': expected [vocabulary, {}], found {}", c->hidden_size,
-                                       ToString(embedding.shape)));
+  if (embedding.shape.Rank() != 2 || embedding.shape[1] != c->hidden_size ||
+      embedding.shape[0] < 1) {
+    return BadConfig(file,
+                     fmt::format("tensor 'token_embd.weight': expected [vocabulary, {}], found {}",
+                                 c->hidden_size, ToString(embedding.shape)));
   }
   c->vocab_size = embedding.shape[0];
   c->tie_word_embeddings = file.FindTensor("output.weight") == nullptr;
@@ -139,15 +162,17 @@ Result<ModelConfig> ReadModelConfig(const gguf::GgufFile& file) {
   HW_TRY(const std::string_view architecture, file.GetString("general.architecture"));
   config.architecture = std::string(architecture);
   if (config.architecture != "phi3" && config.architecture != "llama") {
-    return Fail(ErrorCode::kUnsupported, fmt::format("gguf: {}: architecture '{}' unsupported (supported: {})",
-                                                     file.Path(), architecture, kSupported));
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("gguf: {}: architecture '{}' unsupported (supported: {})", file.Path(),
+                            architecture, kSupported));
   }
   HW_TRY(const std::string_view name, file.GetStringOr("general.name", config.architecture));
   config.name = std::string(name);
   HW_TRY_VOID(ReadSizes(file, config.architecture, &config));
   config.rope_pairs = config.architecture == "llama";
   HW_TRY_VOID(ReadRotary(file, config.architecture, &config));
-  HW_TRY(const uint32_t window, file.GetU32Or(config.architecture + ".attention.sliding_window", 0));
+  HW_TRY(const uint32_t window,
+         file.GetU32Or(config.architecture + ".attention.sliding_window", 0));
   // A window as long as the context is no window.
   config.sliding_window = window >= config.max_position_embeddings ? 0 : window;
   HW_TRY_VOID(ReadVocabulary(file, &config));

@@ -17,8 +17,8 @@ graph::WeightId Weights::Declare(const std::string& name, const Shape& expected,
     Keep(tensor.error());
   } else if (!(tensor->shape == expected)) {
     Keep({.code = ErrorCode::kInvalidInput,
-          .message = fmt::format("gguf: {}: tensor '{}': expected shape {}, found {}", file_.Path(), name,
-                                 ToString(expected), ToString(tensor->shape))});
+          .message = fmt::format("gguf: {}: tensor '{}': expected shape {}, found {}", file_.Path(),
+                                 name, ToString(expected), ToString(tensor->shape))});
   } else if (!IsWeightType(tensor->type) || (vector && tensor->type != DataType::kF32)) {
     Keep({.code = ErrorCode::kUnsupported,
           .message = fmt::format("gguf: {}: tensor '{}': expected {}, found {}", file_.Path(), name,
@@ -34,6 +34,8 @@ graph::WeightId Weights::Matrix(const std::string& name, int64_t rows, int64_t c
   return Declare(name, Shape{rows, columns}, false);
 }
 
-graph::WeightId Weights::Vector(const std::string& name, int64_t n) { return Declare(name, Shape{n}, true); }
+graph::WeightId Weights::Vector(const std::string& name, int64_t n) {
+  return Declare(name, Shape{n}, true);
+}
 
 }  // namespace headway::model

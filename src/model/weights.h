@@ -1,7 +1,8 @@
 #pragma once
 
-// Looks weights up in a GGUF for the model builders: the tensor must exist, with a weight type and the shape the
-// configuration demands. Inside this folder only. The first error is kept, so that a builder reads like a forward pass.
+// Looks weights up in a GGUF for the model builders: the tensor must exist, with a weight type and
+// the shape the configuration demands. Inside this folder only. The first error is kept, so that a
+// builder reads like a forward pass.
 
 #include <optional>
 #include <string>

@@ -47,12 +47,16 @@ Result<std::vector<Range>> ParseTopology(std::string_view text, int64_t num_laye
   for (std::string_view rest = text;;) {
     const size_t comma = rest.find(',');
     HW_TRY(const Range range, ParseRange(text, rest.substr(0, comma)));
-    if (range.begin > next) return BadTopology(text, fmt::format("gap: layers [{}, {}) are in no shard", next, range.begin));
+    if (range.begin > next)
+      return BadTopology(text,
+                         fmt::format("gap: layers [{}, {}) are in no shard", next, range.begin));
     if (range.begin < next) {
-      return BadTopology(text, fmt::format("overlap: layers [{}, {}) are in two shards", range.begin, next));
+      return BadTopology(
+          text, fmt::format("overlap: layers [{}, {}) are in two shards", range.begin, next));
     }
     if (range.end > num_layers) {
-      return BadTopology(text, fmt::format("layer {} is beyond the last layer, {}", range.end - 1, num_layers - 1));
+      return BadTopology(text, fmt::format("layer {} is beyond the last layer, {}", range.end - 1,
+                                           num_layers - 1));
     }
     ranges.push_back(range);
     next = range.end;
@@ -67,7 +71,8 @@ Result<std::vector<Range>> ParseTopology(std::string_view text, int64_t num_laye
 
 std::string TopologyText(const std::vector<Range>& ranges) {
   std::string text;
-  for (const Range& range : ranges) text += fmt::format("{}{}:{}", text.empty() ? "" : ",", range.begin, range.end);
+  for (const Range& range : ranges)
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ",", range.begin, range.end);
   return text;
 }
 
@@ -76,13 +81,14 @@ Result<std::vector<Range>> SplitVocabulary(int64_t vocab_size, int64_t num_shard
   const int64_t most = std::min(kMaxHeadShards, granules);
   if (num_shards < 1 || num_shards > most) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("head shards: expected 1 to {} for a vocabulary of {} tokens, found {}", most, vocab_size,
-                            num_shards));
+                fmt::format("head shards: expected 1 to {} for a vocabulary of {} tokens, found {}",
+                            most, vocab_size, num_shards));
   }
   std::vector<Range> ranges;
   for (int64_t i = 0; i < num_shards; ++i) {
-    ranges.push_back({.begin = granules * i / num_shards * kHeadRowGranule,
-                      .end = std::min(granules * (i + 1) / num_shards * kHeadRowGranule, vocab_size)});
+    ranges.push_back(
+        {.begin = granules * i / num_shards * kHeadRowGranule,
+         .end = std::min(granules * (i + 1) / num_shards * kHeadRowGranule, vocab_size)});
   }
   return ranges;
 }
@@ -111,9 +117,11 @@ Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages) {
     if (made_inside[i] && used_outside[i]) part.outputs.push_back(id);
   }
   if (part.inputs.size() != 1 || part.outputs.size() != 1) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("partition: stages [{}, {}): expected one value in and one out, found {} and {}",
-                            stages.begin, stages.end, part.inputs.size(), part.outputs.size()));
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format(
+            "partition: stages [{}, {}): expected one value in and one out, found {} and {}",
+            stages.begin, stages.end, part.inputs.size(), part.outputs.size()));
   }
   part = graph::RemoveDead(std::move(part));
   HW_TRY_VOID(graph::Verify(part));
@@ -122,14 +130,16 @@ Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages) {
 
 Result<graph::Graph> CutHeadRows(const graph::Graph& head, Range rows) {
   graph::Graph part = head;
-  if (part.nodes.empty() || part.nodes.back().op != graph::Op::kLinear || part.outputs.size() != 1 ||
-      part.outputs[0] != part.nodes.back().output) {
-    return Fail(ErrorCode::kInvalidInput, "partition: expected a head that ends in one linear, found another graph");
+  if (part.nodes.empty() || part.nodes.back().op != graph::Op::kLinear ||
+      part.outputs.size() != 1 || part.outputs[0] != part.nodes.back().output) {
+    return Fail(ErrorCode::kInvalidInput,
+                "partition: expected a head that ends in one linear, found another graph");
   }
   graph::Weight& weight = part.weights[static_cast<size_t>(part.nodes.back().weights[0])];
   if (rows.begin < 0 || rows.begin >= rows.end || rows.end > weight.shape[0]) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("partition: expected rows inside [0, {}), found [{}, {})",
-                                                      weight.shape[0], rows.begin, rows.end));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("partition: expected rows inside [0, {}), found [{}, {})",
+                            weight.shape[0], rows.begin, rows.end));
   }
   weight.shape = Shape{rows.end - rows.begin, weight.shape.Columns()};
   weight.row_begin += rows.begin;

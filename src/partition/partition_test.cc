@@ -26,12 +26,16 @@ TEST(TopologyTest, Explicit_AnyCover_IsLegal) {
 }
 
 TEST(TopologyTest, Explicit_Broken_SaysWhere) {
-  EXPECT_EQ(TopologyError("0:5,6:12", 12), "topology '0:5,6:12': gap: layers [5, 6) are in no shard");
-  EXPECT_EQ(TopologyError("0:7,6:12", 12), "topology '0:7,6:12': overlap: layers [6, 7) are in two shards");
-  EXPECT_EQ(TopologyError("0:6,6:13", 12), "topology '0:6,6:13': layer 12 is beyond the last layer, 11");
+  EXPECT_EQ(TopologyError("0:5,6:12", 12),
+            "topology '0:5,6:12': gap: layers [5, 6) are in no shard");
+  EXPECT_EQ(TopologyError("0:7,6:12", 12),
+            "topology '0:7,6:12': overlap: layers [6, 7) are in two shards");
+  EXPECT_EQ(TopologyError("0:6,6:13", 12),
+            "topology '0:6,6:13': layer 12 is beyond the last layer, 11");
   EXPECT_EQ(TopologyError("0:6", 12), "topology '0:6': gap: layers [6, 12) are in no shard");
   EXPECT_EQ(TopologyError("0", 12), "topology '0': expected at least one layer a shard");
-  for (const std::string text : {"", "x", "0:", "3:3", "0:6,", "-1:3", "0:6;6:12", "9999999999999999999999"}) {
+  for (const std::string text :
+       {"", "x", "0:", "3:3", "0:6,", "-1:3", "0:6;6:12", "9999999999999999999999"}) {
     EXPECT_NE(TopologyError(text, 12), "") << text;
   }
 }

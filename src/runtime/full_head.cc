@@ -47,9 +47,9 @@ std::span<float> FullHead::Project(const float* hidden, int64_t num_tokens, std:
   return logits_.As<float>(static_cast<size_t>(num_tokens * vocab_size));
 }
 
-sampling::Sampler::Choice FullHead::Select(std::span<float> logits, sampling::Sampler* sampler, uint64_t position,
-                                           std::span<const int32_t> history, bool want_logprob,
-                                           Counters* counters) noexcept {
+sampling::Sampler::Choice FullHead::Select(std::span<float> logits, sampling::Sampler* sampler,
+                                           uint64_t position, std::span<const int32_t> history,
+                                           bool want_logprob, Counters* counters) noexcept {
   const uint64_t start = NowNs();
   const sampling::Sampler::Choice choice = sampler->Sample(logits, position, history, want_logprob);
   const uint64_t ns = NowNs() - start;

@@ -9,28 +9,32 @@
 namespace headway {
 namespace {
 
-Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind, const std::string& directory) {
+Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind,
+                                   const std::string& directory) {
   if (kind.empty()) return &manifest.heads.front();
   std::string available;
   for (const HeadSpec& head : manifest.heads) {
     if (head.kind == kind) return &head;
     available += (available.empty() ? "" : ", ") + head.kind;
   }
-  return Fail(ErrorCode::kInvalidInput,
-              fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, Backend* backend,
-                                                 const std::string& head_kind, bool verify_contents) {
+                                                 const std::string& head_kind,
+                                                 bool verify_contents) {
   std::shared_ptr<Pipeline> pipeline(new Pipeline);
   pipeline->directory_ = directory;
   HW_TRY(pipeline->manifest_, OpenManifest(directory, verify_contents));
   const Manifest& manifest = pipeline->manifest_;
   if (manifest.device != backend->Device()) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected a package for the device {}, found {}", directory,
-                                                      backend->Device(), manifest.device));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected a package for the device {}, found {}", directory,
+                            backend->Device(), manifest.device));
   }
   const auto load = [&](const FileEntry& file) {
     return backend->Load((std::filesystem::path(directory) / file.path).string());
@@ -57,8 +61,9 @@ void Pipeline::EmbedToken(int32_t id, float* out) const {
     embedding_->ReadRow(id, out);
     return;
   }
-  const auto after = std::upper_bound(head_.specs.begin(), head_.specs.end(), int64_t{id},
-                                      [](int64_t row, const HeadShard& shard) { return row < shard.vocab_start; });
+  const auto after =
+      std::upper_bound(head_.specs.begin(), head_.specs.end(), int64_t{id},
+                       [](int64_t row, const HeadShard& shard) { return row < shard.vocab_start; });
   const auto index = static_cast<size_t>(after - head_.specs.begin()) - 1;
   head_.shards[index]->ReadRow(id - head_.specs[index].vocab_start, out);
 }

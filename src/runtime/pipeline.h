@@ -21,9 +21,9 @@ struct LoadedHead {
 
 class Pipeline {
  public:
-  // Opens DIRECTORY for `backend`, which must outlive the pipeline. `head_kind` chooses among the package's heads; empty takes
-  // the first. Errors: those of OpenManifest and Backend::Load; kInvalidInput when the package is for another device or lacks
-  // the head (naming those it has).
+  // Opens DIRECTORY for `backend`, which must outlive the pipeline. `head_kind` chooses among the
+  // package's heads; empty takes the first. Errors: those of OpenManifest and Backend::Load;
+  // kInvalidInput when the package is for another device or lacks the head (naming those it has).
   static Result<std::shared_ptr<Pipeline>> Open(const std::string& directory, Backend* backend,
                                                 const std::string& head_kind, bool verify_contents);
 

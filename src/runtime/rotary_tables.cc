@@ -12,8 +12,10 @@ std::vector<double> Frequencies(const ModelConfig& config, const std::vector<flo
   std::vector<double> frequencies(static_cast<size_t>(num_pairs));
   for (int64_t i = 0; i < num_pairs; ++i) {
     const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.rotary_dim);
-    const double factor = factors.empty() ? 1.0 : static_cast<double>(factors[static_cast<size_t>(i)]);
-    frequencies[static_cast<size_t>(i)] = std::pow(config.rope_theta, exponent) / (factor * config.rope_linear_factor);
+    const double factor =
+        factors.empty() ? 1.0 : static_cast<double>(factors[static_cast<size_t>(i)]);
+    frequencies[static_cast<size_t>(i)] =
+        std::pow(config.rope_theta, exponent) / (factor * config.rope_linear_factor);
   }
   return frequencies;
 }
@@ -22,7 +24,8 @@ std::vector<double> Frequencies(const ModelConfig& config, const std::vector<flo
 
 RotaryTables::RotaryTables(const ModelConfig& config, int64_t max_tokens)
     : num_pairs_(config.rotary_dim / 2),
-      original_length_(config.rope_long_factors.empty() ? 0 : config.original_max_position_embeddings),
+      original_length_(config.rope_long_factors.empty() ? 0
+                                                        : config.original_max_position_embeddings),
       attention_factor_(config.rope_attention_factor),
       short_frequencies_(Frequencies(config, config.rope_short_factors)),
       long_frequencies_(Frequencies(config, config.rope_long_factors)),

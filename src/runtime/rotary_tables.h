@@ -1,8 +1,8 @@
 #pragma once
 
-// cos and sin of the rotary embedding for a range of positions, as every layer of a step uses them. Computed in double
-// precision and rounded once. Source: RoPE (Su et al. 2021), LongRoPE (Ding et al. 2024) with the attention factor on
-// cos and sin.
+// cos and sin of the rotary embedding for a range of positions, as every layer of a step uses them.
+// Computed in double precision and rounded once. Source: RoPE (Su et al. 2021), LongRoPE (Ding et
+// al. 2024) with the attention factor on cos and sin.
 
 #include <cstdint>
 #include <vector>
@@ -15,7 +15,8 @@ class RotaryTables {
  public:
   RotaryTables(const ModelConfig& config, int64_t max_tokens);
 
-  // True when a sequence of `length` tokens uses the long factors. By the sequence's length, whatever the capacity.
+  // True when a sequence of `length` tokens uses the long factors. By the sequence's length,
+  // whatever the capacity.
   bool UsesLongFactors(int64_t length) const {
     return original_length_ > 0 && length > original_length_;
   }

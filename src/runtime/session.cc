@@ -19,14 +19,16 @@ int64_t MaxStep(Pipeline* pipeline) {
   return step;
 }
 
-// Positions whose logits are computed together by AppendWithLogits: wide enough to share a reading of the head, narrow
-// enough that the logits of a 200,064-token vocabulary take 13 MB.
+// Positions whose logits are computed together by AppendWithLogits: wide enough to share a reading
+// of the head, narrow enough that the logits of a 200,064-token vocabulary take 13 MB.
 constexpr int64_t kLogitsStep = 16;
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
-                                                 const kernels::KernelSet& kernels, SessionOptions options) {
+Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipeline,
+                                                 ThreadPool* pool,
+                                                 const kernels::KernelSet& kernels,
+                                                 SessionOptions options) {
   const ModelConfig& model = pipeline->model();
   if (options.capacity_tokens < 1 || options.capacity_tokens > model.max_position_embeddings) {
     return Fail(ErrorCode::kInvalidInput,
@@ -34,11 +36,12 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
                             model.max_position_embeddings, options.capacity_tokens));
   }
   HW_TRY_VOID(sampling::Validate(options.sampling, model.vocab_size));
-  return std::unique_ptr<Session>(new Session(std::move(pipeline), pool, kernels, std::move(options)));
+  return std::unique_ptr<Session>(
+      new Session(std::move(pipeline), pool, kernels, std::move(options)));
 }
 
-Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-                 SessionOptions options)
+Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
+                 const kernels::KernelSet& kernels, SessionOptions options)
     : pipeline_(std::move(pipeline)),
       pool_(pool),
       kernels_(kernels),
@@ -47,7 +50,8 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const ker
       head_(pipeline_.get(), kLogitsStep),
       rotary_(pipeline_->model(), MaxStep(pipeline_.get())) {
   const auto hidden_bytes =
-      static_cast<size_t>(MaxStep(pipeline_.get()) * pipeline_->model().hidden_size) * sizeof(float);
+      static_cast<size_t>(MaxStep(pipeline_.get()) * pipeline_->model().hidden_size) *
+      sizeof(float);
   hidden_a_ = AlignedBuffer(hidden_bytes);
   hidden_b_ = AlignedBuffer(hidden_bytes);
   int64_t scratch_bytes = head_.ScratchBytes();
@@ -65,7 +69,8 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const ker
 }
 
 bool Session::Cancelled() const {
-  return options_.cancelled_or_null != nullptr && options_.cancelled_or_null->load(std::memory_order_relaxed);
+  return options_.cancelled_or_null != nullptr &&
+         options_.cancelled_or_null->load(std::memory_order_relaxed);
 }
 
 Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
@@ -73,14 +78,16 @@ Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= vocab_size) {
       return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("token {}: expected an id from 0 to {}, found {}", i, vocab_size - 1, ids[i]));
+                  fmt::format("token {}: expected an id from 0 to {}, found {}", i, vocab_size - 1,
+                              ids[i]));
     }
   }
   const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
   if (length > options_.capacity_tokens) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("sequence: expected at most {} tokens (model context {}), found {}", options_.capacity_tokens,
-                            pipeline_->model().max_position_embeddings, length));
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("sequence: expected at most {} tokens (model context {}), found {}",
+                    options_.capacity_tokens, pipeline_->model().max_position_embeddings, length));
   }
   return {};
 }
@@ -107,8 +114,8 @@ Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const Logit
   return CatchUp("prefill", length, &sink, &uncounted_);
 }
 
-// Runs the layers for every token that is not in the cache yet. `sequence_length`, the length of the sequence that these
-// tokens are part of, decides between short and long rotary factors.
+// Runs the layers for every token that is not in the cache yet. `sequence_length`, the length of
+// the sequence that these tokens are part of, decides between short and long rotary factors.
 Result<void> Session::CatchUp(const char* work, int64_t sequence_length, const LogitsSink* sink,
                               Counters* counters) {
   const bool long_factors = rotary_.UsesLongFactors(sequence_length);
@@ -130,14 +137,16 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, const L
     RunLayers(cached_, num_tokens, counters);
     HW_TRY_VOID(CheckFinite(num_tokens));
     if (sink != nullptr) {
-      const std::span<float> logits = head_.Project(last_hidden_, num_tokens, scratch_.data(), &uncounted_);
+      const std::span<float> logits =
+          head_.Project(last_hidden_, num_tokens, scratch_.data(), &uncounted_);
       const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
       for (int64_t t = 0; t < num_tokens; ++t) {
         (*sink)(cached_ + t, logits.subspan(static_cast<size_t>(t) * vocab_size, vocab_size));
       }
     }
     cached_ += num_tokens;
-    if (options_.progress && length - first > 1) options_.progress(work, cached_ - first, length - first);
+    if (options_.progress && length - first > 1)
+      options_.progress(work, cached_ - first, length - first);
   }
   return {};
 }
@@ -181,7 +190,8 @@ Result<void> Session::CheckFinite(int64_t num_tokens) const {
   const int64_t D = pipeline_->model().hidden_size;
   if (kernels_.all_finite(last_hidden_, num_tokens * D)) return {};
   return Fail(ErrorCode::kCorrupt,
-              fmt::format("layers [0, {}): expected finite hidden states, found NaN or infinity at positions [{}, {}): "
+              fmt::format("layers [0, {}): expected finite hidden states, found NaN or infinity at "
+                          "positions [{}, {}): "
                           "the weights overflow in this model file",
                           pipeline_->model().num_hidden_layers, cached_, cached_ + num_tokens));
 }
@@ -192,19 +202,23 @@ std::span<const float> Session::HiddenState() const {
 }
 
 Result<std::span<const float>> Session::Logits() {
-  if (tokens_.empty()) return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
+  if (tokens_.empty())
+    return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), nullptr, &uncounted_));
-  const std::span<float> logits = head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_);
+  const std::span<float> logits =
+      head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_);
   return std::span<const float>(logits);
 }
 
 Result<sampling::Sampler::Choice> Session::Decode() {
-  if (tokens_.empty()) return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
+  if (tokens_.empty())
+    return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
   const auto length = static_cast<int64_t>(tokens_.size());
   if (length >= options_.capacity_tokens) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("sequence: expected at most {} tokens, found {} and one more", options_.capacity_tokens, length));
+                fmt::format("sequence: expected at most {} tokens, found {} and one more",
+                            options_.capacity_tokens, length));
   }
   // A step in the sense of the counters runs layers and head for one token.
   const bool whole_step = cached_ + 1 == length && length > 1;
@@ -213,8 +227,8 @@ Result<sampling::Sampler::Choice> Session::Decode() {
   HW_TRY_VOID(CatchUp("decode", length, nullptr, counters));
   const uint64_t head_start = NowNs();
   const std::span<float> logits = head_.Project(HiddenState().data(), 1, scratch_.data(), counters);
-  const sampling::Sampler::Choice choice = head_.Select(logits, &sampler_, static_cast<uint64_t>(length), tokens_,
-                                                        options_.want_logprobs, counters);
+  const sampling::Sampler::Choice choice = head_.Select(
+      logits, &sampler_, static_cast<uint64_t>(length), tokens_, options_.want_logprobs, counters);
   const uint64_t end = NowNs();
   if (whole_step) {
     counters_.head_ns += end - head_start;
@@ -230,7 +244,8 @@ Result<sampling::Sampler::Choice> Session::Decode() {
 
 uint64_t Session::LastLogitsHash() {
   if (last_hidden_ == nullptr) return 0;
-  return Hash64(std::as_bytes(head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_)));
+  return Hash64(
+      std::as_bytes(head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_)));
 }
 
 void Session::Truncate(int64_t num_tokens) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// One conversation: token ids in, token ids out. Holds the KV cache, the step buffers, the sampler and the counters;
-// shares the Pipeline. After construction a decode step allocates nothing. Not thread-safe; many sessions may share
-// a pipeline, one at a time on the same team of threads.
+// One conversation: token ids in, token ids out. Holds the KV cache, the step buffers, the sampler
+// and the counters; shares the Pipeline. After construction a decode step allocates nothing. Not
+// thread-safe; many sessions may share a pipeline, one at a time on the same team of threads.
 
 #include <atomic>
 #include <cstdint>
@@ -27,7 +27,8 @@ struct SessionOptions {
   int64_t capacity_tokens = 0;  // longest sequence; at most the model's context
   sampling::SamplingParams sampling;
   bool want_logprobs = false;
-  // Called between steps of long work with tokens done and in total ("prefill", "rebuilding the cache").
+  // Called between steps of long work with tokens done and in total ("prefill", "rebuilding the
+  // cache").
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
   // Set by a signal handler or another thread: the session stops with kCancelled at the next step.
   const std::atomic<bool>* cancelled_or_null = nullptr;
@@ -35,43 +36,52 @@ struct SessionOptions {
 
 class Session {
  public:
-  // `pool` and `kernels` must outlive the session. Errors: kInvalidInput (capacity, sampling parameters).
-  static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
-                                                 const kernels::KernelSet& kernels, SessionOptions options);
+  // `pool` and `kernels` must outlive the session. Errors: kInvalidInput (capacity, sampling
+  // parameters).
+  static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Pipeline> pipeline,
+                                                 ThreadPool* pool,
+                                                 const kernels::KernelSet& kernels,
+                                                 SessionOptions options);
 
-  // Appends prompt tokens and runs the layers for them. Errors: kInvalidInput (ids outside the vocabulary, sequence longer than
-  // the capacity: nothing is appended then), kCancelled, kCorrupt (a hidden state that is not finite).
+  // Appends prompt tokens and runs the layers for them. Errors: kInvalidInput (ids outside the
+  // vocabulary, sequence longer than the capacity: nothing is appended then), kCancelled, kCorrupt
+  // (a hidden state that is not finite).
   Result<void> Append(std::span<const int32_t> ids);
 
-  // Runs the head on the last position, chooses a token and appends it. The layers see it in the next call. Requires
-  // at least one token in the sequence.
+  // Runs the head on the last position, chooses a token and appends it. The layers see it in the
+  // next call. Requires at least one token in the sequence.
   Result<sampling::Sampler::Choice> Decode();
 
-  // Runs the head on the last position and returns its logits [V], without choosing. Valid until the next call. For tests
-  // and evaluation.
+  // Runs the head on the last position and returns its logits [V], without choosing. Valid until
+  // the next call. For tests and evaluation.
   Result<std::span<const float>> Logits();
 
-  // Appends ids like Append() and hands the logits [V] of each of these positions to `sink`, in order.
+  // Appends ids like Append() and hands the logits [V] of each of these positions to `sink`, in
+  // order.
   using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
   Result<void> AppendWithLogits(std::span<const int32_t> ids, const LogitsSink& sink);
 
-  // Forgets everything but the first `num_tokens` tokens, the cache included. What comes next equals a fresh session's.
+  // Forgets everything but the first `num_tokens` tokens, the cache included. What comes next
+  // equals a fresh session's.
   void Truncate(int64_t num_tokens);
 
   std::span<const int32_t> Tokens() const { return tokens_; }
-  // Decode steps that ran layers and head; a first token, whose layers ran with the prompt, counts as prefill.
+  // Decode steps that ran layers and head; a first token, whose layers ran with the prompt, counts
+  // as prefill.
   const Counters& GetCounters() const { return counters_; }
-  // XXH3-64 of the logits of the last position that ran, before sampling touched them (runs the head once more). 0 before
-  // the first step.
+  // XXH3-64 of the logits of the last position that ran, before sampling touched them (runs the
+  // head once more). 0 before the first step.
   uint64_t LastLogitsHash();
   // The last hidden state before the head's norm, [D]. Valid until the next call.
   std::span<const float> HiddenState() const;
 
  private:
-  Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels, SessionOptions options);
+  Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
+          SessionOptions options);
 
   Result<void> CheckIds(std::span<const int32_t> ids) const;
-  Result<void> CatchUp(const char* work, int64_t sequence_length, const LogitsSink* sink, Counters* counters);
+  Result<void> CatchUp(const char* work, int64_t sequence_length, const LogitsSink* sink,
+                       Counters* counters);
   void RunLayers(int64_t first, int64_t num_tokens, Counters* counters);
   Result<void> CheckFinite(int64_t num_tokens) const;
   bool Cancelled() const;

@@ -1,7 +1,8 @@
 #pragma once
 
-// The element types of tensors and their storage: a type is a block of `block_elements` values in `block_bytes`
-// bytes. Byte layouts of the quantised blocks: tensor/blocks.h. Source: GGUF specification, ggml type list.
+// The element types of tensors and their storage: a type is a block of `block_elements` values in
+// `block_bytes` bytes. Byte layouts of the quantised blocks: tensor/blocks.h. Source: GGUF
+// specification, ggml type list.
 
 #include <cstdint>
 #include <optional>

@@ -1,8 +1,8 @@
 #pragma once
 
-// 16-bit floating point: storage types and exact conversions. F16 is IEEE 754 binary16, BF16 the upper half of
-// binary32. Conversions to float are exact; to 16 bits they round to nearest, ties to even, like the
-// hardware's, so that every instruction set gives the same bits.
+// 16-bit floating point: storage types and exact conversions. F16 is IEEE 754 binary16, BF16 the
+// upper half of binary32. Conversions to float are exact; to 16 bits they round to nearest, ties to
+// even, like the hardware's, so that every instruction set gives the same bits.
 
 #include <bit>
 #include <cstdint>

@@ -19,7 +19,8 @@ TEST(HalfTest, F16_AllPatterns_RoundTrip) {
       EXPECT_EQ(std::isnan(value), mantissa != 0);
       EXPECT_EQ(std::isinf(value), mantissa == 0);
     } else {
-      const double magnitude = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+      const double magnitude =
+          exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
       EXPECT_EQ(static_cast<double>(value), (bits & 0x8000) != 0 ? -magnitude : magnitude);
     }
     if (exponent != 31 || mantissa == 0) {

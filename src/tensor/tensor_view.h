@@ -1,6 +1,7 @@
 #pragma once
 
-// Shapes and the one tensor view of the project: erased at rest, typed where it is used. A view never owns.
+// Shapes and the one tensor view of the project: erased at rest, typed where it is used. A view
+// never owns.
 
 #include <array>
 #include <cstddef>
@@ -58,8 +59,8 @@ class Shape {
 // "[16384, 3072]"
 std::string ToString(const Shape& shape);
 
-// A tensor somewhere else: rows of `shape.Columns()` elements, `row_stride_bytes` apart, in the plain row-major
-// layout of GGUF. `name` and `data` must outlive the view.
+// A tensor somewhere else: rows of `shape.Columns()` elements, `row_stride_bytes` apart, in the
+// plain row-major layout of GGUF. `name` and `data` must outlive the view.
 struct ConstTensorView {
   DataType type = DataType::kF32;
   Shape shape;

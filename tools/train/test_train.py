@@ -121,6 +121,13 @@ class TrainingTest(unittest.TestCase):
         self.assertEqual(train.rate_at(1.0, 1000), 0.0)
         self.assertEqual(train.rate_at(0.1, 1000), 1.0)
 
+    def test_openings_are_not_in_the_corpus(self):
+        text = "\n".join(corpus.made_documents("stories", 3000, 1) + corpus.made_documents("chats", 1000, 1))
+        openings = sample.read_openings()
+        self.assertEqual(len(openings), 10)
+        for opening in openings:
+            self.assertNotIn(opening, text)
+
     def test_loops_are_found(self):
         self.assertEqual(sample.shortest_loop([1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]), 4)
         self.assertEqual(sample.shortest_loop(list(range(50))), 0)

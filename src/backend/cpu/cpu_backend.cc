@@ -13,7 +13,8 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool) : kernels_(kernels), pool_(pool) {}
+  CpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool)
+      : kernels_(kernels), pool_(pool) {}
 
   std::string_view Device() const override { return "cpu"; }
 
@@ -22,7 +23,8 @@ class CpuBackend final : public Backend {
     auto plan = MakePlan(file.graph, kMaxStepTokens);
     if (!plan) return Prefixed(plan.error(), path);
     if (plan->matrix < 0) {
-      return Fail(ErrorCode::kUnsupported, fmt::format("{}: expected a shard with a matrix, found none", path));
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("{}: expected a shard with a matrix, found none", path));
     }
     file.mapping.AdviseStreaming();
     return std::make_unique<CpuExecutable>(std::move(file), *std::move(plan), kernels_, pool_);

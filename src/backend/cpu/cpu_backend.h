@@ -1,6 +1,7 @@
 #pragma once
 
-// The cpu device: loads shard files and runs them on a team of threads with the kernels of this processor.
+// The cpu device: loads shard files and runs them on a team of threads with the kernels of this
+// processor.
 
 #include <memory>
 #include <string_view>

@@ -20,15 +20,16 @@ class CpuEmitter final : public Emitter {
  public:
   std::string_view Device() const override { return "cpu"; }
 
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights, const std::string& path,
-                         const ByteProgress& progress) override {
+  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
+                         const std::string& path, const ByteProgress& progress) override {
     HW_TRY_VOID(MakePlan(shard, kMaxStepTokens));  // what cannot run must not be packed
     HW_TRY(const StoredWeights stored, LayOut(shard));
     const std::string text = graph::Print(shard);
     ShardHeader header{};
     std::memcpy(header.magic, kShardMagic, sizeof header.magic);
     header.text_bytes = text.size();
-    header.data_offset = (sizeof header + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
+    header.data_offset =
+        (sizeof header + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
     header.data_bytes = stored.total_bytes;
 
     HW_TRY(FileWriter writer, FileWriter::Create(path));
@@ -37,7 +38,8 @@ class CpuEmitter final : public Emitter {
     HW_TRY_VOID(writer.PadTo(kDataAlignment));
     for (size_t i = 0; i < shard.weights.size(); ++i) {
       HW_TRY_VOID(writer.PadTo(kWeightAlignment));
-      HW_TRY_VOID(WriteWeight(shard.weights[i], stored.weights[i].layout, weights, &writer, progress));
+      HW_TRY_VOID(
+          WriteWeight(shard.weights[i], stored.weights[i].layout, weights, &writer, progress));
     }
     const FileEntry entry{.path = "", .bytes = writer.SizeBytes(), .digest = writer.DigestHex()};
     HW_TRY_VOID(writer.Close());
@@ -45,35 +47,40 @@ class CpuEmitter final : public Emitter {
   }
 
  private:
-  static Result<void> WriteWeight(const graph::Weight& weight, Layout layout, const WeightSource& weights,
-                                  FileWriter* writer, const ByteProgress& progress) {
+  static Result<void> WriteWeight(const graph::Weight& weight, Layout layout,
+                                  const WeightSource& weights, FileWriter* writer,
+                                  const ByteProgress& progress) {
     HW_TRY(const ConstTensorView view, weights(weight.name));
     const int64_t num_rows = weight.shape.Rows();
     if (view.type != weight.type || view.shape.Columns() != weight.shape.Columns() ||
         view.shape.Rows() < weight.row_begin + num_rows) {
       return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("cpu: weight '{}': expected {} with rows [{}, {}) of {}, found {} {}", weight.name,
-                              Traits(weight.type).name, weight.row_begin, weight.row_begin + num_rows,
-                              weight.shape.Columns(), Traits(view.type).name, ToString(view.shape)));
+                  fmt::format("cpu: weight '{}': expected {} with rows [{}, {}) of {}, found {} {}",
+                              weight.name, Traits(weight.type).name, weight.row_begin,
+                              weight.row_begin + num_rows, weight.shape.Columns(),
+                              Traits(view.type).name, ToString(view.shape)));
     }
     if (layout == Layout::kTile16) return WriteTiles(weight, view, writer, progress);
     const auto row_bytes = static_cast<size_t>(RowBytes(weight.type, weight.shape.Columns()));
     for (int64_t row = 0; row < num_rows; ++row) {
-      HW_TRY_VOID(writer->Write(std::span<const std::byte>(view.Row(weight.row_begin + row), row_bytes)));
+      HW_TRY_VOID(
+          writer->Write(std::span<const std::byte>(view.Row(weight.row_begin + row), row_bytes)));
       progress(row_bytes);
     }
     return {};
   }
 
-  static Result<void> WriteTiles(const graph::Weight& weight, const ConstTensorView& view, FileWriter* writer,
-                                 const ByteProgress& progress) {
+  static Result<void> WriteTiles(const graph::Weight& weight, const ConstTensorView& view,
+                                 FileWriter* writer, const ByteProgress& progress) {
     const int64_t columns = weight.shape.Columns();
     AlignedBuffer tile(static_cast<size_t>(kernels::TileBytes(weight.type, columns)));
     for (int64_t first = 0; first < weight.shape[0]; first += kernels::kTileRows) {
       std::array<const std::byte*, kernels::kTileRows> rows{};
       const int64_t count = std::min(kernels::kTileRows, weight.shape[0] - first);
-      for (int64_t i = 0; i < count; ++i) rows[static_cast<size_t>(i)] = view.Row(weight.row_begin + first + i);
-      kernels::PackTile(weight.type, std::span(rows).first(static_cast<size_t>(count)), columns, tile.data());
+      for (int64_t i = 0; i < count; ++i)
+        rows[static_cast<size_t>(i)] = view.Row(weight.row_begin + first + i);
+      kernels::PackTile(weight.type, std::span(rows).first(static_cast<size_t>(count)), columns,
+                        tile.data());
       HW_TRY_VOID(writer->Write(std::span<const std::byte>(tile.data(), tile.SizeBytes())));
       progress(tile.SizeBytes());
     }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Writes shard files for the cpu device: matrices repacked into tiles, everything else as GGUF has it.
+// Writes shard files for the cpu device: matrices repacked into tiles, everything else as GGUF has
+// it.
 
 #include <memory>
 

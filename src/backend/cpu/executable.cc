@@ -13,8 +13,8 @@
 namespace headway::cpu {
 namespace {
 
-// A chunk of a weight stream that one thread takes at a time: long enough that the memory prefetchers run at full
-// speed, short enough that two threads finish together.
+// A chunk of a weight stream that one thread takes at a time: long enough that the memory
+// prefetchers run at full speed, short enough that two threads finish together.
 constexpr int64_t kChunkBytes = int64_t{128} << 10;
 // Tokens of one attention call during a prefill.
 constexpr int64_t kAttentionTokens = 16;
@@ -22,9 +22,14 @@ constexpr int64_t kAttentionTokens = 16;
 // One step on one member of the team.
 class Stepper {
  public:
-  Stepper(const ShardFile& file, const kernels::KernelSet& kernels, const StepArgs& args, CpuShardState* state,
-          ThreadPool* pool, int thread_index)
-      : file_(file), kernels_(kernels), args_(args), state_(state), pool_(pool), thread_index_(thread_index) {}
+  Stepper(const ShardFile& file, const kernels::KernelSet& kernels, const StepArgs& args,
+          CpuShardState* state, ThreadPool* pool, int thread_index)
+      : file_(file),
+        kernels_(kernels),
+        args_(args),
+        state_(state),
+        pool_(pool),
+        thread_index_(thread_index) {}
 
   void Execute(const Phase& phase, size_t phase_index) {
     if (const auto* rows = std::get_if<RowsPhase>(&phase)) {
@@ -46,7 +51,8 @@ class Stepper {
       case Place::Base::kScratch:
         break;
     }
-    return reinterpret_cast<float*>(args_.scratch + place.offset_bytes) + token * place.stride_channels + place.channel;
+    return reinterpret_cast<float*>(args_.scratch + place.offset_bytes) +
+           token * place.stride_channels + place.channel;
   }
   int64_t StrideOf(const Place& place) const {
     return place.base == Place::Base::kOutput ? args_.output_stride : place.stride_channels;
@@ -73,11 +79,13 @@ class Stepper {
     const int64_t n = op.channels;
     switch (op.kind) {
       case RowOp::Kind::kRmsNorm:
-        kernels_.rms_norm(x, reinterpret_cast<const float*>(file_.WeightData(op.gain)), op.eps, n, At(op.out, t));
+        kernels_.rms_norm(x, reinterpret_cast<const float*>(file_.WeightData(op.gain)), op.eps, n,
+                          At(op.out, t));
         break;
       case RowOp::Kind::kAdd: {
         float* out = At(op.out, t);
-        if (out != At(op.y, t)) std::memcpy(out, At(op.y, t), static_cast<size_t>(n) * sizeof(float));
+        if (out != At(op.y, t))
+          std::memcpy(out, At(op.y, t), static_cast<size_t>(n) * sizeof(float));
         kernels_.add(x, n, out);
         break;
       }
@@ -98,7 +106,8 @@ class Stepper {
         kernels_.swiglu(x, At(op.y, t), n, At(op.out, t));
         break;
       case RowOp::Kind::kQuantise:
-        kernels_.quantise_rows(At(op.x, 0), StrideOf(op.x), t, t + 1, Quantised(op.out.offset_bytes, n));
+        kernels_.quantise_rows(At(op.x, 0), StrideOf(op.x), t, t + 1,
+                               Quantised(op.out.offset_bytes, n));
         break;
     }
   }
@@ -112,13 +121,15 @@ class Stepper {
       tile_bytes = std::max(tile_bytes, kernels::TileBytes(weight.type, weight.shape.Columns()));
     }
     const int64_t fair = (total_tiles + 4 * pool_->NumThreads() - 1) / (4 * pool_->NumThreads());
-    const int64_t chunk = std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
+    const int64_t chunk =
+        std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
     int64_t begin = 0;
     int64_t end = 0;
     while (state_->Queue(phase_index, 0).Take(total_tiles, chunk, &begin, &end)) {
       int64_t first = 0;  // tile of the phase at which the part begins
       for (const LinearPart& part : phase.parts) {
-        const int64_t tiles = kernels::NumTiles(file_.graph.weights[static_cast<size_t>(part.weight)].shape[0]);
+        const int64_t tiles =
+            kernels::NumTiles(file_.graph.weights[static_cast<size_t>(part.weight)].shape[0]);
         const int64_t from = std::max(begin - first, int64_t{0});
         const int64_t to = std::min(end - first, tiles);
         if (from < to) Multiply(part, from, to);
@@ -144,7 +155,8 @@ class Stepper {
     kernels_.matmul[static_cast<size_t>(weight.type)](args);
   }
 
-  // First every key and value of the step is stored, then every query reads; with one token a head's owner does both.
+  // First every key and value of the step is stored, then every query reads; with one token a
+  // head's owner does both.
   void ExecuteAttention(const AttentionPhase& phase, size_t phase_index) {
     const int64_t kv_heads = phase.attention.num_kv_heads;
     const bool one_token = args_.num_tokens == 1;
@@ -166,7 +178,8 @@ class Stepper {
   void StoreHead(const AttentionPhase& phase, int64_t kv_head) {
     const graph::AttentionAttributes& a = phase.attention;
     const int64_t group = a.num_heads / a.num_kv_heads;
-    const auto style = phase.rotary.pairs ? kernels::RotaryStyle::kPairs : kernels::RotaryStyle::kHalves;
+    const auto style =
+        phase.rotary.pairs ? kernels::RotaryStyle::kPairs : kernels::RotaryStyle::kHalves;
     for (int64_t t = 0; t < args_.num_tokens; ++t) {
       float* q = At(phase.q, t) + kv_head * group * a.head_dim;
       float* k = At(phase.k, t) + kv_head * a.head_dim;
@@ -176,12 +189,14 @@ class Stepper {
         kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, group, q);
         kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
       }
-      kernels_.store_kv(k, At(phase.v, t) + kv_head * a.head_dim, a.head_dim, args_.first_position + t,
-                        state_->Keys(phase, kv_head), state_->Values(phase, kv_head));
+      kernels_.store_kv(k, At(phase.v, t) + kv_head * a.head_dim, a.head_dim,
+                        args_.first_position + t, state_->Keys(phase, kv_head),
+                        state_->Values(phase, kv_head));
     }
   }
 
-  void Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin, int64_t token_end) {
+  void Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin,
+              int64_t token_end) {
     const graph::AttentionAttributes& a = phase.attention;
     const int64_t group = a.num_heads / a.num_kv_heads;
     kernels_.attention({.q = At(phase.q, token_begin) + kv_head * group * a.head_dim,
@@ -209,7 +224,8 @@ class Stepper {
 
 }  // namespace
 
-CpuExecutable::CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels, ThreadPool* pool)
+CpuExecutable::CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels,
+                             ThreadPool* pool)
     : file_(std::move(file)), plan_(std::move(plan)), kernels_(kernels), pool_(pool) {}
 
 std::unique_ptr<ShardState> CpuExecutable::NewState(int64_t capacity_tokens) const {
@@ -233,14 +249,17 @@ void CpuExecutable::ReadRow(int64_t row, float* out) const {
   const int64_t columns = weight.shape.Columns();
   const std::byte* data = file_.WeightData(plan_.matrix);
   if (file_.stored.weights[static_cast<size_t>(plan_.matrix)].layout == Layout::kTile16) {
-    const std::byte* tile = data + row / kernels::kTileRows * kernels::TileBytes(weight.type, columns);
+    const std::byte* tile =
+        data + row / kernels::kTileRows * kernels::TileBytes(weight.type, columns);
     kernels::UnpackTileRow(weight.type, tile, row % kernels::kTileRows, columns, out);
   } else {
     DequantiseRow(weight.type, data + row * RowBytes(weight.type, columns), columns, out);
   }
 }
 
-int64_t CpuExecutable::WeightBytes() const { return static_cast<int64_t>(file_.stored.total_bytes); }
+int64_t CpuExecutable::WeightBytes() const {
+  return static_cast<int64_t>(file_.stored.total_bytes);
+}
 
 std::vector<std::string> CpuExecutable::Residency() const {
   std::vector<std::string> lines;

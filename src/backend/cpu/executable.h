@@ -18,7 +18,8 @@ namespace headway::cpu {
 class CpuExecutable final : public Executable {
  public:
   // `kernels` and `pool` must outlive the executable.
-  CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels, ThreadPool* pool);
+  CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels,
+                ThreadPool* pool);
 
   std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const override;
   void Run(const StepArgs& args, ShardState* state) noexcept override;

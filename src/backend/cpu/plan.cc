@@ -62,9 +62,13 @@ class Planner {
     places_.resize(graph_.values.size());
     buffer_of_.assign(graph_.values.size(), -1);
     const ValueId input = graph_.inputs[0];
-    PlaceOf(input) = {.base = Place::Base::kInput, .offset_bytes = 0, .stride_channels = Channels(input), .channel = 0};
+    PlaceOf(input) = {.base = Place::Base::kInput,
+                      .offset_bytes = 0,
+                      .stride_channels = Channels(input),
+                      .channel = 0};
     for (const Node& node : graph_.nodes) HW_TRY_VOID(Lower(node));
-    if (!rotary_of_.empty()) return Unsupported(rotary_of_.begin()->first, "rotary outside attention");
+    if (!rotary_of_.empty())
+      return Unsupported(rotary_of_.begin()->first, "rotary outside attention");
     return Resolve();
   }
 
@@ -75,23 +79,32 @@ class Planner {
   int CurrentPhase() const { return static_cast<int>(plan_.phases.size()) - 1; }
 
   tl::unexpected<Error> Unsupported(ValueId id, const std::string& what) const {
-    return Fail(ErrorCode::kUnsupported, fmt::format("cpu: value '{}': {} is not supported",
-                                                     graph_.values[static_cast<size_t>(id)].name, what));
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("cpu: value '{}': {} is not supported",
+                            graph_.values[static_cast<size_t>(id)].name, what));
   }
 
   // Until Resolve(), a scratch place's offset_bytes is an index into buffers_.
   int NewBuffer(int64_t size_bytes) {
     const int64_t rounded = (size_bytes + 63) / 64 * 64;
-    buffers_.push_back({.size_bytes = rounded, .first_phase = CurrentPhase(), .last_phase = CurrentPhase()});
+    buffers_.push_back(
+        {.size_bytes = rounded, .first_phase = CurrentPhase(), .last_phase = CurrentPhase()});
     return static_cast<int>(buffers_.size()) - 1;
   }
 
   // The place a node writes its result to, in the current phase.
   Place Define(ValueId id) {
-    Place place{.base = Place::Base::kOutput, .offset_bytes = 0, .stride_channels = Channels(id), .channel = 0};
+    Place place{.base = Place::Base::kOutput,
+                .offset_bytes = 0,
+                .stride_channels = Channels(id),
+                .channel = 0};
     if (!IsOutput(id)) {
-      const int buffer = NewBuffer(Channels(id) * max_tokens_ * static_cast<int64_t>(sizeof(float)));
-      place = {.base = Place::Base::kScratch, .offset_bytes = buffer, .stride_channels = Channels(id), .channel = 0};
+      const int buffer =
+          NewBuffer(Channels(id) * max_tokens_ * static_cast<int64_t>(sizeof(float)));
+      place = {.base = Place::Base::kScratch,
+               .offset_bytes = buffer,
+               .stride_channels = Channels(id),
+               .channel = 0};
       buffer_of_[static_cast<size_t>(id)] = buffer;
     }
     PlaceOf(id) = place;
@@ -163,7 +176,11 @@ class Planner {
       if (rotary_of_.count(id) != 0) return Unsupported(id, "rotary outside attention");
     }
     RowsPhase& rows = Rows();
-    RowOp op{.kind = kind, .x = Use(node.inputs[0]), .y = {}, .out = {}, .channels = Channels(node.output)};
+    RowOp op{.kind = kind,
+             .x = Use(node.inputs[0]),
+             .y = {},
+             .out = {},
+             .channels = Channels(node.output)};
     if (node.inputs.size() > 1) op.y = Use(node.inputs[1]);
     if (kind == RowOp::Kind::kRmsNorm) {
       op.gain = node.weights[0];
@@ -180,7 +197,8 @@ class Planner {
     if (found != quantised_.end()) return found->second;
     RowsPhase& rows = Rows();
     const int buffer = NewBuffer(kernels::QuantisedRowsBytes(max_tokens_, Channels(id)));
-    RowOp op{.kind = RowOp::Kind::kQuantise, .x = Use(id), .y = {}, .out = {}, .channels = Channels(id)};
+    RowOp op{
+        .kind = RowOp::Kind::kQuantise, .x = Use(id), .y = {}, .out = {}, .channels = Channels(id)};
     op.out.offset_bytes = buffer;
     rows.ops.push_back(op);
     quantised_[id] = buffer;
@@ -193,7 +211,9 @@ class Planner {
     const graph::Weight& weight = graph_.weights[static_cast<size_t>(node.weights[0])];
     LinearPart part{.weight = node.weights[0], .x = {}, .quantised_bytes = -1, .out = {}};
     if (IsQuantised(weight.type)) part.quantised_bytes = Quantised(x);
-    const bool joins = !plan_.phases.empty() && std::holds_alternative<LinearPhase>(plan_.phases.back()) && linear_input_ == x;
+    const bool joins = !plan_.phases.empty() &&
+                       std::holds_alternative<LinearPhase>(plan_.phases.back()) &&
+                       linear_input_ == x;
     if (!joins) plan_.phases.emplace_back(LinearPhase{});
     linear_input_ = x;
     if (part.quantised_bytes >= 0) Touch(static_cast<int>(part.quantised_bytes));
@@ -207,17 +227,21 @@ class Planner {
   Result<void> LowerAttention(const Node& node) {
     AttentionPhase phase;
     phase.attention = std::get<graph::AttentionAttributes>(node.attributes);
-    if (phase.attention.head_dim % 16 != 0) return Unsupported(node.output, "a head_dim that is no multiple of 16");
+    if (phase.attention.head_dim % 16 != 0)
+      return Unsupported(node.output, "a head_dim that is no multiple of 16");
     const auto q_rotary = rotary_of_.extract(node.inputs[0]);
     const auto k_rotary = rotary_of_.extract(node.inputs[1]);
-    if (q_rotary.empty() != k_rotary.empty()) return Unsupported(node.output, "rotary of q or k alone");
+    if (q_rotary.empty() != k_rotary.empty())
+      return Unsupported(node.output, "rotary of q or k alone");
     if (!q_rotary.empty()) {
       phase.rotary = q_rotary.mapped();
-      if (!(phase.rotary == k_rotary.mapped()) || phase.rotary.head_dim != phase.attention.head_dim) {
+      if (!(phase.rotary == k_rotary.mapped()) ||
+          phase.rotary.head_dim != phase.attention.head_dim) {
         return Unsupported(node.output, "different rotary of q and k");
       }
     }
-    if (rotary_of_.count(node.inputs[2]) != 0) return Unsupported(node.inputs[2], "rotary of values");
+    if (rotary_of_.count(node.inputs[2]) != 0)
+      return Unsupported(node.inputs[2], "rotary of values");
     phase.cache_index = plan_.num_caches++;
     plan_.phases.emplace_back(phase);
     AttentionPhase& placed = std::get<AttentionPhase>(plan_.phases.back());
@@ -235,7 +259,8 @@ class Planner {
       if (*bytes >= 0) *bytes = buffers_[static_cast<size_t>(*bytes)].offset_bytes;
     };
     const auto resolve = [&](Place* place) {
-      if (place->base == Place::Base::kScratch && place->stride_channels > 0) resolve_bytes(&place->offset_bytes);
+      if (place->base == Place::Base::kScratch && place->stride_channels > 0)
+        resolve_bytes(&place->offset_bytes);
     };
     for (Phase& phase : plan_.phases) {
       if (auto* rows = std::get_if<RowsPhase>(&phase)) {
@@ -255,7 +280,8 @@ class Planner {
           resolve_bytes(&part.quantised_bytes);
         }
       } else if (auto* attention = std::get_if<AttentionPhase>(&phase)) {
-        for (Place* place : {&attention->q, &attention->k, &attention->v, &attention->out}) resolve(place);
+        for (Place* place : {&attention->q, &attention->k, &attention->v, &attention->out})
+          resolve(place);
       }
     }
     return std::move(plan_);
@@ -265,16 +291,19 @@ class Planner {
   const int64_t max_tokens_;
   Plan plan_;
   std::vector<int> uses_;
-  std::vector<Place> places_;    // by value
-  std::vector<int> buffer_of_;   // by value; -1: none
+  std::vector<Place> places_;   // by value
+  std::vector<int> buffer_of_;  // by value; -1: none
   std::vector<Buffer> buffers_;
-  std::map<ValueId, graph::RotaryAttributes> rotary_of_;  // rotated values not yet read by attention
+  std::map<ValueId, graph::RotaryAttributes>
+      rotary_of_;  // rotated values not yet read by attention
   std::map<ValueId, int> quantised_;
   ValueId linear_input_ = -1;
 };
 
 }  // namespace
 
-Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens) { return Planner(graph, max_tokens).Run(); }
+Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens) {
+  return Planner(graph, max_tokens).Run();
+}
 
 }  // namespace headway::cpu

@@ -1,8 +1,8 @@
 #pragma once
 
-// Lowers a shard's graph to what the CPU executes: a list of phases with a barrier after each. Inside a phase the team
-// shares the work (rows, tiles or heads); between phases everything written is visible. Buffers are offsets
-// into one scratch area, reused when their values are dead.
+// Lowers a shard's graph to what the CPU executes: a list of phases with a barrier after each.
+// Inside a phase the team shares the work (rows, tiles or heads); between phases everything written
+// is visible. Buffers are offsets into one scratch area, reused when their values are dead.
 
 #include <cstdint>
 #include <variant>
@@ -13,17 +13,18 @@
 
 namespace headway::cpu {
 
-// The most tokens of one step: wide enough that a prefill reads the weights once per 256 tokens (3 % of its time on
-// the Phi-4-mini shape), narrow enough that activations stay near the cache.
+// The most tokens of one step: wide enough that a prefill reads the weights once per 256 tokens (3
+// % of its time on the Phi-4-mini shape), narrow enough that activations stay near the cache.
 inline constexpr int64_t kMaxStepTokens = 256;
 
 // Where a value's row of one token begins: a buffer and a channel offset inside its rows.
 struct Place {
   enum class Base : uint8_t { kScratch, kInput, kOutput };
   Base base = Base::kScratch;
-  int64_t offset_bytes = 0;    // into scratch
-  int64_t stride_channels = 0;  // floats from one token to the next; the output's comes with the step
-  int64_t channel = 0;         // first channel
+  int64_t offset_bytes = 0;  // into scratch
+  int64_t stride_channels =
+      0;                // floats from one token to the next; the output's comes with the step
+  int64_t channel = 0;  // first channel
 };
 
 // Work on one token's row, by one thread.
@@ -31,10 +32,10 @@ struct RowOp {
   enum class Kind : uint8_t { kRmsNorm, kAdd, kMul, kSilu, kSwiGlu, kQuantise };
   Kind kind = Kind::kAdd;
   Place x;
-  Place y;                       // second input
-  Place out;                     // kQuantise: offset_bytes alone counts
+  Place y;    // second input
+  Place out;  // kQuantise: offset_bytes alone counts
   int64_t channels = 0;
-  graph::WeightId gain = -1;     // kRmsNorm
+  graph::WeightId gain = -1;  // kRmsNorm
   float eps = 0.0F;
 };
 
@@ -44,7 +45,7 @@ struct RowsPhase {
 
 struct LinearPart {
   graph::WeightId weight = -1;
-  Place x;                      // float weights
+  Place x;                       // float weights
   int64_t quantised_bytes = -1;  // scratch offset of the quantised activations; -1: float weights
   Place out;
 };
@@ -73,7 +74,8 @@ struct Plan {
   graph::WeightId matrix = -1;  // of the last linear or embedding: what ReadRow() reads
 };
 
-// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention, a slice as output).
+// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention, a slice
+// as output).
 Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens);
 
 }  // namespace headway::cpu

@@ -23,11 +23,13 @@ Result<StoredWeights> LayOut(const graph::Graph& graph) {
     const graph::Weight& weight = graph.weights[i];
     if (in_linear[i] && elsewhere[i]) {
       return Fail(ErrorCode::kUnsupported,
-                  fmt::format("cpu: weight '{}': expected one use, found a linear and another op", weight.name));
+                  fmt::format("cpu: weight '{}': expected one use, found a linear and another op",
+                              weight.name));
     }
     const int64_t columns = weight.shape.Columns();
     StoredWeight entry{.layout = in_linear[i] ? Layout::kTile16 : Layout::kRows,
-                       .offset_bytes = (stored.total_bytes + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment,
+                       .offset_bytes = (stored.total_bytes + kWeightAlignment - 1) /
+                                       kWeightAlignment * kWeightAlignment,
                        .size_bytes = 0};
     entry.size_bytes = static_cast<uint64_t>(
         in_linear[i] ? kernels::NumTiles(weight.shape[0]) * kernels::TileBytes(weight.type, columns)
@@ -47,25 +49,31 @@ Result<ShardFile> ShardFile::Open(const std::string& path) {
   };
   ShardHeader header{};
   if (bytes.size() < sizeof header) {
-    return corrupt(fmt::format("expected a shard header of {} bytes, found {}", sizeof header, bytes.size()));
+    return corrupt(
+        fmt::format("expected a shard header of {} bytes, found {}", sizeof header, bytes.size()));
   }
   std::memcpy(&header, bytes.data(), sizeof header);
   if (std::memcmp(header.magic, kShardMagic, sizeof header.magic) != 0) {
-    return corrupt("expected the magic HWSHARD1, found something else: not a shard of the cpu device");
+    return corrupt(
+        "expected the magic HWSHARD1, found something else: not a shard of the cpu device");
   }
-  if (header.text_bytes > bytes.size() - sizeof header || header.data_offset % kDataAlignment != 0 ||
+  if (header.text_bytes > bytes.size() - sizeof header ||
+      header.data_offset % kDataAlignment != 0 ||
       header.data_offset < sizeof header + header.text_bytes || header.data_offset > bytes.size() ||
       header.data_bytes != bytes.size() - header.data_offset) {
-    return corrupt(fmt::format("header does not fit the file: text {}, data {} + {}, file {} bytes", header.text_bytes,
-                               header.data_offset, header.data_bytes, bytes.size()));
+    return corrupt(fmt::format("header does not fit the file: text {}, data {} + {}, file {} bytes",
+                               header.text_bytes, header.data_offset, header.data_bytes,
+                               bytes.size()));
   }
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof header, header.text_bytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof header,
+                              header.text_bytes);
   auto graph = graph::Parse(text);
   if (!graph) return Prefixed(graph.error(), path);
   file.graph = *std::move(graph);
   HW_TRY(file.stored, LayOut(file.graph));
   if (file.stored.total_bytes != header.data_bytes) {
-    return corrupt(fmt::format("expected {} bytes of weights, found {}", file.stored.total_bytes, header.data_bytes));
+    return corrupt(fmt::format("expected {} bytes of weights, found {}", file.stored.total_bytes,
+                               header.data_bytes));
   }
   file.data = bytes.data() + header.data_offset;
   return file;

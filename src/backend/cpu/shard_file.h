@@ -1,6 +1,7 @@
 #pragma once
 
-// The file format of the cpu device's shards (docs/formats/shard.md): header, graph text, weights at derived offsets.
+// The file format of the cpu device's shards (docs/formats/shard.md): header, graph text, weights
+// at derived offsets.
 
 #include <cstdint>
 #include <string>
@@ -29,7 +30,8 @@ struct StoredWeights {
   uint64_t total_bytes = 0;
 };
 
-// Where every weight of a verified graph stands. Errors: kUnsupported when a matrix is both a linear's and an embedding's.
+// Where every weight of a verified graph stands. Errors: kUnsupported when a matrix is both a
+// linear's and an embedding's.
 Result<StoredWeights> LayOut(const graph::Graph& graph);
 
 inline constexpr uint64_t kWeightAlignment = 64;

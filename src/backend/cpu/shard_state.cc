@@ -17,13 +17,14 @@ CpuShardState::CpuShardState(const Plan& plan, int64_t capacity_tokens, int num_
     const graph::AttentionAttributes& a = attention->attention;
     cache_offsets_.push_back(elements);
     elements += 2 * a.num_kv_heads * capacity_ * a.head_dim;
-    attention_scratch_floats_ =
-        std::max(attention_scratch_floats_,
-                 kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim, capacity_));
+    attention_scratch_floats_ = std::max(
+        attention_scratch_floats_,
+        kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim, capacity_));
   }
   kv_ = AlignedBuffer(static_cast<size_t>(elements) * sizeof(F16));
   attention_scratch_floats_ = (attention_scratch_floats_ + 15) / 16 * 16;
-  attention_scratch_ = AlignedBuffer(static_cast<size_t>(attention_scratch_floats_ * num_threads) * sizeof(float));
+  attention_scratch_ =
+      AlignedBuffer(static_cast<size_t>(attention_scratch_floats_ * num_threads) * sizeof(float));
 }
 
 void CpuShardState::ResetQueues() {

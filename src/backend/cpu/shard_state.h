@@ -1,7 +1,7 @@
 #pragma once
 
-// Per-session memory of one shard on the CPU: keys and values of its layers, attention scratch, work queues. Inside this
-// folder only.
+// Per-session memory of one shard on the CPU: keys and values of its layers, attention scratch,
+// work queues. Inside this folder only.
 
 #include <memory>
 #include <vector>
@@ -38,7 +38,7 @@ class CpuShardState final : public ShardState {
            2 * kv_head * capacity_ * phase.attention.head_dim;
   }
 
-  int64_t capacity_;  // positions, a multiple of the key tile
+  int64_t capacity_;                    // positions, a multiple of the key tile
   std::vector<int64_t> cache_offsets_;  // elements, by cache_index
   AlignedBuffer kv_;
   AlignedBuffer attention_scratch_;
