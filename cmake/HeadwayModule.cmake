@@ -49,10 +49,15 @@ function(headway_test name)
                        PROPERTIES TIMEOUT 1500 LABELS slow)
 endfunction()
 
-# A libFuzzer program from src/<folder>/<name>_fuzz.cc; exists with the preset "fuzz" only.
+# A libFuzzer program, in <build>/fuzzers; exists with the preset "fuzz" only. The target "fuzzers" builds all of them.
 function(headway_fuzzer name source)
   if(HEADWAY_FUZZ)
     add_executable(${name} ${source})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzzers)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${name})
     target_link_libraries(${name} PRIVATE headway_flags ${ARGN})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endif()

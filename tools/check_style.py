@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Checks what clang-format and clang-tidy cannot: file length, where third-party headers may be included, folder names,
+words and paths that must not be in the repository. Reads tracked files only."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_LINES, MAX_TEST_LINES = 500, 700
+BANNED_FOLDERS = {"utils", "util", "common", "helpers", "misc"}
+# header pattern -> the only places that may include it
+HOMES = {
+    r"nlohmann/": ["src/manifest/json_io.cc", "apps/cli/json_report.cc", "src/mil/", "src/lab/", "src/eval/", "tests/"],
+    r"CLI/": ["apps/cli/arguments.cc"],
+    r"pcre2\.h": ["src/tokenizer/pretokenizer.cc"],
+    r"google/protobuf|\.pb\.h": ["src/mil/"],
+    r"xxhash\.h": ["src/base/digest.cc"],
+    r"immintrin\.h": ["src/kernels/cpu/"],
+    r"gtest/": ["_test.cc", "tests/", "/test_"],
+    r"benchmark/benchmark\.h": ["bench/"],
+}
+BANNED_IN_HEADERS = ["<iostream>", "<regex>"]
+# Paths of one machine and left-over marks.
+BANNED_TEXT = [
+    (re.compile(r"(?<![\w.])/(root|home/[a-z]+)/"), "a path of one machine"),
+    (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))"), "a mark without an issue: TODO(#12)"),
+]
+CODE = {".h", ".cc", ".cu", ".py", ".sh", ".cmake"}
+
+
+def tracked():
+    out = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in out.splitlines() if (ROOT / line).is_file()]
+
+
+def check_includes(path, number, line, errors):
+    match = re.match(r'\s*#\s*include\s+[<"]([^>"]+)[>"]', line)
+    if not match:
+        return
+    relative = str(path.relative_to(ROOT))
+    for pattern, homes in HOMES.items():
+        if re.search(pattern, match.group(1)) and not any(home in relative for home in homes):
+            errors.append(f"{relative}:{number}: <{match.group(1)}> belongs in {', '.join(homes)} only")
+    if path.suffix == ".h" and any(header in line for header in BANNED_IN_HEADERS):
+        errors.append(f"{relative}:{number}: {line.strip()} is too slow to compile for a header")
+
+
+def main() -> int:
+    errors = []
+    for path in tracked():
+        relative = path.relative_to(ROOT)
+        if BANNED_FOLDERS & set(relative.parts[:-1]):
+            errors.append(f"{relative}: a folder needs a name that says what is in it")
+        if path.suffix not in CODE and path.name != "dev":
+            continue
+        lines = path.read_text().splitlines()
+        limit = MAX_TEST_LINES if "test" in path.name else MAX_LINES
+        if len(lines) > limit:
+            errors.append(f"{relative}: {len(lines)} lines, at most {limit}")
+        # the begin and end of an instruction set's region are included many times, on purpose
+        if path.suffix == ".h" and "#pragma once" not in lines and not path.name.startswith("target_"):
+            errors.append(f"{relative}: expected #pragma once")
+        for number, line in enumerate(lines, 1):
+            check_includes(path, number, line, errors)
+            for pattern, what in BANNED_TEXT:
+                if path.name != "check_style.py" and pattern.search(line):
+                    errors.append(f"{relative}:{number}: {what}")
+    for error in errors:
+        print(error)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Checks the include rule of docs/ARCHITECTURE.md: a file may include its own folder and folders of a lower level."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LAYERS = [
+    ["base"],
+    ["tensor"],
+    ["gguf", "graph", "kernels", "manifest", "mil", "tokenizer"],
+    ["model", "partition", "sampling", "straightline", "grammar"],
+    ["oracle", "lmhead"],
+    ["backend"],
+    ["compile", "runtime", "synth"],
+    ["api"],
+    ["eval", "lab"],
+]
+RANK = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def main() -> int:
+    errors = []
+    architecture = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    for folder in sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir()):
+        if folder not in RANK:
+            errors.append(f"src/{folder}/: not in the list of layers in tools/layers.py")
+        if f"`{folder}/`" not in architecture:
+            errors.append(f"src/{folder}/: not in docs/ARCHITECTURE.md")
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in (".h", ".cc", ".cu"):
+            continue
+        parts = path.relative_to(ROOT / "src").parts
+        mine = parts[0]
+        if "test" in path.stem:  # a test may look further down and at its peers' public headers
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            other = match.group(1).split("/")
+            if other[0] not in RANK or other[0] == mine and mine != "backend":
+                continue
+            where = f"{path.relative_to(ROOT)}:{number}"
+            if mine == other[0] == "backend":  # devices see backend.h and themselves, not each other
+                if len(other) > 2 and other[1] != parts[1]:
+                    errors.append(f"{where}: backend/{parts[1]}/ may not include backend/{other[1]}/")
+            elif RANK[other[0]] >= RANK[mine]:
+                errors.append(f"{where}: {mine}/ may not include {other[0]}/")
+    for error in errors:
+        print(error)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
