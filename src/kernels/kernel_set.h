@@ -32,6 +32,9 @@ struct alignas(64) ActivationBlock {
 };
 static_assert(sizeof(ActivationBlock) == 64);
 
+// A block whose largest magnitude is below this is stored as zeros: 127 / amax would overflow.
+inline constexpr float kSmallestBlock = 0x1p-100F;
+
 // T tokens of D channels, quantised; D % 32 == 0. A view on memory of QuantisedRowsBytes(T, D)
 // bytes, 64-byte aligned. Tokens are stored in groups of 8 (the last group may be narrower):
 // [group][block][token of the group], so the layout depends on T, and a product takes all the

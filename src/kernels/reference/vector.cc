@@ -10,9 +10,6 @@
 namespace headway::kernels::reference {
 namespace {
 
-// Below this a block of activations counts as zero: 127 / amax would overflow.
-constexpr float kSmallestBlock = 0x1p-100F;
-
 void QuantiseBlock(const float* x, ActivationBlock* block) {
   *block = {};
   float amax = 0.0F;

@@ -8,6 +8,8 @@ namespace headway::kernels::avx512 {
 
 const KernelSet& Set();
 
+void AddLaneKernels(KernelSet* set);  // all but the products
+
 using MatMulFn = void (*)(const MatMulArgs&);
 
 // Products; the types are spread over files to keep each compilation short.

@@ -13,9 +13,12 @@
 #include <array>
 
 #include "kernels/cpu/avx512/tile_reader.h"
-#include "kernels/cpu/target_avx512_begin.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx512_begin.h"  // last: nothing else may be inside the region
+// clang-format on
 
 namespace headway::kernels::avx512 {
 

@@ -8,6 +8,8 @@ const KernelSet& Set() {
     kernels.name = "avx512";
     AddSimpleMatMuls(&kernels.matmul);
     AddKMatMuls(&kernels.matmul);
+    AddFloatMatMuls(&kernels.matmul);
+    AddLaneKernels(&kernels);
     return kernels;
   }();
   return set;

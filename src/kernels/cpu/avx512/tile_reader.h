@@ -11,8 +11,11 @@
 #include <cstdint>
 
 #include "kernels/cpu/compiler.h"
-#include "kernels/cpu/target_avx512_begin.h"
 #include "kernels/tile_layout.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx512_begin.h"  // last: nothing else may be inside the region
+// clang-format on
 
 namespace headway::kernels::avx512 {
 

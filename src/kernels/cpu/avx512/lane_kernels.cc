@@ -1,0 +1,33 @@
+// Everything but the products, sixteen lanes wide.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/cpu/avx512/avx512.h"
+#include "kernels/cpu/avx512/lanes.h"
+#include "kernels/exp.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx512_begin.h"  // last: nothing else may be inside the region
+// clang-format on
+
+namespace headway::kernels::avx512 {
+namespace {
+
+// clang-format off
+#include "kernels/cpu/lanes/math.inc"
+#include "kernels/cpu/lanes/vector.inc"
+#include "kernels/cpu/lanes/select.inc"
+#include "kernels/cpu/lanes/attention.inc"
+// clang-format on
+
+}  // namespace
+
+void AddLaneKernels(KernelSet* set) {
+#include "kernels/cpu/lanes/fields.inc"
+}
+
+}  // namespace headway::kernels::avx512
+
+#include "kernels/cpu/target_end.h"
