@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "tokenizer/test_o200k.h"
+#include "tokenizer/test_reference.h"
 #include "tokenizer/test_vocabulary.h"
 #include "tokenizer/tokenizer.h"
 
@@ -110,10 +110,10 @@ TEST(VocabularyGgufTest, WrongMetadata_SaysWhichKey) {
 }
 
 // The route of issue 2: the real vocabulary through a vocabulary-only GGUF file, then ids against
-// an independent implementation (tools/o200k).
+// an independent implementation (tools/tokenizer_reference).
 TEST(SlowVocabularyGgufTest, O200kThroughAFile_SameIdsAsTheReference) {
-  const auto reference = tokenizer::ReadO200kReference();
-  if (!reference) GTEST_SKIP() << tokenizer::kO200kMissing;
+  const auto reference = tokenizer::ReadReference("o200k_base");
+  if (!reference) GTEST_SKIP() << tokenizer::kReferenceMissing;
   ASSERT_GE(reference->cases.size(), 2000U);
   const std::string path =
       testing::TempDir() + "headway_o200k_vocabulary." + std::to_string(::getpid()) + ".gguf";

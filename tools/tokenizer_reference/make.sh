@@ -1,10 +1,10 @@
 #!/bin/sh
-# Writes the o200k reference that the slow tokenizer tests read: make.sh [directory], by default build/o200k.
-# Needs node (18 or later) and npm; fetches the pinned npm package `tiktoken`, an independent implementation that
-# carries the vocabulary. Does nothing when the directory is up to date.
+# Writes the references that the slow tokenizer tests read: make.sh [directory], by default build/tokenizer_reference.
+# Needs node (20 or later) and npm; fetches the pinned npm packages `tiktoken` and `llama-tokenizer-js`, independent
+# implementations that carry their vocabularies. Does nothing when the directory is up to date.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-out=${1:-$here/../../build/o200k}
+out=${1:-$here/../../build/tokenizer_reference}
 mkdir -p "$out"
 stamp=$(cat "$here/package-lock.json" "$here"/*.mjs | cksum)
 if [ -f "$out/stamp" ] && [ "$(cat "$out/stamp")" = "$stamp" ]; then exit 0; fi
