@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "base/check.h"
 #include "sampling/ranges.h"
@@ -12,7 +13,10 @@ namespace {
 
 // Blocks small enough for the stack and the first-level cache, long enough for the compiler's
 // vector loops.
-constexpr size_t kBlock = 64;
+constexpr size_t kBlock = 256;
+// Blocks that are skipped when they hold no token of the wanted bucket; small, since most then hold
+// none.
+constexpr size_t kGatherBlock = 64;
 // Below that many candidates, sorting is quicker than another histogram.
 constexpr int64_t kSortedDirectly = 64;
 constexpr size_t kSubBuckets = 256;
@@ -38,14 +42,14 @@ uint32_t LargestKeyFrom(int32_t bucket, float max) {
 
 PrefixCutter::PrefixCutter(int64_t vocab_size, ThreadPool& pool)
     : pool_(pool),
-      thread_buckets_(static_cast<size_t>(pool.NumThreads()) * kNumBuckets),
+      histograms_(static_cast<size_t>(pool.NumThreads())),
       candidates_(static_cast<size_t>(vocab_size)),
       thread_found_(static_cast<size_t>(pool.NumThreads())) {
   HW_CHECK(vocab_size > 0 && vocab_size <= kLargestVocabulary, "masses must not overflow");
 }
 
-template <bool kWithMass>
-void PrefixCutter::AddRange(std::span<const float> logits, float max, Amount* buckets) const {
+template <bool kMass, bool kCount>
+void PrefixCutter::AddTo(Histogram* histogram, std::span<const float> logits, float max) const {
   std::array<int32_t, kBlock> bucket;
   std::array<float, kBlock> factor;
   for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
@@ -54,49 +58,60 @@ void PrefixCutter::AddRange(std::span<const float> logits, float max, Amount* bu
     for (size_t i = 0; i < n; ++i) {  // vector code: no branch, no table
       const float distance = SoftmaxMass::Clamp(max - block[i]);
       bucket[i] = SoftmaxMass::Bucket(distance);
-      factor[i] = SoftmaxMass::RestFactor(distance, bucket[i]);
+      if constexpr (kMass) factor[i] = SoftmaxMass::RestFactor(distance, bucket[i]);
     }
     for (size_t i = 0; i < n; ++i) {
-      Amount& amount = buckets[bucket[i]];
-      if constexpr (kWithMass) amount.mass += mass_.Mass(bucket[i], factor[i]);
-      ++amount.count;
+      const auto b = static_cast<size_t>(bucket[i]);
+      if constexpr (kMass) histogram->mass[b] += mass_.Mass(bucket[i], factor[i]);
+      if constexpr (kCount) ++histogram->count[b];
     }
   }
 }
 
-void PrefixCutter::BuildHistogram(std::span<const float> logits, float max, bool with_mass) {
+void PrefixCutter::BuildHistogram(std::span<const float> logits, float max, bool with_mass,
+                                  bool with_count) {
   ForEachRange(pool_, logits.size(), [&](size_t thread, size_t begin, size_t end) {
-    Amount* const buckets = thread_buckets_.data() + thread * kNumBuckets;
-    std::fill(buckets, buckets + kNumBuckets, Amount{});
+    Histogram* const histogram = &histograms_[thread];
+    histogram->mass.fill(0);
+    histogram->count.fill(0);
     const auto mine = logits.subspan(begin, end - begin);
-    if (with_mass) {
-      AddRange<true>(mine, max, buckets);
+    if (with_mass && with_count) {
+      AddTo<true, true>(histogram, mine, max);
+    } else if (with_mass) {
+      AddTo<true, false>(histogram, mine, max);
     } else {
-      AddRange<false>(mine, max, buckets);
+      AddTo<false, true>(histogram, mine, max);
     }
   });
-  for (size_t i = kNumBuckets; i < thread_buckets_.size(); ++i) {
-    thread_buckets_[i % kNumBuckets].Add(thread_buckets_[i]);
+  Histogram& sum = histograms_.front();
+  for (size_t thread = 1; thread < histograms_.size(); ++thread) {
+    for (size_t b = 0; b < kNumBuckets; ++b) {
+      sum.mass[b] += histograms_[thread].mass[b];
+      sum.count[b] += histograms_[thread].count[b];
+    }
   }
+}
+
+uint64_t PrefixCutter::HistogramMass() const {
+  const auto& mass = histograms_.front().mass;
+  return std::accumulate(mass.begin(), mass.end(), uint64_t{0});
 }
 
 uint64_t PrefixCutter::TotalMass(std::span<const float> logits, float max) {
-  BuildHistogram(logits, max, true);
-  uint64_t total = 0;
-  for (int b = 0; b < kNumBuckets; ++b) total += thread_buckets_[static_cast<size_t>(b)].mass;
-  return total;
+  BuildHistogram(logits, max, true, false);
+  return HistogramMass();
 }
 
 Cut PrefixCutter::Find(std::span<const float> logits, float max, int64_t top_k, float top_p) {
   const bool cuts_count = top_k > 0 && top_k < static_cast<int64_t>(logits.size());
   const bool cuts_mass = top_p < 1.0F;
   if (!cuts_count && !cuts_mass) return {};
-  BuildHistogram(logits, max, cuts_mass);
+  BuildHistogram(logits, max, cuts_mass, cuts_count);
   Prefix kept;
   if (cuts_count) {
     kept = CutWhere(logits, max, Measure::kCount, static_cast<uint64_t>(top_k));
   } else {
-    for (int b = 0; b < kNumBuckets; ++b) kept.mass += thread_buckets_[static_cast<size_t>(b)].mass;
+    kept.mass = HistogramMass();
   }
   if (!cuts_mass) return kept.cut;
   const double target = std::ceil(static_cast<double>(top_p) * static_cast<double>(kept.mass));
@@ -112,7 +127,7 @@ PrefixCutter::Prefix PrefixCutter::CutWhere(std::span<const float> logits, float
   Amount before;
   int32_t bucket = 0;
   while (bucket + 1 < kNumBuckets) {
-    const Amount& here = thread_buckets_[static_cast<size_t>(bucket)];
+    const Amount here = histograms_.front().At(bucket);
     if (Of(measure, before) + Of(measure, here) >= target) break;
     before.Add(here);
     ++bucket;
@@ -138,8 +153,8 @@ void PrefixCutter::GatherBucket(std::span<const float> logits, float max, int32_
   ForEachRange(pool_, logits.size(), [&](size_t thread, size_t begin, size_t end) {
     Candidate* const first = candidates_.data() + begin;
     Candidate* out = first;
-    for (size_t block = begin; block < end; block += kBlock) {
-      const size_t block_end = std::min(block + kBlock, end);
+    for (size_t block = begin; block < end; block += kGatherBlock) {
+      const size_t block_end = std::min(block + kGatherBlock, end);
       int32_t hits = 0;  // most blocks have none: a vector loop tells
       for (size_t i = block; i < block_end; ++i) {
         hits += static_cast<int32_t>(logits[i] >= low) & static_cast<int32_t>(logits[i] <= high);

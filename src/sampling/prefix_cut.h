@@ -5,6 +5,7 @@
 // best logit finds the bucket of the cut, a radix search inside that bucket finds the token. Used
 // by Sampler; knows neither noise nor temperature.
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <limits>
@@ -79,9 +80,18 @@ class PrefixCutter {
   static uint64_t Of(Measure measure, const Amount& amount) {
     return measure == Measure::kCount ? amount.count : amount.mass;
   }
-  template <bool kWithMass>
-  void AddRange(std::span<const float> logits, float max, Amount* buckets) const;
-  void BuildHistogram(std::span<const float> logits, float max, bool with_mass);
+  struct Histogram {
+    std::array<uint64_t, kNumBuckets> mass;
+    std::array<uint32_t, kNumBuckets> count;
+    Amount At(int32_t bucket) const {
+      return {mass[static_cast<size_t>(bucket)], count[static_cast<size_t>(bucket)]};
+    }
+  };
+
+  template <bool kMass, bool kCount>
+  void AddTo(Histogram* histogram, std::span<const float> logits, float max) const;
+  void BuildHistogram(std::span<const float> logits, float max, bool with_mass, bool with_count);
+  uint64_t HistogramMass() const;
   Prefix CutWhere(std::span<const float> logits, float max, Measure measure, uint64_t target);
   void GatherBucket(std::span<const float> logits, float max, int32_t bucket);
   void Narrow(float max, Measure measure, uint64_t target, Amount* before);
@@ -89,8 +99,7 @@ class PrefixCutter {
 
   SoftmaxMass mass_;
   ThreadPool& pool_;
-  std::vector<Amount>
-      thread_buckets_;  // [threads, kNumBuckets]; row 0 holds the sum after BuildHistogram
+  std::vector<Histogram> histograms_;  // [threads]; the first holds the sum
   std::vector<Candidate> candidates_;  // [V]; the first num_candidates_ are in use, ids ascending
   std::vector<Found> thread_found_;    // [threads]
   int64_t num_candidates_ = 0;

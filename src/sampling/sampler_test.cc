@@ -143,7 +143,7 @@ class SamplerTest : public testing::TestWithParam<int> {};
 
 TEST_P(SamplerTest, RandomCases_ChooseTheTokenOfTheSlowSampler) {
   ThreadPool pool(GetParam());
-  for (uint64_t seed = 0; seed < 2000; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     const Case c(seed);
     Sampler sampler(c.Params(), static_cast<int64_t>(c.Logits().size()), TestKernels(), pool);
     for (uint64_t position = 0; position < 3; ++position) {
@@ -174,6 +174,24 @@ TEST_P(SamplerTest, Logprob_IsTheLogSoftmaxOfTheModelsLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, SamplerTest, testing::Values(1, 2, 3));
+
+TEST(Sampler, EverySetOfKernels_ChoosesTheSameTokens) {
+  ThreadPool pool(2);
+  for (uint64_t seed = 5000; seed < 5100; ++seed) {
+    const Case c(seed);
+    int32_t expected = -1;
+    for (const kernels::KernelSet* set : kernels::SupportedSets()) {
+      if (set == nullptr) break;
+      const auto selected = kernels::SelectKernels(set->name);
+      ASSERT_TRUE(selected.has_value());
+      Sampler sampler(c.Params(), static_cast<int64_t>(c.Logits().size()), selected->kernels, pool);
+      std::vector<float> logits = c.Logits();
+      const int32_t token = sampler.Sample(logits, seed, c.History()).token;
+      if (expected < 0) expected = token;
+      EXPECT_EQ(token, expected) << set->name << ", case " << seed;
+    }
+  }
+}
 
 TEST(Sampler, EveryAllowedLogitMinusInfinity_LowestAllowedId) {
   ThreadPool pool(2);

@@ -106,8 +106,8 @@ Outcome Evaluate(const Tiny& model, const std::vector<int32_t>& ids) {
 }
 
 std::vector<int32_t> Ids(int n) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) ids.push_back((i * 7 + 3) % Tiny::kVocab);
+  std::vector<int32_t> ids(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) ids[static_cast<size_t>(i)] = (i * 7 + 3) % int32_t{Tiny::kVocab};
   return ids;
 }
 
@@ -164,13 +164,13 @@ TEST(StraightLine, WithoutLayersWork_LogitsAreTheNormalisedEmbeddingTimesItself)
   const Tensor& embedding = model.tensors.at("token_embd.weight").second;
   const Tensor& gain = model.tensors.at("output_norm.weight").second;
   double squares = 0;
-  for (size_t c = 0; c < 32; ++c) squares += std::pow(double{embedding[5 * 32 + c]}, 2);
+  for (size_t c = 0; c < 32; ++c) squares += std::pow(double{embedding[size_t{5} * 32 + c]}, 2);
   const double rms = std::sqrt(squares / 32 + double{1e-5F});
   for (size_t v = 0; v < 40; ++v) {
     double expected = 0;
     for (size_t c = 0; c < 32; ++c) {
-      expected +=
-          double{embedding[5 * 32 + c]} / rms * double{gain[c]} * double{embedding[v * 32 + c]};
+      expected += double{embedding[size_t{5} * 32 + c]} / rms * double{gain[c]} *
+                  double{embedding[v * 32 + c]};
     }
     EXPECT_NEAR(outcome.logits[v], expected, 1e-12);
   }
@@ -189,8 +189,8 @@ TEST(StraightLine, LaterTokens_DoNotChangeEarlierLogits) {
   const Outcome a = Evaluate(Tiny(), ids);
   ids.back() = 1;
   const Outcome b = Evaluate(Tiny(), ids);
-  const std::vector<double> before_a(a.logits.begin(), a.logits.begin() + 11 * 40);
-  const std::vector<double> before_b(b.logits.begin(), b.logits.begin() + 11 * 40);
+  const std::vector<double> before_a(a.logits.begin(), a.logits.begin() + ptrdiff_t{11} * 40);
+  const std::vector<double> before_b(b.logits.begin(), b.logits.begin() + ptrdiff_t{11} * 40);
   EXPECT_EQ(before_a, before_b);
   EXPECT_GT(LargestDifference(a.logits, b.logits), 0.01);
 }
