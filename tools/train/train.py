@@ -10,6 +10,8 @@ import math
 import multiprocessing
 import os
 import random
+import signal
+import sys
 import time
 
 import numpy as np
@@ -220,6 +222,7 @@ def load_documents(folder):
 
 def follow(trainer, rank):
     """What every process but the first does. The first one's word in the clock ends it: a negative time."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     while True:
         trainer.train_step(rank)
@@ -229,9 +232,15 @@ def follow(trainer, rank):
 
 
 def lead(trainer, batches, checkpoint, log):
-    """The first process: trains, keeps the time, validates, logs and saves."""
+    """The first process: trains, keeps the time, validates, logs and saves; ctrl-c or SIGTERM saves and stops.
+
+    Returns whether the budget was used up.
+    """
     started = time.time() - trainer.elapsed
     last_save, recent = trainer.elapsed, []
+    stops = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stops.append(True))
     last = False
     while not last:
         trainer.clock.value = time.time() - started
@@ -249,12 +258,14 @@ def lead(trainer, batches, checkpoint, log):
             log.write(json.dumps(entry) + "\n")
             log.flush()
             recent = []
+        last = last or bool(stops)
         if trainer.elapsed - last_save > trainer.args.save_every_s or last:
             trainer.save(checkpoint)
             last_save = trainer.elapsed
         if last:
             trainer.clock.value = -1.0
         trainer.barrier.wait()
+    return not stops
 
 
 def run(args):
@@ -274,9 +285,11 @@ def run(args):
     for process in followers:
         process.start()
     with open(os.path.join(args.folder, "log.jsonl"), "a", encoding="utf-8") as log:
-        lead(trainer, batches, checkpoint, log)
+        finished = lead(trainer, batches, checkpoint, log)
     for process in followers:
         process.join()
+    if not finished:
+        sys.exit("stopped and saved; the same command resumes")
 
 
 def main():
