@@ -1,6 +1,7 @@
 #include "kernels/cpu/cpu_sets.h"
 
 #if defined(__x86_64__)
+#include "kernels/cpu/avx2/avx2.h"
 #include "kernels/cpu/avx512/avx512.h"
 #endif
 
@@ -26,12 +27,21 @@ std::string MissingForAvx512() {
   return missing;
 }
 
+std::string MissingForAvx2() {
+  std::string missing;
+  Note(__builtin_cpu_supports("avx2"), "AVX2", &missing);
+  Note(__builtin_cpu_supports("fma"), "FMA", &missing);
+  Note(__builtin_cpu_supports("f16c"), "F16C", &missing);
+  return missing;
+}
+
 }  // namespace
 
 std::vector<CpuSet> CpuSets() {
   __builtin_cpu_init();
   std::vector<CpuSet> sets;
   sets.push_back({.set = &avx512::Set(), .missing = MissingForAvx512()});
+  sets.push_back({.set = &avx2::Set(), .missing = MissingForAvx2()});
   return sets;
 }
 

@@ -1,0 +1,12 @@
+#include "kernels/cpu/avx2/avx2.h"
+#include "kernels/cpu/avx2/product.h"
+
+namespace headway::kernels::avx2 {
+
+void AddKMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
+  (*table)[static_cast<size_t>(DataType::kQ4_K)] = MatMul<DataType::kQ4_K>;
+  (*table)[static_cast<size_t>(DataType::kQ5_K)] = MatMul<DataType::kQ5_K>;
+  (*table)[static_cast<size_t>(DataType::kQ6_K)] = MatMul<DataType::kQ6_K>;
+}
+
+}  // namespace headway::kernels::avx2

@@ -1,0 +1,193 @@
+#pragma once
+
+// The product of quantised tiles with quantised tokens without an 8-bit multiply-add into 32 bits:
+// pairs go to 16 bits (maddubs) first. It saturates at 32767, so
+//   8-bit codes: |w| * (x with w's sign), at most 2 * 128 * 127 = 32512, widened at once;
+//   6-bit codes: 2 groups of 2 * 63 * 127 stay below it, 5-bit 4 groups, 4-bit all 8: widened after
+//   so many.
+// Both halves of a tile (eight rows each) pass together with up to four tokens.
+
+#include <algorithm>
+
+#include "kernels/cpu/avx2/tile_reader.h"
+#include "kernels/kernel_set.h"
+#include "kernels/tiles.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx2_begin.h"  // last: nothing else may be inside the region
+// clang-format on
+
+namespace headway::kernels::avx2 {
+
+// What an integer sum starts from; Q8_0 codes are signed here.
+template <DataType kType>
+HW_KERNEL_INLINE __m256i StartOf(const ActivationBlock& x, int half) {
+  if constexpr (kType == DataType::kQ5_0) return _mm256_set1_epi32(x.offset_q5);
+  if constexpr (kType == DataType::kQ4_0) return _mm256_set1_epi32(x.offset_q4);
+  if constexpr (kType == DataType::kQ6_K) return _mm256_set1_epi32(x.offset_q6[half]);
+  return _mm256_setzero_si256();
+}
+
+HW_KERNEL_INLINE __m256i BroadcastGroup(const ActivationBlock& x, int g) {
+  int32_t four;
+  std::memcpy(&four, x.q + 4 * g, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+
+// Groups whose 16-bit sums fit together.
+template <DataType kType>
+constexpr int kGroupsPerWidening = FormatOf(kType).bits == 8   ? 1
+                                   : FormatOf(kType).bits == 6 ? 2
+                                   : FormatOf(kType).bits == 5 ? 4
+                                                               : 8;
+
+// isum[t] of the channel groups [kBegin, kEnd).
+template <DataType kType, size_t kTokens, int kBegin, int kEnd>
+HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBlock* x,
+                                  __m256i (&isum)[kTokens]) {
+  constexpr int kStep = std::min(kGroupsPerWidening<kType>, kEnd - kBegin);
+  const __m256i ones = _mm256_set1_epi16(1);
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) isum[t] = StartOf<kType>(x[t], kBegin / 4);
+  HW_UNROLL
+  for (int first = kBegin; first < kEnd; first += kStep) {
+    __m256i pairs[kTokens];
+    HW_UNROLL
+    for (int g = first; g < first + kStep; ++g) {
+      const __m256i codes = w.Codes(g);
+      const __m256i magnitude =
+          kType == DataType::kQ8_0 ? _mm256_abs_epi8(codes) : codes;  // -128 becomes 128
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        __m256i group = BroadcastGroup(x[t], g);
+        if constexpr (kType == DataType::kQ8_0) group = _mm256_sign_epi8(group, codes);
+        const __m256i products = _mm256_maddubs_epi16(magnitude, group);
+        pairs[t] = g == first ? products : _mm256_add_epi16(pairs[t], products);
+      }
+    }
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      isum[t] = _mm256_add_epi32(isum[t], _mm256_madd_epi16(pairs[t], ones));
+    }
+  }
+}
+
+// One block of 32 channels of eight rows.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void Step(const TileReader<kType>& w, const ActivationBlock* x,
+                           __m256 (&acc)[kTokens]) {
+  __m256i isum[kTokens];
+  if constexpr (TileReader<kType>::kIsQ6) {
+    __m256i second[kTokens];
+    IntegerSums<kType, kTokens, 0, 4>(w, x, isum);
+    const __m256i scale0 = w.HalfScale(0);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) isum[t] = _mm256_mullo_epi32(isum[t], scale0);
+    IntegerSums<kType, kTokens, 4, 8>(w, x, second);
+    const __m256i scale1 = w.HalfScale(1);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      isum[t] = _mm256_add_epi32(isum[t], _mm256_mullo_epi32(second[t], scale1));
+    }
+  } else {
+    IntegerSums<kType, kTokens, 0, 8>(w, x, isum);
+  }
+  const __m256 scale = w.Scale();
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    const __m256 product = _mm256_mul_ps(scale, _mm256_set1_ps(x[t].scale));
+    acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(isum[t]), product, acc[t]);
+  }
+  if constexpr (TileReader<kType>::kHasMin) {
+    const __m256 min = w.Min();
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      const __m256 scaled_sum = _mm256_set1_ps(x[t].scaled_sum);
+      acc[t] = TileReader<kType>::kIsQ45K ? _mm256_fnmadd_ps(scaled_sum, min, acc[t])
+                                          : _mm256_fmadd_ps(scaled_sum, min, acc[t]);
+    }
+  }
+}
+
+// One tile times kTokens tokens of a group.
+struct TileJob {
+  const std::byte* tile;
+  const ActivationBlock* x;  // block 0 of the first token; blocks are x_stride apart
+  int64_t x_stride;
+  int64_t num_channels;
+  float* y;  // of the first row and token
+  int64_t y_stride;
+  int64_t num_rows;  // from the first row to the end of the matrix
+};
+
+HW_KERNEL_INLINE void StoreRows(float* y, int64_t rows, __m256 sums) {
+  const __m256i limit = _mm256_set1_epi32(static_cast<int32_t>(std::clamp<int64_t>(rows, 0, 8)));
+  _mm256_maskstore_ps(y, _mm256_cmpgt_epi32(limit, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+                      sums);
+}
+
+template <DataType kType, size_t kTokens>
+void RunJob(const TileJob& job) {
+  using Reader = TileReader<kType>;
+  const int64_t num_blocks = job.num_channels / (32 * Reader::kFormat.sub_blocks);
+  const ActivationBlock* x = job.x;
+  __m256 low[kTokens];
+  __m256 high[kTokens];
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) low[t] = high[t] = _mm256_setzero_ps();
+  Reader readers[2];
+  readers[0].Start(job.tile, 0);
+  readers[1].Start(job.tile, 1);
+  for (int64_t block = 0; block < num_blocks; block += Reader::kBlocksPerStripe) {
+    for (Reader& reader : readers) reader.EnterStripe();
+    const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
+    for (int64_t b = 0; b < in_stripe; ++b) {
+      for (Reader& reader : readers) reader.EnterBlock(b);
+      for (int64_t run = 0; run < Reader::kRuns; ++run) {
+        for (Reader& reader : readers) reader.EnterRun(run);
+        for (int s = 0; s < Reader::kRunLength; ++s, x += job.x_stride) {
+          Step<kType, kTokens>(readers[0], x, low);
+          Step<kType, kTokens>(readers[1], x, high);
+          for (Reader& reader : readers) reader.Next();
+        }
+      }
+    }
+  }
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    float* y = job.y + static_cast<int64_t>(t) * job.y_stride;
+    StoreRows(y, job.num_rows, low[t]);
+    if (job.num_rows > 8) StoreRows(y + 8, job.num_rows - 8, high[t]);
+  }
+}
+
+template <DataType kType>
+void MatMul(const MatMulArgs& args) {
+  const int64_t tile_bytes = TileBytes(kType, args.num_channels);
+  for (int64_t tile = args.tile_begin; tile < args.tile_end; ++tile) {
+    int64_t tokens = 0;
+    for (int64_t t = 0; t < args.num_tokens; t += tokens) {
+      const int64_t width = args.xq.GroupWidth(t);
+      const int64_t left = width - t % QuantisedRows::kGroup;
+      const TileJob job = {.tile = args.tiles + tile * tile_bytes,
+                           .x = args.xq.Block(t, 0),
+                           .x_stride = width,
+                           .num_channels = args.num_channels,
+                           .y = args.y + t * args.y_stride + tile * kTileRows,
+                           .y_stride = args.y_stride,
+                           .num_rows = args.num_rows - tile * kTileRows};
+      tokens = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      if (tokens == 4) {
+        RunJob<kType, 4>(job);
+      } else if (tokens == 2) {
+        RunJob<kType, 2>(job);
+      } else {
+        RunJob<kType, 1>(job);
+      }
+    }
+  }
+}
+
+}  // namespace headway::kernels::avx2
+
+#include "kernels/cpu/target_end.h"

@@ -1,0 +1,18 @@
+#include "kernels/cpu/avx2/avx2.h"
+
+namespace headway::kernels::avx2 {
+
+const KernelSet& Set() {
+  static const KernelSet set = [] {
+    KernelSet kernels;
+    kernels.name = "avx2";
+    AddSimpleMatMuls(&kernels.matmul);
+    AddKMatMuls(&kernels.matmul);
+    AddFloatMatMuls(&kernels.matmul);
+    AddLaneKernels(&kernels);
+    return kernels;
+  }();
+  return set;
+}
+
+}  // namespace headway::kernels::avx2

@@ -1,0 +1,153 @@
+#pragma once
+
+// Reads eight of the sixteen rows of a weight tile as 256-bit vectors; otherwise as
+// kernels/cpu/avx512/tile_reader.h, whose order of calls it shares.
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/compiler.h"
+#include "kernels/tile_layout.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx2_begin.h"  // last: nothing else may be inside the region
+// clang-format on
+
+namespace headway::kernels::avx2 {
+
+HW_KERNEL_INLINE __m256i LoadVector(const std::byte* p) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+HW_KERNEL_INLINE __m256 LoadHalves(const std::byte* p) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+template <DataType kType>
+class TileReader {
+ public:
+  static constexpr TileFormat kFormat = FormatOf(kType);
+  static constexpr bool kIsQ6 = kType == DataType::kQ6_K;
+  static constexpr bool kIsQ45K = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
+  static constexpr bool kHasMin = !kFormat.paired;
+  static constexpr int kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
+  static constexpr int kRuns = kFormat.sub_blocks / kRunLength;
+  static constexpr int kBlocksPerStripe = kFormat.paired ? 2 : 1;
+
+  HW_KERNEL_INLINE TileReader() {}  // NOLINT(modernize-use-equals-default): in the region
+
+  // Rows [8 * half, 8 * half + 8).
+  HW_KERNEL_INLINE void Start(const std::byte* tile, int64_t half) {
+    p_ = tile;
+    half_ = half;
+  }
+
+  HW_KERNEL_INLINE void EnterStripe() {
+    header_ = p_;
+    p_ += kTileHeaderBytes;
+  }
+
+  HW_KERNEL_INLINE void EnterBlock(int64_t in_stripe) {
+    scale_ = LoadHalves(header_ + 32 * in_stripe + 16 * half_);
+    if constexpr (kHasMin) min_ = LoadHalves(header_ + 32 + 16 * half_);
+    words_ = p_ + 32 * half_;
+    p_ += kFormat.scales_bytes;
+  }
+
+  HW_KERNEL_INLINE void EnterRun(int64_t run) {
+    if constexpr (kIsQ6) scales_ = LoadVector(words_ + 64 * run);
+    if constexpr (kIsQ45K) {
+      const __m256i w0 = LoadVector(words_);
+      const __m256i w1 = LoadVector(words_ + 64);
+      if (run == 0) {
+        const __m256i six = _mm256_set1_epi32(0x3f3f3f3f);
+        scales_ = _mm256_and_si256(w0, six);
+        mins_ = _mm256_and_si256(w1, six);
+      } else {
+        const __m256i w2 = LoadVector(words_ + 128);
+        const __m256i four = _mm256_set1_epi32(0x0f0f0f0f);
+        const __m256i two = _mm256_set1_epi32(0x30303030);
+        scales_ = _mm256_or_si256(_mm256_and_si256(w2, four),
+                                  _mm256_and_si256(_mm256_srli_epi32(w0, 2), two));
+        mins_ = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi32(w2, 4), four),
+                                _mm256_and_si256(_mm256_srli_epi32(w1, 2), two));
+      }
+    }
+  }
+
+  HW_KERNEL_INLINE __m256 Scale() const {
+    if constexpr (kIsQ45K) return _mm256_mul_ps(scale_, LowByte(scales_));
+    return scale_;
+  }
+
+  HW_KERNEL_INLINE __m256 Min() const {
+    if constexpr (kIsQ45K) return _mm256_mul_ps(min_, LowByte(mins_));
+    return min_;
+  }
+
+  HW_KERNEL_INLINE __m256i HalfScale(int h) const {
+    return _mm256_srai_epi32(_mm256_slli_epi32(scales_, h == 0 ? 24 : 16), 24);
+  }
+
+  // The codes of channel group g (0..7) as unsigned bytes; Q8_0 as signed ones.
+  HW_KERNEL_INLINE __m256i Codes(int g) const {
+    const std::byte* p = p_ + 32 * half_;
+    if constexpr (kFormat.bits == 8) {
+      return _mm256_xor_si256(LoadVector(p + 64 * g), _mm256_set1_epi8(static_cast<char>(0x80)));
+    }
+    __m256i code = LoadVector(p + (kFormat.bits == 5 ? 64 : 0) + 64 * (g % 4));
+    if (g >= 4) code = _mm256_srli_epi16(code, 4);
+    code = _mm256_and_si256(code, _mm256_set1_epi8(0x0f));
+    if constexpr (kFormat.bits == 5) code = _mm256_or_si256(code, FifthBits(g));
+    if constexpr (kFormat.bits == 6) {
+      __m256i high = LoadVector(p + 256 + 64 * (g % 2));
+      if (g / 2 == 0) high = _mm256_slli_epi16(high, 4);
+      if (g / 2 == 1) high = _mm256_slli_epi16(high, 2);
+      if (g / 2 == 3) high = _mm256_srli_epi16(high, 2);
+      code = _mm256_or_si256(code, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+    }
+    return code;
+  }
+
+  HW_KERNEL_INLINE void Next() {
+    p_ += kFormat.sub_block_bytes;
+    if constexpr (kIsQ6) scales_ = _mm256_srli_epi32(scales_, 16);
+    if constexpr (kIsQ45K) {
+      scales_ = _mm256_srli_epi32(scales_, 8);
+      mins_ = _mm256_srli_epi32(mins_, 8);
+    }
+  }
+
+ private:
+  static HW_KERNEL_INLINE __m256 LowByte(__m256i words) {
+    return _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(0xff)));
+  }
+
+  // Bit i of the 32-bit mask as 16 in byte i: spread bytes, pick the bit, compare.
+  HW_KERNEL_INLINE __m256i FifthBits(int g) const {
+    int32_t bits;
+    std::memcpy(&bits, p_ + 8 * g + 4 * half_, sizeof bits);
+    const __m256i spread = _mm256_shuffle_epi8(
+        _mm256_set1_epi32(bits),
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303));
+    const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201U));
+    const __m256i present = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+    return _mm256_and_si256(present, _mm256_set1_epi8(16));
+  }
+
+  const std::byte* p_ = nullptr;
+  int64_t half_ = 0;
+  const std::byte* header_ = nullptr;
+  const std::byte* words_ = nullptr;
+  __m256 scale_{};
+  __m256 min_{};
+  __m256i scales_{};
+  __m256i mins_{};
+};
+
+}  // namespace headway::kernels::avx2
+
+#include "kernels/cpu/target_end.h"
