@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     ["base"],
-    ["tensor"],
+    ["measure", "tensor"],
     ["gguf", "graph", "kernels", "manifest", "mil", "tokenizer"],
     ["model", "partition", "sampling", "straightline", "grammar"],
     ["oracle", "lmhead"],
