@@ -114,6 +114,30 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
                 "every matrix in the named type, instead of llama.cpp's mix");
 }
 
+void AddBench(CLI::App* app, BenchArguments* bench) {
+  app->footer(
+      "Examples:\n  headway bench memory\n  headway bench chain model.gguf --threads 2 --tokens "
+      "64\n"
+      "  headway bench all models/story-12m.gguf");
+  app->add_option("what", bench->what, "memory, chain, prefill, batch, head, sampling or all")
+      ->required()
+      ->check(CLI::IsMember({"memory", "chain", "prefill", "batch", "head", "sampling", "all"}))
+      ->type_name("WHAT");
+  app->add_option("model", bench->model, "a GGUF file or a package directory")->type_name("MODEL");
+  app->add_option("--threads", bench->threads, "0: all processors")
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_option("--tokens", bench->tokens, "decoded tokens a round")
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_option("--context", bench->context, "tokens before them")
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_option("--rounds", bench->rounds, "rounds, in turns")
+      ->capture_default_str()
+      ->type_name("N");
+}
+
 // The first line of what CLI11 says, as one line of ours.
 std::string OneLine(const std::string& text) {
   return "headway: " + text.substr(0, text.find('\n')) + " (see --help)\n";
@@ -134,6 +158,8 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   CLI::App* synth_app =
       app.add_subcommand("synth", "write a GGUF of a real shape with synthetic weights");
   CLI::App* inspect_app = app.add_subcommand("inspect", "show what is in a GGUF or a package");
+  BenchArguments bench;
+  AddBench(app.add_subcommand("bench", "measure against what the memory can deliver"), &bench);
   AddRun(run_app, &run);
   AddPack(pack_app, &pack);
   AddSynth(synth_app, &synth);
@@ -159,6 +185,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (inspect_app->parsed()) outcome.arguments = std::move(inspect);
+  if (app.got_subcommand("bench")) outcome.arguments = std::move(bench);
   return outcome;
 }
 

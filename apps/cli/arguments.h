@@ -57,7 +57,17 @@ struct InspectArguments {
   bool graph = false;
 };
 
-using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments>;
+struct BenchArguments {
+  std::string what;
+  std::string model;
+  int threads = 0;
+  int64_t tokens = 32;
+  int64_t context = 16;
+  int rounds = 5;
+};
+
+using Arguments =
+    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

@@ -12,5 +12,6 @@ Result<void> Run(const RunArguments& arguments);
 Result<void> Pack(const PackArguments& arguments);
 Result<void> Synth(const SynthArguments& arguments);
 Result<void> Inspect(const InspectArguments& arguments);
+Result<void> Bench(const BenchArguments& arguments);
 
 }  // namespace headway::cli

@@ -41,6 +41,9 @@ struct Dispatch {
   headway::Result<void> operator()(const headway::cli::InspectArguments& a) const {
     return headway::cli::Inspect(a);
   }
+  headway::Result<void> operator()(const headway::cli::BenchArguments& a) const {
+    return headway::cli::Bench(a);
+  }
 };
 
 }  // namespace

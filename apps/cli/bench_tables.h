@@ -1,0 +1,35 @@
+#pragma once
+
+// The benchmarks behind `headway bench`. Each prints one table on stdout; every speed stands beside
+// the bytes it moved, its share of the bandwidth measured in the same round, and a hash of the
+// logits.
+
+#include <cstdint>
+
+#include "api/opened_model.h"
+#include "measure/bandwidth.h"
+
+namespace headway::cli {
+
+struct BenchSetting {
+  int64_t tokens = 32;   // decoded tokens a round
+  int64_t context = 16;  // tokens before them
+  int rounds = 5;
+};
+
+// Read bandwidth with 1 to max_threads threads.
+void BenchMemory(int max_threads, const BenchSetting& setting);
+// Decode steps: whole, layers, head.
+Result<void> BenchChain(OpenedModel* model, const BenchSetting& setting,
+                        measure::ReadBandwidth* bandwidth);
+// Prompt processing at 128 and 512 tokens.
+Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting);
+// A step of 1, 2, 4, 8 tokens, layers and head.
+Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
+// Every head of the package in turns.
+Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
+                        measure::ReadBandwidth* bandwidth);
+// Selection over the whole vocabulary: greedy against sampling.
+Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting);
+
+}  // namespace headway::cli
