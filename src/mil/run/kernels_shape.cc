@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <cstring>
+
+#include "mil/run/strided_copy.h"
+
+namespace headway::mil::kernels {
+namespace {
+
+// Extents before and after an axis.
+int64_t Product(const Dims& dims, size_t from, size_t to) {
+  int64_t product = 1;
+  for (size_t i = from; i < to; ++i) product *= dims[i];
+  return product;
+}
+
+// Joins tensors along `axis` of the result, where part i has lengths[i].
+void Join(const KernelArgs& args, size_t axis, const std::vector<int64_t>& lengths) {
+  const Dims& dims = args.out[0].type.dims;
+  const int64_t before = Product(dims, 0, axis);
+  const int64_t after = Product(dims, axis + 1, dims.size());
+  char* to = NewRaw(args, 0);
+  for (int64_t b = 0; b < before; ++b) {
+    for (size_t i = 0; i < args.in.size(); ++i) {
+      const int64_t bytes = lengths[i] * after * kElementBytes;
+      std::memcpy(to, Raw(args.In(i)) + b * bytes, static_cast<size_t>(bytes));
+      to += bytes;
+    }
+  }
+}
+
+}  // namespace
+
+Result<Kernel> Share(const KernelContext&) {
+  return Kernel([](const KernelArgs& args) {
+    args.out[0].floats = args.In(0).floats;
+    args.out[0].ints = args.In(0).ints;
+  });
+}
+
+Result<Kernel> Transpose(const KernelContext& context) {
+  return Kernel([perm = context.op.Ints("perm").value_or(std::vector<int64_t>())](
+                    const KernelArgs& args) {
+    const std::vector<int64_t> strides = StridesOf(args.In(0).type.dims);
+    std::vector<int64_t> permuted;
+    for (const int64_t axis : perm) {
+      permuted.push_back(
+          strides[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(perm.size()) : axis)]);
+    }
+    CopyFromView(Raw(args.In(0)), {args.out[0].type.dims, permuted, 0}, NewRaw(args, 0));
+  });
+}
+
+Result<Kernel> Tile(const KernelContext&) {
+  return Kernel([](const KernelArgs& args) {
+    // A tiled axis [r * n] is [r, n] with stride 0 on r.
+    const Dims& x = args.In(0).type.dims;
+    const std::vector<int64_t> own = StridesOf(x);
+    Dims dims;
+    std::vector<int64_t> strides;
+    for (size_t i = 0; i < x.size(); ++i) {
+      dims.push_back(x[i] == 0 ? 0 : args.out[0].type.dims[i] / x[i]);
+      strides.push_back(0);
+      dims.push_back(x[i]);
+      strides.push_back(own[i]);
+    }
+    CopyFromView(Raw(args.In(0)), {dims, strides, 0}, NewRaw(args, 0));
+  });
+}
+
+Result<Kernel> Concat(const KernelContext& context) {
+  const size_t rank = context.op.Tensor("values").dims.size();
+  HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
+  return Kernel([axis](const KernelArgs& args) {
+    std::vector<int64_t> lengths;
+    for (const Tensor* part : args.in) lengths.push_back(part->type.dims[axis]);
+    Join(args, axis, lengths);
+  });
+}
+
+Result<Kernel> Stack(const KernelContext& context) {
+  const size_t rank = context.op.Tensor("values").dims.size() + 1;
+  HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
+  return Kernel([axis](const KernelArgs& args) {
+    Join(args, axis, std::vector<int64_t>(args.in.size(), 1));
+  });
+}
+
+Result<Kernel> Split(const KernelContext& context) {
+  const size_t rank = context.op.Tensor("x").dims.size();
+  HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
+  return Kernel([axis](const KernelArgs& args) {
+    const std::vector<int64_t> strides = StridesOf(args.In(0).type.dims);
+    int64_t first = 0;
+    for (size_t i = 0; i < args.out.size(); ++i) {
+      CopyFromView(Raw(args.In(0)), {args.out[i].type.dims, strides, first * strides[axis]},
+                   NewRaw(args, i));
+      first += args.out[i].type.dims[axis];
+    }
+  });
+}
+
+}  // namespace headway::mil::kernels
