@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numeric>
 #include <span>
 
 #include "synth/vocabulary.h"
@@ -22,21 +23,37 @@ constexpr std::string_view kChatTemplate =
     "'<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
 
+// With a margin: deviation of the embedding's elements, and the cosine between a token's final
+// hidden state and its embedding that follows (synthesise_test measures it by way of
+// straightline/).
+constexpr float kPointingEmbedding = 2.0F;
+constexpr double kAlignment = 0.94;
+
+// A step near 0.618 V without common divisor with V walks through all tokens, far from id to id.
+int64_t CycleStep(int64_t vocab_size) {
+  int64_t step = vocab_size * 618 / 1000;
+  while (std::gcd(step, vocab_size) != 1) ++step;
+  return step;
+}
+
 class Planner {
  public:
-  Planner(const ModelShape& shape, const TypeMix& mix, bool pure)
-      : shape_(shape), mix_(mix), pure_(pure) {}
+  Planner(const ModelShape& shape, const TypeMix& mix, const PlanOptions& options)
+      : shape_(shape), mix_(mix), options_(options) {}
 
   std::vector<PlannedTensor> Plan() {
+    const bool tied = shape_.tied_embedding && !options_.margin_sigma;
     Matrix("token_embd.weight", shape_.vocab_size, shape_.hidden_size,
-           {.role = TensorRole::kEmbedding, .serves_as_head = shape_.tied_embedding});
+           {.role = TensorRole::kEmbedding, .serves_as_head = tied});
+    if (options_.margin_sigma) tensors_.back().distribution.standard_deviation = kPointingEmbedding;
     if (shape_.HasLongRope()) LongRopeFactors();
     for (uint32_t layer = 0; layer < shape_.num_layers; ++layer) Layer(layer);
     Norm("output_norm.weight");
-    if (!shape_.tied_embedding) {
+    if (!tied) {
       Matrix("output.weight", shape_.vocab_size, shape_.hidden_size,
              {.role = TensorRole::kOutput, .serves_as_head = true});
     }
+    if (options_.margin_sigma) PointHead(*options_.margin_sigma, tensors_.back());
     return std::move(tensors_);
   }
 
@@ -46,10 +63,23 @@ class Planner {
     place.num_layers = shape_.num_layers;
     place.columns = columns;
     tensors_.push_back({.name = std::move(name),
-                        .type = TypeFor(mix_, pure_, place),
+                        .type = TypeFor(mix_, options_.pure, place),
                         .shape = Shape{rows, columns},
                         .distribution = {0.0F, gain / std::sqrt(static_cast<float>(columns))},
-                        .values = {}});
+                        .values = {},
+                        .echo = {}});
+  }
+
+  // beta^2 from margin = beta * sqrt(D) * alignment / sqrt(1 + beta^2); rows keep the bulk's
+  // length.
+  void PointHead(double margin, PlannedTensor& head) const {
+    const double channels = shape_.hidden_size;
+    const double beta = margin / std::sqrt(channels * kAlignment * kAlignment - margin * margin);
+    const double deviation = 1.0 / std::sqrt(channels * (1.0 + beta * beta));
+    head.distribution.standard_deviation = static_cast<float>(deviation);
+    head.echo = RowEcho{.tensor_name = "token_embd.weight",
+                        .standard_deviation = static_cast<float>(beta * deviation),
+                        .row_shift = CycleStep(shape_.vocab_size)};
   }
 
   void Norm(std::string name) {
@@ -57,7 +87,8 @@ class Planner {
                         .type = DataType::kF32,
                         .shape = Shape{shape_.hidden_size},
                         .distribution = {1.0F, kNormSpread},
-                        .values = {}});
+                        .values = {},
+                        .echo = {}});
   }
 
   // Short factors near 1, long ones growing with the wavelength, as trained ones do.
@@ -80,7 +111,8 @@ class Planner {
                         .type = DataType::kF32,
                         .shape = Shape{count},
                         .distribution = {},
-                        .values = std::move(values)});
+                        .values = std::move(values),
+                        .echo = {}});
   }
 
   void Layer(uint32_t layer) {
@@ -115,7 +147,7 @@ class Planner {
 
   const ModelShape& shape_;
   const TypeMix& mix_;
-  const bool pure_;
+  const PlanOptions& options_;
   std::vector<PlannedTensor> tensors_;
 };
 
@@ -136,8 +168,17 @@ void AddTokenizer(const ModelShape& shape, gguf::GgufWriter& writer) {
 
 }  // namespace
 
-std::vector<PlannedTensor> PlanTensors(const ModelShape& shape, const TypeMix& mix, bool pure) {
-  return Planner(shape, mix, pure).Plan();
+std::vector<PlannedTensor> PlanTensors(const ModelShape& shape, const TypeMix& mix,
+                                       const PlanOptions& options) {
+  return Planner(shape, mix, options).Plan();
+}
+
+int64_t Successor(const ModelShape& shape, int64_t token) {
+  return (token + CycleStep(shape.vocab_size)) % shape.vocab_size;
+}
+
+double MaxMargin(const ModelShape& shape) {
+  return kAlignment * std::sqrt(static_cast<double>(shape.hidden_size));
 }
 
 void AddMetadata(const ModelShape& shape, const TypeMix& mix, uint64_t seed,

@@ -31,7 +31,10 @@ std::string NamesOf(const Rows& rows) {
 class TensorStream {
  public:
   TensorStream(uint64_t seed, ThreadPool& pool)
-      : seed_(seed), pool_(pool), rows_(static_cast<size_t>(pool.NumThreads())) {}
+      : seed_(seed),
+        pool_(pool),
+        rows_(static_cast<size_t>(pool.NumThreads())),
+        echoes_(rows_.size()) {}
 
   // Draws, quantises and writes all rows of `tensor`.
   Result<void> Write(const PlannedTensor& tensor, gguf::GgufWriter& writer,
@@ -53,16 +56,29 @@ class TensorStream {
   }
 
  private:
+  // values[c] += row `row` of the echoed stream.
+  void AddEcho(const RowEcho& echo, int64_t row, const Shape& shape, int thread_index,
+               float* values) {
+    const int64_t columns = shape.Columns();
+    const int64_t source = (row + shape.Rows() - echo.row_shift) % shape.Rows();
+    float* added = echoes_[static_cast<size_t>(thread_index)].data();
+    DrawWeights(StreamKey(seed_, echo.tensor_name), static_cast<uint64_t>(source * columns),
+                static_cast<uint64_t>(columns), {0.0F, echo.standard_deviation}, added);
+    for (int64_t c = 0; c < columns; ++c) values[c] += added[c];
+  }
+
   // Rows [first, first + count) into piece_. Every row depends on its index alone.
   void Draw(const PlannedTensor& tensor, int64_t first, int64_t count, int64_t row_bytes) {
     const int64_t columns = tensor.shape.Columns();
     const uint64_t key = StreamKey(seed_, tensor.name);
     for (auto& row : rows_) row.resize(static_cast<size_t>(columns));
+    for (auto& row : echoes_) row.resize(static_cast<size_t>(columns));
     pool_.Run([&](int thread_index) {
       float* values = rows_[static_cast<size_t>(thread_index)].data();
       for (int64_t r = thread_index; r < count; r += pool_.NumThreads()) {
         DrawWeights(key, static_cast<uint64_t>((first + r) * columns),
                     static_cast<uint64_t>(columns), tensor.distribution, values);
+        if (tensor.echo) AddEcho(*tensor.echo, first + r, tensor.shape, thread_index, values);
         QuantiseRow(tensor.type, values, columns, piece_.data() + r * row_bytes);
       }
     });
@@ -70,7 +86,8 @@ class TensorStream {
 
   const uint64_t seed_;
   ThreadPool& pool_;
-  std::vector<std::vector<float>> rows_;  // one row of values a thread
+  std::vector<std::vector<float>> rows_;    // one row of values a thread
+  std::vector<std::vector<float>> echoes_;  // the same, for AddEcho
   std::vector<std::byte> piece_;
 };
 
@@ -90,11 +107,16 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
                 fmt::format("synth: unknown type '{}' (expected one of: {})", spec.type,
                             NamesOf(TypeMixes())));
   }
-  if (spec.margin_sigma) {
-    return Fail(ErrorCode::kUnsupported, "synth: --margin is not supported yet");
+  if (spec.margin_sigma && !(*spec.margin_sigma > 0.0 && *spec.margin_sigma < MaxMargin(*shape))) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format(
+            "synth: margin {} (expected more than 0 and less than {:.1f}, what {} channels allow)",
+            *spec.margin_sigma, MaxMargin(*shape), shape->hidden_size));
   }
   HW_CHECK(spec.num_threads >= 1, "at least one thread");
-  const std::vector<PlannedTensor> tensors = PlanTensors(*shape, *mix, spec.pure);
+  const std::vector<PlannedTensor> tensors =
+      PlanTensors(*shape, *mix, {.pure = spec.pure, .margin_sigma = spec.margin_sigma});
   gguf::GgufWriter writer;
   AddMetadata(*shape, *mix, spec.seed, writer);
   for (const PlannedTensor& tensor : tensors)

@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/digest.h"
 #include "gguf/gguf_file.h"
+#include "straightline/straight_line.h"
 #include "synth/model_shape.h"
 #include "synth/plan.h"
 #include "synth/type_mix.h"
@@ -42,6 +45,31 @@ class SynthesiseTest : public testing::Test {
 
   fs::path directory_;
 };
+
+// logits[r] = head row r . hidden
+std::vector<double> Logits(const ConstTensorView& head, std::span<const double> hidden) {
+  std::vector<double> logits(static_cast<size_t>(head.shape.Rows()));
+  std::vector<float> row(hidden.size());
+  for (size_t r = 0; r < logits.size(); ++r) {
+    DequantiseRow(head.type, head.Row(static_cast<int64_t>(r)), head.shape.Columns(), row.data());
+    for (size_t c = 0; c < row.size(); ++c) logits[r] += static_cast<double>(row[c]) * hidden[c];
+  }
+  return logits;
+}
+
+// How many standard deviations of the others logits[index] stands above their mean.
+double Deviations(const std::vector<double>& logits, size_t index) {
+  const double count = static_cast<double>(logits.size() - 1);
+  double sum = 0;
+  double squares = 0;
+  for (size_t r = 0; r < logits.size(); ++r) {
+    if (r == index) continue;
+    sum += logits[r];
+    squares += logits[r] * logits[r];
+  }
+  const double mean = sum / count;
+  return (logits[index] - mean) / std::sqrt(squares / count - mean * mean);
+}
 
 TEST_F(SynthesiseTest, SameSpec_SameBytesForAnyNumberOfThreads) {
   const auto one = FileDigestHex(
@@ -123,15 +151,57 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
   EXPECT_EQ(message({.shape = "tiny-phi", .type = "q3_k"}),
             "synth: unknown type 'q3_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
             "q4_k_m q5_k_m q6_k)");
-  EXPECT_EQ(Synthesise({.shape = "tiny-phi", .margin_sigma = 8.0}, path, {}).error().code,
-            ErrorCode::kUnsupported);
+  EXPECT_EQ(message({.shape = "tiny-phi", .margin_sigma = 16.0}),
+            "synth: margin 16 (expected more than 0 and less than 15.0, what 256 channels allow)");
   EXPECT_FALSE(fs::exists(path));
+}
+
+// The margin as the straight-line reference sees it: after every token its successor wins, and
+// stands M deviations above the others on average.
+TEST_F(SynthesiseTest, Margin_IsThatOfTheModelsOwnHiddenStates) {
+  for (const char* name : {"tiny-phi", "tiny-llama"}) {
+    const ModelShape& shape = *FindShape(name);
+    constexpr double kMargin = 10.0;
+    const auto file = gguf::GgufFile::Open(
+        Make({.shape = name, .type = "q8_0", .seed = 5, .margin_sigma = kMargin}, "model.gguf"));
+    ASSERT_TRUE(file) << file.error().message;
+    const auto model = straightline::StraightLine::Open(*file);
+    ASSERT_TRUE(model) << model.error().message;
+    std::vector<int32_t> ids;
+    for (int32_t t = 0; t < 48; ++t) ids.push_back(t * 37 % 320);
+    const auto hidden = model->HiddenStates(ids);
+    ASSERT_TRUE(hidden) << hidden.error().message;
+    const auto head = file->GetTensor("output.weight");
+    ASSERT_TRUE(head);
+    const auto channels = static_cast<size_t>(head->shape.Columns());
+    double total = 0;
+    for (size_t t = 0; t < ids.size(); ++t) {
+      const auto logits =
+          Logits(*head, std::span<const double>(*hidden).subspan(t * channels, channels));
+      const auto winner = std::max_element(logits.begin(), logits.end()) - logits.begin();
+      EXPECT_EQ(winner, Successor(shape, ids[t])) << name << " position " << t;
+      total += Deviations(logits, static_cast<size_t>(winner));
+    }
+    EXPECT_NEAR(total / static_cast<double>(ids.size()), kMargin, 0.5) << name;
+  }
+}
+
+TEST(PlanTest, Successors_VisitEveryToken) {
+  for (const ModelShape& shape : Shapes()) {
+    int64_t token = 0;
+    int64_t steps = 0;
+    do {
+      token = Successor(shape, token);
+      ++steps;
+    } while (token != 0);
+    EXPECT_EQ(steps, shape.vocab_size);
+  }
 }
 
 TEST(PlanTest, Phi4Mini_HasTheRealParameterCount) {
   int64_t parameters = 0;
   for (const PlannedTensor& tensor :
-       PlanTensors(*FindShape("phi4-mini"), *FindTypeMix("q8_0"), false)) {
+       PlanTensors(*FindShape("phi4-mini"), *FindTypeMix("q8_0"), {})) {
     if (tensor.values.empty()) parameters += tensor.shape.Elements();
   }
   EXPECT_EQ(parameters,
