@@ -1,8 +1,10 @@
 #include "gguf/gguf_writer.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -169,6 +171,31 @@ TEST_F(GgufWriterTest, Mistakes_SurfaceInBegin) {
               w.AddTensor("t", DataType::kF32, Shape{1});
             }),
             "tensor 't' declared twice");
+  EXPECT_EQ(NumFiles(), 0U);
+}
+
+// A full disk, as far as the writer can tell: the process may not make files larger than 8 KiB.
+TEST_F(GgufWriterTest, FullDisk_IsAnIoErrorAndLeavesNothing) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 8192, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  Result<void> written;
+  {
+    GgufWriter writer;
+    writer.AddTensor("w", DataType::kF32, Shape{1 << 16});
+    const std::vector<std::byte> bytes(size_t{4} << 16);
+    written = writer.Begin(Path("full.gguf"));
+    if (written) written = writer.WriteTensorBytes("w", bytes);
+    if (written) written = writer.Finish();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::kIo);
+  EXPECT_NE(written.error().message.find("cannot write: File too large"), std::string::npos)
+      << written.error().message;
   EXPECT_EQ(NumFiles(), 0U);
 }
 
