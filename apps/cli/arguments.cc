@@ -39,6 +39,15 @@ constexpr const char* kSynthExamples =
     "Example:\n"
     "  headway synth tiny-phi -o tiny.gguf --type q4_0 --seed 3";
 
+constexpr const char* kEvalExamples =
+    "Examples:\n"
+    "  headway eval perplexity model.gguf -f text.txt --ctx 512\n"
+    "  headway eval agreement package -f text.txt --reference model.gguf --json\n"
+    "\n"
+    "perplexity: windows of --ctx tokens, the second half of each scored, as llama-perplexity "
+    "does.\n"
+    "agreement: next-token distributions against a separate computation in double precision.";
+
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
   app->add_option("model", run->model, "a GGUF file or a package directory")
@@ -114,6 +123,7 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
                 "every matrix in the named type, instead of llama.cpp's mix");
 }
 
+<<<<<<< HEAD
 void AddBench(CLI::App* app, BenchArguments* bench) {
   app->footer(
       "Examples:\n  headway bench memory\n  headway bench chain model.gguf --threads 2 --tokens "
@@ -136,6 +146,33 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   app->add_option("--rounds", bench->rounds, "rounds, in turns")
       ->capture_default_str()
       ->type_name("N");
+=======
+void AddEval(CLI::App* app, EvalArguments* eval) {
+  app->footer(kEvalExamples);
+  app->require_subcommand(1);
+  CLI::App* perplexity = app->add_subcommand("perplexity", "how well the model predicts a text");
+  CLI::App* agreement = app->add_subcommand("agreement", "how closely it follows the reference");
+  for (CLI::App* each : {perplexity, agreement}) {
+    each->add_option("model", eval->model, "a GGUF file or a package directory")
+        ->required()
+        ->type_name("MODEL");
+    each->add_option("-f,--file", eval->text_file, "the text")->required()->type_name("TEXT");
+    each->add_option("--threads", eval->threads, "0: all processors")->type_name("N");
+    each->add_option("--topology", eval->topology, "layers a shard; of a GGUF")->type_name("T");
+    each->add_option("--head", eval->head, "LM head kind")->type_name("KIND");
+    each->add_flag("--json", eval->json, "print one JSON object");
+  }
+  perplexity->add_option("--ctx", eval->window_tokens, "tokens of a window")
+      ->capture_default_str()
+      ->type_name("N");
+  perplexity->add_option("--chunks", eval->max_windows, "windows at most; 0: all")->type_name("N");
+  agreement->add_option("-n,--tokens", eval->max_tokens, "tokens at most; 0: the model's context")
+      ->capture_default_str()
+      ->type_name("N");
+  agreement->add_option("--reference", eval->reference, "the GGUF that a package was made from")
+      ->type_name("FILE");
+  agreement->callback([eval] { eval->agreement = true; });
+>>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
 }
 
 // The first line of what CLI11 says, as one line of ours.
@@ -153,13 +190,20 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   PackArguments pack;
   SynthArguments synth;
   InspectArguments inspect;
+  EvalArguments eval;
   CLI::App* run_app = app.add_subcommand("run", "generate text from a GGUF or a package");
   CLI::App* pack_app = app.add_subcommand("pack", "make a package from a GGUF");
   CLI::App* synth_app =
       app.add_subcommand("synth", "write a GGUF of a real shape with synthetic weights");
   CLI::App* inspect_app = app.add_subcommand("inspect", "show what is in a GGUF or a package");
+<<<<<<< HEAD
   BenchArguments bench;
   AddBench(app.add_subcommand("bench", "measure against what the memory can deliver"), &bench);
+=======
+  CLI::App* eval_app =
+      app.add_subcommand("eval", "perplexity of a text, or agreement with the reference");
+  AddEval(eval_app, &eval);
+>>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
   AddRun(run_app, &run);
   AddPack(pack_app, &pack);
   AddSynth(synth_app, &synth);
@@ -184,6 +228,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (run_app->parsed()) outcome.arguments = std::move(run);
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
+  if (eval_app->parsed()) outcome.arguments = std::move(eval);
   if (inspect_app->parsed()) outcome.arguments = std::move(inspect);
   if (app.got_subcommand("bench")) outcome.arguments = std::move(bench);
   return outcome;

@@ -57,6 +57,7 @@ struct InspectArguments {
   bool graph = false;
 };
 
+<<<<<<< HEAD
 struct BenchArguments {
   std::string what;
   std::string model;
@@ -68,6 +69,24 @@ struct BenchArguments {
 
 using Arguments =
     std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments>;
+=======
+struct EvalArguments {
+  bool agreement = false;  // else perplexity
+  std::string model;
+  std::string text_file;
+  std::string reference;  // agreement: the GGUF, when the model is a package
+  int64_t window_tokens = 512;
+  int64_t max_windows = 0;
+  int64_t max_tokens = 1000;
+  bool json = false;
+  int threads = 0;
+  std::string topology = "6";
+  std::string head;
+};
+
+using Arguments =
+    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, EvalArguments>;
+>>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

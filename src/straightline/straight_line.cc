@@ -137,6 +137,10 @@ Result<std::vector<double>> StraightLine::HiddenStates(std::span<const int32_t> 
   return RmsNorm(x, weights_.output_norm, config_.norm_epsilon);
 }
 
+std::vector<double> StraightLine::Head(const std::vector<double>& hidden) const {
+  return MatMul(weights_.output, hidden);
+}
+
 Result<void> StraightLine::Forward(std::span<const int32_t> ids, int64_t first_position,
                                    const OnPosition& on_position) const {
   HW_TRY(const Vector hidden, HiddenStates(ids));
@@ -144,7 +148,7 @@ Result<void> StraightLine::Forward(std::span<const int32_t> ids, int64_t first_p
   for (int64_t begin = first_position; begin < num_tokens; begin += kHeadTokens) {
     const int64_t end = std::min(begin + kHeadTokens, num_tokens);
     const Vector some(hidden.begin() + begin * config_.dim, hidden.begin() + end * config_.dim);
-    const Vector logits = MatMul(weights_.output, some);
+    const Vector logits = Head(some);
     for (int64_t t = begin; t < end; ++t) {
       on_position(t, std::span(logits).subspan(Index((t - begin) * config_.vocab_size),
                                                Index(config_.vocab_size)));

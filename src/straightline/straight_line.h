@@ -31,6 +31,9 @@ class StraightLine {
   // kInvalidInput (an id outside the vocabulary).
   Result<std::vector<double>> HiddenStates(std::span<const int32_t> ids) const;
 
+  // The logits [n, V] of n rows of hidden states [n, D].
+  std::vector<double> Head(const std::vector<double>& hidden) const;
+
   // on_position(position, logits [V]) for each of [first_position, T), ascending. The logits are
   // valid during the call. Errors: as HiddenStates.
   using OnPosition = std::function<void(int64_t position, std::span<const double> logits)>;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "tensor/codec.h"
 
@@ -107,6 +109,9 @@ Result<Weights> FindWeights(const gguf::GgufFile& file, const Config& config) {
 }
 
 Vector MatMul(const Matrix& w, const Vector& x) {
+  // Four tokens at a time: a sum waits 4 cycles for its last addition, four sums fill the gap. Each
+  // token's own sum stays in channel order.
+  constexpr size_t kTokens = 4;
   const auto columns = static_cast<size_t>(w.Columns());
   const auto rows = static_cast<size_t>(w.num_rows);
   const size_t num_tokens = x.size() / columns;
@@ -114,10 +119,15 @@ Vector MatMul(const Matrix& w, const Vector& x) {
   Vector row(columns);
   for (size_t r = 0; r < rows; ++r) {
     w.ReadRow(static_cast<int64_t>(r), row.data());
-    for (size_t t = 0; t < num_tokens; ++t) {
-      double sum = 0;
-      for (size_t c = 0; c < columns; ++c) sum += row[c] * x[t * columns + c];
-      y[t * rows + r] = sum;
+    for (size_t begin = 0; begin < num_tokens; begin += kTokens) {
+      const size_t n = std::min(kTokens, num_tokens - begin);
+      std::array<const double*, kTokens> token{};  // a missing token repeats the last one
+      for (size_t i = 0; i < kTokens; ++i) token[i] = &x[(begin + std::min(i, n - 1)) * columns];
+      std::array<double, kTokens> sum{};
+      for (size_t c = 0; c < columns; ++c) {
+        for (size_t i = 0; i < kTokens; ++i) sum[i] += row[c] * token[i][c];
+      }
+      for (size_t i = 0; i < n; ++i) y[(begin + i) * rows + r] = sum[i];
     }
   }
   return y;

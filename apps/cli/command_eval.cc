@@ -1,0 +1,125 @@
+// headway eval: perplexity of a text, or agreement with the straight-line reference.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "api/opened_model.h"
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "commands.h"
+#include "eval/text_evaluation.h"
+#include "gguf/gguf_file.h"
+
+namespace headway::cli {
+namespace {
+
+constexpr uint64_t kMaxTextBytes = uint64_t{64} << 20;
+constexpr size_t kMismatchesShown = 10;
+
+Result<std::unique_ptr<OpenedModel>> Open(const EvalArguments& arguments) {
+  const char* const forced = std::getenv("HEADWAY_CPU");
+  const EngineOptions options{.threads = arguments.threads,
+                              .instruction_set = forced == nullptr ? "" : forced,
+                              .topology = arguments.topology,
+                              .head = arguments.head,
+                              .cache_directory = "",
+                              .verify_contents = false,
+                              .show_progress = true};
+  return OpenModel(arguments.model, options);
+}
+
+void PrintPerplexity(const eval::PerplexityReport& report, bool json) {
+  const std::string text =
+      json ? fmt::format(
+                 "{{\"perplexity\": {:.6f}, \"standard_error\": {:.6f}, \"windows\": {}, "
+                 "\"scored_tokens\": {}, \"text_tokens\": {}}}\n",
+                 report.perplexity, report.standard_error, report.windows, report.scored_tokens,
+                 report.text_tokens)
+           : fmt::format("perplexity {:.4f} +/- {:.4f}   {} windows, {} of {} tokens scored\n",
+                         report.perplexity, report.standard_error, report.windows,
+                         report.scored_tokens, report.text_tokens);
+  std::fputs(text.c_str(), stdout);
+}
+
+Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::string& text) {
+  HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
+  std::unique_ptr<Progress> progress;
+  eval::PerplexityOptions options{.window_tokens = arguments.window_tokens,
+                                  .max_windows = arguments.max_windows};
+  options.progress = [&](int64_t window, int64_t num_windows, double perplexity) {
+    if (progress == nullptr) {
+      progress = std::make_unique<Progress>("scoring", static_cast<uint64_t>(num_windows), true);
+    }
+    progress->Update(static_cast<uint64_t>(window), fmt::format("perplexity {:.3f}", perplexity));
+  };
+  HW_TRY(const eval::PerplexityReport report,
+         eval::PerplexityOfText(*model, text, std::move(options)));
+  progress.reset();
+  PrintPerplexity(report, arguments.json);
+  return {};
+}
+
+std::string AgreementJson(const eval::AgreementReport& report) {
+  return fmt::format(
+      "{{\"positions\": {}, \"top1_agreement\": {:.6f}, \"mismatches\": {}, "
+      "\"unexplained_mismatches\": {}, \"largest_logit_error\": {:.6g}, \"rms_logit_error\": "
+      "{:.6g}, "
+      "\"mean_kl\": {:.6g}, \"largest_kl\": {:.6g}, \"perplexity\": {:.6f}, "
+      "\"perplexity_of_reference\": {:.6f}}}\n",
+      report.positions, report.TopOneAgreement(), report.mismatches.size(),
+      report.UnexplainedMismatches(), report.largest_logit_error, report.rms_logit_error,
+      report.mean_kl, report.largest_kl, report.perplexity, report.perplexity_of_reference);
+}
+
+std::string AgreementTable(const eval::AgreementReport& report) {
+  std::string text = fmt::format(
+      "positions               {}\n"
+      "same first choice       {:.3f} %\n"
+      "logit error             {:.5f} RMS, {:.5f} at most\n"
+      "KL(reference || model)  {:.3g} nats a token, {:.3g} at most\n"
+      "perplexity              {:.4f}, of the reference {:.4f}\n"
+      "different choices       {}, {} of them beyond the logit error\n",
+      report.positions, 100 * report.TopOneAgreement(), report.rms_logit_error,
+      report.largest_logit_error, report.mean_kl, report.largest_kl, report.perplexity,
+      report.perplexity_of_reference, report.mismatches.size(), report.UnexplainedMismatches());
+  for (size_t i = 0; i < std::min(kMismatchesShown, report.mismatches.size()); ++i) {
+    const eval::Mismatch& m = report.mismatches[i];
+    text += fmt::format("  position {}: {} instead of {}, which leads by {:.5f}\n", m.position,
+                        m.token, m.reference_token, m.reference_gap);
+  }
+  return text;
+}
+
+Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string& text) {
+  const std::string reference = arguments.reference.empty() ? arguments.model : arguments.reference;
+  std::error_code error;
+  if (std::filesystem::is_directory(reference, error)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--reference: expected the GGUF that the package {} was made from, "
+                            "found none",
+                            arguments.model));
+  }
+  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(reference));
+  HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
+  const Progress progress("computing the reference", 1, true);
+  HW_TRY(const eval::AgreementReport report,
+         eval::AgreementOnText(*model, file, text, arguments.max_tokens));
+  std::fputs((arguments.json ? AgreementJson(report) : AgreementTable(report)).c_str(), stdout);
+  return {};
+}
+
+}  // namespace
+
+Result<void> Evaluate(const EvalArguments& arguments) {
+  HW_TRY(const std::string text, ReadTextFile(arguments.text_file, kMaxTextBytes));
+  return arguments.agreement ? EvaluateAgreement(arguments, text)
+                             : EvaluatePerplexity(arguments, text);
+}
+
+}  // namespace headway::cli
