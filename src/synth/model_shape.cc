@@ -7,7 +7,7 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 4> kShapes = {{
+constexpr std::array<ModelShape, 5> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
@@ -57,6 +57,23 @@ constexpr std::array<ModelShape, 4> kShapes = {{
      .context_length = 512,
      .original_context_length = 64,
      .rope_attention_factor = 1.2247449F,
+     .sliding_window = 0},
+    // Deeper and with a wider vocabulary: 7 layers for topologies, 65 granules for head shards.
+    {.name = "test-phi",
+     .architecture = "phi3",
+     .pre_tokenizer = "gpt-4o",
+     .num_layers = 7,
+     .hidden_size = 256,
+     .intermediate_size = 256,
+     .num_heads = 8,
+     .num_kv_heads = 2,
+     .head_dim = 32,
+     .rotary_dim = 24,
+     .vocab_size = 1032,
+     .tied_embedding = true,
+     .context_length = 256,
+     .original_context_length = 64,
+     .rope_attention_factor = 1.1547005F,
      .sliding_window = 0},
     {.name = "tiny-llama",
      .architecture = "llama",

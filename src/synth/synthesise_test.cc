@@ -147,7 +147,7 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
   };
   EXPECT_EQ(message({.shape = "phi5"}),
             "synth: unknown shape 'phi5' (expected one of: phi4-mini small-head-heavy tiny-phi "
-            "tiny-llama)");
+            "test-phi tiny-llama)");
   EXPECT_EQ(message({.shape = "tiny-phi", .type = "q3_k"}),
             "synth: unknown type 'q3_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
             "q4_k_m q5_k_m q6_k)");
