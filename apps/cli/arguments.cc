@@ -123,7 +123,6 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
                 "every matrix in the named type, instead of llama.cpp's mix");
 }
 
-<<<<<<< HEAD
 void AddBench(CLI::App* app, BenchArguments* bench) {
   app->footer(
       "Examples:\n  headway bench memory\n  headway bench chain model.gguf --threads 2 --tokens "
@@ -146,7 +145,8 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   app->add_option("--rounds", bench->rounds, "rounds, in turns")
       ->capture_default_str()
       ->type_name("N");
-=======
+}
+
 void AddEval(CLI::App* app, EvalArguments* eval) {
   app->footer(kEvalExamples);
   app->require_subcommand(1);
@@ -172,7 +172,6 @@ void AddEval(CLI::App* app, EvalArguments* eval) {
   agreement->add_option("--reference", eval->reference, "the GGUF that a package was made from")
       ->type_name("FILE");
   agreement->callback([eval] { eval->agreement = true; });
->>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
 }
 
 // The first line of what CLI11 says, as one line of ours.
@@ -196,14 +195,11 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   CLI::App* synth_app =
       app.add_subcommand("synth", "write a GGUF of a real shape with synthetic weights");
   CLI::App* inspect_app = app.add_subcommand("inspect", "show what is in a GGUF or a package");
-<<<<<<< HEAD
   BenchArguments bench;
   AddBench(app.add_subcommand("bench", "measure against what the memory can deliver"), &bench);
-=======
   CLI::App* eval_app =
       app.add_subcommand("eval", "perplexity of a text, or agreement with the reference");
   AddEval(eval_app, &eval);
->>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
   AddRun(run_app, &run);
   AddPack(pack_app, &pack);
   AddSynth(synth_app, &synth);

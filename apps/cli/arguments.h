@@ -57,7 +57,6 @@ struct InspectArguments {
   bool graph = false;
 };
 
-<<<<<<< HEAD
 struct BenchArguments {
   std::string what;
   std::string model;
@@ -67,9 +66,6 @@ struct BenchArguments {
   int rounds = 5;
 };
 
-using Arguments =
-    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments>;
-=======
 struct EvalArguments {
   bool agreement = false;  // else perplexity
   std::string model;
@@ -84,9 +80,8 @@ struct EvalArguments {
   std::string head;
 };
 
-using Arguments =
-    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, EvalArguments>;
->>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
+using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
+                               BenchArguments, EvalArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

@@ -12,10 +12,7 @@ Result<void> Run(const RunArguments& arguments);
 Result<void> Pack(const PackArguments& arguments);
 Result<void> Synth(const SynthArguments& arguments);
 Result<void> Inspect(const InspectArguments& arguments);
-<<<<<<< HEAD
 Result<void> Bench(const BenchArguments& arguments);
-=======
 Result<void> Evaluate(const EvalArguments& arguments);
->>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
 
 }  // namespace headway::cli

@@ -41,13 +41,11 @@ struct Dispatch {
   headway::Result<void> operator()(const headway::cli::InspectArguments& a) const {
     return headway::cli::Inspect(a);
   }
-<<<<<<< HEAD
   headway::Result<void> operator()(const headway::cli::BenchArguments& a) const {
     return headway::cli::Bench(a);
-=======
+  }
   headway::Result<void> operator()(const headway::cli::EvalArguments& a) const {
     return headway::cli::Evaluate(a);
->>>>>>> 6b23c67 (eval: perplexity as llama-perplexity computes it, agreement with the straight-line reference)
   }
 };
 
