@@ -138,7 +138,7 @@ class Block(nn.Module):
 
 
 class HeadLoss(torch.autograd.Function):
-    """Mean cross-entropy of the tied head, with its gradients made in the forward pass, chunk by chunk.
+    """Mean cross-entropy of the tied head, with its gradients (if wanted) made in the forward pass, chunk by chunk.
 
     hidden: [N, D] f32; weight: [V, D] f32; targets: [N], -1 = no target. Never holds [N, V] at once.
     """
@@ -146,7 +146,7 @@ class HeadLoss(torch.autograd.Function):
     CHUNK = 1024
 
     @staticmethod
-    def forward(ctx, hidden, weight, targets, dtype):
+    def forward(ctx, hidden, weight, targets, dtype, with_gradients):
         low_weight = weight.to(dtype)
         count = (targets >= 0).sum().clamp(min=1)
         loss = torch.zeros((), device=hidden.device)
@@ -159,6 +159,8 @@ class HeadLoss(torch.autograd.Function):
             valid = (t >= 0).float()
             index = t.clamp(min=0)[:, None]
             loss -= (log_probs.gather(1, index)[:, 0] * valid).sum()
+            if not with_gradients:
+                continue
             slope = log_probs.exp_()
             slope.scatter_add_(1, index, -torch.ones_like(index, dtype=slope.dtype))
             slope = slope.mul_((valid / count)[:, None]).to(dtype)
@@ -170,7 +172,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grad, grad_weight * grad, None, None
+        return grad_hidden * grad, grad_weight * grad, None, None, None
 
 
 class Model(nn.Module):
@@ -210,4 +212,5 @@ class Model(nn.Module):
     def loss(self, ids, targets, dtype=torch.float32):
         """Mean cross-entropy in nats. ids, targets: [B, T]; a target of -1 does not count."""
         hidden = self.hidden(ids, dtype)
-        return HeadLoss.apply(hidden.reshape(-1, self.config.d_model), self.embedding, targets.reshape(-1), dtype)
+        flat = hidden.reshape(-1, self.config.d_model)
+        return HeadLoss.apply(flat, self.embedding, targets.reshape(-1), dtype, torch.is_grad_enabled())

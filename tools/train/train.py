@@ -22,11 +22,11 @@ import corpus
 from model import Config, Model
 from muon import Adam, make_groups
 
-MATRIX_RATE, VECTOR_RATE = 0.02, 0.004
-WARM_UP_STEPS, FLAT_SHARE = 40, 0.3
+MATRIX_RATE, VECTOR_RATE = 0.015, 0.003
+WARM_UP_STEPS, FLAT_SHARE = 60, 0.3
 # (tokens a sequence, sequences a step, share of the steps); beyond 512 tokens the long rotary factors are in use.
-LENGTHS = [(256, 16, 0.86), (512, 8, 0.05), (768, 5, 0.09)]
-CHUNK_TOKENS = 1024
+LENGTHS = [(256, 8, 0.86), (512, 4, 0.05), (768, 3, 0.09)]
+CHUNK_TOKENS = 512
 
 
 class Packer:
@@ -72,7 +72,7 @@ def validation_batches(documents_by_part, tokenizer, num_tokens=512):
     """{part: (ids, targets)}; one document a row, padded with targets of -1."""
     batches = {}
     for part, documents in documents_by_part.items():
-        rows = [(tokenizer.encode(d) + [tokenizer.end_of_text])[: num_tokens + 1] for d in documents]
+        rows = sorted(((tokenizer.encode(d) + [tokenizer.end_of_text])[: num_tokens + 1] for d in documents), key=len)
         width = max(map(len, rows))
         ids = torch.full((len(rows), width), tokenizer.end_of_text)
         targets = torch.full((len(rows), width), -1)
@@ -84,7 +84,7 @@ def validation_batches(documents_by_part, tokenizer, num_tokens=512):
 
 
 @torch.no_grad()
-def validate(model, batches, dtype, rows=20):
+def validate(model, batches, dtype, rows=8):
     """{part: mean loss in nats a token}."""
     losses = {}
     for part, (ids, targets) in batches.items():
@@ -92,7 +92,8 @@ def validate(model, batches, dtype, rows=20):
         for start in range(0, ids.shape[0], rows):
             t = targets[start : start + rows]
             n = int((t >= 0).sum())
-            total += float(model.loss(ids[start : start + rows], t, dtype)) * n
+            width = int((t >= 0).sum(dim=1).max())
+            total += float(model.loss(ids[start : start + rows, :width], t[:, :width].contiguous(), dtype)) * n
             count += n
         losses[part] = total / count
     return losses
@@ -274,7 +275,7 @@ def run(args):
     tokenizer = bpe.Tokenizer.load(os.path.join(args.folder, "tokenizer.json"))
     config = Config(vocab_size=tokenizer.vocab_size)
     trainer = Trainer(args, config, tokenizer, load_documents(args.folder))
-    batches = validation_batches(corpus.validation_documents(args.seed), tokenizer)
+    batches = validation_batches(corpus.validation_documents(args.seed, count=24), tokenizer)
     checkpoint = os.path.join(args.folder, "checkpoint.pt")
     if os.path.exists(checkpoint):
         trainer.load(checkpoint)
