@@ -1,0 +1,139 @@
+// The whole runtime (graph, partition, package, kernels, session) against the straight-line
+// computation in double precision, teacher-forced on a text. The two share the GGUF reader and the
+// row decoder, nothing else.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "api/opened_model.h"
+#include "base/file_writer.h"
+#include "eval/text_evaluation.h"
+#include "gguf/gguf_file.h"
+#include "synth/synthesise.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSource = HEADWAY_SOURCE_DIR;
+
+// A directory of this process that disappears with it.
+class Scratch {
+ public:
+  Scratch() : path_(fs::temp_directory_path() / ("headway-agreement-" + std::to_string(getpid()))) {
+    fs::create_directories(path_);
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const fs::path& Path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::string HeldOutText() {
+  const auto text = ReadTextFile((kSource / "tests/agreement/held_out.txt").string(), 1 << 20);
+  EXPECT_TRUE(text.has_value());
+  return text.value_or("");
+}
+
+std::unique_ptr<OpenedModel> Open(const fs::path& path, const Scratch& scratch,
+                                  const std::string& topology) {
+  EngineOptions options;
+  options.threads = 2;
+  options.topology = topology;
+  options.cache_directory = (scratch.Path() / "cache").string();
+  auto model = OpenModel(path.string(), options);
+  EXPECT_TRUE(model.has_value()) << model.error().message;
+  return model ? std::move(*model) : nullptr;
+}
+
+eval::AgreementReport Agreement(const fs::path& path, int64_t num_tokens,
+                                const std::string& topology) {
+  const Scratch scratch;
+  const auto file = gguf::GgufFile::Open(path.string());
+  EXPECT_TRUE(file.has_value()) << file.error().message;
+  const std::unique_ptr<OpenedModel> model = Open(path, scratch, topology);
+  if (!file || model == nullptr) return {};
+  const auto report = eval::AgreementOnText(*model, *file, HeldOutText(), num_tokens);
+  EXPECT_TRUE(report.has_value()) << report.error().message;
+  return report.value_or(eval::AgreementReport{});
+}
+
+void Print(const eval::AgreementReport& r) {
+  std::printf(
+      "    %lld positions, top-1 %.3f %%, logit error %.4g RMS and %.4g at most, KL %.3g mean and "
+      "%.3g at most, perplexity %.4f (reference %.4f)\n",
+      static_cast<long long>(r.positions), 100 * r.TopOneAgreement(), r.rms_logit_error,
+      r.largest_logit_error, r.mean_kl, r.largest_kl, r.perplexity, r.perplexity_of_reference);
+}
+
+struct SyntheticCase {
+  std::string shape;
+  std::string type;
+};
+
+class SyntheticModel : public testing::TestWithParam<SyntheticCase> {};
+
+// Random weights give flat distributions, where the first choice says little: what counts is the
+// divergence. Activations are rounded to 8 bits at each of about 30 products in a row, relative
+// error 1/254/sqrt(3) per value each time, which leaves about 1 % of the logits' spread; a wrong
+// head, factor or sign gives a divergence above 0.1.
+TEST_P(SyntheticModel, LogitsFollowTheStraightLine) {
+  const Scratch scratch;
+  const fs::path path = scratch.Path() / "model.gguf";
+  const synth::SynthSpec spec{.shape = GetParam().shape, .type = GetParam().type, .seed = 5};
+  const auto made = synth::Synthesise(spec, path.string(), {});
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  const eval::AgreementReport report = Agreement(path, 120, "1");
+  Print(report);
+  EXPECT_GT(report.positions, 100);
+  EXPECT_EQ(report.UnexplainedMismatches(), 0);
+  EXPECT_LT(report.mean_kl, 2e-3);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, SyntheticModel,
+    testing::Values(SyntheticCase{"tiny-phi", "f32"}, SyntheticCase{"tiny-phi", "q8_0"},
+                    SyntheticCase{"tiny-phi", "q4_0"}, SyntheticCase{"tiny-phi", "q4_k_m"},
+                    SyntheticCase{"tiny-llama", "f16"}, SyntheticCase{"tiny-llama", "q8_0"},
+                    SyntheticCase{"tiny-llama", "q5_1"}),
+    [](const auto& test) {
+      std::string name = test.param.shape + "_" + test.param.type;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+class ModelInTheBox : public testing::TestWithParam<int64_t> {};
+
+// 200 tokens use the short rotary factors, 1,000 are beyond the original context of 512 and use the
+// long ones.
+TEST_P(ModelInTheBox, FirstChoicesAgreeWithTheStraightLine) {
+  const fs::path path = kSource / "models/story-12m.gguf";
+  if (!fs::exists(path)) GTEST_SKIP() << "models/story-12m.gguf is not there";
+  const eval::AgreementReport report = Agreement(path, GetParam(), "6");
+  Print(report);
+  EXPECT_EQ(report.positions, GetParam());
+  EXPECT_GE(report.TopOneAgreement(), 0.99);
+  EXPECT_EQ(report.UnexplainedMismatches(), 0);
+  EXPECT_LT(report.mean_kl, 1e-3);
+  EXPECT_NEAR(report.perplexity, report.perplexity_of_reference,
+              0.002 * report.perplexity_of_reference);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tokens, ModelInTheBox, testing::Values(200));
+INSTANTIATE_TEST_SUITE_P(SlowTokens, ModelInTheBox, testing::Values(1000));
+
+}  // namespace
+}  // namespace headway
