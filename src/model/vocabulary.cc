@@ -25,7 +25,7 @@ Result<std::optional<int32_t>> ReadId(const gguf::GgufFile& file, std::string_vi
   const std::optional<int64_t> id =
       gguf::IsInteger(value->type) ? value->IntegerAt(0) : std::nullopt;
   constexpr int64_t kNone = std::numeric_limits<uint32_t>::max();
-  if (id == -1 || id == kNone) return std::optional<int32_t>();
+  if (id.value_or(0) == -1 || id.value_or(0) == kNone) return std::optional<int32_t>();
   if (!id || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("gguf: {}: key '{}': expected a token id, found {} {}", file.Path(),

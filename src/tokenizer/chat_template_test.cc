@@ -28,14 +28,14 @@ constexpr const char* kChatMl =
     "+ '<|im_end|>' + "
     "'\\n'}}{% endfor %}";
 
-const std::vector<ChatMessage> kConversation = {{"system", " Be brief.\n"}, {"user", "Hi"}};
+std::vector<ChatMessage> Conversation() { return {{"system", " Be brief.\n"}, {"user", "Hi"}}; }
 
 std::string Render(const char* chat_template, bool add_generation_prompt = true) {
   Vocabulary vocabulary;
   vocabulary.chat_template = chat_template;
   vocabulary.tokens = {"<|endoftext|>"};
   vocabulary.eos_id = 0;
-  const auto text = RenderChat(vocabulary, kConversation, add_generation_prompt);
+  const auto text = RenderChat(vocabulary, Conversation(), add_generation_prompt);
   return text ? *text : "error: " + text.error().message;
 }
 
@@ -147,7 +147,7 @@ TEST_P(EncodeChatTest, Bos_OnceWhereAskedFor) {
   vocabulary.add_bos = true;
   const auto tokenizer = Tokenizer::Create(vocabulary);
   ASSERT_TRUE(tokenizer.has_value());
-  const auto ids = tokenizer->EncodeChat(kConversation, true);
+  const auto ids = tokenizer->EncodeChat(Conversation(), true);
   ASSERT_TRUE(ids.has_value());
   EXPECT_EQ(ids->front(), 265);
   EXPECT_EQ(std::count(ids->begin(), ids->end(), 265), 1);
@@ -158,7 +158,7 @@ TEST_P(EncodeChatTest, MarkersMissingFromTheVocabulary_AreAnError) {
   vocabulary.chat_template = GetParam();
   const auto tokenizer = Tokenizer::Create(vocabulary);
   ASSERT_TRUE(tokenizer.has_value());
-  const auto ids = tokenizer->EncodeChat(kConversation, true);
+  const auto ids = tokenizer->EncodeChat(Conversation(), true);
   ASSERT_FALSE(ids.has_value());
   EXPECT_NE(ids.error().message.find("expected the special token '<|"), std::string::npos)
       << ids.error().message;

@@ -34,6 +34,9 @@ TEST(PretokenizerTest, Gpt4o_WordsSplitWhereCaseRisesAndKeepContractions) {
   EXPECT_EQ(Split("gpt-4o", "12345 6"), (Pieces{"123", "45", " ", "6"}));
   EXPECT_EQ(Split("gpt-4o", "a/b://\n/"), (Pieces{"a", "/b", "://\n/"}));
   EXPECT_EQ(Split("gpt-4o", "e\u0301a नमस्ते"), (Pieces{"e\u0301a", " नमस्ते"}));
+  // A combining mark counts as upper and lower case: it continues capitals, and can be a word's
+  // lower-case end.
+  EXPECT_EQ(Split("gpt-4o", "A\u0301Bc A\u0301B"), (Pieces{"A\u0301Bc", " A\u0301", "B"}));
 }
 
 TEST(PretokenizerTest, Gpt4o_WhiteSpace_LastOneGoesToTheWord) {

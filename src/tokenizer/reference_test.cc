@@ -21,7 +21,7 @@ struct ReferenceKind {
   Vocabulary (*make)(const Reference& reference);
 };
 
-const ReferenceKind kKinds[] = {
+constexpr ReferenceKind kKinds[] = {
     {"o200k_base", 8000, Phi4MiniVocabulary},
     // OpenAI's GPT-4 vocabulary, whose pre-tokenizer is Llama 3's.
     {"cl100k_base", 8000,

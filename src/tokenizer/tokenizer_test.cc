@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -196,12 +197,12 @@ TEST(TokenizerTest, SentencePiece_SpecialsInText_NeedAsking) {
 // busy machines.
 TEST(TokenizerTest, Encode_MegabyteWithoutSpaces_IsNotQuadratic) {
   std::vector<std::string> merges;
-  for (std::string a = "a"; a.size() <= 32; a += a) merges.push_back(a + " " + a);
+  for (std::string a = "a"; a.size() <= 32; a += a) merges.push_back(fmt::format("{0} {0}", a));
   std::mt19937 random(1);
   for (int i = 0; i < 200; ++i) {
-    const std::string left(1, static_cast<char>('a' + random() % 26));
-    const std::string right(1, static_cast<char>('a' + random() % 26));
-    const std::string merge = left + " " + right;
+    const auto left = static_cast<char>('a' + random() % 26);
+    const auto right = static_cast<char>('a' + random() % 26);
+    const std::string merge = {left, ' ', right};
     if (std::find(merges.begin(), merges.end(), merge) == merges.end()) merges.push_back(merge);
   }
   const Tokenizer tokenizer = Make(ByteLevelVocabulary("gpt-4o", merges));

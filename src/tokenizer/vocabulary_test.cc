@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <limits>
 #include <random>
 
@@ -16,11 +15,11 @@ namespace {
 
 struct BadCase {
   const char* name;
-  std::function<void(Vocabulary*)> damage;  // of a good byte-level vocabulary: 256 bytes and "ab"
+  void (*damage)(Vocabulary*);  // of a good byte-level vocabulary: 256 bytes and "ab"
   const char* message;
 };
 
-const BadCase kBadCases[] = {
+constexpr BadCase kBadCases[] = {
     {"Model", [](Vocabulary* v) { v->model = "bert"; },
      "tokenizer: model: expected 'gpt2' (byte-level BPE) or 'llama' (SentencePiece), found 'bert'"},
     {"Pre", [](Vocabulary* v) { v->pre = ""; },
