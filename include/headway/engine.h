@@ -22,12 +22,18 @@
 
 namespace headway {
 
+// How weights come into memory: kMap reads the package in place (opens at once), kCopy reads it
+// into huge pages (decodes faster where TLB misses are dear, as on virtual machines), kAuto copies
+// large models when memory is plentiful.
+enum class LoadWeights { kAuto, kMap, kCopy };
+
 struct EngineOptions {
-  int threads = 0;               // 0: the processors this process may run on
-  std::string instruction_set;   // "": the best; "reference", "avx2", "avx512": exactly that one
-  std::string topology = "6";    // of a GGUF that is packed on the way; a package has its own
-  std::string head;              // "full:4"; empty: the package's first, or full:4
-  std::string cache_directory;   // where packages made from GGUFs live; empty: ~/.cache/headway
+  int threads = 0;              // 0: the processors this process may run on
+  std::string instruction_set;  // "": the best; "reference", "avx2", "avx512": exactly that one
+  std::string topology = "6";   // of a GGUF that is packed on the way; a package has its own
+  std::string head;             // "full:4"; empty: the package's first, or full:4
+  std::string cache_directory;  // where packages made from GGUFs live; empty: ~/.cache/headway
+  LoadWeights load = LoadWeights::kAuto;
   bool verify_contents = false;  // read every file of the package and compare digests
   bool show_progress = false;    // on stderr
 };

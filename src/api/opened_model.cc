@@ -46,6 +46,18 @@ ModelSummary Summarise(const OpenedModel& model) {
   return summary;
 }
 
+cpu::LoadMode LoadModeOf(const EngineOptions& options) {
+  switch (options.load) {
+    case LoadWeights::kAuto:
+      return cpu::LoadMode::kAuto;
+    case LoadWeights::kMap:
+      return cpu::LoadMode::kMap;
+    case LoadWeights::kCopy:
+      return cpu::LoadMode::kCopy;
+  }
+  return cpu::LoadMode::kAuto;
+}
+
 Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& directory,
                                                             const Manifest& manifest) {
   const std::string path = (fs::path(directory) / manifest.tokenizer.path).string();
@@ -82,7 +94,8 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   }
   model->pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
-  model->backend = cpu::MakeCpuBackend(model->kernels.get(), model->pool.get());
+  model->backend =
+      cpu::MakeCpuBackend(model->kernels.get(), model->pool.get(), LoadModeOf(options));
   HW_TRY(model->pipeline,
          Pipeline::Open(directory, model->backend.get(), options.head, options.verify_contents));
   HW_TRY(model->tokenizer, OpenTokenizer(directory, model->pipeline->manifest()));

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -17,12 +18,17 @@ constexpr size_t kHugePageBytes = size_t{2} << 20;
 AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
   if (size_bytes == 0) return;
   if (size_bytes >= kHugePageBytes) {
-    // Anonymous pages are zero and cost nothing until touched.
-    void* memory =
-        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    HW_CHECK(memory != MAP_FAILED, "out of memory");
-    ::madvise(memory, size_bytes, MADV_HUGEPAGE);
-    data_ = static_cast<std::byte*>(memory);
+    // Anonymous pages are zero and cost nothing until touched. The kernel backs only whole aligned
+    // 2 MiB pieces with huge pages, so the start is rounded up inside a mapping that is one such
+    // piece longer.
+    mapped_bytes_ = size_bytes + kHugePageBytes;
+    mapping_ = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    HW_CHECK(mapping_ != MAP_FAILED, "out of memory");
+    const auto address = reinterpret_cast<uintptr_t>(mapping_);
+    const uintptr_t aligned = (address + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    data_ = static_cast<std::byte*>(mapping_) + (aligned - address);
+    ::madvise(data_, size_bytes, MADV_HUGEPAGE);
     return;
   }
   const size_t rounded = (size_bytes + 63) / 64 * 64;
@@ -32,8 +38,8 @@ AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
 }
 
 AlignedBuffer::~AlignedBuffer() {
-  if (size_bytes_ >= kHugePageBytes) {
-    ::munmap(data_, size_bytes_);
+  if (mapping_ != nullptr) {
+    ::munmap(mapping_, mapped_bytes_);
   } else {
     std::free(data_);
   }

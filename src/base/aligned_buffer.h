@@ -19,6 +19,8 @@ class AlignedBuffer {
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_bytes_, other.size_bytes_);
+    std::swap(mapping_, other.mapping_);
+    std::swap(mapped_bytes_, other.mapped_bytes_);
     return *this;
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
@@ -42,6 +44,8 @@ class AlignedBuffer {
  private:
   std::byte* data_ = nullptr;
   size_t size_bytes_ = 0;
+  void* mapping_ = nullptr;  // what data_ lies in, from 2 MiB on
+  size_t mapped_bytes_ = 0;
 };
 
 }  // namespace headway

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "backend/cpu/executable.h"
@@ -11,10 +13,30 @@
 namespace headway::cpu {
 namespace {
 
+constexpr uint64_t kSmallShardBytes = uint64_t{32}
+                                      << 20;  // fits the second-level TLB's reach or nearly so
+
+// Memory that the kernel could hand out without swapping; 0 when it does not say.
+uint64_t AvailableBytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  uint64_t kilobytes = 0;
+  std::string unit;
+  while (file >> key >> kilobytes >> unit) {
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  }
+  return 0;
+}
+
+bool WantsCopy(LoadMode mode, uint64_t weight_bytes) {
+  if (mode != LoadMode::kAuto) return mode == LoadMode::kCopy;
+  return weight_bytes >= kSmallShardBytes && AvailableBytes() / 2 >= weight_bytes;
+}
+
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool)
-      : kernels_(kernels), pool_(pool) {}
+  CpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool, LoadMode mode)
+      : kernels_(kernels), pool_(pool), mode_(mode) {}
 
   std::string_view Device() const override { return "cpu"; }
 
@@ -26,19 +48,25 @@ class CpuBackend final : public Backend {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{}: expected a shard with a matrix, found none", path));
     }
-    file.mapping.AdviseStreaming();
+    if (WantsCopy(mode_, file.stored.total_bytes)) {
+      HW_TRY_VOID(file.CopyToHugePages(pool_));
+    } else {
+      file.mapping.AdviseStreaming();
+    }
     return std::make_unique<CpuExecutable>(std::move(file), *std::move(plan), kernels_, pool_);
   }
 
  private:
   const kernels::SelectedKernels* const kernels_;
   ThreadPool* const pool_;
+  const LoadMode mode_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeCpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool) {
-  return std::make_unique<CpuBackend>(kernels, pool);
+std::unique_ptr<Backend> MakeCpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool,
+                                        LoadMode mode) {
+  return std::make_unique<CpuBackend>(kernels, pool, mode);
 }
 
 }  // namespace headway::cpu

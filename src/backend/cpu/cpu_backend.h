@@ -3,6 +3,7 @@
 // The cpu device: loads shard files and runs them on a team of threads with the kernels of this
 // processor.
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -12,7 +13,16 @@
 
 namespace headway::cpu {
 
+// How weights come into memory.
+enum class LoadMode : uint8_t {
+  kAuto,  // kCopy for shards of 32 MiB and more when that much memory is free twice over, else kMap
+  kMap,   // read in place from the mapped file: opens at once, shares memory between processes
+  kCopy,  // into huge pages: opens at the disk's or page cache's speed, then reads at the memory's
+          // full speed
+};
+
 // `pool` and `kernels` must outlive the backend and everything it loads.
-std::unique_ptr<Backend> MakeCpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool);
+std::unique_ptr<Backend> MakeCpuBackend(const kernels::SelectedKernels* kernels, ThreadPool* pool,
+                                        LoadMode mode);
 
 }  // namespace headway::cpu

@@ -1,7 +1,11 @@
 #include "backend/cpu/shard_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +13,11 @@
 #include "kernels/tiles.h"
 
 namespace headway::cpu {
+namespace {
+
+constexpr int64_t kCopyBytes = int64_t{4} << 20;  // one read of one thread
+
+}  // namespace
 
 Result<StoredWeights> LayOut(const graph::Graph& graph) {
   std::vector<bool> in_linear(graph.weights.size(), false);
@@ -77,6 +86,40 @@ Result<ShardFile> ShardFile::Open(const std::string& path) {
   }
   file.data = bytes.data() + header.data_offset;
   return file;
+}
+
+Result<void> ShardFile::CopyToHugePages(ThreadPool* pool) {
+  const auto size = static_cast<int64_t>(stored.total_bytes);
+  const auto offset = static_cast<int64_t>(data - mapping.Bytes().data());
+  const int fd = ::open(mapping.Path().c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: cannot open: {}", mapping.Path(), std::strerror(errno)));
+  AlignedBuffer buffer(static_cast<size_t>(size));
+  ChunkQueue queue;
+  std::atomic<bool> failed{false};
+  pool->Run([&](int) {
+    int64_t begin = 0;
+    int64_t end = 0;
+    while (queue.Take(size, kCopyBytes, &begin, &end)) {
+      while (begin < end) {  // pread may return less than asked for
+        const ssize_t got =
+            ::pread(fd, buffer.data() + begin, static_cast<size_t>(end - begin), offset + begin);
+        if (got <= 0) {
+          failed.store(true);
+          return;
+        }
+        begin += got;
+      }
+    }
+  });
+  ::close(fd);
+  if (failed.load())
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot read the weights", mapping.Path()));
+  copy = std::move(buffer);
+  data = copy.data();
+  mapping = MappedFile();
+  return {};
 }
 
 }  // namespace headway::cpu
