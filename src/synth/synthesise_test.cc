@@ -167,8 +167,8 @@ TEST_F(SynthesiseTest, Margin_IsThatOfTheModelsOwnHiddenStates) {
     ASSERT_TRUE(file) << file.error().message;
     const auto model = straightline::StraightLine::Open(*file);
     ASSERT_TRUE(model) << model.error().message;
-    std::vector<int32_t> ids;
-    for (int32_t t = 0; t < 48; ++t) ids.push_back(t * 37 % 320);
+    std::vector<int32_t> ids(48);
+    for (size_t t = 0; t < ids.size(); ++t) ids[t] = static_cast<int32_t>(t * 37 % 320);
     const auto hidden = model->HiddenStates(ids);
     ASSERT_TRUE(hidden) << hidden.error().message;
     const auto head = file->GetTensor("output.weight");
