@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the references that the slow tokenizer tests read: make.sh [directory], by default build/tokenizer_reference.
-# Needs node (20 or later) and npm; fetches the pinned npm packages `tiktoken` and `llama-tokenizer-js`, independent
+# Needs node (18 or later) and npm; fetches the pinned npm packages `tiktoken` and `llama-tokenizer-js`, independent
 # implementations that carry their vocabularies. Does nothing when the directory is up to date.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
