@@ -48,6 +48,15 @@ constexpr const char* kEvalExamples =
     "does.\n"
     "agreement: next-token distributions against a separate computation in double precision.";
 
+void AddLoad(CLI::App* app, std::string* load) {
+  app->add_option("--load", *load,
+                  "weights: map (read in place), copy (into huge pages), auto (copy when large and "
+                  "memory is free)")
+      ->check(CLI::IsMember({"auto", "map", "copy"}))
+      ->capture_default_str()
+      ->type_name("HOW");
+}
+
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
   app->add_option("model", run->model, "a GGUF file or a package directory")
@@ -71,6 +80,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("--head", run->head, "LM head: full:N with N vocabulary shards")
       ->type_name("KIND");
   app->add_flag("--verify", run->verify, "compare every file of the package with its digest first");
+  AddLoad(app, &run->load);
   app->add_flag("--profile", run->profile, "print where the time went");
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");
   app->add_flag("--logprobs", run->logprobs, "natural log-probability of each token (in --json)");
@@ -145,6 +155,7 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   app->add_option("--rounds", bench->rounds, "rounds, in turns")
       ->capture_default_str()
       ->type_name("N");
+  AddLoad(app, &bench->load);
 }
 
 void AddEval(CLI::App* app, EvalArguments* eval) {

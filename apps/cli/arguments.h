@@ -26,6 +26,7 @@ struct RunArguments {
   bool profile = false;
   bool logprobs = false;
   bool verify = false;
+  std::string load = "auto";
   bool ignore_end = false;
   int threads = 0;
   std::string topology = "6";
@@ -64,6 +65,7 @@ struct BenchArguments {
   int64_t tokens = 32;
   int64_t context = 16;
   int rounds = 5;
+  std::string load = "auto";
 };
 
 struct EvalArguments {

@@ -7,6 +7,7 @@
 
 #include "bench_tables.h"
 #include "commands.h"
+#include "numbers.h"
 
 namespace headway::cli {
 
@@ -34,6 +35,7 @@ Result<void> Bench(const BenchArguments& arguments) {
                               .topology = "6",
                               .head = "",
                               .cache_directory = "",
+                              .load = ParseLoad(arguments.load),
                               .verify_contents = false,
                               .show_progress = true};
   HW_TRY(const auto model, OpenModel(arguments.model, options));

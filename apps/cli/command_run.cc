@@ -86,6 +86,7 @@ Result<void> Run(const RunArguments& arguments) {
                                      .topology = arguments.topology,
                                      .head = arguments.head,
                                      .cache_directory = "",
+                                     .load = ParseLoad(arguments.load),
                                      .verify_contents = arguments.verify,
                                      .show_progress = true};
   HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));

@@ -63,6 +63,11 @@ Result<std::vector<std::pair<int32_t, float>>> ParseLogitBias(std::string_view t
   return biases;
 }
 
+LoadWeights ParseLoad(std::string_view text) {
+  if (text == "map") return LoadWeights::kMap;
+  return text == "copy" ? LoadWeights::kCopy : LoadWeights::kAuto;
+}
+
 std::string FormatBytes(double bytes) {
   constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   size_t unit = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "headway/engine.h"
 #include "headway/result.h"
 
 namespace headway::cli {
@@ -18,6 +19,9 @@ Result<std::vector<int32_t>> ParseIds(std::string_view text, const std::string& 
 
 // "15:-2.5,7:-inf". Errors: kInvalidInput.
 Result<std::vector<std::pair<int32_t, float>>> ParseLogitBias(std::string_view text);
+
+// "auto", "map", "copy": checked by the argument parser.
+LoadWeights ParseLoad(std::string_view text);
 
 // "4.08 GB", "512 B": powers of 1000, as memory bandwidth is given.
 std::string FormatBytes(double bytes);
