@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -137,8 +138,8 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, const L
     RunLayers(cached_, num_tokens, counters);
     HW_TRY_VOID(CheckFinite(num_tokens));
     if (sink != nullptr) {
-      const std::span<float> logits =
-          head_.Project(last_hidden_, num_tokens, scratch_.data(), &uncounted_);
+      HW_TRY(const std::span<float> logits,
+             ProjectChecked(last_hidden_, num_tokens, cached_, &uncounted_));
       const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
       for (int64_t t = 0; t < num_tokens; ++t) {
         (*sink)(cached_ + t, logits.subspan(static_cast<size_t>(t) * vocab_size, vocab_size));
@@ -196,6 +197,23 @@ Result<void> Session::CheckFinite(int64_t num_tokens) const {
                           pipeline_->model().num_hidden_layers, cached_, cached_ + num_tokens));
 }
 
+// Logits [num_tokens, V] of positions from `first_position` on, all of them finite.
+Result<std::span<float>> Session::ProjectChecked(const float* hidden, int64_t num_tokens,
+                                                 int64_t first_position, Counters* counters) {
+  const std::span<float> logits = head_.Project(hidden, num_tokens, scratch_.data(), counters);
+  if (kernels_.all_finite(logits.data(), static_cast<int64_t>(logits.size()))) return logits;
+  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
+  const auto found =
+      static_cast<size_t>(std::find_if(logits.begin(), logits.end(),
+                                       [](float logit) { return !std::isfinite(logit); }) -
+                          logits.begin());
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
+                          "the weights of the head overflow in this model file",
+                          pipeline_->Head().kind, logits[found], found % vocab_size,
+                          first_position + static_cast<int64_t>(found / vocab_size)));
+}
+
 std::span<const float> Session::HiddenState() const {
   const auto D = static_cast<size_t>(pipeline_->model().hidden_size);
   return {last_hidden_ + static_cast<size_t>(last_hidden_tokens_ - 1) * D, D};
@@ -205,8 +223,8 @@ Result<std::span<const float>> Session::Logits() {
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), nullptr, &uncounted_));
-  const std::span<float> logits =
-      head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_);
+  HW_TRY(const std::span<float> logits,
+         ProjectChecked(HiddenState().data(), 1, cached_ - 1, &uncounted_));
   return std::span<const float>(logits);
 }
 
@@ -226,7 +244,8 @@ Result<sampling::Sampler::Choice> Session::Decode() {
   const uint64_t start = NowNs();
   HW_TRY_VOID(CatchUp("decode", length, nullptr, counters));
   const uint64_t head_start = NowNs();
-  const std::span<float> logits = head_.Project(HiddenState().data(), 1, scratch_.data(), counters);
+  HW_TRY(const std::span<float> logits,
+         ProjectChecked(HiddenState().data(), 1, length - 1, counters));
   const sampling::Sampler::Choice choice = head_.Select(
       logits, &sampler_, static_cast<uint64_t>(length), tokens_, options_.want_logprobs, counters);
   const uint64_t end = NowNs();
@@ -234,7 +253,9 @@ Result<sampling::Sampler::Choice> Session::Decode() {
     counters_.head_ns += end - head_start;
     counters_.step_ns += end - start;
     ++counters_.steps;
-    counters_.step_samples_ns.push_back(end - start);
+    // Truncate() allows more steps than the capacity; the samples of the first ones stay.
+    std::vector<uint64_t>& samples = counters_.step_samples_ns;
+    if (samples.size() < samples.capacity()) samples.push_back(end - start);
   } else {
     counters_.prefill_ns += end - start;
   }

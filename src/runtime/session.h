@@ -49,7 +49,9 @@ class Session {
   Result<void> Append(std::span<const int32_t> ids);
 
   // Runs the head on the last position, chooses a token and appends it. The layers see it in the
-  // next call. Requires at least one token in the sequence.
+  // next call. Requires at least one token in the sequence. Errors: kInvalidInput (no token,
+  // capacity), kCancelled, kCorrupt (hidden states or logits that are not finite); nothing is
+  // appended then.
   Result<sampling::Sampler::Choice> Decode();
 
   // Runs the head on the last position and returns its logits [V], without choosing. Valid until
@@ -84,6 +86,8 @@ class Session {
                        Counters* counters);
   void RunLayers(int64_t first, int64_t num_tokens, Counters* counters);
   Result<void> CheckFinite(int64_t num_tokens) const;
+  Result<std::span<float>> ProjectChecked(const float* hidden, int64_t num_tokens,
+                                          int64_t first_position, Counters* counters);
   bool Cancelled() const;
 
   std::shared_ptr<Pipeline> pipeline_;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "backend/cpu/shard_state.h"
@@ -18,6 +20,17 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{128} << 10;
 // Tokens of one attention call during a prefill.
 constexpr int64_t kAttentionTokens = 16;
+// Keys and values from here on become infinite in F16; below the other limit a score of 512
+// channels stays finite.
+constexpr float kF16Overflow = 65520.0F;
+constexpr float kLargestQuery = 0x1p100F;
+
+// NaN is not below anything.
+bool AllBelow(const float* x, int64_t n, float limit) {
+  int64_t others = 0;
+  for (int64_t i = 0; i < n; ++i) others += std::fabs(x[i]) < limit ? 0 : 1;
+  return others == 0;
+}
 
 // One step on one member of the team.
 class Stepper {
@@ -106,10 +119,22 @@ class Stepper {
         kernels_.swiglu(x, At(op.y, t), n, At(op.out, t));
         break;
       case RowOp::Kind::kQuantise:
-        kernels_.quantise_rows(At(op.x, 0), StrideOf(op.x), t, t + 1,
-                               Quantised(op.out.offset_bytes, n));
+        Quantise(op, t);
         break;
     }
+  }
+
+  // NaN and infinity have no 8-bit code: without the check they would come out as some number. As a
+  // NaN scale they reach every product of the token and with it the residual stream, where the
+  // session finds them.
+  void Quantise(const RowOp& op, int64_t t) {
+    const kernels::QuantisedRows rows = Quantised(op.out.offset_bytes, op.channels);
+    if (kernels_.all_finite(At(op.x, t), op.channels)) {
+      kernels_.quantise_rows(At(op.x, 0), StrideOf(op.x), t, t + 1, rows);
+      return;
+    }
+    for (int64_t b = 0; b < op.channels / 32; ++b) *rows.Block(t, b) = {};
+    rows.Block(t, 0)->scale = std::numeric_limits<float>::quiet_NaN();
   }
 
   void ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
@@ -189,9 +214,16 @@ class Stepper {
         kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, group, q);
         kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
       }
-      kernels_.store_kv(k, At(phase.v, t) + kv_head * a.head_dim, a.head_dim,
-                        args_.first_position + t, state_->Keys(phase, kv_head),
-                        state_->Values(phase, kv_head));
+      const float* v = At(phase.v, t) + kv_head * a.head_dim;
+      const int64_t position = args_.first_position + t;
+      F16* values = state_->Values(phase, kv_head);
+      kernels_.store_kv(k, v, a.head_dim, position, state_->Keys(phase, kv_head), values);
+      // The softmax may hide scores that are no numbers; values that are none show.
+      if (!AllBelow(q, group * a.head_dim, kLargestQuery) ||
+          !AllBelow(k, a.head_dim, kF16Overflow) || !AllBelow(v, a.head_dim, kF16Overflow)) {
+        std::fill_n(values + position * a.head_dim, a.head_dim,
+                    ToF16(std::numeric_limits<float>::quiet_NaN()));
+      }
     }
   }
 
