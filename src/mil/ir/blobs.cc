@@ -55,4 +55,10 @@ Result<std::span<const std::byte>> MemoryBlobs::Read(const BlobRef& ref, DType d
   return std::span<const std::byte>(found->second.bytes);
 }
 
+Result<BlobRef> PhantomBlobs::Begin(DType dtype, int64_t num_elements) {
+  BlobRef ref{"@phantom", next_offset_};
+  next_offset_ += 64 + (static_cast<uint64_t>(PackedBytes(dtype, num_elements)) + 63) / 64 * 64;
+  return ref;
+}
+
 }  // namespace headway::mil

@@ -67,4 +67,16 @@ class MemoryBlobs final : public BlobSink, public BlobSource {
   uint64_t open_offset_ = 0;  // 0: none is open
 };
 
+// Takes blobs and forgets them: for programs that are only looked at (op counts, predicted
+// placement).
+class PhantomBlobs final : public BlobSink {
+ public:
+  Result<BlobRef> Begin(DType dtype, int64_t num_elements) override;
+  Result<void> Write(std::span<const std::byte>) override { return {}; }
+  Result<void> End() override { return {}; }
+
+ private:
+  uint64_t next_offset_ = 64;
+};
+
 }  // namespace headway::mil

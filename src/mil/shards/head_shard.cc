@@ -169,9 +169,12 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
   RmsNormParams norm{spec.rms_norm_epsilon, spec.norm_prescale};
   if (norm.prescale <= 0) norm.prescale = 1.0F / std::sqrt(static_cast<float>(spec.hidden_size));
   const std::string normed = RmsNorm(&f, "final_norm", x, gain_name, norm);
-  const RowSource shard_rows = [&](int64_t first, std::span<float> out) {
-    return rows(spec.vocab_begin + first, out);
-  };
+  RowSource shard_rows;
+  if (rows) {
+    shard_rows = [&](int64_t first, std::span<float> out) {
+      return rows(spec.vocab_begin + first, out);
+    };
+  }
   HW_TRY(const std::string weight,
          EmitWeight(target, "w_head", num_rows, spec.hidden_size, spec.weights, shard_rows));
   if (options.progress) options.progress(num_rows * spec.hidden_size, num_rows * spec.hidden_size);

@@ -80,9 +80,12 @@ class LayerShardBuilder {
     for (const MatrixShape& m : Matrices(spec_)) {
       if (m.weight != weight) continue;
       const int model_layer = spec_.first_layer + layer;
-      const RowSource rows = [&](int64_t first, std::span<float> out) {
-        return source_(weight, model_layer, first, out);
-      };
+      RowSource rows;
+      if (source_) {
+        rows = [&](int64_t first, std::span<float> out) {
+          return source_(weight, model_layer, first, out);
+        };
+      }
       auto name = EmitWeight(target_, fmt::format("w_{}_{}", m.name, model_layer), m.rows,
                              m.columns, spec_.weights, rows);
       if (!name) return name;
@@ -96,7 +99,7 @@ class LayerShardBuilder {
   Result<std::string> Gain(LayerWeight weight, int layer, const char* name) {
     const int model_layer = spec_.first_layer + layer;
     std::vector<float> values(static_cast<size_t>(spec_.hidden_size));
-    HW_TRY_VOID(source_(weight, model_layer, 0, values));
+    if (source_) HW_TRY_VOID(source_(weight, model_layer, 0, values));
     return EmitChannelVector(target_, fmt::format("g_{}_{}", name, model_layer), values);
   }
 

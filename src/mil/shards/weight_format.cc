@@ -233,7 +233,8 @@ Result<std::string> EmitWeight(const WeightTarget& target, const std::string& na
   Encoder encoder(format, rows, columns);
   HW_TRY_VOID(CheckExtents(name, rows, columns, format, encoder));
   HW_TRY(const BlobRef codes, target.blobs.Begin(encoder.StoredType(), rows * columns));
-  auto sums = Stream(target, rows, columns, source, &encoder);
+  auto sums =
+      source ? Stream(target, rows, columns, source, &encoder) : Result<ErrorSums>(ErrorSums());
   if (!sums) return Prefixed(std::move(sums).error(), fmt::format("weight '{}'", name));
   HW_TRY_VOID(target.blobs.End());
   if (target.reports != nullptr) {
