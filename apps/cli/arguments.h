@@ -29,7 +29,7 @@ struct RunArguments {
   std::string load = "auto";
   bool ignore_end = false;
   int threads = 0;
-  std::string topology = "6";
+  std::string topology;  // empty: 6 layers a shard, or the package's own
   std::string head;
   SamplingParams sampling;
   std::string logit_bias;
@@ -78,7 +78,7 @@ struct EvalArguments {
   int64_t max_tokens = 1000;
   bool json = false;
   int threads = 0;
-  std::string topology = "6";
+  std::string topology;
   std::string head;
 };
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 #include "bench_tables.h"
 #include "commands.h"
@@ -20,6 +23,12 @@ Result<void> Bench(const BenchArguments& arguments) {
         fmt::format("bench: expected tokens, context and rounds of at least 1, found {}, {} and {}",
                     setting.tokens, setting.context, setting.rounds));
   }
+  constexpr std::array<std::string_view, 7> kKnown = {"memory", "chain",    "prefill", "batch",
+                                                      "head",   "sampling", "all"};
+  if (std::find(kKnown.begin(), kKnown.end(), arguments.what) == kKnown.end()) {
+    return Fail(ErrorCode::kInvalidInput, fmt::format("bench: expected one of {}, found '{}'",
+                                                      fmt::join(kKnown, ", "), arguments.what));
+  }
   const bool all = arguments.what == "all";
   if (all || arguments.what == "memory") {
     BenchMemory(arguments.threads == 0 ? DefaultThreads() : arguments.threads, setting);
@@ -32,7 +41,7 @@ Result<void> Bench(const BenchArguments& arguments) {
   const char* forced = std::getenv("HEADWAY_CPU");
   const EngineOptions options{.threads = arguments.threads,
                               .instruction_set = forced == nullptr ? "" : forced,
-                              .topology = "6",
+                              .topology = "",
                               .head = "",
                               .cache_directory = "",
                               .load = ParseLoad(arguments.load),

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <algorithm>
 
 #include "api/opened_model.h"
 #include "commands.h"
 #include "compile/pack.h"
+#include "interrupt.h"
 #include "numbers.h"
+#include "output.h"
 
 namespace headway::cli {
 
@@ -15,24 +17,26 @@ Result<void> Pack(const PackArguments& arguments) {
   compile::PackOptions options{.topology = arguments.topology,
                                .heads = {},
                                .replace = arguments.replace,
-                               .show_progress = true};
-  for (std::string_view rest = arguments.heads; !rest.empty();) {
-    const size_t comma = rest.find(',');
-    options.heads.emplace_back(rest.substr(0, comma));
-    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+                               .show_progress = true,
+                               .on_start = nullptr,
+                               .cancelled_or_null = CatchInterrupts()};
+  for (size_t begin = 0; begin <= arguments.heads.size();) {
+    const size_t end = std::min(arguments.heads.find(',', begin), arguments.heads.size());
+    options.heads.push_back(arguments.heads.substr(begin, end - begin));
+    begin = end + 1;
   }
   HW_TRY(const auto emitter, MakeEmitterFor(arguments.device));
   HW_TRY(const Manifest manifest,
          compile::Pack(arguments.model, arguments.output, options, emitter.get()));
   uint64_t bytes = manifest.tokenizer.bytes;
+  if (manifest.embedding) bytes += manifest.embedding->bytes;
   for (const LayerShard& shard : manifest.layers) bytes += shard.file.bytes;
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) bytes += shard.file.bytes;
   }
-  std::printf("%s: %zu layer shards, %zu head%s, %s\n", arguments.output.c_str(),
-              manifest.layers.size(), manifest.heads.size(), manifest.heads.size() == 1 ? "" : "s",
-              FormatBytes(static_cast<double>(bytes)).c_str());
-  return {};
+  return WriteOut(fmt::format(
+      "{}: {}, {}, {}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
+      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes))));
 }
 
 }  // namespace headway::cli

@@ -3,63 +3,31 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
 #include "headway/engine.h"
+#include "interrupt.h"
 #include "json_report.h"
 #include "numbers.h"
+#include "output.h"
 #include "profile_table.h"
+#include "prompt.h"
+#include "sampling/sampling_params.h"
 
 namespace headway::cli {
 namespace {
 
-constexpr uint64_t kMaxPromptBytes = uint64_t{64} << 20;
-
-std::atomic<bool> cancelled{false};
-
-// The first Ctrl-C stops cleanly after the current step; the second ends the process the usual way.
-void OnInterrupt(int) {
-  cancelled.store(true, std::memory_order_relaxed);
-  std::signal(SIGINT, SIG_DFL);
-}
-
-Result<std::string> PromptText(const RunArguments& arguments) {
-  const int given =
-      (arguments.prompt ? 1 : 0) + (arguments.prompt_file ? 1 : 0) + (arguments.ids ? 1 : 0);
-  if (given != 1) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("prompt: expected exactly one of -p, --prompt-file and --ids, found {}",
-                            given));
-  }
-  if (arguments.prompt) return *arguments.prompt;
-  if (arguments.prompt_file) return ReadTextFile(*arguments.prompt_file, kMaxPromptBytes);
-  return std::string();
-}
-
-Result<std::vector<int32_t>> PromptIds(const RunArguments& arguments, const Engine& engine) {
-  HW_TRY(const std::string text, PromptText(arguments));
-  if (arguments.ids) {
-    if (arguments.chat)
-      return Fail(ErrorCode::kInvalidInput, "--chat: expected a text prompt, found --ids");
-    return ParseIds(*arguments.ids, "--ids");
-  }
-  if (!arguments.chat) return engine.Encode(text);
-  std::vector<ChatMessage> messages;
-  if (!arguments.system.empty())
-    messages.push_back({.role = "system", .content = arguments.system});
-  messages.push_back({.role = "user", .content = text});
-  return engine.EncodeChat(messages);
-}
-
-Result<SamplingParams> Sampling(const RunArguments& arguments) {
+// What can be checked without a model is checked before one is opened, which may mean packing
+// gigabytes first.
+Result<SamplingParams> ReadSampling(const RunArguments& arguments) {
   SamplingParams sampling = arguments.sampling;
+  HW_TRY_VOID(sampling::ValidateNumbers(sampling));
   HW_TRY(sampling.logit_bias, ParseLogitBias(arguments.logit_bias));
   if (!arguments.allow_ids_file.empty()) {
     HW_TRY(const std::string text, ReadTextFile(arguments.allow_ids_file, kMaxPromptBytes));
@@ -68,72 +36,114 @@ Result<SamplingParams> Sampling(const RunArguments& arguments) {
   return sampling;
 }
 
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
+Result<void> CheckCounts(const RunArguments& arguments) {
+  if (arguments.max_new_tokens < 1) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
+  }
+  if (arguments.logprobs && !arguments.json) {
+    return Fail(ErrorCode::kInvalidInput, "--logprobs: expected --json beside it, found none");
+  }
+  return {};
+}
+
+// Streams text to stdout: the prompt, then each token. Writes nothing before the first token, so
+// that a request that turns out to be wrong prints its error only. After a failed write it stops
+// the generation.
+class TextStream {
+ public:
+  TextStream(std::string prompt, std::atomic<bool>* stop)
+      : pending_(std::move(prompt)), stop_(stop) {}
+
+  void Write(std::string_view text) {
+    if (!outcome_) return;
+    pending_ += text;
+    outcome_ = WriteOut(pending_);
+    line_is_open_ = !pending_.empty() || line_is_open_;
+    pending_.clear();
+    if (!outcome_) stop_->store(true, std::memory_order_relaxed);
+  }
+  Result<void> Finish() {
+    Write("\n");
+    return outcome_;
+  }
+  // Whether a progress line would be drawn into the text.
+  bool LineIsOpen() const { return line_is_open_ && ::isatty(1) != 0; }
+
+ private:
+  std::string pending_;
+  std::atomic<bool>* const stop_;
+  bool line_is_open_ = false;
+  Result<void> outcome_;
+};
+
+Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
+                    const Generation& generation) {
+  if (arguments.profile) {
+    std::fprintf(stderr, "\n%s", ProfileTable(model, generation.counters).c_str());
+  }
+  if (generation.stop_reason == StopReason::kCancelled) {
+    return Fail(ErrorCode::kCancelled,
+                fmt::format("interrupted after {} new tokens", generation.ids.size()));
+  }
+  if (generation.stop_reason == StopReason::kContextFull && !arguments.json) {
+    std::fprintf(stderr, "headway: stopped at the model's context of %lld tokens\n",
+                 static_cast<long long>(model.context_tokens));
+  }
+  return {};
+}
+
+EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<bool>* stop) {
+  const char* instruction_set = std::getenv("HEADWAY_CPU");
+  return {.threads = arguments.threads,
+          .instruction_set = instruction_set == nullptr ? "" : instruction_set,
+          .topology = arguments.topology,
+          .head = arguments.head,
+          .cache_directory = "",
+          .load = ParseLoad(arguments.load),
+          .verify_contents = arguments.verify,
+          .show_progress = true,
+          .cancelled_or_null = stop};
 }
 
 }  // namespace
 
 Result<void> Run(const RunArguments& arguments) {
-  if (arguments.max_new_tokens < 1) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
-  }
-  HW_TRY(SamplingParams sampling, Sampling(arguments));
-  const EngineOptions engine_options{.threads = arguments.threads,
-                                     .instruction_set = Environment("HEADWAY_CPU"),
-                                     .topology = arguments.topology,
-                                     .head = arguments.head,
-                                     .cache_directory = "",
-                                     .load = ParseLoad(arguments.load),
-                                     .verify_contents = arguments.verify,
-                                     .show_progress = true};
-  HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));
-  HW_TRY(const std::vector<int32_t> prompt, PromptIds(arguments, engine));
-  std::signal(SIGINT, OnInterrupt);
+  HW_TRY_VOID(CheckCounts(arguments));
+  HW_TRY(SamplingParams sampling, ReadSampling(arguments));
+  HW_TRY(Prompt prompt, ReadPrompt(arguments));
+  std::atomic<bool>* stop = CatchInterrupts();
+  HW_TRY(const Engine engine, Engine::Open(arguments.model, EngineOptionsOf(arguments, stop)));
+  HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
 
+  TextStream stream(arguments.chat ? "" : prompt.text, stop);
   std::unique_ptr<Progress> progress;
-  const char* current_work = nullptr;
+  std::string_view current_work;
   GenerateOptions options{.max_new_tokens = arguments.max_new_tokens,
                           .sampling = std::move(sampling),
                           .want_logprobs = arguments.logprobs,
                           .stop_at_end = !arguments.ignore_end,
-                          .cancelled_or_null = &cancelled};
+                          .cancelled_or_null = stop};
   options.progress = [&](const char* work, int64_t done, int64_t total) {
-    if (work != current_work || progress == nullptr) {
-      progress = std::make_unique<Progress>(work, static_cast<uint64_t>(total), true);
+    if (progress == nullptr || current_work != work) {
+      progress =
+          std::make_unique<Progress>(work, static_cast<uint64_t>(total), true, stream.LineIsOpen());
       current_work = work;
     }
     progress->Update(static_cast<uint64_t>(done));
     if (done == total) progress.reset();
   };
   const auto print = [&](const GeneratedToken& token) {
-    if (arguments.json) return;
-    std::fwrite(token.text.data(), 1, token.text.size(), stdout);
-    std::fflush(stdout);
+    if (!arguments.json) stream.Write(token.text);
   };
-  if (!arguments.json && !arguments.chat && arguments.prompt) {
-    std::fwrite(arguments.prompt->data(), 1, arguments.prompt->size(), stdout);
-    std::fflush(stdout);
-  }
-  HW_TRY(const Generation generation, engine.Generate(prompt, options, print));
+  HW_TRY(const Generation generation, engine.Generate(prompt.ids, options, print));
+  progress.reset();
   if (arguments.json) {
-    std::fputs(RunReport(engine.Summary(), prompt, generation).c_str(), stdout);
+    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, generation)));
   } else {
-    std::fputc('\n', stdout);
+    HW_TRY_VOID(stream.Finish());
   }
-  std::fflush(stdout);
-  if (arguments.profile) {
-    std::fprintf(stderr, "\n%s", ProfileTable(engine.Summary(), generation.counters).c_str());
-  }
-  if (generation.stop_reason == StopReason::kCancelled)
-    return Fail(ErrorCode::kCancelled, "interrupted; what was generated is above");
-  if (generation.stop_reason == StopReason::kContextFull && !arguments.json) {
-    std::fprintf(stderr, "headway: stopped at the model's context of %lld tokens\n",
-                 static_cast<long long>(engine.Summary().context_tokens));
-  }
-  return {};
+  return Report(arguments, engine.Summary(), generation);
 }
 
 }  // namespace headway::cli

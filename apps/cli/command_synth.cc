@@ -1,11 +1,14 @@
 // headway synth: a GGUF of a real shape with synthetic weights.
 
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "base/progress.h"
 #include "base/thread_pool.h"
 #include "commands.h"
+#include "interrupt.h"
+#include "output.h"
 #include "synth/synthesise.h"
 
 namespace headway::cli {
@@ -20,12 +23,12 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .type = arguments.type,
                               .seed = arguments.seed,
                               .pure = arguments.pure,
-                              .num_threads = DefaultThreads()};
+                              .num_threads = DefaultThreads(),
+                              .cancelled_or_null = CatchInterrupts()};
   HW_TRY_VOID(synth::Synthesise(spec, arguments.output, progress));
   bar.reset();
-  std::printf("%s: %s, %s, seed %llu\n", arguments.output.c_str(), arguments.shape.c_str(),
-              arguments.type.c_str(), static_cast<unsigned long long>(arguments.seed));
-  return {};
+  return WriteOut(fmt::format("{}: {}, {}, seed {}\n", arguments.output, arguments.shape,
+                              arguments.type, arguments.seed));
 }
 
 }  // namespace headway::cli

@@ -1,12 +1,14 @@
 // The command line tool: parses arguments, calls one command, prints errors. Exit status: 0 done, 1
-// a gate failed, 2 bad usage or input, 3 internal.
+// a gate failed, 2 bad usage or input, 3 internal, 130 interrupted.
 
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <variant>
 
 #include "arguments.h"
 #include "commands.h"
+#include "output.h"
 
 namespace {
 
@@ -52,17 +54,23 @@ struct Dispatch {
 }  // namespace
 
 int main(int argc, char** argv) {
+  headway::cli::ReserveStandardStreams();
   try {
     const headway::cli::ParseOutcome outcome = headway::cli::ParseCommandLine(argc, argv);
-    if (!outcome.arguments) {
-      std::fputs(outcome.text.c_str(), outcome.exit_status == 0 ? stdout : stderr);
+    if (!outcome.arguments && outcome.exit_status != 0) {
+      std::fputs(outcome.text.c_str(), stderr);
       return outcome.exit_status;
     }
-    const headway::Result<void> result = std::visit(Dispatch{}, *outcome.arguments);
+    const headway::Result<void> result = outcome.arguments
+                                             ? std::visit(Dispatch{}, *outcome.arguments)
+                                             : headway::cli::WriteOut(outcome.text);
     if (result) return 0;
     std::fprintf(stderr, "headway: %s\n", result.error().message.c_str());
     return ExitStatus(result.error().code);
-  } catch (const std::exception& error) {  // out of memory, and nothing else that we know of
+  } catch (const std::bad_alloc&) {
+    std::fputs("headway: not enough memory for this model on this machine\n", stderr);
+    return 2;
+  } catch (const std::exception& error) {  // nothing that we know of
     std::fprintf(stderr, "headway: internal error: %s\n", error.what());
     return 3;
   }

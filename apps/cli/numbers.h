@@ -26,4 +26,7 @@ LoadWeights ParseLoad(std::string_view text);
 // "4.08 GB", "512 B": powers of 1000, as memory bandwidth is given.
 std::string FormatBytes(double bytes);
 
+// "1 head", "3 heads"
+std::string Plural(uint64_t count, const std::string& noun);
+
 }  // namespace headway::cli

@@ -12,20 +12,48 @@ namespace {
 
 double Ms(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
 
-// One line: a part's time in all, per step, and as a share of the steps.
-std::string Line(const std::string& name, uint64_t ns, const Counters& c,
-                 const std::string& note = "") {
-  const double steps = static_cast<double>(std::max<uint64_t>(c.steps, 1));
+// One line: a part's time in all, per step, as a share of the steps, and how fast it read its
+// weights.
+std::string Line(const std::string& name, uint64_t ns, const Counters& c, uint64_t bytes = 0) {
   const double share =
       c.step_ns > 0 ? 100.0 * static_cast<double>(ns) / static_cast<double>(c.step_ns) : 0.0;
-  return fmt::format("{:<28}{:>12.1f}{:>12.3f}{:>9.1f} %  {}\n", name, Ms(ns), Ms(ns) / steps,
-                     share, note);
+  std::string line = fmt::format("{:<27}{:>11.1f}{:>13.3f}{:>7.1f} %", name, Ms(ns),
+                                 Ms(ns) / static_cast<double>(c.steps), share);
+  if (bytes > 0 && ns > 0)
+    line += fmt::format("{:>11.1f}", static_cast<double>(bytes) / static_cast<double>(ns));
+  return line + "\n";
 }
 
-// "12.3 GB/s" for bytes read in a time.
-std::string Rate(uint64_t bytes, uint64_t ns) {
-  if (ns == 0) return "";
-  return fmt::format("{:.1f} GB/s", static_cast<double>(bytes) / static_cast<double>(ns));
+// The items of "0:6,6:12".
+std::vector<std::string> SplitAtCommas(const std::string& text) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
+std::string Header(const ModelSummary& model, const Counters& c) {
+  const double prefill_s = static_cast<double>(c.prefill_ns) / 1e9;
+  std::string text = fmt::format("model    {} ({})\n", model.name, model.architecture);
+  text += fmt::format("shards   layers {}; head {}\n", model.topology, model.head);
+  text += fmt::format("device   {} {}, {}\n", model.device, model.instruction_set,
+                      Plural(static_cast<uint64_t>(model.threads), "thread"));
+  text += fmt::format("memory   {} of weights read a token, KV cache {}\n",
+                      FormatBytes(static_cast<double>(model.weight_bytes_per_token)),
+                      FormatBytes(static_cast<double>(c.kv_bytes)));
+  text += fmt::format("prefill  {} in {:.1f} ms, {:.1f} tokens/s (first new token included)\n",
+                      Plural(c.prefill_tokens, "token"), Ms(c.prefill_ns),
+                      prefill_s > 0.0 ? static_cast<double>(c.prefill_tokens) / prefill_s : 0.0);
+  if (c.steps == 0) return text;
+  text += fmt::format(
+      "decode   {} in {:.1f} ms, {:.2f} tokens/s; a step p50 {:.3f} ms, p99 {:.3f} ms\n",
+      Plural(c.steps, "step"), Ms(c.step_ns),
+      static_cast<double>(c.steps) * 1e9 / static_cast<double>(std::max<uint64_t>(c.step_ns, 1)),
+      Ms(Percentile(c.step_samples_ns, 50)), Ms(Percentile(c.step_samples_ns, 99)));
+  return text;
 }
 
 }  // namespace
@@ -40,38 +68,32 @@ uint64_t Percentile(const std::vector<uint64_t>& samples_ns, double percent) {
 }
 
 std::string ProfileTable(const ModelSummary& model, const Counters& c) {
-  std::string text;
-  text += fmt::format("model     {} ({}), layers {}, head {}\n", model.name, model.architecture,
-                      model.topology, model.head);
-  text +=
-      fmt::format("device    {} {}, {} thread{}; weights read a token {}, KV cache {}\n",
-                  model.device, model.instruction_set, model.threads, model.threads == 1 ? "" : "s",
-                  FormatBytes(static_cast<double>(model.weight_bytes_per_token)),
-                  FormatBytes(static_cast<double>(c.kv_bytes)));
-  text += fmt::format("prefill   {} tokens in {:.1f} ms ({:.1f} tokens/s, first token included)\n",
-                      c.prefill_tokens, Ms(c.prefill_ns),
-                      c.prefill_ns > 0 ? static_cast<double>(c.prefill_tokens) * 1e9 /
-                                             static_cast<double>(c.prefill_ns)
-                                       : 0.0);
-  if (c.steps == 0) return text;
-  text += fmt::format("decode    {} steps, {:.2f} tokens/s; p50 {:.3f} ms, p99 {:.3f} ms\n\n",
-                      c.steps, static_cast<double>(c.steps) * 1e9 / static_cast<double>(c.step_ns),
-                      Ms(Percentile(c.step_samples_ns, 50)), Ms(Percentile(c.step_samples_ns, 99)));
-  text += fmt::format("{:<28}{:>12}{:>12}{:>11}\n", "part", "ms", "ms a step", "share");
-  text += Line("step", c.step_ns, c, Rate(c.layers_bytes_read + c.head_bytes_read, c.step_ns));
-  text += Line("  embedding", c.embed_ns, c);
-  text += Line("  rotary tables", c.rope_mask_ns, c);
-  text += Line("  layers", c.layers_ns, c, Rate(c.layers_bytes_read, c.layers_ns));
-  for (size_t i = 0; i < c.layer_shard_ns.size(); ++i)
-    text += Line(fmt::format("    shard {}", i), c.layer_shard_ns[i], c);
-  text += Line("  head", c.head_ns, c);
-  text += Line("    projection", c.head_predict_ns, c, Rate(c.head_bytes_read, c.head_predict_ns));
-  for (size_t i = 0; i < c.head_shard_ns.size(); ++i)
-    text += Line(fmt::format("      shard {}", i), c.head_shard_ns[i], c);
-  text += Line("    reduction (selection)", c.head_reduce_ns, c);
-  text += fmt::format(
-      "\nhead skipped for {} prompt tokens; cache rebuilt {} times; logits hash {:016x}\n",
-      c.head_skipped, c.cache_rebuilds, c.logits_hash);
+  std::string text = Header(model, c);
+  if (c.steps > 0) {
+    const std::vector<std::string> layers = SplitAtCommas(model.topology);
+    const uint64_t named_ns = c.embed_ns + c.rope_mask_ns + c.layers_ns + c.head_ns;
+    text += fmt::format("\n{:<27}{:>11}{:>13}{:>9}{:>11}\n", "part", "total ms", "ms a step",
+                        "share", "GB/s");
+    text += Line("step", c.step_ns, c, c.layers_bytes_read + c.head_bytes_read);
+    text += Line("  embedding", c.embed_ns, c);
+    text += Line("  rotary tables", c.rope_mask_ns, c);
+    text += Line("  layers", c.layers_ns, c, c.layers_bytes_read);
+    for (size_t i = 0; i < c.layer_shard_ns.size(); ++i) {
+      text += Line(fmt::format("    layers {}", i < layers.size() ? layers[i] : "?"),
+                   c.layer_shard_ns[i], c);
+    }
+    text += Line("  head", c.head_ns, c);
+    text += Line("    projection", c.head_predict_ns, c, c.head_bytes_read);
+    for (size_t i = 0; i < c.head_shard_ns.size(); ++i) {
+      text += Line(fmt::format("      shard {}", i), c.head_shard_ns[i], c);
+    }
+    text += Line("    selection", c.head_reduce_ns, c);
+    text += Line("  other", c.step_ns - std::min(named_ns, c.step_ns), c);
+  }
+  text += fmt::format("\nhead skipped for {}", Plural(c.head_skipped, "prompt token"));
+  if (c.cache_rebuilds > 0)
+    text += fmt::format("; cache rebuilt {}", Plural(c.cache_rebuilds, "time"));
+  text += fmt::format("; hash of the last logits {:016x}\n", c.logits_hash);
   return text;
 }
 

@@ -30,12 +30,14 @@ enum class LoadWeights { kAuto, kMap, kCopy };
 struct EngineOptions {
   int threads = 0;              // 0: the processors this process may run on
   std::string instruction_set;  // "": the best; "reference", "avx2", "avx512": exactly that one
-  std::string topology = "6";   // of a GGUF that is packed on the way; a package has its own
-  std::string head;             // "full:4"; empty: the package's first, or full:4
-  std::string cache_directory;  // where packages made from GGUFs live; empty: ~/.cache/headway
+  std::string topology;         // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
+  std::string head;             // "full:4"; empty: the package's first, or full:4 for a GGUF
+  std::string cache_directory;  // for packages made from GGUFs; empty: docs/cli.md says which
   LoadWeights load = LoadWeights::kAuto;
   bool verify_contents = false;  // read every file of the package and compare digests
   bool show_progress = false;    // on stderr
+  // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
+  const std::atomic<bool>* cancelled_or_null = nullptr;
 };
 
 struct ChatMessage {

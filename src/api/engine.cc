@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "api/opened_model.h"
@@ -43,6 +44,27 @@ Result<void> DecodeLoop(const OpenedModel& model, const GenerateOptions& options
   result->text += rest;
   if (on_token && !rest.empty()) on_token({.id = -1, .logit = 0.0F, .logprob = 0.0F, .text = rest});
   return outcome;
+}
+
+// The KV cache is the one allocation that a request can make too large for the machine.
+Result<std::unique_ptr<Session>> NewSession(const OpenedModel& model,
+                                            const GenerateOptions& options,
+                                            int64_t capacity_tokens) {
+  SessionOptions session_options{.capacity_tokens = capacity_tokens,
+                                 .sampling = options.sampling,
+                                 .want_logprobs = options.want_logprobs,
+                                 .progress = options.progress,
+                                 .cancelled_or_null = options.cancelled_or_null};
+  try {
+    return Session::Create(model.pipeline, model.pool.get(), model.kernels->kernels,
+                           std::move(session_options));
+  } catch (const std::bad_alloc&) {
+    return Fail(
+        ErrorCode::kIo,
+        fmt::format("sequence: not enough memory for the cache of {} tokens (prompt and new "
+                    "ones); ask for fewer",
+                    capacity_tokens));
+  }
 }
 
 }  // namespace
@@ -106,13 +128,7 @@ Result<Generation> Engine::Generate(
         fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
-  SessionOptions session_options{.capacity_tokens = prompt_tokens + max_new,
-                                 .sampling = options.sampling,
-                                 .want_logprobs = options.want_logprobs,
-                                 .progress = options.progress,
-                                 .cancelled_or_null = options.cancelled_or_null};
-  HW_TRY(const auto session, Session::Create(model_->pipeline, model_->pool.get(),
-                                             model_->kernels->kernels, std::move(session_options)));
+  HW_TRY(const auto session, NewSession(*model_, options, prompt_tokens + max_new));
   Generation result;
   result.stop_reason =
       max_new < options.max_new_tokens ? StopReason::kContextFull : StopReason::kMaxTokens;

@@ -8,8 +8,10 @@
 #include "api/package_cache.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/emitter.h"
+#include "compile/head_kind.h"
 #include "gguf/gguf_file.h"
 #include "model/vocabulary.h"
+#include "partition/partition.h"
 
 namespace headway {
 namespace {
@@ -67,6 +69,18 @@ Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& d
   return std::make_unique<tokenizer::Tokenizer>(std::move(tokenizer));
 }
 
+// A package's topology was fixed when it was made: asking for another one is a mistake to report,
+// not to ignore.
+Result<void> CheckTopology(const std::string& directory, const Manifest& manifest,
+                           const std::string& asked) {
+  HW_TRY(const auto ranges, partition::ParseTopology(asked, manifest.model.num_hidden_layers));
+  if (partition::TopologyText(ranges) == TopologyOf(manifest)) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected a package with the topology {}, found {}; pack the GGUF "
+                          "again with --topology {}",
+                          directory, partition::TopologyText(ranges), TopologyOf(manifest), asked));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device) {
@@ -86,18 +100,25 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   if (!fs::exists(path, error))
     return Fail(ErrorCode::kNotFound, fmt::format("{}: no such file or directory", path));
   auto model = std::make_unique<OpenedModel>();
-  HW_TRY(kernels::SelectedKernels selected, kernels::SelectKernels(options.instruction_set));
-  model->kernels = std::make_unique<kernels::SelectedKernels>(std::move(selected));
+  HW_TRY(const kernels::SelectedKernels selected, kernels::SelectKernels(options.instruction_set));
+  model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
+  const bool is_package = fs::is_directory(path, error);
   std::string directory = path;
-  if (!fs::is_directory(path, error)) {
+  if (!is_package) {
     HW_TRY(directory, PackageFor(path, options));
   }
   model->pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
   model->backend =
       cpu::MakeCpuBackend(model->kernels.get(), model->pool.get(), LoadModeOf(options));
+  // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
+  // they are.
+  const std::string head = compile::CanonicalHeadKind(options.head).value_or(options.head);
   HW_TRY(model->pipeline,
-         Pipeline::Open(directory, model->backend.get(), options.head, options.verify_contents));
+         Pipeline::Open(directory, model->backend.get(), head, options.verify_contents));
+  if (is_package && !options.topology.empty()) {
+    HW_TRY_VOID(CheckTopology(directory, model->pipeline->manifest(), options.topology));
+  }
   HW_TRY(model->tokenizer, OpenTokenizer(directory, model->pipeline->manifest()));
   model->summary = Summarise(*model);
   return model;

@@ -8,6 +8,7 @@
 
 #include "api/opened_model.h"
 #include "base/digest.h"
+#include "compile/head_kind.h"
 #include "compile/pack.h"
 #include "headway/version.h"
 #include "manifest/manifest.h"
@@ -17,41 +18,67 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string DefaultCacheDirectory() {
-  if (const char* directory = std::getenv("HEADWAY_CACHE");
-      directory != nullptr && *directory != '\0')
-    return directory;
-  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && *xdg != '\0')
-    return std::string(xdg) + "/headway";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return std::string(home) + "/.cache/headway";
-  return "/tmp/headway-cache";
+constexpr const char* kDefaultTopology = "6";
+constexpr const char* kDefaultHead = "full:4";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// No shared place such as /tmp as a last resort: anybody could put a package there beforehand.
+Result<std::string> CacheDirectory(const EngineOptions& options) {
+  if (!options.cache_directory.empty()) return options.cache_directory;
+  if (std::string path = Environment("HEADWAY_CACHE"); !path.empty()) return path;
+  if (const std::string path = Environment("XDG_CACHE_HOME"); !path.empty()) {
+    return path + "/headway";
+  }
+  if (const std::string path = Environment("HOME"); !path.empty()) return path + "/.cache/headway";
+  return Fail(ErrorCode::kNotFound,
+              "cache: expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME to say where packages "
+              "made from GGUF files go, found none set");
+}
+
+// A failed write may be the cache's fault or a full disk: either way another directory helps.
+tl::unexpected<Error> CacheError(Error error, const std::string& root) {
+  if (error.code == ErrorCode::kIo) {
+    error.message = fmt::format(
+        "cache: {}; set HEADWAY_CACHE to a directory with room that you may write to (now: {}), or "
+        "make a package with 'headway pack'",
+        error.message, root);
+  }
+  return tl::unexpected<Error>(std::move(error));
 }
 
 }  // namespace
 
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
+  const std::string topology = options.topology.empty() ? kDefaultTopology : options.topology;
+  HW_TRY(const std::string head,
+         compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
   HW_TRY(const std::string fingerprint, compile::QuickFingerprint(gguf_path));
-  const std::string head = options.head.empty() ? "full:4" : options.head;
-  const std::string request = fmt::format("{} {} {} {} schema {}", fingerprint, options.topology,
-                                          head, kVersion, Manifest::kSchema);
+  const std::string request = fmt::format("{} {} {} {} schema {}", fingerprint, topology, head,
+                                          kVersion, Manifest::kSchema);
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
-  const std::string root =
-      options.cache_directory.empty() ? DefaultCacheDirectory() : options.cache_directory;
+  HW_TRY(const std::string root, CacheDirectory(options));
   const std::string directory =
       (fs::path(root) / fmt::format("{}-{}", fs::path(gguf_path).stem().string(), key)).string();
   if (OpenManifest(directory, false)) return directory;
-  if (options.show_progress) {
-    std::fprintf(stderr, "packing %s once into %s\n", gguf_path.c_str(), directory.c_str());
-  }
   HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
-  const compile::PackOptions pack{.topology = options.topology,
+  const compile::PackOptions pack{.topology = topology,
                                   .heads = {head},
                                   .replace = true,
-                                  .show_progress = options.show_progress};
-  HW_TRY(const Manifest manifest, compile::Pack(gguf_path, directory, pack, emitter.get()));
-  static_cast<void>(manifest);
+                                  .show_progress = options.show_progress,
+                                  .on_start =
+                                      [&] {
+                                        if (!options.show_progress) return;
+                                        std::fprintf(stderr, "packing %s once into %s\n",
+                                                     gguf_path.c_str(), directory.c_str());
+                                      },
+                                  .cancelled_or_null = options.cancelled_or_null};
+  const Result<Manifest> manifest = compile::Pack(gguf_path, directory, pack, emitter.get());
+  if (!manifest) return CacheError(manifest.error(), root);
   return directory;
 }
 

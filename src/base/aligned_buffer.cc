@@ -5,8 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-
-#include "base/check.h"
+#include <new>
 
 namespace headway {
 namespace {
@@ -24,7 +23,7 @@ AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
     mapped_bytes_ = size_bytes + kHugePageBytes;
     mapping_ = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    HW_CHECK(mapping_ != MAP_FAILED, "out of memory");
+    if (mapping_ == MAP_FAILED) throw std::bad_alloc();
     const auto address = reinterpret_cast<uintptr_t>(mapping_);
     const uintptr_t aligned = (address + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
     data_ = static_cast<std::byte*>(mapping_) + (aligned - address);
@@ -33,7 +32,7 @@ AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
   }
   const size_t rounded = (size_bytes + 63) / 64 * 64;
   data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded));
-  HW_CHECK(data_ != nullptr, "out of memory");
+  if (data_ == nullptr) throw std::bad_alloc();
   std::memset(data_, 0, rounded);
 }
 

@@ -13,7 +13,7 @@ namespace headway {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Aborts when memory is exhausted: sizes come from checked input.
+  // Throws std::bad_alloc when memory is exhausted.
   explicit AlignedBuffer(size_t size_bytes);
   AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {

@@ -101,7 +101,10 @@ Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool 
                 fmt::format("{}: exists already; remove it or name another directory", clean));
   }
   const std::string parent = ParentOf(clean);
-  if (!parent.empty()) fs::create_directories(parent, error);
+  if (!parent.empty() && !fs::create_directories(parent, error) && error) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: cannot create directory: {}", parent, error.message()));
+  }
   std::string path = fmt::format("{}.partial-{}", clean, ::getpid());
   fs::remove_all(path, error);
   if (!fs::create_directory(path, error)) {
@@ -133,8 +136,10 @@ Result<void> AtomicDirectory::Commit() {
     old = fmt::format("{}.old-{}", target_, ::getpid());
     fs::rename(target_, old, error);
   }
-  fs::rename(path_, target_, error);
+  if (!error) fs::rename(path_, target_, error);
   if (error) {
+    std::error_code ignored;
+    if (!old.empty() && !fs::exists(target_, ignored)) fs::rename(old, target_, ignored);
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: cannot rename into place: {}", target_, error.message()));
   }

@@ -18,11 +18,12 @@ double Seconds(steady_clock::time_point from, steady_clock::time_point to) {
 
 }  // namespace
 
-Progress::Progress(std::string label, uint64_t total, bool enabled)
+Progress::Progress(std::string label, uint64_t total, bool enabled, bool fresh_line)
     : label_(std::move(label)),
       total_(total),
       enabled_(enabled),
       terminal_(::isatty(2) != 0),
+      fresh_line_(fresh_line),
       start_(steady_clock::now()),
       last_draw_(start_) {}
 
@@ -40,6 +41,7 @@ void Progress::Update(uint64_t done, const std::string& detail) {
   if (elapsed < 1.0 || (drawn_ && Seconds(last_draw_, now) < 0.2)) return;
   if (drawn_ && !terminal_) return;
   last_draw_ = now;
+  if (terminal_ && fresh_line_ && !drawn_) std::fputc('\n', stderr);
   drawn_ = true;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0.0;
   const double left = share > 0.0 ? elapsed * (1.0 - share) / share : 0.0;

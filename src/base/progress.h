@@ -11,8 +11,9 @@ namespace headway {
 
 class Progress {
  public:
-  // `label` names the work ("packing"); `total` its size in any unit.
-  Progress(std::string label, uint64_t total, bool enabled);
+  // `label` names the work ("packing"); `total` its size in any unit. `fresh_line`: the terminal's
+  // cursor stands in a line of text, which the first drawing must not overwrite.
+  Progress(std::string label, uint64_t total, bool enabled, bool fresh_line = false);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress();
@@ -26,6 +27,7 @@ class Progress {
   uint64_t total_;
   bool enabled_;
   bool terminal_;
+  bool fresh_line_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_draw_;

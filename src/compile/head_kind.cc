@@ -33,4 +33,9 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
       fmt::format("head '{}': expected full:N with N from 1 to 64, found an unknown kind", text));
 }
 
+Result<std::string> CanonicalHeadKind(const std::string& text) {
+  HW_TRY(const HeadKind kind, ParseHeadKind(text));
+  return fmt::format("{}:{}", kind.name, kind.num_shards);
+}
+
 }  // namespace headway::compile

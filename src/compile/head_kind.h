@@ -18,4 +18,7 @@ struct HeadKind {
 // those it can).
 Result<HeadKind> ParseHeadKind(const std::string& text);
 
+// The one way a kind is written: "full" is "full:1", "full:04" is "full:4". Errors: as above.
+Result<std::string> CanonicalHeadKind(const std::string& text);
+
 }  // namespace headway::compile

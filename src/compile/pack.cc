@@ -91,17 +91,34 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
   return FileEntry{.path = kTokenizerFileName, .bytes = bytes, .digest = std::move(digest)};
 }
 
+// --replace removes what stands at the target: that must be a package, never somebody's model file
+// or home directory.
+Result<void> CheckReplaceable(const std::string& directory, bool replace) {
+  std::error_code error;
+  if (!replace || !fs::exists(directory, error)) return {};
+  if (fs::exists(fs::path(directory) / kManifestFileName, error)) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected a package to replace (a directory with {}), found "
+                          "something else; name another "
+                          "directory or remove it yourself",
+                          directory, kManifestFileName));
+}
+
 class Packer {
  public:
   Packer(const gguf::GgufFile& file, Emitter* emitter, const std::string& directory,
-         uint64_t total_bytes, bool show_progress)
+         uint64_t total_bytes, const PackOptions& options)
       : file_(file),
         emitter_(emitter),
         directory_(directory),
-        progress_("packing", total_bytes, show_progress) {}
+        cancelled_or_null_(options.cancelled_or_null),
+        progress_("packing", total_bytes, options.show_progress) {}
 
   Result<FileEntry> Emit(const graph::Graph& shard, const std::string& name) {
-    const WeightSource source = [this](const std::string& weight) {
+    const WeightSource source = [this](const std::string& weight) -> Result<ConstTensorView> {
+      if (cancelled_or_null_ != nullptr && cancelled_or_null_->load(std::memory_order_relaxed)) {
+        return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
+      }
       return file_.GetTensor(weight);
     };
     const ByteProgress progress = [&](uint64_t bytes) {
@@ -120,6 +137,7 @@ class Packer {
   const gguf::GgufFile& file_;
   Emitter* const emitter_;
   const std::string& directory_;
+  const std::atomic<bool>* const cancelled_or_null_;
   uint64_t done_bytes_ = 0;
   Progress progress_;
 };
@@ -157,7 +175,9 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
                       const PackOptions& options, Emitter* emitter) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
   HW_TRY(const PackPlan plan, MakePackPlan(file, options));
+  HW_TRY_VOID(CheckReplaceable(directory, options.replace));
   HW_TRY(AtomicDirectory target, AtomicDirectory::Create(directory, options.replace));
+  if (options.on_start) options.on_start();
   Manifest manifest;
   manifest.producer = fmt::format("headway {}", kVersion);
   manifest.source_file = fs::path(gguf_path).filename().string();
@@ -166,7 +186,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.model = plan.model;
   HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.Path()));
   {
-    Packer packer(file, emitter, target.Path(), plan.total_bytes, options.show_progress);
+    Packer packer(file, emitter, target.Path(), plan.total_bytes, options);
     HW_TRY_VOID(EmitAll(plan, &packer, &manifest));
   }
   HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(),

@@ -3,6 +3,8 @@
 // The compile driver: GGUF -> graph -> passes -> partition -> emitter -> package. Meets the runtime
 // only in the package it writes.
 
+#include <atomic>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,14 +17,18 @@ namespace headway::compile {
 struct PackOptions {
   std::string topology = "6";                   // partition::ParseTopology
   std::vector<std::string> heads = {"full:4"};  // the first becomes the default
-  bool replace = false;                         // an existing package at the target
+  bool replace = false;  // an existing package at the target, and nothing but a package
   bool show_progress = false;
+  // Called once the request is known to be good, before the first byte is written; may be empty.
+  std::function<void()> on_start = nullptr;
+  // Set by a signal handler or another thread: packing stops at the next weight.
+  const std::atomic<bool>* cancelled_or_null = nullptr;
 };
 
 // Packs `gguf_path` into the new directory `directory`, which appears whole or not at all. Weights
 // are streamed: memory use does not grow with the model. Errors: those of reading the GGUF;
 // kInvalidInput (topology, heads, target exists); kUnsupported (a head kind that does not exist
-// yet); kIo (disk full).
+// yet); kIo (disk full); kCancelled.
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
                       const PackOptions& options, Emitter* emitter);
 

@@ -18,7 +18,14 @@ tl::unexpected<Error> Wrong(const char* name, const std::string& expected,
               fmt::format("sampling: {}: expected {}, found {}", name, expected, found));
 }
 
-Result<void> CheckNumbers(const SamplingParams& params) {
+Result<void> CheckId(const char* name, int32_t id, int64_t vocab_size) {
+  if (id >= 0 && id < vocab_size) return {};
+  return Wrong(name, fmt::format("token ids from 0 to {}", vocab_size - 1), fmt::format("{}", id));
+}
+
+}  // namespace
+
+Result<void> ValidateNumbers(const SamplingParams& params) {
   // Written so that NaN fails every one of them.
   if (!(params.temperature == 0.0F ||
         (params.temperature >= kSmallestTemperature && std::isfinite(params.temperature)))) {
@@ -45,15 +52,8 @@ Result<void> CheckNumbers(const SamplingParams& params) {
   return {};
 }
 
-Result<void> CheckId(const char* name, int32_t id, int64_t vocab_size) {
-  if (id >= 0 && id < vocab_size) return {};
-  return Wrong(name, fmt::format("token ids from 0 to {}", vocab_size - 1), fmt::format("{}", id));
-}
-
-}  // namespace
-
 Result<void> Validate(const SamplingParams& params, int64_t vocab_size) {
-  HW_TRY_VOID(CheckNumbers(params));
+  HW_TRY_VOID(ValidateNumbers(params));
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   // Allowed ids that no bias bans; an id listed twice counts once.
   std::vector<bool> open(static_cast<size_t>(vocab_size), params.allow_ids.empty());

@@ -11,6 +11,10 @@ namespace headway::sampling {
 
 using headway::SamplingParams;
 
+// Checks what needs no vocabulary, everything but the ids: for requests read before a model is
+// open. Errors: as Validate().
+Result<void> ValidateNumbers(const SamplingParams& params);
+
 // Checks that `params` make sense for a vocabulary of `vocab_size` ids. Errors: kInvalidInput, one
 // line with the parameter, what was expected and what was found.
 Result<void> Validate(const SamplingParams& params, int64_t vocab_size);

@@ -38,7 +38,7 @@ class TensorStream {
 
   // Draws, quantises and writes all rows of `tensor`.
   Result<void> Write(const PlannedTensor& tensor, gguf::GgufWriter& writer,
-                     const std::function<void(uint64_t)>& wrote) {
+                     const std::function<Result<void>(uint64_t)>& wrote) {
     if (!tensor.values.empty()) {
       return writer.WriteTensorBytes(tensor.name,
                                      std::as_bytes(std::span<const float>(tensor.values)));
@@ -50,7 +50,7 @@ class TensorStream {
       piece_.resize(static_cast<size_t>(count * row_bytes));
       Draw(tensor, first, count, row_bytes);
       HW_TRY_VOID(writer.WriteTensorBytes(tensor.name, piece_));
-      if (wrote) wrote(piece_.size());
+      HW_TRY_VOID(wrote(piece_.size()));
     }
     return {};
   }
@@ -127,9 +127,11 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
   TensorStream stream(spec.seed, pool);
   uint64_t bytes_done = 0;
   for (const PlannedTensor& tensor : tensors) {
-    HW_TRY_VOID(stream.Write(tensor, writer, [&](uint64_t bytes) {
+    HW_TRY_VOID(stream.Write(tensor, writer, [&](uint64_t bytes) -> Result<void> {
       bytes_done += bytes;
       if (progress) progress(bytes_done, writer.TensorBytes());
+      if (spec.cancelled_or_null == nullptr || !spec.cancelled_or_null->load()) return {};
+      return Fail(ErrorCode::kCancelled, "interrupted while writing; nothing was written");
     }));
   }
   return writer.Finish();

@@ -3,6 +3,7 @@
 // Makes model files of real shapes with synthetic weights, for benchmarks and tests that must not
 // depend on a download. Same spec, same bytes, on every machine and with any number of threads.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -22,6 +23,8 @@ struct SynthSpec {
   // PlanTensors.
   std::optional<double> margin_sigma = std::nullopt;
   int num_threads = 1;
+  // Set by a signal handler or another thread: writing stops and leaves nothing behind.
+  const std::atomic<bool>* cancelled_or_null = nullptr;
 };
 
 // Called from the calling thread after every few MiB; may be empty.
@@ -29,7 +32,7 @@ using SynthProgress = std::function<void(uint64_t bytes_done, uint64_t bytes_tot
 
 // Writes the file; it appears when complete. Memory: the metadata and a few MiB, whatever the
 // model's size. Errors: kInvalidInput (unknown shape or type: the message lists what there is),
-// kUnsupported (margin), kIo.
+// kUnsupported (margin), kIo, kCancelled.
 Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
                         const SynthProgress& progress);
 

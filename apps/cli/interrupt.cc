@@ -1,0 +1,25 @@
+#include "interrupt.h"
+
+#include <csignal>
+
+namespace headway::cli {
+namespace {
+
+// The one global: a signal handler can reach nothing else.
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "what a signal handler may touch");
+
+void OnInterrupt(int) {
+  interrupted.store(true, std::memory_order_relaxed);
+  std::signal(SIGINT, SIG_DFL);
+}
+
+}  // namespace
+
+std::atomic<bool>* CatchInterrupts() {
+  // A process started with SIGINT ignored (nohup, a shell's background job) keeps ignoring it.
+  if (std::signal(SIGINT, OnInterrupt) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
+  return &interrupted;
+}
+
+}  // namespace headway::cli

@@ -1,0 +1,13 @@
+#pragma once
+
+// Ctrl-C as a flag that long work looks at between its steps.
+
+#include <atomic>
+
+namespace headway::cli {
+
+// Installs the handler and returns the flag that it sets. The first Ctrl-C asks for a clean stop;
+// the second ends the process the usual way.
+std::atomic<bool>* CatchInterrupts();
+
+}  // namespace headway::cli

@@ -1,0 +1,26 @@
+#include "output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace headway::cli {
+
+Result<void> WriteOut(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
+    return {};
+  return Fail(ErrorCode::kIo, fmt::format("stdout: cannot write: {}", std::strerror(errno)));
+}
+
+void ReserveStandardStreams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+    static_cast<void>(::open("/dev/null", O_RDWR));  // gets the lowest free number, which is fd
+  }
+}
+
+}  // namespace headway::cli

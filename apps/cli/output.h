@@ -1,0 +1,18 @@
+#pragma once
+
+// Writing to stdout so that a full disk or a closed pipe is an error and not a silent loss.
+
+#include <string_view>
+
+#include "headway/result.h"
+
+namespace headway::cli {
+
+// Writes and flushes. Errors: kIo, with the operating system's reason.
+Result<void> WriteOut(std::string_view text);
+
+// Opens /dev/null in place of a closed stdin, stdout or stderr: otherwise the next file opened, a
+// package's shard perhaps, would get that number and be printed into.
+void ReserveStandardStreams();
+
+}  // namespace headway::cli

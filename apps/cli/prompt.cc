@@ -1,0 +1,77 @@
+#include "prompt.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/file_writer.h"
+#include "numbers.h"
+
+namespace headway::cli {
+namespace {
+
+Result<std::string> ReadStdin() {
+  std::string text;
+  std::array<char, 65536> piece{};
+  while (const size_t count = std::fread(piece.data(), 1, piece.size(), stdin)) {
+    text.append(piece.data(), count);
+    if (text.size() > kMaxPromptBytes) {
+      return Fail(
+          ErrorCode::kInvalidInput,
+          fmt::format("stdin: expected a prompt of at most {} bytes, found more", kMaxPromptBytes));
+    }
+  }
+  if (std::ferror(stdin) != 0)
+    return Fail(ErrorCode::kIo, fmt::format("stdin: cannot read: {}", std::strerror(errno)));
+  return text;
+}
+
+}  // namespace
+
+Result<Prompt> ReadPrompt(const RunArguments& arguments) {
+  const int given =
+      (arguments.prompt ? 1 : 0) + (arguments.prompt_file ? 1 : 0) + (arguments.ids ? 1 : 0);
+  if (given != 1) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("prompt: expected exactly one of -p, --prompt-file and --ids, found {}",
+                            given == 0 ? "none" : fmt::format("{}", given)));
+  }
+  if (arguments.chat && arguments.ids)
+    return Fail(ErrorCode::kInvalidInput, "--chat: expected a prompt of text, found --ids");
+  if (!arguments.chat && !arguments.system.empty()) {
+    return Fail(ErrorCode::kInvalidInput, "--system: expected --chat beside it, found none");
+  }
+  Prompt prompt;
+  if (arguments.prompt) prompt.text = *arguments.prompt;
+  if (arguments.ids) {
+    HW_TRY(prompt.ids, ParseIds(*arguments.ids, "--ids"));
+  }
+  if (arguments.prompt_file) {
+    HW_TRY(prompt.text, *arguments.prompt_file == "-"
+                            ? ReadStdin()
+                            : ReadTextFile(*arguments.prompt_file, kMaxPromptBytes));
+  }
+  return prompt;
+}
+
+Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, Prompt* prompt) {
+  if (arguments.ids) return {};
+  if (arguments.chat) {
+    std::vector<ChatMessage> messages;
+    if (!arguments.system.empty())
+      messages.push_back({.role = "system", .content = arguments.system});
+    messages.push_back({.role = "user", .content = prompt->text});
+    HW_TRY(prompt->ids, engine.EncodeChat(messages));
+    return {};
+  }
+  HW_TRY(prompt->ids, engine.Encode(prompt->text));
+  if (!prompt->ids.empty()) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              "prompt: expected some text, found none, and this model has no beginning-of-text "
+              "token to start from");
+}
+
+}  // namespace headway::cli
