@@ -177,6 +177,9 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
   app->add_option("-o,--output", synth->output, "the GGUF to write")->required()->type_name("FILE");
   app->add_option("--type", synth->type, "weight type")->capture_default_str()->type_name("TYPE");
   AddNumber(app, "--seed", &synth->seed, "same seed, same bytes")->type_name("S");
+  app->add_option("--margin", synth->margin,
+                  "an untied head whose winner stands M sigma above the bulk")
+      ->type_name("M");
   app->add_flag("--pure", synth->pure,
                 "every matrix in the named type, instead of llama.cpp's mix");
 }

@@ -51,6 +51,7 @@ struct SynthArguments {
   std::string type = "q8_0";
   uint64_t seed = 1;
   bool pure = false;
+  std::optional<double> margin;
 };
 
 struct InspectArguments {

@@ -23,6 +23,7 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .type = arguments.type,
                               .seed = arguments.seed,
                               .pure = arguments.pure,
+                              .margin_sigma = arguments.margin,
                               .num_threads = DefaultThreads(),
                               .cancelled_or_null = CatchInterrupts()};
   HW_TRY_VOID(synth::Synthesise(spec, arguments.output, progress));

@@ -57,6 +57,7 @@ inline tl::unexpected<Error> Prefixed(Error error, const std::string& context) {
 
 }  // namespace headway
 
+// NOLINTBEGIN(bugprone-macro-parentheses): declarations cannot stand in parentheses
 #define HW_CONCAT_INNER(a, b) a##b
 #define HW_CONCAT(a, b) HW_CONCAT_INNER(a, b)
 #define HW_TRY_INNER(temporary, declaration, expression)                               \
@@ -75,3 +76,4 @@ inline tl::unexpected<Error> Prefixed(Error error, const std::string& context) {
     auto hw_try_result = (expression);                                                           \
     if (!hw_try_result) return tl::unexpected<headway::Error>(std::move(hw_try_result).error()); \
   } while (false)
+// NOLINTEND(bugprone-macro-parentheses)
