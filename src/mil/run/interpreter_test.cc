@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "mil/ir/builder.h"
 #include "mil/ir/packing.h"
 #include "mil/run/kernel.h"
+#include "tensor/half.h"
 
 namespace headway::mil {
 namespace {
@@ -428,16 +430,23 @@ TEST(Interpreter, WrongInputs_AreNamed) {
 TEST(RoundToHalf, EveryBitPattern_MatchesTheScalarConversion) {
   std::vector<float> values;
   for (uint32_t i = 0; i < 0x10000; ++i) {
-    const float v = std::bit_cast<float>(i * 65537U + 12345U);
-    if (!std::isnan(v)) values.push_back(v);
+    // Patterns all over binary32, every fp16 value, and the ties between neighbours.
+    const float half = ToFloat(F16{static_cast<uint16_t>(i)});
+    for (const float v : {std::bit_cast<float>(i * 65537U + 12345U), half,
+                          std::bit_cast<float>(std::bit_cast<uint32_t>(half) + 0x1000U)}) {
+      if (!std::isnan(v)) values.push_back(v);
+    }
   }
   std::vector<float> rounded = values;
   RoundToHalf(rounded);
   for (size_t i = 0; i < values.size(); ++i) {
-    const std::vector<float> one = {values[i]};
     EXPECT_EQ(std::bit_cast<uint32_t>(rounded[i]),
-              std::bit_cast<uint32_t>(MakeTensor(DType::kF16, {1}, one).floats[0]));
+              std::bit_cast<uint32_t>(ToFloat(ToF16(values[i]))))
+        << values[i];
   }
+  std::vector<float> nan = {NAN};
+  RoundToHalf(nan);
+  EXPECT_TRUE(std::isnan(nan[0]));
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+#pragma once
+
+// The Core ML lowering of a model's graph: finds layers and head in it and hands their sizes and
+// weight rows to the shard builders of mil/shards. Layers must have the Phi-3 form (fused qkv and
+// gate_up, rotary halves); everything else is refused with the node that does not fit. The graph
+// keeps its own ops: MIL is compared with the oracle, not forced back into the graph.
+
+#include <functional>
+#include <string>
+
+#include "backend/backend.h"
+#include "graph/graph.h"
+#include "mil/shards/head_shard.h"
+#include "mil/shards/layer_shard.h"
+
+namespace headway::coreml {
+
+struct LoweringOptions {
+  int64_t max_seq = 512;
+  int64_t tokens = 1;
+  bool flexible = false;
+  mil::WeightFormat weights;
+  mil::StateLayout states = mil::StateLayout::kPerLayer;
+  mil::AttentionForm attention = mil::AttentionForm::kPerHead;
+  float norm_prescale = 0.0F;  // 0: 1 / sqrt(D)
+};
+
+// The program of layers [first_layer, first_layer + num_layers) of `model`, weights streamed into
+// `blobs`. Errors: kUnsupported (a layer of another form), kInvalidInput, and those of `weights`
+// and `blobs`.
+Result<mil::Shard> LowerLayers(const graph::Graph& model, int first_layer, int num_layers,
+                               const WeightSource& weights, const LoweringOptions& options,
+                               mil::BlobSink* blobs, const mil::ShardOptions& shard_options = {});
+
+// The program of head rows [vocab_begin, vocab_end): the last RMSNorm and linear of `model`.
+Result<mil::Shard> LowerHead(const graph::Graph& model, int64_t vocab_begin, int64_t vocab_end,
+                             mil::HeadKind kind, const WeightSource& weights,
+                             const LoweringOptions& options, mil::BlobSink* blobs,
+                             const mil::ShardOptions& shard_options = {});
+
+}  // namespace headway::coreml
