@@ -1,6 +1,7 @@
 #include "sampling/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -23,6 +24,17 @@ kernels::ArgMax Better(const kernels::ArgMax& a, const kernels::ArgMax& b) {
   if (a.index < 0 || b.index < 0) return a.index < 0 ? b : a;
   if (a.value != b.value) return a.value > b.value ? a : b;
   return a.index < b.index ? a : b;
+}
+
+// Sets all below `least` to -infinity. By masks: compilers do not turn a choice that hangs on a
+// comparison of floats into vector code, but this they do.
+void KeepAtLeast(std::span<float> logits, float least) {
+  constexpr auto kBanned = std::bit_cast<int32_t>(kMinusInfinity);
+  for (float& logit : logits) {
+    const int32_t keep = -static_cast<int32_t>(logit >= least);
+    const auto bits = std::bit_cast<int32_t>(logit);
+    logit = std::bit_cast<float>((bits & keep) | (kBanned & ~keep));
+  }
 }
 
 size_t TouchedCapacity(const SamplingParams& params, int64_t vocab_size) {
@@ -197,12 +209,11 @@ kernels::ArgMax Sampler::DrawFromBlock(std::span<float> block, int64_t first_id,
     }
     return best;
   }
-  // Position in the block up to which ties with the cut are kept.
-  const int64_t last_tie = cut.last_id - first_id;
-  for (size_t i = 0; i < block.size(); ++i) {
-    const bool kept =
-        block[i] > cut.logit || (block[i] == cut.logit && static_cast<int64_t>(i) <= last_tie);
-    block[i] = kept ? block[i] : kMinusInfinity;
+  KeepAtLeast(block, cut.logit);
+  // Equals beyond the cut's id.
+  const int64_t first_excess = std::max<int64_t>(0, cut.last_id - first_id + 1);
+  for (auto i = static_cast<size_t>(first_excess); i < block.size(); ++i) {
+    if (block[i] == cut.logit) block[i] = kMinusInfinity;
   }
   best = kernels_.gumbel_argmax(block.data(), static_cast<int64_t>(block.size()),
                                 inverse_temperature_, params_.seed, position, first_id);
