@@ -15,7 +15,9 @@
 #include "graph/passes.h"
 #include "headway/version.h"
 #include "model/model.h"
+#include "model/vocabulary.h"
 #include "partition/partition.h"
+#include "tokenizer/tokenizer.h"
 
 namespace headway::compile {
 namespace {
@@ -44,6 +46,9 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   PackPlan plan;
   HW_TRY(plan.model, model::ReadModelConfig(file));
   const int64_t num_layers = plan.model.num_hidden_layers;
+  // A package whose tokenizer cannot be opened would be found useless only when it is run.
+  HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
+  HW_TRY_VOID(tokenizer::Tokenizer::Create(std::move(vocabulary)));
   HW_TRY(const std::vector<Range> topology, partition::ParseTopology(options.topology, num_layers));
   HW_TRY(graph::Graph whole, model::BuildGraph(file, plan.model));
   HW_TRY(const graph::Graph graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));

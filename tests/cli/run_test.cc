@@ -1,0 +1,207 @@
+// What `headway run` prints, and what may not change it.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "cli_fixture.h"
+#include "kernels/kernel_set.h"
+
+namespace headway::cli_test {
+namespace {
+
+using Json = nlohmann::json;
+
+class RunTest : public CliTest {
+ protected:
+  // The JSON that the run prints, which must be all it prints.
+  Json RunJson(Args args, const ProcessOptions& options = {}) const {
+    args.insert(args.begin(), "run");
+    args.emplace_back("--json");
+    const Outcome outcome = HeadwayOk(args, options);
+    Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.out;
+    return json;
+  }
+};
+
+uint64_t Sum(const Json& array) {
+  return std::accumulate(array.begin(), array.end(), uint64_t{0},
+                         [](uint64_t sum, const Json& item) { return sum + item.get<uint64_t>(); });
+}
+
+TEST_F(RunTest, Text_IsPromptThenContinuation) {
+  const std::string package = Package();
+  const Json json = RunJson({package, "-p", "hello", "-n", "8"});
+  const Outcome plain = HeadwayOk({"run", package, "-p", "hello", "-n", "8"});
+  EXPECT_EQ(plain.out, "hello" + json["text"].get<std::string>() + "\n");
+  EXPECT_EQ(plain.err, "");
+  EXPECT_EQ(json["generated_ids"].size(), 8U);
+  EXPECT_EQ(json["stop_reason"], "max_tokens");
+  WriteFile(Path("prompt"), "hello");
+  EXPECT_EQ(HeadwayOk({"run", package, "--prompt-file", Path("prompt"), "-n", "8"}).out, plain.out);
+  EXPECT_EQ(
+      HeadwayOk({"run", package, "--prompt-file", "-", "-n", "8"}, {.stdin_text = "hello"}).out,
+      plain.out);
+  EXPECT_EQ(HeadwayOk({"run", package, "-p", "hello", "-n", "8"}, {.close_stdin = true}).out,
+            plain.out);
+}
+
+TEST_F(RunTest, IdsAndChat_PrintTheContinuationOnly) {
+  const std::string package = Package();
+  const Json json = RunJson({package, "--ids", "5,6 7", "-n", "4", "--logprobs"});
+  EXPECT_EQ(json["prompt_ids"], Json({5, 6, 7}));
+  EXPECT_EQ(json["logprobs"].size(), 4U);
+  EXPECT_EQ(HeadwayOk({"run", package, "--ids", "5,6 7", "-n", "4"}).out,
+            json["text"].get<std::string>() + "\n");
+  const Outcome chat =
+      HeadwayOk({"run", package, "--chat", "--system", "brief", "-p", "XYZ", "-n", "4"});
+  EXPECT_EQ(chat.out.find("XYZ"), std::string::npos);
+}
+
+TEST_F(RunTest, Gguf_IsPackedOnce) {
+  const Args args = {"run", TinyPhi(), "-p", "a", "-n", "2"};
+  EXPECT_NE(HeadwayOk(args).err.find("packing " + TinyPhi() + " once into " + Path("cache")),
+            std::string::npos);
+  EXPECT_EQ(HeadwayOk(args).err, "");
+  EXPECT_EQ(HeadwayOk({"run", TinyPhi(), "-p", "a", "-n", "2", "--head", "full:04"}).err, "");
+}
+
+TEST_F(RunTest, InvalidUtf8InAPrompt_IsTakenByteForByte) {
+  WriteFile(Path("bytes"), std::string("a\xff\xfe b"));
+  const Outcome plain = HeadwayOk({"run", Package(), "--prompt-file", Path("bytes"), "-n", "3"});
+  EXPECT_EQ(plain.out.substr(0, 5), "a\xff\xfe b");
+}
+
+TEST_F(RunTest, ContextFull_StopsAndSaysSo) {
+  const Outcome outcome =
+      HeadwayOk({"run", Package(), "-p", std::string(500, 'a'), "-n", "100", "--ignore-end"});
+  EXPECT_EQ(outcome.err, "headway: stopped at the model's context of 512 tokens\n");
+  const Json json = RunJson({Package(), "-p", std::string(512, 'a')});
+  EXPECT_EQ(json["stop_reason"], "context_full");
+  EXPECT_TRUE(json["generated_ids"].empty());
+}
+
+TEST_F(RunTest, Seed_DecidesTheText) {
+  const auto ids = [&](const char* seed) {
+    return RunJson({Package(), "-p", "hello", "-n", "20", "--temp", "5", "--seed", seed,
+                    "--ignore-end"})["generated_ids"];
+  };
+  EXPECT_EQ(ids("7"), ids("7"));
+  EXPECT_NE(ids("7"), ids("8"));
+}
+
+TEST_F(RunTest, ThreadsHeadsTopologiesAndInstructionSets_DoNotChangeTheBits) {
+  const Args base = {Package(),      "-p",        "hello", "-n", "66",
+                     "--ignore-end", "--threads", "1"};  // beyond the LongRoPE border of 64
+  const Json expected = RunJson(base);
+  const auto same = [&](const Json& found, const std::string& way) {
+    EXPECT_EQ(found["generated_ids"], expected["generated_ids"]) << way;
+    EXPECT_EQ(found["counters"]["logits_hash"], expected["counters"]["logits_hash"]) << way;
+  };
+  const auto with = [&](const Args& more) {
+    Args args = base;
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  };
+  for (const char* head : {"full:1", "full:2", "full:3", "full:4"})
+    same(RunJson(with({"--head", head})), head);
+  Args two = base;
+  two.back() = "2";
+  same(RunJson(two), "2 threads");
+  for (const char* load : {"map", "copy"}) same(RunJson(with({"--load", load})), load);
+  for (const char* topology : {"1", "2", "0:1,1:2"}) {
+    Args args = with({"--topology", topology});
+    args[0] = TinyPhi();
+    same(RunJson(args), topology);
+  }
+  for (const kernels::KernelSet* set : kernels::SupportedSets()) {
+    if (set == nullptr) continue;
+    const std::string name(set->name);
+    const Json found = RunJson(base, {.environment = {{"HEADWAY_CPU", name}}});
+    EXPECT_EQ(found["model"]["instruction_set"], name);
+    same(found, name);
+  }
+}
+
+TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
+  const Json json =
+      RunJson({Package(), "-p", "hello", "-n", "9", "--ignore-end", "--head", "full:3"});
+  const Json& c = json["counters"];
+  for (const char* name : {"steps",
+                           "step_ns",
+                           "embed_ns",
+                           "rope_mask_ns",
+                           "layers_ns",
+                           "layer_shard_ns",
+                           "head_ns",
+                           "head_predict_ns",
+                           "head_predict_shard_work_ns",
+                           "head_shard_ns",
+                           "head_reduce_ns",
+                           "head_reduce_shard_work_ns",
+                           "head_bytes_read",
+                           "head_rows_screened",
+                           "head_rows_rescored",
+                           "head_planes_read",
+                           "head_fallbacks",
+                           "head_skipped",
+                           "layers_bytes_read",
+                           "prefill_tokens",
+                           "prefill_ns",
+                           "cache_rebuilds",
+                           "kv_bytes",
+                           "logits_hash"}) {
+    EXPECT_TRUE(c.contains(name)) << name;
+  }
+  const auto value = [&](const char* name) { return c[name].get<uint64_t>(); };
+  EXPECT_EQ(value("steps"), 8U);  // the first new token belongs to the prefill
+  EXPECT_EQ(value("prefill_tokens"), json["prompt_ids"].size());
+  EXPECT_EQ(value("head_skipped"), value("prefill_tokens") - 1);
+  EXPECT_EQ(value("cache_rebuilds"), 0U);
+  EXPECT_EQ(c["head_shard_ns"].size(), 3U);
+  EXPECT_EQ(c["layer_shard_ns"].size(), 1U);
+  EXPECT_LE(value("head_predict_ns") + value("head_reduce_ns"), value("head_ns"));
+  EXPECT_LE(value("embed_ns") + value("rope_mask_ns") + value("layers_ns") + value("head_ns"),
+            value("step_ns"));
+  EXPECT_LE(Sum(c["layer_shard_ns"]), value("layers_ns"));
+  EXPECT_EQ(Sum(c["head_shard_ns"]), value("head_predict_shard_work_ns"));
+  EXPECT_LE(value("step_p50_ns"), value("step_p99_ns"));
+  EXPECT_EQ(value("head_bytes_read") + value("layers_bytes_read"),
+            value("steps") * json["model"]["weight_bytes_per_token"].get<uint64_t>());
+  const Json across = RunJson({Package(), "-p", std::string(60, 'a'), "-n", "10", "--ignore-end"});
+  EXPECT_EQ(across["counters"]["cache_rebuilds"], 1);
+}
+
+TEST_F(RunTest, Profile_IsATableOnStderr) {
+  const Outcome outcome = HeadwayOk({"run", Package(), "-p", "hello", "-n", "9", "--ignore-end",
+                                     "--profile", "--head", "full:2"});
+  EXPECT_EQ(outcome.out.rfind("hello", 0), 0U);
+  EXPECT_EQ(outcome.out.find("projection"), std::string::npos);
+  std::vector<std::string> rows;
+  std::vector<size_t> widths;
+  const size_t begin = outcome.err.find("part  ");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string table = outcome.err.substr(begin, outcome.err.find("\n\n", begin) - begin);
+  for (size_t at = 0; at < table.size();) {
+    const size_t end = std::min(table.find('\n', at), table.size());
+    const std::string line = table.substr(at, end - at);
+    rows.push_back(line.substr(0, line.find("  ", line.find_first_not_of(' '))));
+    widths.push_back(line.find(" %"));
+    at = end + 1;
+  }
+  EXPECT_EQ(rows,
+            (std::vector<std::string>{"part", "step", "  embedding", "  rotary tables", "  layers",
+                                      "    layers 0:2", "  head", "    projection", "      shard 0",
+                                      "      shard 1", "    selection", "  other"}));
+  EXPECT_EQ(std::count(widths.begin() + 1, widths.end(), widths[1]),
+            static_cast<int64_t>(widths.size()) - 1)
+      << table;
+  for (const char* part :
+       {"model ", "device ", "prefill ", "decode ", "8 steps", "hash of the last logits"}) {
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part;
+  }
+}
+
+}  // namespace
+}  // namespace headway::cli_test
