@@ -23,7 +23,7 @@ function(headway_module folder)
   target_include_directories(headway_${name} ${scope} $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                              $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
   if(scope STREQUAL PUBLIC)
-    target_link_libraries(headway_${name} PRIVATE headway_flags)
+    target_link_libraries(headway_${name} PRIVATE $<BUILD_INTERFACE:headway_flags>)
   endif()
   list(TRANSFORM M_DEPS REPLACE "/" "_")
   list(TRANSFORM M_DEPS PREPEND headway_)
