@@ -93,7 +93,7 @@ Outcome CliTest::Headway(const Args& args, ProcessOptions options) const {
   if (!given("HEADWAY_CPU")) options.environment.emplace_back("HEADWAY_CPU", "");
   Args argv = {HEADWAY_BINARY_DIR "/headway"};
   argv.insert(argv.end(), args.begin(), args.end());
-  const Outcome outcome = RunProcess(argv, options);
+  Outcome outcome = RunProcess(argv, options);
   EXPECT_FALSE(outcome.timed_out) << ::testing::PrintToString(args);
   return outcome;
 }

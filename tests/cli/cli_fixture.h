@@ -17,10 +17,10 @@ using Args = std::vector<std::string>;
 
 // A copy of a GGUF with something wrong in it.
 struct GgufEdit {
-  std::string without_key = "";
+  std::string without_key = {};
   std::pair<std::string, std::string> string_value = {};  // key, new value
-  std::string without_tensor = "";
-  std::string halved_tensor = "";  // half the rows
+  std::string without_tensor = {};
+  std::string halved_tensor = {};  // half the rows
 };
 
 std::string ReadFile(const std::string& path);

@@ -12,10 +12,10 @@ namespace headway::cli_test {
 
 struct ProcessOptions {
   std::vector<std::pair<std::string, std::string>> environment = {};  // added to the parent's
-  std::string stdin_text = "";
+  std::string stdin_text = {};
   bool close_stdin = false;        // no stdin at all, instead of a pipe
   bool close_stdout = false;       // started with stdout closed
-  std::string stdout_path = "";    // "/dev/full": stdout goes there and is not captured
+  std::string stdout_path = {};    // "/dev/full": stdout goes there and is not captured
   int64_t max_file_bytes = -1;     // a file that grows beyond this fails, as on a full disk
   int64_t read_stdout_bytes = -1;  // the reader of stdout goes away after that many
   int64_t interrupt_at_byte = -1;  // Ctrl-C once stdout has that many bytes
