@@ -26,12 +26,13 @@ kernels::ArgMax Better(const kernels::ArgMax& a, const kernels::ArgMax& b) {
   return a.index < b.index ? a : b;
 }
 
-// Sets all below `least` to -infinity. By masks: compilers do not turn a choice that hangs on a
-// comparison of floats into vector code, but this they do.
-void KeepAtLeast(std::span<float> logits, float least) {
+// Sets every logit that `keeps` refuses to -infinity. By masks: compilers do not turn a choice that
+// hangs on a comparison of floats into vector code, but this they do.
+template <class F>
+void KeepOnly(std::span<float> logits, const F& keeps) {
   constexpr auto kBanned = std::bit_cast<int32_t>(kMinusInfinity);
   for (float& logit : logits) {
-    const int32_t keep = -static_cast<int32_t>(logit >= least);
+    const int32_t keep = -static_cast<int32_t>(keeps(logit));
     const auto bits = std::bit_cast<int32_t>(logit);
     logit = std::bit_cast<float>((bits & keep) | (kBanned & ~keep));
   }
@@ -209,12 +210,11 @@ kernels::ArgMax Sampler::DrawFromBlock(std::span<float> block, int64_t first_id,
     }
     return best;
   }
-  KeepAtLeast(block, cut.logit);
-  // Equals beyond the cut's id.
-  const int64_t first_excess = std::max<int64_t>(0, cut.last_id - first_id + 1);
-  for (auto i = static_cast<size_t>(first_excess); i < block.size(); ++i) {
-    if (block[i] == cut.logit) block[i] = kMinusInfinity;
-  }
+  const float least = cut.logit;
+  const auto num_ties_kept = static_cast<size_t>(
+      std::clamp<int64_t>(cut.last_id - first_id + 1, 0, static_cast<int64_t>(block.size())));
+  KeepOnly(block.first(num_ties_kept), [least](float logit) { return logit >= least; });
+  KeepOnly(block.subspan(num_ties_kept), [least](float logit) { return logit > least; });
   best = kernels_.gumbel_argmax(block.data(), static_cast<int64_t>(block.size()),
                                 inverse_temperature_, params_.seed, position, first_id);
   best.index += first_id;
