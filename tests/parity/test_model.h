@@ -49,8 +49,8 @@ class TestModel {
 
 struct Machine {
   int threads = 1;
-  std::string instruction_set = "";
-  std::string head = "";
+  std::string instruction_set = {};
+  std::string head = {};
 };
 // Opens a package; a failure is a test failure, and null.
 std::unique_ptr<OpenedModel> OpenPackage(const std::string& directory, const Machine& machine = {});

@@ -79,7 +79,8 @@ class Stepper {
   void ExecuteRows(const RowsPhase& phase, size_t phase_index) {
     int64_t begin = 0;
     int64_t end = 0;
-    const int64_t chunk = std::max<int64_t>(1, args_.num_tokens / (4 * pool_->NumThreads()));
+    const int64_t chunk =
+        std::max<int64_t>(1, args_.num_tokens / (int64_t{4} * pool_->NumThreads()));
     while (state_->Queue(phase_index, 0).Take(args_.num_tokens, chunk, &begin, &end)) {
       for (int64_t t = begin; t < end; ++t) {
         for (const RowOp& op : phase.ops) ExecuteRowOp(op, t);
@@ -145,7 +146,8 @@ class Stepper {
       total_tiles += kernels::NumTiles(weight.shape[0]);
       tile_bytes = std::max(tile_bytes, kernels::TileBytes(weight.type, weight.shape.Columns()));
     }
-    const int64_t fair = (total_tiles + 4 * pool_->NumThreads() - 1) / (4 * pool_->NumThreads());
+    const int64_t fair =
+        (total_tiles + int64_t{4} * pool_->NumThreads() - 1) / (int64_t{4} * pool_->NumThreads());
     const int64_t chunk =
         std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
     int64_t begin = 0;
