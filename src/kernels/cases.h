@@ -21,7 +21,7 @@ struct MatrixShape {
   int64_t channels;
 };
 inline constexpr std::array<MatrixShape, 8> kTestShapes = {
-    {{16, 32}, {1, 64}, {17, 96}, {40, 256}, {33, 512}, {50, 640}, {19, 768}, {64, 3072}}};
+    {{16, 32}, {1, 64}, {17, 96}, {80, 256}, {33, 512}, {130, 640}, {67, 768}, {64, 3072}}};
 
 // Tokens of one product: every width of a group, and several groups.
 inline constexpr std::array<int64_t, 12> kTestTokens = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 33};

@@ -7,10 +7,17 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/tiles.h"
 #include "tensor/data_type.h"
 #include "tensor/half.h"
 
 namespace headway::kernels {
+
+inline constexpr int64_t kTileHeaderBytes = 64;
+inline constexpr int64_t kTileVectorBytes = 64;
+
+// Channels of a segment: the four strips of a tile take turns that often.
+inline constexpr int64_t kSegmentChannels = 512;
 
 // The layout of a quantised type; the numbers of one block of GGUF ("block", 32 or 256 channels).
 struct TileFormat {
@@ -21,10 +28,15 @@ struct TileFormat {
   int64_t sub_block_bytes;  // codes of 32 channels
 
   constexpr int64_t BodyBytes() const { return scales_bytes + sub_blocks * sub_block_bytes; }
-};
+  constexpr int64_t BlockChannels() const { return 32 * sub_blocks; }
 
-inline constexpr int64_t kTileHeaderBytes = 64;
-inline constexpr int64_t kTileVectorBytes = 64;
+  // Bytes of a run of channels of one strip; the run starts at a stripe.
+  constexpr int64_t RunBytes(int64_t channels) const {
+    const int64_t blocks = channels / BlockChannels();
+    const int64_t stripes = paired ? (blocks + 1) / 2 : blocks;
+    return stripes * kTileHeaderBytes + blocks * BodyBytes();
+  }
+};
 
 constexpr TileFormat FormatOf(DataType type) {
   switch (type) {
@@ -57,7 +69,16 @@ constexpr TileFormat FormatOf(DataType type) {
   return {0, 0, false, 0, 0};
 }
 
-// Byte offsets of block `block` inside a tile.
+// Where segment `segment` of strip `strip` starts in a tile of num_channels channels.
+constexpr int64_t SegmentOffset(const TileFormat& format, int64_t num_channels, int64_t strip,
+                                int64_t segment) {
+  const int64_t first = segment * kSegmentChannels;
+  const int64_t channels =
+      num_channels - first < kSegmentChannels ? num_channels - first : kSegmentChannels;
+  return kTileStrips * format.RunBytes(first) + strip * format.RunBytes(channels);
+}
+
+// Byte offsets of one block of 16 rows inside a tile.
 struct BlockPlace {
   int64_t first_half;   // F16[16]: d
   int64_t second_half;  // F16[16]: m or dmin, of the types that have one
@@ -65,16 +86,21 @@ struct BlockPlace {
   int64_t codes;
 };
 
-constexpr BlockPlace PlaceOf(const TileFormat& format, int64_t block) {
+constexpr BlockPlace PlaceOf(const TileFormat& format, int64_t num_channels, int64_t strip,
+                             int64_t block) {
+  const int64_t blocks_per_segment = kSegmentChannels / format.BlockChannels();
+  const int64_t segment = SegmentOffset(format, num_channels, strip, block / blocks_per_segment);
+  const int64_t b = block % blocks_per_segment;
   const int64_t body = format.BodyBytes();
-  const int64_t in_stripe = format.paired ? block % 2 : 0;
-  const int64_t stripe =
-      format.paired ? block / 2 * (kTileHeaderBytes + 2 * body) : block * (kTileHeaderBytes + body);
+  const int64_t in_stripe = format.paired ? b % 2 : 0;
+  const int64_t stripe = segment + (format.paired ? b / 2 * (kTileHeaderBytes + 2 * body)
+                                                  : b * (kTileHeaderBytes + body));
   const int64_t scales = stripe + kTileHeaderBytes + in_stripe * body;
   return {stripe + in_stripe * 32, stripe + 32, scales, scales + format.scales_bytes};
 }
 
-// The code of channel c (0..31) of row r; `codes` points to the codes of a block of 32.
+// The code of channel c (0..31) of row r (0..15) of a strip; `codes` points to the codes of a block
+// of 32.
 template <int kBits>
 int TileCode(const std::byte* codes, int64_t r, int64_t c) {
   const int64_t lane = 4 * r + c % 4;

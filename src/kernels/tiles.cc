@@ -151,7 +151,7 @@ void WriteBlock(const BlockFields& fields, BlockQ6_K* block) {
   }
 }
 
-// Scale bytes of row r: u32 lane r of one vector for every four bytes.
+// Scale bytes of row r of a strip: u32 lane r of one vector for every four bytes.
 template <TileFormat kFormat, class Copy>
 void ForEachScaleWord(int64_t r, const Copy& copy) {
   for (int64_t word = 0; word < kFormat.scales_bytes / kTileVectorBytes; ++word) {
@@ -160,14 +160,15 @@ void ForEachScaleWord(int64_t r, const Copy& copy) {
 }
 
 template <DataType kType, class Block>
-void PackRow(const std::byte* row, int64_t num_channels, int64_t r, std::byte* tile) {
+void PackRow(const std::byte* row, int64_t num_channels, int64_t tile_row, std::byte* tile) {
   constexpr TileFormat kFormat = FormatOf(kType);
-  for (int64_t b = 0; b < num_channels / (32 * kFormat.sub_blocks); ++b) {
+  const int64_t r = tile_row % kStripRows;
+  for (int64_t b = 0; b < num_channels / kFormat.BlockChannels(); ++b) {
     Block block;
     std::memcpy(&block, row + b * static_cast<int64_t>(sizeof block), sizeof block);
     BlockFields fields;
     ReadBlock(block, &fields);
-    const BlockPlace place = PlaceOf(kFormat, b);
+    const BlockPlace place = PlaceOf(kFormat, num_channels, tile_row / kStripRows, b);
     std::memcpy(tile + place.first_half + 2 * r, &fields.halves[0], 2);
     if (!kFormat.paired) std::memcpy(tile + place.second_half + 2 * r, &fields.halves[1], 2);
     ForEachScaleWord<kFormat>(r, [&](int64_t offset, size_t first) {
@@ -181,9 +182,8 @@ void PackRow(const std::byte* row, int64_t num_channels, int64_t r, std::byte* t
 }
 
 template <DataType kType, class Block>
-void UnpackBlock(const std::byte* tile, int64_t r, int64_t b, Block* block) {
+void UnpackBlock(const std::byte* tile, const BlockPlace& place, int64_t r, Block* block) {
   constexpr TileFormat kFormat = FormatOf(kType);
-  const BlockPlace place = PlaceOf(kFormat, b);
   BlockFields fields;
   fields.halves[0] = TileHalf(tile + place.first_half, r);
   if (!kFormat.paired) fields.halves[1] = TileHalf(tile + place.second_half, r);
@@ -199,21 +199,27 @@ void UnpackBlock(const std::byte* tile, int64_t r, int64_t b, Block* block) {
 }
 
 template <DataType kType, class Block>
-void UnpackRow(const std::byte* tile, int64_t r, int64_t num_channels, float* out) {
-  constexpr int64_t kChannels = 32 * FormatOf(kType).sub_blocks;
+void UnpackRow(const std::byte* tile, int64_t row, int64_t num_channels, float* out) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  constexpr int64_t kChannels = kFormat.BlockChannels();
   for (int64_t b = 0; b < num_channels / kChannels; ++b) {
     Block block;
-    UnpackBlock<kType, Block>(tile, r, b, &block);
+    UnpackBlock<kType, Block>(tile, PlaceOf(kFormat, num_channels, row / kStripRows, b),
+                              row % kStripRows, &block);
     DequantiseRow(kType, reinterpret_cast<const std::byte*>(&block), kChannels,
                   out + b * kChannels);
   }
 }
 
-// Float types: element (channel, row).
+// Float types: element (channel, row) of the row's strip.
+int64_t PlainOffset(int64_t num_channels, int64_t row, int64_t channel) {
+  return (row / kStripRows * num_channels + channel) * kStripRows + row % kStripRows;
+}
+
 void PackPlainRow(int64_t element_bytes, const std::byte* row, int64_t num_channels, int64_t r,
                   std::byte* tile) {
   for (int64_t c = 0; c < num_channels; ++c) {
-    std::memcpy(tile + (c * kTileRows + r) * element_bytes, row + c * element_bytes,
+    std::memcpy(tile + PlainOffset(num_channels, r, c) * element_bytes, row + c * element_bytes,
                 static_cast<size_t>(element_bytes));
   }
 }
@@ -222,7 +228,7 @@ void UnpackPlainRow(DataType type, const std::byte* tile, int64_t r, int64_t num
                     float* out) {
   const int64_t element_bytes = Traits(type).block_bytes;
   for (int64_t c = 0; c < num_channels; ++c) {
-    DequantiseRow(type, tile + (c * kTileRows + r) * element_bytes, 1, out + c);
+    DequantiseRow(type, tile + PlainOffset(num_channels, r, c) * element_bytes, 1, out + c);
   }
 }
 
@@ -271,13 +277,13 @@ const Packer& PackerOf(DataType type) {
 }  // namespace
 
 int64_t TileBytes(DataType type, int64_t num_channels) {
-  const int64_t bytes = kTileRows * RowBytes(type, num_channels);
-  return (bytes + kTileVectorBytes - 1) / kTileVectorBytes * kTileVectorBytes;
+  const int64_t strip = kStripRows * RowBytes(type, num_channels);
+  return kTileStrips * ((strip + kTileVectorBytes - 1) / kTileVectorBytes * kTileVectorBytes);
 }
 
 void PackTile(DataType type, std::span<const std::byte* const> rows, int64_t num_channels,
               std::byte* tile) {
-  HW_CHECK(rows.size() <= static_cast<size_t>(kTileRows), "a tile has 16 rows");
+  HW_CHECK(rows.size() <= static_cast<size_t>(kTileRows), "a tile has 64 rows");
   std::memset(tile, 0, static_cast<size_t>(TileBytes(type, num_channels)));
   for (size_t r = 0; r < rows.size(); ++r) {
     const auto index = static_cast<int64_t>(r);

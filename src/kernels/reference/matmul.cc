@@ -26,12 +26,13 @@ constexpr int CodeOffset(DataType type) {
                                    : 0;
 }
 
-// Block b (of 32 channels) of row r of a tile.
+// Block b (of 32 channels) of row `row` of a tile.
 template <DataType kType>
-WeightBlock ReadWeights(const std::byte* tile, int64_t r, int64_t b) {
+WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row, int64_t b) {
   constexpr TileFormat kFormat = FormatOf(kType);
+  const int64_t r = row % kStripRows;
   const int64_t s = b % kFormat.sub_blocks;
-  const BlockPlace place = PlaceOf(kFormat, b / kFormat.sub_blocks);
+  const BlockPlace place = PlaceOf(kFormat, num_channels, row / kStripRows, b / kFormat.sub_blocks);
   WeightBlock weights{};
   for (int64_t c = 0; c < 32; ++c) {
     const std::byte* codes = tile + place.codes + s * kFormat.sub_block_bytes;
@@ -43,7 +44,7 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t r, int64_t b) {
     weights.min = ToFloat(TileHalf(tile + place.second_half, r));
   }
   uint8_t scales[16];
-  for (int64_t i = 0; i < kFormat.scales_bytes / kTileRows; ++i) {
+  for (int64_t i = 0; i < kFormat.scales_bytes / kStripRows; ++i) {
     scales[i] = static_cast<uint8_t>(tile[place.scales + i / 4 * 64 + 4 * r + i % 4]);
   }
   if constexpr (kType == DataType::kQ4_K || kType == DataType::kQ5_K) {
@@ -89,7 +90,7 @@ void MatMulQuantised(const MatMulArgs& args) {
       const int64_t tokens = std::min(kTokens, args.num_tokens - first);
       float acc[kTokens] = {};
       for (int64_t b = 0; b < args.num_channels / 32; ++b) {
-        const WeightBlock weights = ReadWeights<kType>(tile, r, b);
+        const WeightBlock weights = ReadWeights<kType>(tile, args.num_channels, r, b);
         for (int64_t t = 0; t < tokens; ++t) {
           acc[t] = Step<kType>(weights, *args.xq.Block(first + t, b), acc[t]);
         }
@@ -111,8 +112,9 @@ void MatMulFloat(const MatMulArgs& args) {
       float acc[4] = {};
       for (int64_t c = 0; c < args.num_channels; ++c) {
         Element weight;
-        std::memcpy(&weight, tile + (c * kTileRows + r) * static_cast<int64_t>(sizeof weight),
-                    sizeof weight);
+        const int64_t index =
+            (r / kStripRows * args.num_channels + c) * kStripRows + r % kStripRows;
+        std::memcpy(&weight, tile + index * static_cast<int64_t>(sizeof weight), sizeof weight);
         acc[c % 4] = std::fmaf(Widen(weight), x[c], acc[c % 4]);
       }
       args.y[t * args.y_stride + row] = (acc[0] + acc[1]) + (acc[2] + acc[3]);

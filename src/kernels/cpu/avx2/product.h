@@ -109,35 +109,31 @@ HW_KERNEL_INLINE void Step(const TileReader<kType>& w, const ActivationBlock* x,
   }
 }
 
-// One tile times kTokens tokens of a group.
-struct TileJob {
-  const std::byte* tile;
-  const ActivationBlock* x;  // block 0 of the first token; blocks are x_stride apart
+// What one call of the inner kernel adds: one segment of one strip times kTokens tokens of a group.
+struct SegmentJob {
+  const std::byte* codes;
+  const ActivationBlock* x;  // block 0 of the segment, first token; blocks are x_stride apart
   int64_t x_stride;
   int64_t num_channels;
-  float* y;  // of the first row and token
-  int64_t y_stride;
-  int64_t num_rows;  // from the first row to the end of the matrix
+  bool first;                 // sums start at zero
+  float (*sums)[kStripRows];  // [kTokens]
 };
 
-HW_KERNEL_INLINE void StoreRows(float* y, int64_t rows, __m256 sums) {
-  const __m256i limit = _mm256_set1_epi32(static_cast<int32_t>(std::clamp<int64_t>(rows, 0, 8)));
-  _mm256_maskstore_ps(y, _mm256_cmpgt_epi32(limit, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-                      sums);
-}
-
 template <DataType kType, size_t kTokens>
-void RunJob(const TileJob& job) {
+void RunJob(const SegmentJob& job) {
   using Reader = TileReader<kType>;
-  const int64_t num_blocks = job.num_channels / (32 * Reader::kFormat.sub_blocks);
+  const int64_t num_blocks = job.num_channels / Reader::kFormat.BlockChannels();
   const ActivationBlock* x = job.x;
   __m256 low[kTokens];
   __m256 high[kTokens];
   HW_UNROLL
-  for (size_t t = 0; t < kTokens; ++t) low[t] = high[t] = _mm256_setzero_ps();
+  for (size_t t = 0; t < kTokens; ++t) {
+    low[t] = job.first ? _mm256_setzero_ps() : _mm256_load_ps(job.sums[t]);
+    high[t] = job.first ? _mm256_setzero_ps() : _mm256_load_ps(job.sums[t] + 8);
+  }
   Reader readers[2];
-  readers[0].Start(job.tile, 0);
-  readers[1].Start(job.tile, 1);
+  readers[0].Start(job.codes, 0);
+  readers[1].Start(job.codes, 1);
   for (int64_t block = 0; block < num_blocks; block += Reader::kBlocksPerStripe) {
     for (Reader& reader : readers) reader.EnterStripe();
     const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
@@ -155,34 +151,60 @@ void RunJob(const TileJob& job) {
   }
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) {
-    float* y = job.y + static_cast<int64_t>(t) * job.y_stride;
-    StoreRows(y, job.num_rows, low[t]);
-    if (job.num_rows > 8) StoreRows(y + 8, job.num_rows - 8, high[t]);
+    _mm256_store_ps(job.sums[t], low[t]);
+    _mm256_store_ps(job.sums[t] + 8, high[t]);
+  }
+}
+
+// Sums of one strip, written where the matrix has rows.
+HW_KERNEL_INLINE void StoreRows(const float* sums, int64_t rows, float* y) {
+  for (int64_t r = 0; r < std::min<int64_t>(rows, kStripRows); ++r) y[r] = sums[r];
+}
+
+// One tile times kTokens tokens from `token` on, all of one group.
+template <DataType kType, size_t kTokens>
+void MultiplyTokens(const MatMulArgs& args, int64_t tile, int64_t token) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  const int64_t row = tile * kTileRows;
+  const int64_t strips =
+      std::min<int64_t>(kTileStrips, (args.num_rows - row + kStripRows - 1) / kStripRows);
+  alignas(32) float sums[kTileStrips][kTokens][kStripRows];
+  const std::byte* segment = args.tiles + tile * TileBytes(kType, args.num_channels);
+  for (int64_t c = 0; c < args.num_channels; c += kSegmentChannels) {
+    const int64_t channels = std::min(kSegmentChannels, args.num_channels - c);
+    const int64_t strip_bytes = kFormat.RunBytes(channels);
+    for (int64_t strip = 0; strip < strips; ++strip) {
+      RunJob<kType, kTokens>({.codes = segment + strip * strip_bytes,
+                              .x = args.xq.Block(token, c / 32),
+                              .x_stride = args.xq.GroupWidth(token),
+                              .num_channels = channels,
+                              .first = c == 0,
+                              .sums = sums[strip]});
+    }
+    segment += kTileStrips * strip_bytes;
+  }
+  for (int64_t strip = 0; strip < strips; ++strip) {
+    const int64_t first = row + strip * kStripRows;
+    for (size_t t = 0; t < kTokens; ++t) {
+      float* y = args.y + (token + static_cast<int64_t>(t)) * args.y_stride + first;
+      StoreRows(sums[strip][t], args.num_rows - first, y);
+    }
   }
 }
 
 template <DataType kType>
 void MatMul(const MatMulArgs& args) {
-  const int64_t tile_bytes = TileBytes(kType, args.num_channels);
   for (int64_t tile = args.tile_begin; tile < args.tile_end; ++tile) {
     int64_t tokens = 0;
     for (int64_t t = 0; t < args.num_tokens; t += tokens) {
-      const int64_t width = args.xq.GroupWidth(t);
-      const int64_t left = width - t % QuantisedRows::kGroup;
-      const TileJob job = {.tile = args.tiles + tile * tile_bytes,
-                           .x = args.xq.Block(t, 0),
-                           .x_stride = width,
-                           .num_channels = args.num_channels,
-                           .y = args.y + t * args.y_stride + tile * kTileRows,
-                           .y_stride = args.y_stride,
-                           .num_rows = args.num_rows - tile * kTileRows};
+      const int64_t left = args.xq.GroupWidth(t) - t % QuantisedRows::kGroup;
       tokens = left >= 4 ? 4 : left >= 2 ? 2 : 1;
       if (tokens == 4) {
-        RunJob<kType, 4>(job);
+        MultiplyTokens<kType, 4>(args, tile, t);
       } else if (tokens == 2) {
-        RunJob<kType, 2>(job);
+        MultiplyTokens<kType, 2>(args, tile, t);
       } else {
-        RunJob<kType, 1>(job);
+        MultiplyTokens<kType, 1>(args, tile, t);
       }
     }
   }

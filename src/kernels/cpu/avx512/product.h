@@ -5,9 +5,9 @@
 // multiply-add; 8 of those are a block. The integer sum starts at -offset * sum(x.q), so that
 // unsigned codes give the signed sum exactly.
 //
-// Registers: kTiles * kTokens float sums stay in registers for the whole tile; integer sums live
-// for one block. Two tiles and eight tokens at once: each loaded code vector is used eight times,
-// each broadcast twice (prefill).
+// Registers: one float and one integer sum a token (at most 8 + 8), the codes of one group,
+// constants: nothing spills. A token's four bytes come straight from memory: the processor
+// broadcasts two a cycle and multiplies one, so that loads are not the limit.
 
 #include <algorithm>
 #include <array>
@@ -21,9 +21,6 @@
 // clang-format on
 
 namespace headway::kernels::avx512 {
-
-// Bytes that a decoding pass (one tile at a time) runs ahead of itself.
-inline constexpr int64_t kPrefetchBytes = 4096;
 
 // What an integer sum starts from.
 template <DataType kType>
@@ -42,186 +39,156 @@ HW_KERNEL_INLINE __m512i BroadcastGroup(const ActivationBlock& x, int g) {
   return _mm512_set1_epi32(four);
 }
 
-// isum[i][t] of the channel groups [kBegin, kEnd) as floats.
-template <DataType kType, size_t kTiles, size_t kTokens, int kBegin, int kEnd>
-HW_KERNEL_INLINE void IntegerSums(const TileReader<kType> (&w)[kTiles], const ActivationBlock* x,
-                                  __m512 (&sums)[kTiles][kTokens]) {
-  __m512i isum[kTiles][kTokens];
+// The sums over channel groups [kBegin, kEnd) as floats.
+template <DataType kType, size_t kTokens, int kBegin, int kEnd>
+HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBlock* x,
+                                  __m512 (&sums)[kTokens]) {
+  __m512i isum[kTokens];
   HW_UNROLL
-  for (size_t t = 0; t < kTokens; ++t) {
-    const __m512i start = StartOf<kType>(x[t], kBegin / 4);
-    HW_UNROLL
-    for (size_t i = 0; i < kTiles; ++i) isum[i][t] = start;
-  }
+  for (size_t t = 0; t < kTokens; ++t) isum[t] = StartOf<kType>(x[t], kBegin / 4);
   HW_UNROLL
   for (int g = kBegin; g < kEnd; ++g) {
-    __m512i codes[kTiles];
-    HW_UNROLL
-    for (size_t i = 0; i < kTiles; ++i) codes[i] = w[i].Codes(g);
+    const __m512i codes = w.Codes(g);
     HW_UNROLL
     for (size_t t = 0; t < kTokens; ++t) {
-      const __m512i group = BroadcastGroup(x[t], g);
-      HW_UNROLL
-      for (size_t i = 0; i < kTiles; ++i) {
-        isum[i][t] = _mm512_dpbusd_epi32(isum[i][t], codes[i], group);
-      }
+      isum[t] = _mm512_dpbusd_epi32(isum[t], codes, BroadcastGroup(x[t], g));
     }
   }
   HW_UNROLL
-  for (size_t i = 0; i < kTiles; ++i) {
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) sums[i][t] = _mm512_cvtepi32_ps(isum[i][t]);
-  }
+  for (size_t t = 0; t < kTokens; ++t) sums[t] = _mm512_cvtepi32_ps(isum[t]);
 }
 
-// One block of 32 channels for tokens [kFirst, kFirst + kBatch) of kTokens.
-template <DataType kType, size_t kTiles, size_t kTokens, size_t kFirst, size_t kBatch>
-HW_KERNEL_INLINE void StepBatch(const TileReader<kType> (&w)[kTiles], const ActivationBlock* x,
-                                __m512 (&acc)[kTiles][kTokens]) {
-  __m512 sums[kTiles][kBatch];
-  if constexpr (TileReader<kType>::kIsQ6) {
-    __m512 second[kTiles][kBatch];
-    IntegerSums<kType, kTiles, kBatch, 0, 4>(w, x + kFirst, sums);
+// One block of 32 channels.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void Step(const TileReader<kType>& w, const ActivationBlock* x,
+                           __m512 (&acc)[kTokens]) {
+  using Reader = TileReader<kType>;
+  __m512 sums[kTokens];
+  if constexpr (Reader::kIsQ6) {
+    // scale_0 * isum_0 + scale_1 * isum_1 in floats: below 2^24, so exact.
+    __m512 second[kTokens];
+    IntegerSums<kType, kTokens, 0, 4>(w, x, sums);
+    const __m512 scale0 = w.HalfScale(0);
     HW_UNROLL
-    for (size_t i = 0; i < kTiles; ++i) {
-      const __m512 half_scale = w[i].HalfScale(0);
-      HW_UNROLL
-      for (size_t t = 0; t < kBatch; ++t) sums[i][t] = _mm512_mul_ps(sums[i][t], half_scale);
-    }
-    IntegerSums<kType, kTiles, kBatch, 4, 8>(w, x + kFirst, second);
+    for (size_t t = 0; t < kTokens; ++t) sums[t] = _mm512_mul_ps(sums[t], scale0);
+    IntegerSums<kType, kTokens, 4, 8>(w, x, second);
+    const __m512 scale1 = w.HalfScale(1);
     HW_UNROLL
-    for (size_t i = 0; i < kTiles; ++i) {
-      const __m512 half_scale = w[i].HalfScale(1);
-      HW_UNROLL
-      for (size_t t = 0; t < kBatch; ++t) {
-        sums[i][t] = _mm512_fmadd_ps(second[i][t], half_scale, sums[i][t]);
-      }
-    }
+    for (size_t t = 0; t < kTokens; ++t) sums[t] = _mm512_fmadd_ps(second[t], scale1, sums[t]);
   } else {
-    IntegerSums<kType, kTiles, kBatch, 0, 8>(w, x + kFirst, sums);
+    IntegerSums<kType, kTokens, 0, 8>(w, x, sums);
   }
+  const __m512 scale = w.Scale();
   HW_UNROLL
-  for (size_t i = 0; i < kTiles; ++i) {
-    const __m512 scale = w[i].Scale();
+  for (size_t t = 0; t < kTokens; ++t) {
+    acc[t] = _mm512_fmadd_ps(sums[t], _mm512_mul_ps(scale, _mm512_set1_ps(x[t].scale)), acc[t]);
+  }
+  if constexpr (Reader::kHasMin) {
+    const __m512 min = w.Min();
     HW_UNROLL
-    for (size_t t = 0; t < kBatch; ++t) {
-      const ActivationBlock& block = x[kFirst + t];
-      __m512& sum = acc[i][kFirst + t];
-      sum = _mm512_fmadd_ps(sums[i][t], _mm512_mul_ps(scale, _mm512_set1_ps(block.scale)), sum);
-    }
-    if constexpr (TileReader<kType>::kHasMin) {
-      const __m512 min = w[i].Min();
-      HW_UNROLL
-      for (size_t t = 0; t < kBatch; ++t) {
-        const __m512 scaled_sum = _mm512_set1_ps(x[kFirst + t].scaled_sum);
-        __m512& sum = acc[i][kFirst + t];
-        sum = TileReader<kType>::kIsQ45K ? _mm512_fnmadd_ps(scaled_sum, min, sum)
-                                         : _mm512_fmadd_ps(scaled_sum, min, sum);
-      }
+    for (size_t t = 0; t < kTokens; ++t) {
+      const __m512 scaled_sum = _mm512_set1_ps(x[t].scaled_sum);
+      acc[t] = Reader::kIsQ45K ? _mm512_fnmadd_ps(scaled_sum, min, acc[t])
+                               : _mm512_fmadd_ps(scaled_sum, min, acc[t]);
     }
   }
 }
 
-template <DataType kType, size_t kTiles, size_t kTokens>
-HW_KERNEL_INLINE void Step(const TileReader<kType> (&w)[kTiles], const ActivationBlock* x,
-                           __m512 (&acc)[kTiles][kTokens]) {
-  if constexpr (kTiles * kTokens <= 8) {
-    StepBatch<kType, kTiles, kTokens, 0, kTokens>(w, x, acc);
-  } else {
-    constexpr size_t kBatch = TileReader<kType>::kIsQ6 ? 2 : 4;
-    static_assert(kTokens == 8);
-    StepBatch<kType, kTiles, kTokens, 0, kBatch>(w, x, acc);
-    StepBatch<kType, kTiles, kTokens, kBatch, kBatch>(w, x, acc);
-    if constexpr (kBatch == 2) {
-      StepBatch<kType, kTiles, kTokens, 4, kBatch>(w, x, acc);
-      StepBatch<kType, kTiles, kTokens, 6, kBatch>(w, x, acc);
-    }
-  }
-}
-
-// What one call of the inner kernel computes: kTiles tiles times one group of kTokens tokens.
-struct TileJob {
-  const std::byte* tiles;    // consecutive
-  const ActivationBlock* x;  // [blocks, kTokens]
-  int64_t num_channels;
-  float* y;  // of the first row and token
-  int64_t y_stride;
-  int64_t num_rows;  // from the first row to the end of the matrix
+// The sums of one strip and one group of tokens between two calls of the inner kernel.
+struct alignas(64) StripSums {
+  float of[QuantisedRows::kGroup][kStripRows];
 };
 
-template <DataType kType, size_t kTiles, size_t kTokens>
-void RunJob(const TileJob& job) {
+// What one call of the inner kernel adds to the sums: one segment of a strip times a group of
+// kTokens tokens.
+struct SegmentJob {
+  const std::byte* codes;
+  const ActivationBlock* x;  // [channels / 32, kTokens]
+  int64_t num_channels;      // of the segment
+  bool first;                // sums start at zero
+  StripSums* sums;
+};
+
+template <DataType kType, size_t kTokens>
+void RunJob(const SegmentJob& job) {
   using Reader = TileReader<kType>;
-  const int64_t num_blocks = job.num_channels / (32 * Reader::kFormat.sub_blocks);
+  const int64_t num_blocks = job.num_channels / Reader::kFormat.BlockChannels();
   const ActivationBlock* x = job.x;
-  __m512 acc[kTiles][kTokens];
+  __m512 acc[kTokens];
   HW_UNROLL
-  for (size_t i = 0; i < kTiles; ++i) {
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) acc[i][t] = _mm512_setzero_ps();
+  for (size_t t = 0; t < kTokens; ++t) {
+    acc[t] = job.first ? _mm512_setzero_ps() : _mm512_load_ps(job.sums->of[t]);
   }
-  Reader readers[kTiles];
-  readers[0].Start(job.tiles);
-  if constexpr (kTiles == 2) readers[1].Start(job.tiles + TileBytes(kType, job.num_channels));
+  Reader reader;
+  reader.Start(job.codes);
   for (int64_t block = 0; block < num_blocks; block += Reader::kBlocksPerStripe) {
-    for (Reader& reader : readers) reader.EnterStripe();
+    reader.EnterStripe();
     const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
     for (int64_t b = 0; b < in_stripe; ++b) {
-      for (Reader& reader : readers) reader.EnterBlock(b);
+      reader.EnterBlock(b);
       for (int64_t run = 0; run < Reader::kRuns; ++run) {
-        for (Reader& reader : readers) reader.EnterRun(run);
+        reader.EnterRun(run);
         for (int s = 0; s < Reader::kRunLength; ++s, x += kTokens) {
-          if constexpr (kTiles == 1) readers[0].Prefetch(kPrefetchBytes);
-          Step<kType, kTiles, kTokens>(readers, x, acc);
-          for (Reader& reader : readers) reader.Next();
+          Step<kType, kTokens>(reader, x, acc);
+          reader.Next();
         }
       }
     }
   }
   HW_UNROLL
-  for (size_t i = 0; i < kTiles; ++i) {
-    const int64_t first = static_cast<int64_t>(i) * kTileRows;
-    const int64_t rows = std::min<int64_t>(kTileRows, job.num_rows - first);
-    const auto mask = static_cast<__mmask16>((1U << rows) - 1U);
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) {
-      float* y = job.y + static_cast<int64_t>(t) * job.y_stride + first;
-      _mm512_mask_storeu_ps(y, mask, acc[i][t]);
-    }
-  }
+  for (size_t t = 0; t < kTokens; ++t) _mm512_store_ps(job.sums->of[t], acc[t]);
 }
 
 template <DataType kType>
-constexpr std::array<void (*)(const TileJob&), 8> kOneTile = {
-    RunJob<kType, 1, 1>, RunJob<kType, 1, 2>, RunJob<kType, 1, 3>, RunJob<kType, 1, 4>,
-    RunJob<kType, 1, 5>, RunJob<kType, 1, 6>, RunJob<kType, 1, 7>, RunJob<kType, 1, 8>};
+constexpr std::array<void (*)(const SegmentJob&), 8> kRunJob = {
+    RunJob<kType, 1>, RunJob<kType, 2>, RunJob<kType, 3>, RunJob<kType, 4>,
+    RunJob<kType, 5>, RunJob<kType, 6>, RunJob<kType, 7>, RunJob<kType, 8>};
 
-// Tiles outside, tokens inside: two tiles stay in the second-level cache while all tokens pass.
+HW_KERNEL_INLINE void StoreSums(const MatMulArgs& args, int64_t row, int64_t token, int64_t width,
+                                const StripSums& sums) {
+  const int64_t rows = std::min<int64_t>(kStripRows, args.num_rows - row);
+  const auto mask = static_cast<__mmask16>((1U << rows) - 1U);
+  for (int64_t t = 0; t < width; ++t) {
+    _mm512_mask_storeu_ps(args.y + (token + t) * args.y_stride + row, mask,
+                          _mm512_load_ps(sums.of[t]));
+  }
+}
+
+// One tile times the group of tokens from `token` on. The strips take turns after each segment, so
+// that they share the group's activations while those are in the first-level cache.
+template <DataType kType>
+void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  const int64_t row = tile * kTileRows;
+  const int64_t strips =
+      std::min<int64_t>(kTileStrips, (args.num_rows - row + kStripRows - 1) / kStripRows);
+  const int64_t width = args.xq.GroupWidth(token);
+  const auto run = kRunJob<kType>[static_cast<size_t>(width - 1)];
+  StripSums sums[kTileStrips];
+  const std::byte* segment = args.tiles + tile * TileBytes(kType, args.num_channels);
+  for (int64_t c = 0; c < args.num_channels; c += kSegmentChannels) {
+    const int64_t channels = std::min(kSegmentChannels, args.num_channels - c);
+    const int64_t strip_bytes = kFormat.RunBytes(channels);
+    for (int64_t strip = 0; strip < strips; ++strip) {
+      run({.codes = segment + strip * strip_bytes,
+           .x = args.xq.Block(token, c / 32),
+           .num_channels = channels,
+           .first = c == 0,
+           .sums = sums + strip});
+    }
+    segment += kTileStrips * strip_bytes;
+  }
+  for (int64_t strip = 0; strip < strips; ++strip) {
+    StoreSums(args, row + strip * kStripRows, token, width, sums[strip]);
+  }
+}
+
+// Tiles outside, tokens inside: a tile stays in the second-level cache while all tokens pass.
 template <DataType kType>
 void MatMul(const MatMulArgs& args) {
-  const int64_t tile_bytes = TileBytes(kType, args.num_channels);
-  const int64_t step = args.num_tokens > QuantisedRows::kGroup ? 2 : 1;
-  for (int64_t tile = args.tile_begin; tile < args.tile_end; tile += step) {
-    const bool two = step == 2 && tile + 1 < args.tile_end;
+  for (int64_t tile = args.tile_begin; tile < args.tile_end; ++tile) {
     for (int64_t t = 0; t < args.num_tokens; t += QuantisedRows::kGroup) {
-      const int64_t width = args.xq.GroupWidth(t);
-      TileJob job = {.tiles = args.tiles + tile * tile_bytes,
-                     .x = args.xq.Block(t, 0),
-                     .num_channels = args.num_channels,
-                     .y = args.y + t * args.y_stride + tile * kTileRows,
-                     .y_stride = args.y_stride,
-                     .num_rows = args.num_rows - tile * kTileRows};
-      if (two && width == QuantisedRows::kGroup) {
-        RunJob<kType, 2, 8>(job);
-        continue;
-      }
-      const auto run = kOneTile<kType>[static_cast<size_t>(width - 1)];
-      run(job);
-      if (!two) continue;
-      job.tiles += tile_bytes;
-      job.y += kTileRows;
-      job.num_rows -= kTileRows;
-      run(job);
+      MultiplyGroup<kType>(args, tile, t);
     }
   }
 }

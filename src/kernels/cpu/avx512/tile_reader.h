@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads one weight tile of a quantised type as vectors: lane = row (docs/formats/tiles.md). This is
-// all that a type adds to the product in product.h. Order of calls: for each stripe EnterStripe;
+// Reads a segment of a strip of a weight tile as vectors: lane = row (docs/formats/tiles.md). This
+// is all that a type adds to the product in product.h. Order of calls: for each stripe EnterStripe;
 // for each of its blocks EnterBlock; for each run of sub-blocks that share scale words EnterRun;
 // for each sub-block Scale, Min, Codes, then Next.
 
@@ -121,14 +121,6 @@ class TileReader {
     if constexpr (kIsQ45K) {
       scales_ = _mm512_srli_epi32(scales_, 8);
       mins_ = _mm512_srli_epi32(mins_, 8);
-    }
-  }
-
-  // Asks for the cache lines that lie `ahead` bytes after those of this sub-block.
-  HW_KERNEL_INLINE void Prefetch(int64_t ahead) const {
-    HW_UNROLL
-    for (int64_t line = 0; line < kFormat.sub_block_bytes; line += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(p_ + ahead + line), _MM_HINT_T0);
     }
   }
 
