@@ -54,7 +54,7 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
   }
   if constexpr (kType == DataType::kQ6_K) {
     for (int64_t h = 0; h < 2; ++h) {
-      weights.sub_scale[h] = static_cast<int8_t>(scales[2 * s + h]);
+      weights.sub_scale[h] = (scales[2 * s + h] ^ 128) - 128;  // two's complement
     }
   }
   return weights;
@@ -64,7 +64,7 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
 template <DataType kType>
 float Step(const WeightBlock& w, const ActivationBlock& x, float acc) {
   int isum[2] = {0, 0};
-  for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * x.q[c];
+  for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * static_cast<int>(x.q[c]);
   const int sum = w.sub_scale[0] * isum[0] + w.sub_scale[1] * isum[1];
   acc = std::fmaf(static_cast<float>(sum), w.scale * x.scale, acc);
   constexpr bool kHasMin = CodeOffset(kType) == 0;

@@ -28,7 +28,7 @@ HW_KERNEL_INLINE __m256i StartOf(const ActivationBlock& x, int half) {
   return _mm256_setzero_si256();
 }
 
-HW_KERNEL_INLINE __m256i BroadcastGroup(const ActivationBlock& x, int g) {
+HW_KERNEL_INLINE __m256i BroadcastGroup(const ActivationBlock& x, int64_t g) {
   int32_t four;
   std::memcpy(&four, x.q + 4 * g, sizeof four);
   return _mm256_set1_epi32(four);
@@ -36,24 +36,24 @@ HW_KERNEL_INLINE __m256i BroadcastGroup(const ActivationBlock& x, int g) {
 
 // Groups whose 16-bit sums fit together.
 template <DataType kType>
-constexpr int kGroupsPerWidening = FormatOf(kType).bits == 8   ? 1
-                                   : FormatOf(kType).bits == 6 ? 2
-                                   : FormatOf(kType).bits == 5 ? 4
-                                                               : 8;
+constexpr int64_t kGroupsPerWidening = FormatOf(kType).bits == 8   ? 1
+                                       : FormatOf(kType).bits == 6 ? 2
+                                       : FormatOf(kType).bits == 5 ? 4
+                                                                   : 8;
 
 // isum[t] of the channel groups [kBegin, kEnd).
-template <DataType kType, size_t kTokens, int kBegin, int kEnd>
+template <DataType kType, size_t kTokens, int64_t kBegin, int64_t kEnd>
 HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBlock* x,
                                   __m256i (&isum)[kTokens]) {
-  constexpr int kStep = std::min(kGroupsPerWidening<kType>, kEnd - kBegin);
+  constexpr int64_t kStep = std::min(kGroupsPerWidening<kType>, kEnd - kBegin);
   const __m256i ones = _mm256_set1_epi16(1);
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) isum[t] = StartOf<kType>(x[t], kBegin / 4);
   HW_UNROLL
-  for (int first = kBegin; first < kEnd; first += kStep) {
+  for (int64_t first = kBegin; first < kEnd; first += kStep) {
     __m256i pairs[kTokens];
     HW_UNROLL
-    for (int g = first; g < first + kStep; ++g) {
+    for (int64_t g = first; g < first + kStep; ++g) {
       const __m256i codes = w.Codes(g);
       const __m256i magnitude =
           kType == DataType::kQ8_0 ? _mm256_abs_epi8(codes) : codes;  // -128 becomes 128
@@ -141,7 +141,7 @@ void RunJob(const SegmentJob& job) {
       for (Reader& reader : readers) reader.EnterBlock(b);
       for (int64_t run = 0; run < Reader::kRuns; ++run) {
         for (Reader& reader : readers) reader.EnterRun(run);
-        for (int s = 0; s < Reader::kRunLength; ++s, x += job.x_stride) {
+        for (int64_t s = 0; s < Reader::kRunLength; ++s, x += job.x_stride) {
           Step<kType, kTokens>(readers[0], x, low);
           Step<kType, kTokens>(readers[1], x, high);
           for (Reader& reader : readers) reader.Next();

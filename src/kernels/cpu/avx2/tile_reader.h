@@ -33,9 +33,9 @@ class TileReader {
   static constexpr bool kIsQ6 = kType == DataType::kQ6_K;
   static constexpr bool kIsQ45K = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
   static constexpr bool kHasMin = !kFormat.paired;
-  static constexpr int kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
-  static constexpr int kRuns = kFormat.sub_blocks / kRunLength;
-  static constexpr int kBlocksPerStripe = kFormat.paired ? 2 : 1;
+  static constexpr int64_t kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
+  static constexpr int64_t kRuns = kFormat.sub_blocks / kRunLength;
+  static constexpr int64_t kBlocksPerStripe = kFormat.paired ? 2 : 1;
 
   HW_KERNEL_INLINE TileReader() {}  // NOLINT(modernize-use-equals-default): in the region
 
@@ -93,7 +93,7 @@ class TileReader {
   }
 
   // The codes of channel group g (0..7) as unsigned bytes; Q8_0 as signed ones.
-  HW_KERNEL_INLINE __m256i Codes(int g) const {
+  HW_KERNEL_INLINE __m256i Codes(int64_t g) const {
     const std::byte* p = p_ + 32 * half_;
     if constexpr (kFormat.bits == 8) {
       return _mm256_xor_si256(LoadVector(p + 64 * g), _mm256_set1_epi8(static_cast<char>(0x80)));
@@ -127,7 +127,7 @@ class TileReader {
   }
 
   // Bit i of the 32-bit mask as 16 in byte i: spread bytes, pick the bit, compare.
-  HW_KERNEL_INLINE __m256i FifthBits(int g) const {
+  HW_KERNEL_INLINE __m256i FifthBits(int64_t g) const {
     int32_t bits;
     std::memcpy(&bits, p_ + 8 * g + 4 * half_, sizeof bits);
     const __m256i spread = _mm256_shuffle_epi8(

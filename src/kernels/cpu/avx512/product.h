@@ -33,21 +33,21 @@ HW_KERNEL_INLINE __m512i StartOf(const ActivationBlock& x, int half) {
 }
 
 // Channels 4g .. 4g + 3 of a token in every lane.
-HW_KERNEL_INLINE __m512i BroadcastGroup(const ActivationBlock& x, int g) {
+HW_KERNEL_INLINE __m512i BroadcastGroup(const ActivationBlock& x, int64_t g) {
   int32_t four;
   __builtin_memcpy(&four, x.q + 4 * g, sizeof four);
   return _mm512_set1_epi32(four);
 }
 
 // The sums over channel groups [kBegin, kEnd) as floats.
-template <DataType kType, size_t kTokens, int kBegin, int kEnd>
+template <DataType kType, size_t kTokens, int64_t kBegin, int64_t kEnd>
 HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBlock* x,
                                   __m512 (&sums)[kTokens]) {
   __m512i isum[kTokens];
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) isum[t] = StartOf<kType>(x[t], kBegin / 4);
   HW_UNROLL
-  for (int g = kBegin; g < kEnd; ++g) {
+  for (int64_t g = kBegin; g < kEnd; ++g) {
     const __m512i codes = w.Codes(g);
     HW_UNROLL
     for (size_t t = 0; t < kTokens; ++t) {
@@ -128,7 +128,7 @@ void RunJob(const SegmentJob& job) {
       reader.EnterBlock(b);
       for (int64_t run = 0; run < Reader::kRuns; ++run) {
         reader.EnterRun(run);
-        for (int s = 0; s < Reader::kRunLength; ++s, x += kTokens) {
+        for (int64_t s = 0; s < Reader::kRunLength; ++s, x += kTokens) {
           Step<kType, kTokens>(reader, x, acc);
           reader.Next();
         }

@@ -33,9 +33,9 @@ class TileReader {
   static constexpr bool kIsQ45K = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
   static constexpr bool kHasMin = !kFormat.paired;
   // Sub-blocks of 32 channels whose scales come from the same words, and such runs in a block.
-  static constexpr int kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
-  static constexpr int kRuns = kFormat.sub_blocks / kRunLength;
-  static constexpr int kBlocksPerStripe = kFormat.paired ? 2 : 1;
+  static constexpr int64_t kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
+  static constexpr int64_t kRuns = kFormat.sub_blocks / kRunLength;
+  static constexpr int64_t kBlocksPerStripe = kFormat.paired ? 2 : 1;
 
   HW_KERNEL_INLINE TileReader() {}  // NOLINT(modernize-use-equals-default): inlined, in the region
 
@@ -92,7 +92,7 @@ class TileReader {
   }
 
   // The codes of channel group g (0..7) as unsigned bytes.
-  HW_KERNEL_INLINE __m512i Codes(int g) const {
+  HW_KERNEL_INLINE __m512i Codes(int64_t g) const {
     if constexpr (kFormat.bits == 8) return LoadVector(p_ + 64 * g);
     const __m512i four = _mm512_set1_epi8(0x0f);
     const std::byte* nibbles = p_ + (kFormat.bits == 5 ? 64 : 0);

@@ -1,0 +1,164 @@
+// Kernels one by one, over the shapes and types of kernels/cases.h. Weights are random bytes in a
+// buffer larger than the last-level cache, walked from end to end, so that bytes_per_second is to
+// be compared with Read. One thread.
+//   kernel_bench --benchmark_filter='avx512/Q4_K/head'
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/cases.h"
+#include "kernels/kernel_set.h"
+#include "kernels/tiles.h"
+
+namespace headway::kernels {
+namespace {
+
+constexpr size_t kWeightBytes = size_t{192} << 20;
+
+// Random codes; every 16-bit word is a half of magnitude below 2.
+AlignedBuffer& Weights() {
+  static AlignedBuffer weights = [] {
+    AlignedBuffer buffer(kWeightBytes);
+    std::mt19937_64 random(1);
+    for (uint64_t& word : buffer.As<uint64_t>(kWeightBytes / sizeof(uint64_t))) {
+      word = random() & 0x3f3f3f3f3f3f3f3fU;
+    }
+    return buffer;
+  }();
+  return weights;
+}
+
+std::vector<float> Activations(int64_t count) {
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<size_t>(count));
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
+void Read(benchmark::State& state) {
+  const auto words = Weights().As<uint64_t>(kWeightBytes / sizeof(uint64_t));
+  for (auto _ : state) {
+    uint64_t sums[8] = {};  // the compiler makes vectors of it
+    for (size_t i = 0; i < words.size(); i += 8) {
+      for (size_t lane = 0; lane < 8; ++lane) sums[lane] += words[i + lane];
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kWeightBytes));
+}
+
+// As many rows of the shape's width as the buffer holds, at most the shape's own when there are
+// many tokens.
+void MatMul(benchmark::State& state, const KernelSet& set, DataType type, MatrixShape shape,
+            int64_t tokens) {
+  const int64_t channels = shape.channels;
+  const int64_t tile_bytes = TileBytes(type, channels);
+  int64_t tiles = static_cast<int64_t>(kWeightBytes) / tile_bytes;
+  if (tokens > QuantisedRows::kGroup) tiles = std::min<int64_t>(tiles, 16);
+  const std::vector<float> x = Activations(tokens * channels);
+  std::vector<float> y(static_cast<size_t>(tokens * tiles * kTileRows));
+  AlignedBuffer memory(static_cast<size_t>(QuantisedRowsBytes(tokens, channels)));
+  const QuantisedRows rows{memory.Pointer<ActivationBlock>(), tokens, channels};
+  set.quantise_rows(x.data(), channels, 0, tokens, rows);
+  for (auto _ : state) {
+    set.matmul[static_cast<size_t>(type)]({.tiles = Weights().data(),
+                                           .num_rows = tiles * kTileRows,
+                                           .num_channels = channels,
+                                           .tile_begin = 0,
+                                           .tile_end = tiles,
+                                           .num_tokens = tokens,
+                                           .xq = rows,
+                                           .x = x.data(),
+                                           .x_stride = channels,
+                                           .y = y.data(),
+                                           .y_stride = tiles * kTileRows});
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * tiles * tile_bytes);
+  state.counters["multiply_adds"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * tiles * kTileRows * channels * tokens),
+      benchmark::Counter::kIsRate);
+}
+
+void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape) {
+  const int64_t capacity =
+      (shape.first_position + shape.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile;
+  const int64_t row = shape.num_heads * shape.head_dim;
+  const std::vector<float> q = Activations(shape.num_tokens * row);
+  const std::vector<F16> kv(static_cast<size_t>(2 * capacity * shape.head_dim), ToF16(0.25F));
+  std::vector<float> out(q.size());
+  std::vector<float> scratch(
+      static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity)));
+  for (auto _ : state) {
+    set.attention({.q = q.data(),
+                   .q_stride = row,
+                   .k = kv.data(),
+                   .v = kv.data() + capacity * shape.head_dim,
+                   .num_tokens = shape.num_tokens,
+                   .first_position = shape.first_position,
+                   .num_heads = shape.num_heads,
+                   .head_dim = shape.head_dim,
+                   .window = shape.window,
+                   .scale = 0.1F,
+                   .scratch = scratch.data(),
+                   .out = out.data(),
+                   .out_stride = row});
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kv.size() * sizeof(F16)));
+}
+
+void Select(benchmark::State& state, const KernelSet& set, bool noise) {
+  const std::vector<float> logits = Activations(200064);
+  for (auto _ : state) {
+    const auto n = static_cast<int64_t>(logits.size());
+    ArgMax best =
+        noise ? set.gumbel_argmax(logits.data(), n, 1.0F, 1, 2, 0) : set.argmax(logits.data(), n);
+    benchmark::DoNotOptimize(best);
+  }
+  state.SetItemsProcessed(state.iterations() * 200064);
+}
+
+void RegisterSet(const KernelSet& set) {
+  const std::string name(set.name);
+  for (const DataType type : kBenchTypes) {
+    for (const BenchShape& bench : kBenchShapes) {
+      for (const int64_t tokens : {1, 2, 4, 8, 64, 512}) {
+        benchmark::RegisterBenchmark((name + "/" + std::string(Traits(type).name) + "/" +
+                                      bench.name + "/" + std::to_string(tokens))
+                                         .c_str(),
+                                     MatMul, set, type, bench.shape, tokens);
+      }
+    }
+  }
+  for (const int64_t positions : {128, 4096, 16384}) {
+    benchmark::RegisterBenchmark((name + "/attention/" + std::to_string(positions)).c_str(), Attend,
+                                 set, AttentionShape{3, 128, 1, positions - 1, 0});
+  }
+  benchmark::RegisterBenchmark((name + "/argmax").c_str(), Select, set, false);
+  benchmark::RegisterBenchmark((name + "/gumbel_argmax").c_str(), Select, set, true);
+}
+
+}  // namespace
+}  // namespace headway::kernels
+
+int main(int argc, char** argv) {
+  namespace kernels = headway::kernels;
+  benchmark::RegisterBenchmark("Read", kernels::Read);
+  for (const kernels::KernelSet* set : kernels::SupportedSets()) {
+    if (set != nullptr && set->name != "reference") {
+      kernels::RegisterSet(kernels::SelectKernels(set->name)->kernels);
+    }
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
