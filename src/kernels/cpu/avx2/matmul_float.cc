@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 // Products with float weights: lanes are rows, four sums a token by channel mod 4
 // (docs/arithmetic.md). A sum is a chain of fused multiply-adds, so tokens and tiles at once hide
 // its latency: four sums times kTokens * kTiles chains.
@@ -36,3 +38,5 @@ void AddFloatMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
 }  // namespace headway::kernels::avx2
 
 #include "kernels/cpu/target_end.h"
+
+#endif  // defined(__x86_64__)

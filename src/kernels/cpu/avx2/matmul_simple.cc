@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 #include "kernels/cpu/avx2/avx2.h"
 #include "kernels/cpu/avx2/product.h"
 
@@ -12,3 +14,5 @@ void AddSimpleMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
 }
 
 }  // namespace headway::kernels::avx2
+
+#endif  // defined(__x86_64__)

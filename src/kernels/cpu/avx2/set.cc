@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 #include "kernels/cpu/avx2/avx2.h"
 
 namespace headway::kernels::avx2 {
@@ -16,3 +18,5 @@ const KernelSet& Set() {
 }
 
 }  // namespace headway::kernels::avx2
+
+#endif  // defined(__x86_64__)

@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 // Everything but the products, sixteen lanes wide.
 
 #include <algorithm>
@@ -31,3 +33,5 @@ void AddLaneKernels(KernelSet* set) {
 }  // namespace headway::kernels::avx512
 
 #include "kernels/cpu/target_end.h"
+
+#endif  // defined(__x86_64__)

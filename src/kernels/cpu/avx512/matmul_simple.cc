@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 #include "kernels/cpu/avx512/avx512.h"
 #include "kernels/cpu/avx512/product.h"
 
@@ -12,3 +14,5 @@ void AddSimpleMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
 }
 
 }  // namespace headway::kernels::avx512
+
+#endif  // defined(__x86_64__)

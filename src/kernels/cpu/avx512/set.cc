@@ -1,3 +1,5 @@
+#if defined(__x86_64__)
+
 #include "kernels/cpu/avx512/avx512.h"
 
 namespace headway::kernels::avx512 {
@@ -16,3 +18,5 @@ const KernelSet& Set() {
 }
 
 }  // namespace headway::kernels::avx512
+
+#endif  // defined(__x86_64__)
