@@ -21,7 +21,7 @@ std::string FunctionBuilder::Unique(std::string_view wanted) {
 }
 
 std::string FunctionBuilder::Declare(const std::string& name, Type type) {
-  const std::string unique = Unique(name);
+  std::string unique = Unique(name);
   function_.inputs.push_back({unique, type});
   scope_.Define(unique, {.type = std::move(type)});
   return unique;
@@ -51,15 +51,15 @@ std::vector<std::string> FunctionBuilder::OpMulti(std::string_view type, std::st
                                                   Params params) {
   Operation op;
   op.type = type;
-  for (auto& [param, argument] : params) {
+  for (std::pair<std::string, Argument>& param : params) {
     int number = 0;
-    for (Binding& binding : argument) {
+    for (Binding& binding : param.second) {
       if (auto* constant = std::get_if<Constant>(&binding)) {
-        binding = Const(fmt::format("{}_{}_{}", name, param, number), std::move(*constant));
+        binding = Const(fmt::format("{}_{}_{}", name, param.first, number), std::move(*constant));
       }
       ++number;
     }
-    op.inputs[param] = std::move(argument);
+    op.inputs[param.first] = std::move(param.second);
   }
   return Append(std::move(op), name);
 }
@@ -68,7 +68,9 @@ std::string FunctionBuilder::Constexpr(std::string_view type, std::string_view n
                                        Params params) {
   Operation op;
   op.type = type;
-  for (auto& [param, argument] : params) op.inputs[param] = std::move(argument);
+  for (std::pair<std::string, Argument>& param : params) {
+    op.inputs[param.first] = std::move(param.second);
+  }
   return Append(std::move(op), name).front();
 }
 

@@ -88,7 +88,8 @@ Types AffineDequantize(const OpView& op) {
   const TensorType data = op.Tensor("quantized_data");
   const TensorType scale = op.Tensor("scale");
   HW_TRY(const size_t axis, ResolveAxis(op.IntOr("axis", 0), data.dims.size()));
-  if (!Divides(Dims(data.dims.size(), 1), data.dims)) return Bad("expected quantized_data with extents of at least 1");
+  if (!Divides(Dims(data.dims.size(), 1), data.dims))
+    return Bad("expected quantized_data with extents of at least 1");
   for (const std::string_view param : {"scale", "zero_point"}) {
     const TensorType type = op.Tensor(param);
     if (!type.dims.empty() && type.dims != Dims{data.dims[axis]}) {

@@ -30,7 +30,7 @@ TEST(ItemManifest, HostileManifests_AreRejected) {
             std::string::npos);
   EXPECT_NE(ErrorOf(good, "1.0.0", "1.0").find("three numbers"), std::string::npos);
   EXPECT_NE(ErrorOf(good, "1.0.0", "1.-1.0").find("three numbers"), std::string::npos);
-  EXPECT_NE(ErrorOf(good, "\"author\"", "\"autor\"").find("key 'author' is missing"),
+  EXPECT_NE(ErrorOf(good, "\"author\"", "\"writer\"").find("key 'author' is missing"),
             std::string::npos);
   EXPECT_NE(
       ErrorOf(good, "com.apple.CoreML/weights", "../../../etc").find("path inside the package"),

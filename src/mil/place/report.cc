@@ -61,7 +61,7 @@ std::string FormatPlacementJson(const PlacementReport& report) {
     item["index"] = op.index;
     item["op"] = "ios18." + op.type;  // as MLComputePlan names ops of this opset
     item["name"] = op.name;
-    item["device"] = op.device == Device::kNeuralEngine ? "ane" : "cpu";
+    item["device"] = op.device == Device::kNeuralEngine ? "neural_engine" : "cpu";
     item["reasons"] = op.reasons;
     item["warnings"] = op.warnings;
     root["ops"].push_back(std::move(item));

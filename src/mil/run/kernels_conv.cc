@@ -95,7 +95,7 @@ float ConvAt(const ConvShape& s, const float* x, const float* row, const Dims& p
   return static_cast<float>(total);
 }
 
-Dims PositionOf(int64_t index, const Dims& out) {
+Dims PositionAt(int64_t index, const Dims& out) {
   Dims position(out.size() - 2);
   for (size_t i = position.size(); i-- > 0;) {
     position[i] = index % out[i + 2];
@@ -140,7 +140,7 @@ void General(const ConvShape& s, const Weight& weight, const KernelArgs& args, f
         const float* x = args.In(0).floats.get() + n * s.x[1] * in_plane;
         float* to = out + (n * s.weight[0] + o) * out_plane;
         for (int64_t p = 0; p < out_plane; ++p) {
-          to[p] = ConvAt(s, x, row, PositionOf(p, s.out), channel0) +
+          to[p] = ConvAt(s, x, row, PositionAt(p, s.out), channel0) +
                   (bias == nullptr ? 0.0F : bias->floats.get()[o]);
         }
       }
@@ -202,7 +202,7 @@ Result<Kernel> MaxPool(const KernelContext& context) {
     const std::span<float> out = args.NewFloats(0);
     for (size_t i = 0; i < out.size(); ++i) {
       const auto index = static_cast<int64_t>(i);
-      const Dims position = PositionOf(index % out_plane, out_dims);
+      const Dims position = PositionAt(index % out_plane, out_dims);
       const float* x = args.In(0).floats.get() + index / out_plane * in_plane;
       float best = -std::numeric_limits<float>::infinity();
       for (int64_t tap = 0; tap < taps; ++tap) {

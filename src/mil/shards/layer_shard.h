@@ -93,8 +93,9 @@ struct Shard {
 // Parameters of the shard's matrices.
 int64_t CountParameters(const LayerShardSpec& spec);
 
-// Builds the program and streams its weights into `blobs`; without a source (an empty function) only the program. Errors: kInvalidInput (a spec that
-// contradicts itself), and those of the source and the sink.
+// Builds the program and streams its weights into `blobs`; without a source (an empty function)
+// only the program. Errors: kInvalidInput (a spec that contradicts itself), and those of the source
+// and the sink.
 Result<Shard> BuildLayerShard(const LayerShardSpec& spec, const LayerWeightSource& source,
                               BlobSink* blobs, const ShardOptions& options = {});
 
