@@ -35,12 +35,12 @@ const Operation* Producer(const Facts& facts, const Binding& binding) {
 
 // Types of outputs and of inputs that are computed while the program runs, and of scalar literals.
 std::vector<TensorType> ComputedTypes(const Facts& facts, const Operation& op) {
-  static const std::set<std::string> kTensorParams = {
-      "x",     "y",      "a",    "b",     "values",  "query", "key",
-      "value", "update", "data", "input", "indices", "cond"};
+  constexpr std::string_view kTensorParams[] = {"x",     "y",       "a",     "b",      "values",
+                                                "query", "key",     "value", "update", "data",
+                                                "input", "indices", "cond"};
   std::vector<TensorType> types;
   for (const auto& [param, argument] : op.inputs) {
-    if (kTensorParams.count(param) == 0) continue;
+    if (std::ranges::find(kTensorParams, param) == std::end(kTensorParams)) continue;
     for (const Binding& binding : argument) {
       if (const auto* constant = std::get_if<Constant>(&binding)) {
         types.push_back(constant->type);

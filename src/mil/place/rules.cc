@@ -164,7 +164,7 @@ Result<std::vector<PlacementRule>> ParsePlacementRules(std::string_view text) {
 
 const std::vector<PlacementRule>& BuiltInPlacementRules() {
   static const std::vector<PlacementRule> rules = [] {
-    auto parsed = ParsePlacementRules(kPlacementRulesText);
+    auto parsed = ParsePlacementRules(PlacementRulesText());
     HW_CHECK(parsed.has_value(), "the built-in placement rules parse");
     return *std::move(parsed);
   }();

@@ -2,8 +2,10 @@
 
 // The text of rules.json; its definition is generated at build time (src/mil/CMakeLists.txt).
 
+#include <string_view>
+
 namespace headway::mil {
 
-extern const char* const kPlacementRulesText;
+std::string_view PlacementRulesText();
 
 }  // namespace headway::mil

@@ -141,7 +141,7 @@ struct BinaryRow {
 };
 
 // sub computes a - b also where NumPy would warn; pow with a negative base follows std::pow.
-const BinaryRow kBinaryRows[] = {
+constexpr BinaryRow kBinaryRows[] = {
     {"add",
      [] {
        return Arithmetic([](float a, float b) { return a + b; },
