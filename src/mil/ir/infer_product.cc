@@ -48,6 +48,12 @@ Result<Dims> SlideAll(const Dims& x, Dims result, const Window& window) {
 Result<Window> ResolveWindow(const OpView& op, const Dims& kernel, const Dims& x_spatial) {
   const size_t count = kernel.size();
   Window window;
+  constexpr int64_t kMaxKernel = int64_t{1} << 20;  // times a 32-bit dilation this cannot overflow
+  if (std::any_of(kernel.begin(), kernel.end(),
+                  [](int64_t k) { return k < 1 || k > kMaxKernel; })) {
+    return Bad(
+        fmt::format("expected kernel extents in [1, {}], found {}", kMaxKernel, ToString(kernel)));
+  }
   window.kernel = kernel;
   HW_TRY(window.stride, Extents(op, "strides", count, 1, 1));
   HW_TRY(window.dilation, Extents(op, "dilations", count, 1, 1));

@@ -9,7 +9,8 @@
 namespace headway::mil {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 62;
+// Times 64 bits an element this stays far from 2^63.
+constexpr int64_t kMaxElements = int64_t{1} << 56;
 
 }  // namespace
 
@@ -25,7 +26,7 @@ std::optional<int64_t> NumElements(const Dims& dims) {
 
 int64_t PackedBytes(DType dtype, int64_t num_elements) {
   const int64_t bits = Traits(dtype).bits;
-  // Written so that 2^62 elements do not overflow: whole groups of eight elements are `bits` bytes.
+  // Written so that 2^56 elements do not overflow: whole groups of eight elements are `bits` bytes.
   return num_elements / 8 * bits + (num_elements % 8 * bits + 7) / 8;
 }
 
@@ -44,7 +45,7 @@ Result<void> CheckDims(const Dims& dims) {
   }
   if (!NumElements(known)) {
     return Fail(ErrorCode::kCorrupt,
-                fmt::format("expected at most 2^62 elements, found shape {}", ToString(dims)));
+                fmt::format("expected at most 2^56 elements, found shape {}", ToString(dims)));
   }
   return {};
 }

@@ -41,13 +41,13 @@ struct NamedType {
 };
 
 // The product of known extents; nullopt when one is unknown or negative, or the product exceeds
-// 2^62.
+// 2^56.
 std::optional<int64_t> NumElements(const Dims& dims);
 
 // Bytes of `num_elements` packed elements, the last byte padded with zero bits.
 int64_t PackedBytes(DType dtype, int64_t num_elements);
 
-// Errors (kCorrupt): rank above kMaxRank, a negative extent that is not kUnknownDim, more than 2^62
+// Errors (kCorrupt): rank above kMaxRank, a negative extent that is not kUnknownDim, more than 2^56
 // elements.
 Result<void> CheckDims(const Dims& dims);
 

@@ -198,7 +198,7 @@ TEST(DecodeModel, HostileTypes_AreRejected) {
   EXPECT_NE(DecodeError(ModelWithInput(1, {uint64_t{1} << 63})).find("expected extents below 2^63"),
             std::string::npos);
   EXPECT_NE(
-      DecodeError(ModelWithInput(3, {1U << 31, 1U << 31, 1U << 31})).find("at most 2^62 elements"),
+      DecodeError(ModelWithInput(3, {1U << 31, 1U << 31, 1U << 31})).find("at most 2^56 elements"),
       std::string::npos);
   EXPECT_NE(DecodeError(ModelWithInput(1U << 31, {1}))
                 .find("expected 2147483648 dimensions as the rank says, found 1"),

@@ -149,8 +149,11 @@ void CountConstant(const Constant& constant, std::set<uint64_t>* seen, Facts* fa
   const BlobRef* ref = constant.Blob();
   if (ref == nullptr || !seen->insert(ref->offset).second) return;
   const int64_t count = NumElements(constant.type.dims).value_or(0);
-  facts->weight_bytes += PackedBytes(constant.type.dtype, count);
-  facts->weight_elements += count;
+  // References are not checked against a file here: hostile sizes must not overflow the sum.
+  constexpr int64_t kMost = int64_t{1} << 60;
+  facts->weight_bytes =
+      std::min(kMost, facts->weight_bytes + PackedBytes(constant.type.dtype, count));
+  facts->weight_elements = std::min(kMost, facts->weight_elements + count);
 }
 
 void CollectFacts(Facts* facts) {

@@ -130,7 +130,7 @@ Result<Kernel> Attention(const KernelContext&) {
     const int64_t L = q[rank - 2];
     const int64_t E = q[rank - 1];
     const int64_t S = k[rank - 2];
-    const int64_t EV = args.In(2).type.dims[rank - 1];
+    const int64_t Ev = args.In(2).type.dims[rank - 1];
     Dims scores = q;
     scores[rank - 1] = S;
     const std::span<float> out = args.NewFloats(0);
@@ -145,7 +145,7 @@ Result<Kernel> Attention(const KernelContext&) {
     }
     std::vector<float> row(static_cast<size_t>(S));
     const float scale = 1.0F / std::sqrt(static_cast<float>(E));
-    const int64_t rows = L * S * EV * E == 0 ? 0 : args.In(0).Count() / E;
+    const int64_t rows = L * S * Ev * E == 0 ? 0 : args.In(0).Count() / E;
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t batch = r / L;
       int64_t mask_at = 0;
@@ -174,13 +174,13 @@ Result<Kernel> Attention(const KernelContext&) {
         score = std::exp(score - largest);
         total += static_cast<double>(score);
       }
-      float* to = out.data() + r * EV;
-      std::fill_n(to, EV, 0.0F);
+      float* to = out.data() + r * Ev;
+      std::fill_n(to, Ev, 0.0F);
       for (int64_t s = 0; s < S; ++s) {
         const auto weight =
             static_cast<float>(static_cast<double>(row[static_cast<size_t>(s)]) / total);
-        const float* value = args.In(2).floats.get() + (batch * S + s) * EV;
-        for (int64_t e = 0; e < EV; ++e) to[e] += weight * value[e];
+        const float* value = args.In(2).floats.get() + (batch * S + s) * Ev;
+        for (int64_t e = 0; e < Ev; ++e) to[e] += weight * value[e];
       }
     }
   });

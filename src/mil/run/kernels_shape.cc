@@ -42,6 +42,7 @@ Result<Kernel> Transpose(const KernelContext& context) {
                     const KernelArgs& args) {
     const std::vector<int64_t> strides = StridesOf(args.In(0).type.dims);
     std::vector<int64_t> permuted;
+    permuted.reserve(perm.size());
     for (const int64_t axis : perm) {
       permuted.push_back(
           strides[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(perm.size()) : axis)]);

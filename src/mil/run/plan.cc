@@ -100,7 +100,8 @@ class PlanBuilder {
     for (const NamedType& output : op.outputs) {
       const TensorType type = plan_.scope.TypeOf(output.name)->tensor;
       known = known && IsFullyKnown(type.dims);
-      if (NumElements(type.dims).value_or(0) > kMaxElements) {
+      if (IsFullyKnown(type.dims) &&
+          NumElements(type.dims).value_or(kMaxElements + 1) > kMaxElements) {
         return Fail(ErrorCode::kUnsupported,
                     fmt::format("a value of type {} is too large to interpret",
                                 ToString(Type{type, false})));
@@ -216,7 +217,7 @@ Result<void> ResolveAtRunTime(const Plan& plan, const BlobSource* blobs, PlanSte
   HW_TRY(const std::vector<Type> types, FindOpSpec(*step->op)->infer(view));
   for (size_t i = 0; i < types.size(); ++i) {
     if (!IsFullyKnown(types[i].tensor.dims) ||
-        NumElements(types[i].tensor.dims).value_or(0) > kMaxElements) {
+        NumElements(types[i].tensor.dims).value_or(kMaxElements + 1) > kMaxElements) {
       return Fail(ErrorCode::kUnsupported,
                   "expected extents known at run time, found " + ToString(types[i]));
     }
