@@ -20,7 +20,8 @@ std::string UpdateRange(FunctionBuilder* f, const std::string& name, const std::
 
 CacheStates::CacheStates(const LayerShardSpec& spec, FunctionBuilder* f) : spec_(spec), f_(f) {
   if (spec.states == StateLayout::kUnified) {
-    const Dims dims = {2 * spec.num_layers, spec.num_kv_heads, spec.max_seq, spec.head_dim};
+    const Dims dims = {int64_t{2} * spec.num_layers, spec.num_kv_heads, spec.max_seq,
+                       spec.head_dim};
     states_.push_back(f->State("kv_cache", DType::kF16, dims));
     return;
   }
@@ -50,7 +51,7 @@ std::string CacheStates::Write(bool keys, int layer, const std::string& p, const
   Dims begin(4, 0);
   if (spec_.states == StateLayout::kPerLayer) {
     const size_t index = 2 * static_cast<size_t>(layer) + (keys ? 0 : 1);
-    const std::string updated = UpdateRange(f_, name, old, fresh, begin, f_->TypeOf(old).dims);
+    std::string updated = UpdateRange(f_, name, old, fresh, begin, f_->TypeOf(old).dims);
     f_->Op("write_state", name + "_write_state",
            {{"input", {states_[index]}}, {"data", {updated}}});
     return updated;
