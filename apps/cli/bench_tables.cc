@@ -50,6 +50,8 @@ void BenchMemory(int max_threads, const BenchSetting& setting) {
   measure::ReadBandwidth bandwidth(measure::kBandwidthBytes);
   std::vector<std::unique_ptr<ThreadPool>> pools;
   std::vector<std::function<double()>> variants;
+  pools.reserve(static_cast<size_t>(max_threads));
+  variants.reserve(static_cast<size_t>(max_threads));
   for (int n = 1; n <= max_threads; ++n) {
     pools.push_back(std::make_unique<ThreadPool>(n));
     variants.emplace_back(
@@ -154,6 +156,7 @@ Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting) {
   Result<void> failure;
   uint64_t hash = 0;
   std::vector<std::function<double()>> variants;
+  variants.reserve(widths.size());
   for (const int64_t width : widths) {
     variants.emplace_back([&, width] {
       // The first `context` tokens stay cached; Truncate() makes the last of them run again,
@@ -191,6 +194,8 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
   std::vector<std::function<double()>> variants;
   std::vector<double> reduce_share(manifest.heads.size(), 0.0);
   Result<void> failure;
+  sessions.reserve(manifest.heads.size());
+  variants.reserve(manifest.heads.size());
   for (size_t h = 0; h < manifest.heads.size(); ++h) {
     HW_TRY(auto pipeline, Pipeline::Open(model->pipeline->Directory(), model->backend.get(),
                                          manifest.heads[h].kind, false));
@@ -249,6 +254,7 @@ Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting) {
       {"temp 1, top-p 0.95", nucleus},
       {"temp 1, top-k 40", top40}};
   std::vector<std::unique_ptr<sampling::Sampler>> samplers;
+  samplers.reserve(kinds.size());
   std::vector<std::function<double()>> variants;
   for (const auto& kind : kinds) {
     samplers.push_back(std::make_unique<sampling::Sampler>(kind.second, config.vocab_size,

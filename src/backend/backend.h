@@ -58,6 +58,15 @@ class ShardState {
   virtual int64_t KvBytes() const = 0;
 };
 
+// What a shard takes and gives: the runtime sizes its buffers from the manifest, so the two must
+// agree.
+struct ShardInterface {
+  int64_t input_channels = 0;  // 0: token ids
+  int64_t output_channels = 0;
+  int64_t rotary_dim = 0;   // 0: the shard rotates nothing
+  int64_t matrix_rows = 0;  // what ReadRow() may be asked for
+};
+
 // A loaded shard. Immutable; any number of sessions may run it, each with its own state.
 class Executable {
  public:
@@ -73,6 +82,7 @@ class Executable {
   // [D]: how tied embeddings are read from a head shard.
   virtual void ReadRow(int64_t row, float* out) const = 0;
 
+  virtual ShardInterface Interface() const = 0;
   // Step buffers that Run() needs.
   virtual int64_t ScratchBytes() const = 0;
   // The most tokens one Run() takes.

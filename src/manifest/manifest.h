@@ -45,7 +45,7 @@ struct HeadSpec {
 };
 
 struct Manifest {
-  static constexpr int kSchema = 1;
+  static constexpr int kSchema = 2;  // 2: shards of the cpu device in version 2
 
   std::string producer;       // "headway 0.1.0"
   std::string source_file;    // the model file's name, for people

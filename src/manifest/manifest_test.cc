@@ -59,7 +59,7 @@ TEST(ManifestTest, Json_OneCharacterChanged_DigestDiffers) {
 
 TEST(ManifestTest, Json_Garbage_SaysNotAManifest) {
   for (const std::string text :
-       {"", "{", "[]", "{\"schema\": \"x\"}", "null", "{\"schema\": 1, \"digest\": 3}"}) {
+       {"", "{", "[]", "{\"schema\": \"x\"}", "null", "{\"schema\": 2, \"digest\": 3}"}) {
     const auto result = ManifestFromJson(text, "m.json");
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(result.error().code, ErrorCode::kCorrupt) << text;

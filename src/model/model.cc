@@ -107,14 +107,14 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, Mod
             "expected an even rotary width of at most {} and a positive base, found {} and {}",
             c->head_dim, c->rotary_dim, theta));
   }
-  HW_TRY(const std::string_view scaling, file.GetStringOr(arch + ".rope.scaling.type", ""));
+  HW_TRY(const std::string_view scaling, file.GetStringOr(arch + ".rope.scaling.type", "linear"));
   if (scaling == "linear") {
     HW_TRY(const float factor, file.GetF32Or(arch + ".rope.scaling.factor", 1.0F));
     if (!(factor > 0.0F))
       return BadConfig(file,
                        fmt::format("expected a positive rope.scaling.factor, found {}", factor));
     c->rope_linear_factor = static_cast<double>(factor);
-  } else if (!scaling.empty() && scaling != "none" && scaling != "longrope") {
+  } else if (scaling != "none" && scaling != "longrope") {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("gguf: {}: rope.scaling.type '{}' unsupported (supported: none, "
                             "linear, longrope)",

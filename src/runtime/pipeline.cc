@@ -22,6 +22,25 @@ Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& 
       fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
 }
 
+// A shard of the right size may still hold another graph: what it takes and gives must be what the
+// manifest says.
+Result<void> CheckInterface(const Executable& shard, const ShardInterface& expected,
+                            const std::string& file) {
+  const ShardInterface found = shard.Interface();
+  if (found.input_channels == expected.input_channels &&
+      found.output_channels == expected.output_channels &&
+      (found.rotary_dim == 0 || found.rotary_dim == expected.rotary_dim) &&
+      found.matrix_rows >= expected.matrix_rows) {
+    return {};
+  }
+  return Fail(
+      ErrorCode::kCorrupt,
+      fmt::format("{}: expected a shard from {} to {} channels with rotary width {}, found {} to "
+                  "{} with {}",
+                  file, expected.input_channels, expected.output_channels, expected.rotary_dim,
+                  found.input_channels, found.output_channels, found.rotary_dim));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, Backend* backend,
@@ -39,8 +58,10 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
   const auto load = [&](const FileEntry& file) {
     return backend->Load((std::filesystem::path(directory) / file.path).string());
   };
+  const int64_t D = manifest.model.hidden_size;
   for (const LayerShard& shard : manifest.layers) {
     HW_TRY(auto executable, load(shard.file));
+    HW_TRY_VOID(CheckInterface(*executable, {D, D, manifest.model.rotary_dim, 0}, shard.file.path));
     pipeline->layers_.push_back(std::move(executable));
   }
   HW_TRY(const HeadSpec* head, ChooseHead(manifest, head_kind, directory));
@@ -48,10 +69,14 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
   pipeline->head_.specs = head->shards;
   for (const HeadShard& shard : head->shards) {
     HW_TRY(auto executable, load(shard.file));
+    HW_TRY_VOID(
+        CheckInterface(*executable, {D, shard.vocab_end - shard.vocab_start, 0}, shard.file.path));
     pipeline->head_.shards.push_back(std::move(executable));
   }
   if (manifest.embedding) {
     HW_TRY(pipeline->embedding_, load(*manifest.embedding));
+    HW_TRY_VOID(CheckInterface(*pipeline->embedding_, {0, D, 0, manifest.model.vocab_size},
+                               manifest.embedding->path));
   }
   return pipeline;
 }

@@ -291,6 +291,21 @@ void CpuExecutable::ReadRow(int64_t row, float* out) const {
   }
 }
 
+ShardInterface CpuExecutable::Interface() const {
+  const graph::Value& input = file_.graph.values[static_cast<size_t>(file_.graph.inputs[0])];
+  const graph::Value& output = file_.graph.values[static_cast<size_t>(file_.graph.outputs[0])];
+  ShardInterface result;
+  result.input_channels = input.is_ids ? 0 : input.channels;
+  result.output_channels = output.channels;
+  result.matrix_rows = file_.graph.weights[static_cast<size_t>(plan_.matrix)].shape[0];
+  for (const Phase& phase : plan_.phases) {
+    const auto* attention = std::get_if<AttentionPhase>(&phase);
+    if (attention == nullptr) continue;
+    result.rotary_dim = std::max(result.rotary_dim, attention->rotary.n_rot);
+  }
+  return result;
+}
+
 int64_t CpuExecutable::WeightBytes() const {
   return static_cast<int64_t>(file_.stored.total_bytes);
 }

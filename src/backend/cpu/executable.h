@@ -24,6 +24,7 @@ class CpuExecutable final : public Executable {
   std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const override;
   void Run(const StepArgs& args, ShardState* state) noexcept override;
   void ReadRow(int64_t row, float* out) const override;
+  ShardInterface Interface() const override;
   int64_t ScratchBytes() const override { return plan_.scratch_bytes; }
   int64_t MaxTokens() const override { return kMaxStepTokens; }
   int64_t WeightBytes() const override;
