@@ -185,16 +185,15 @@ class Model(nn.Module):
         self.initialise()
 
     def initialise(self):
-        depth_scale = (2 * self.config.num_layers) ** -0.5
-        nn.init.normal_(self.embedding, std=0.02)
-        for block in self.blocks:
-            for weight, scale in ((block.qkv, 1.0), (block.attn_out, depth_scale),
-                                  (block.gate_up, 1.0), (block.down, depth_scale)):
-                nn.init.normal_(weight, std=scale * weight.shape[1] ** -0.5)
+        """Embedding rows large enough to stay visible in the residual stream; the final gain makes up for it in the head.
 
-    def matrices(self):
-        """The hidden matrices, grouped by kind: four lists of num_layers parameters."""
-        return [[getattr(b, name) for b in self.blocks] for name in ("qkv", "attn_out", "gate_up", "down")]
+        With rows of the usual 0.02 the layers' outputs drown them, and names are never copied from the context.
+        """
+        nn.init.normal_(self.embedding, std=0.4)
+        nn.init.constant_(self.output_norm.weight, 0.15)
+        for block in self.blocks:
+            for weight, scale in ((block.qkv, 1.0), (block.attn_out, 0.1), (block.gate_up, 1.0), (block.down, 0.1)):
+                nn.init.normal_(weight, std=scale * weight.shape[1] ** -0.5)
 
     def hidden(self, ids, dtype=torch.float32):
         """Final normalised states [B, T, D] of token ids [B, T]."""

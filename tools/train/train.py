@@ -22,8 +22,8 @@ import corpus
 from model import Config, Model
 from muon import Adam, make_groups
 
-MATRIX_RATE, VECTOR_RATE = 0.015, 0.003
-WARM_UP_STEPS, FLAT_SHARE = 60, 0.3
+MATRIX_RATE, VECTOR_RATE = 0.01, 0.006
+WARM_UP_STEPS, FLAT_SHARE = 60, 0.4
 # (tokens a sequence, sequences a step, share of the steps); beyond 512 tokens the long rotary factors are in use.
 LENGTHS = [(256, 8, 0.86), (512, 4, 0.05), (768, 3, 0.09)]
 CHUNK_TOKENS = 512
