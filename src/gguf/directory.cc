@@ -152,7 +152,9 @@ Result<void> PlaceTensors(Directory& directory, uint64_t file_bytes) {
     }
     const uint64_t room =
         file_bytes < directory.data_offset_bytes ? 0 : file_bytes - directory.data_offset_bytes;
-    if (tensor.offset_bytes > room || tensor.size_bytes > room - tensor.offset_bytes) {
+    // A tensor of an unsupported type counts as empty here; it too must begin inside the file.
+    if (directory.data_offset_bytes > file_bytes || tensor.offset_bytes > room ||
+        tensor.size_bytes > room - tensor.offset_bytes) {
       return Corrupt(fmt::format(
           "tensor {}: {} bytes at data offset {} lie outside the file ({} bytes of data)",
           Quoted(tensor.name), tensor.size_bytes, tensor.offset_bytes, room));
