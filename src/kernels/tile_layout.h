@@ -22,7 +22,7 @@ inline constexpr int64_t kSegmentChannels = 512;
 // The layout of a quantised type; the numbers of one block of GGUF ("block", 32 or 256 channels).
 struct TileFormat {
   int bits;                 // of a code
-  int64_t sub_blocks;           // runs of 32 channels in a block: 1 or 8
+  int64_t sub_blocks;       // runs of 32 channels in a block: 1 or 8
   bool paired;              // two blocks share a stripe
   int64_t scales_bytes;     // per block, between header and codes
   int64_t sub_block_bytes;  // codes of 32 channels
