@@ -43,9 +43,9 @@ function(headway_test name)
   target_link_libraries(${name} PRIVATE headway_flags ${T_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE HEADWAY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              HEADWAY_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  gtest_discover_tests(${name} TEST_FILTER "-Slow*" DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${name} TEST_FILTER "-Slow*:*/Slow*" DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 300 LABELS unit)
-  gtest_discover_tests(${name} TEST_FILTER "Slow*" TEST_LIST ${name}_slow DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${name} TEST_FILTER "Slow*:*/Slow*" TEST_LIST ${name}_slow DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 1500 LABELS slow)
 endfunction()
 
