@@ -67,6 +67,30 @@ struct ShardInterface {
   int64_t matrix_rows = 0;  // what ReadRow() may be asked for
 };
 
+// Where one op of a shard runs.
+struct OpPlacement {
+  std::string op;         // "linear"
+  std::string name;       // "blk.0.ffn_down.weight Q8_0", or the value it makes
+  std::string where;      // "avx512", "neural engine"
+  bool counts = false;    // the residency gate is decided by it
+  bool resident = false;  // runs where the device wants it
+  std::string reason;     // when it is not resident
+};
+
+struct Residency {
+  std::string basis = "measured";  // or "predicted": no such device here
+  std::vector<OpPlacement> ops;    // every compute op of the shard, in order
+};
+
+// A matrix that a shard multiplies with: rows [row_begin, row_begin + rows) of the model file's
+// tensor `weight`.
+struct Product {
+  std::string weight;
+  int64_t row_begin = 0;
+  int64_t rows = 0;
+  int64_t columns = 0;
+};
+
 // A loaded shard. Immutable; any number of sessions may run it, each with its own state.
 class Executable {
  public:
@@ -89,8 +113,17 @@ class Executable {
   virtual int64_t MaxTokens() const = 0;
   // Bytes of weights that one Run() reads.
   virtual int64_t WeightBytes() const = 0;
-  // One line per compute op: where it runs and what serves it ("linear Q8_0: avx512").
-  virtual std::vector<std::string> Residency() const = 0;
+  // Where each of its compute ops runs, and what serves it.
+  virtual headway::Residency Residency() const = 0;
+
+  // The shard's matrix products one by one, as Run() computes them: how the golden gate finds the
+  // channel that is wrong. Empty on devices whose shards cannot be taken apart.
+  virtual std::vector<Product> Products() const { return {}; }
+  // Multiplies product `index` with T inputs: x [T, columns] to y [T, rows].
+  virtual void RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) {
+    static_cast<void>(index), static_cast<void>(num_tokens), static_cast<void>(x),
+        static_cast<void>(y);
+  }
 };
 
 class Backend {

@@ -194,6 +194,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
     Packer packer(file, emitter, target.Path(), plan.total_bytes, options);
     HW_TRY_VOID(EmitAll(plan, &packer, &manifest));
   }
+  if (options.before_commit) HW_TRY_VOID(options.before_commit(target.Path(), &manifest));
   HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(),
                                       ToJson(manifest)));
   HW_TRY_VOID(target.Commit());

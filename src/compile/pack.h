@@ -21,6 +21,11 @@ struct PackOptions {
   bool show_progress = false;
   // Called once the request is known to be good, before the first byte is written; may be empty.
   std::function<void()> on_start = nullptr;
+  // Called when every shard is written into `directory` (which is not yet the target) and before
+  // the manifest: may add files and enter them (goldens). An error leaves nothing behind. May be
+  // empty.
+  std::function<Result<void>(const std::string& directory, Manifest* manifest)> before_commit =
+      nullptr;
   // Set by a signal handler or another thread: packing stops at the next weight.
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };

@@ -31,22 +31,30 @@ void FillIfNull(Function& field, Function slower) {
   if (field == nullptr) field = slower;
 }
 
+template <class Function>
+void FillIfNull(Function& field, Function slower, std::string_view name, std::string_view* served) {
+  if (field != nullptr) return;
+  field = slower;
+  *served = name;
+}
+
 // Takes what `kernels` lacks from a slower set.
 void Complete(SelectedKernels* selected, const KernelSet& slower) {
   KernelSet& kernels = selected->kernels;
+  SelectedKernels::ServedBy& served = selected->served_by;
   for (size_t type = 0; type < kernels.matmul.size(); ++type) {
     if (kernels.matmul[type] == nullptr && slower.matmul[type] != nullptr) {
       kernels.matmul[type] = slower.matmul[type];
       selected->matmul_served_by[type] = slower.name;
     }
   }
-  FillIfNull(kernels.quantise_rows, slower.quantise_rows);
-  FillIfNull(kernels.rms_norm, slower.rms_norm);
-  FillIfNull(kernels.swiglu, slower.swiglu);
-  FillIfNull(kernels.add, slower.add);
-  FillIfNull(kernels.rotary, slower.rotary);
-  FillIfNull(kernels.store_kv, slower.store_kv);
-  FillIfNull(kernels.attention, slower.attention);
+  FillIfNull(kernels.quantise_rows, slower.quantise_rows, slower.name, &served.quantise_rows);
+  FillIfNull(kernels.rms_norm, slower.rms_norm, slower.name, &served.rms_norm);
+  FillIfNull(kernels.swiglu, slower.swiglu, slower.name, &served.swiglu);
+  FillIfNull(kernels.add, slower.add, slower.name, &served.add);
+  FillIfNull(kernels.rotary, slower.rotary, slower.name, &served.rotary);
+  FillIfNull(kernels.store_kv, slower.store_kv, slower.name, &served.store_kv);
+  FillIfNull(kernels.attention, slower.attention, slower.name, &served.attention);
   FillIfNull(kernels.argmax, slower.argmax);
   FillIfNull(kernels.gumbel_argmax, slower.gumbel_argmax);
   FillIfNull(kernels.all_finite, slower.all_finite);

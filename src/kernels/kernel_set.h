@@ -173,6 +173,10 @@ struct SelectedKernels {
   KernelSet kernels;  // complete
   // Which set serves the products of each type.
   std::array<std::string_view, kNumDataTypes> matmul_served_by{};
+  // Which set serves the fields of the same names.
+  struct ServedBy {
+    std::string_view quantise_rows, rms_norm, swiglu, add, rotary, store_kv, attention;
+  } served_by;
 };
 Result<SelectedKernels> SelectKernels(std::string_view forced);
 

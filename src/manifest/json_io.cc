@@ -100,6 +100,20 @@ HeadSpec HeadFromJson(const Json& json) {
   return head;
 }
 
+Json ToJsonValue(const GateRecord& record) {
+  return Json{{"gate", record.gate},
+              {"passed", record.passed},
+              {"basis", record.basis},
+              {"detail", record.detail}};
+}
+
+GateRecord GateFromJson(const Json& json) {
+  return {.gate = json.at("gate").get<std::string>(),
+          .passed = json.at("passed").get<bool>(),
+          .basis = json.at("basis").get<std::string>(),
+          .detail = json.at("detail").get<std::string>()};
+}
+
 Manifest FromJson(const Json& json) {
   Manifest manifest;
   manifest.producer = json.at("producer").get<std::string>();
@@ -115,6 +129,11 @@ Manifest FromJson(const Json& json) {
                                .file = FileFromJson(shard)});
   }
   for (const Json& head : json.at("heads")) manifest.heads.push_back(HeadFromJson(head));
+  // Packages without these were never gated.
+  if (json.contains("goldens")) manifest.goldens = FileFromJson(json.at("goldens"));
+  if (json.contains("gates")) {
+    for (const Json& record : json.at("gates")) manifest.gates.push_back(GateFromJson(record));
+  }
   return manifest;
 }
 
@@ -138,6 +157,12 @@ std::string ToJson(const Manifest& manifest) {
             {"embedding", manifest.embedding ? ToJsonValue(*manifest.embedding) : Json(nullptr)},
             {"layers", std::move(layers)},
             {"heads", std::move(heads)}};
+  if (manifest.goldens) json["goldens"] = ToJsonValue(*manifest.goldens);
+  if (!manifest.gates.empty()) {
+    Json gates = Json::array();
+    for (const GateRecord& record : manifest.gates) gates.push_back(ToJsonValue(record));
+    json["gates"] = std::move(gates);
+  }
   const std::string digest = DigestOf(json);
   json["digest"] = digest;
   return json.dump(1) + "\n";

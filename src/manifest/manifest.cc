@@ -66,6 +66,7 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
 std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
   std::vector<const FileEntry*> files = {&manifest.tokenizer};
   if (manifest.embedding) files.push_back(&*manifest.embedding);
+  if (manifest.goldens) files.push_back(&*manifest.goldens);
   for (const LayerShard& shard : manifest.layers) files.push_back(&shard.file);
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) files.push_back(&shard.file);

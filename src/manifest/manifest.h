@@ -44,6 +44,15 @@ struct HeadSpec {
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
 
+// What a gate said about the package when it was last asked (docs/gates.md).
+struct GateRecord {
+  std::string gate;  // "residency", "arithmetic", "quality"
+  bool passed = false;
+  std::string basis;   // "measured", or "predicted" where the device was not there
+  std::string detail;  // one line: what was compared, or what failed
+  friend bool operator==(const GateRecord&, const GateRecord&) = default;
+};
+
 struct Manifest {
   static constexpr int kSchema = 2;  // 2: shards of the cpu device in version 2
 
@@ -56,6 +65,8 @@ struct Manifest {
   std::optional<FileEntry> embedding;  // absent: rows are read from the first head (tied)
   std::vector<LayerShard> layers;      // ascending, without gap or overlap
   std::vector<HeadSpec> heads;         // the first is the default
+  std::optional<FileEntry> goldens = std::nullopt;  // what the golden gate compares with
+  std::vector<GateRecord> gates = {};               // empty: never gated
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 

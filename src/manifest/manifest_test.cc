@@ -49,6 +49,19 @@ TEST(ManifestTest, Json_RoundTrip_IsEqualAndDeterministic) {
   EXPECT_EQ(ToJson(*back), ToJson(manifest));
 }
 
+TEST(ManifestTest, GoldensAndGates_RoundTripAndMayBeAbsent) {
+  Manifest manifest = Example();
+  EXPECT_EQ(ToJson(manifest).find("gates"), std::string::npos);
+  manifest.goldens = {.path = "goldens.bin", .bytes = 9, .digest = "ee"};
+  manifest.gates.push_back(
+      {.gate = "residency", .passed = false, .basis = "measured", .detail = "1 op"});
+  const auto back = ManifestFromJson(ToJson(manifest), "m.json");
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, manifest);
+  manifest.goldens->path = "../goldens.bin";
+  EXPECT_NE(MessageOf(manifest).find("expected a path inside the package"), std::string::npos);
+}
+
 TEST(ManifestTest, Json_OneCharacterChanged_DigestDiffers) {
   std::string text = ToJson(Example());
   text.replace(text.find("\"cpu\""), 5, "\"gpu\"");

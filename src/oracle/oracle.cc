@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "oracle/ops.h"
 
 namespace headway::oracle {
 namespace {
+
+constexpr size_t kTokens = 4;  // multiplied with a row of weights at once
 
 tl::unexpected<Error> BadStep(const std::string& what, const std::string& expected, int64_t found) {
   return Fail(ErrorCode::kInvalidInput,
@@ -137,10 +140,17 @@ Result<std::vector<double>> Oracle::Linear(const graph::Node& node, std::vector<
   for (size_t n = 0; n < N;
        ++n) {  // one row at a time: a matrix of any size runs in a little memory
     HW_TRY(const std::vector<float> w, ReadRows(node.weights[0], static_cast<int64_t>(n), 1));
-    for (size_t t = 0; t < T; ++t) {
-      double sum = 0;
-      for (size_t c = 0; c < D; ++c) sum += static_cast<double>(w[c]) * x[t * D + c];
-      y[t * N + n] = sum;
+    // Four tokens at a time: a sum waits 4 cycles for its last addition, four sums fill the gap.
+    // Each token's own sum stays in channel order.
+    for (size_t begin = 0; begin < T; begin += kTokens) {
+      const size_t count = std::min(kTokens, T - begin);
+      std::array<const double*, kTokens> token{};  // a missing token repeats the last one
+      for (size_t i = 0; i < kTokens; ++i) token[i] = &x[(begin + std::min(i, count - 1)) * D];
+      std::array<double, kTokens> sum{};
+      for (size_t c = 0; c < D; ++c) {
+        for (size_t i = 0; i < kTokens; ++i) sum[i] += static_cast<double>(w[c]) * token[i][c];
+      }
+      for (size_t i = 0; i < count; ++i) y[(begin + i) * N + n] = sum[i];
     }
   }
   return y;

@@ -310,15 +310,4 @@ int64_t CpuExecutable::WeightBytes() const {
   return static_cast<int64_t>(file_.stored.total_bytes);
 }
 
-std::vector<std::string> CpuExecutable::Residency() const {
-  std::vector<std::string> lines;
-  for (const graph::Node& node : file_.graph.nodes) {
-    if (node.op != graph::Op::kLinear) continue;
-    const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(node.weights[0])];
-    lines.push_back(fmt::format("linear {} {}: {}", weight.name, Traits(weight.type).name,
-                                kernels_->matmul_served_by[static_cast<size_t>(weight.type)]));
-  }
-  return lines;
-}
-
 }  // namespace headway::cpu

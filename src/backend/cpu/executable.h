@@ -28,7 +28,9 @@ class CpuExecutable final : public Executable {
   int64_t ScratchBytes() const override { return plan_.scratch_bytes; }
   int64_t MaxTokens() const override { return kMaxStepTokens; }
   int64_t WeightBytes() const override;
-  std::vector<std::string> Residency() const override;
+  headway::Residency Residency() const override;
+  std::vector<Product> Products() const override;
+  void RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) override;
 
  private:
   const ShardFile file_;
