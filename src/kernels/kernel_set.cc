@@ -58,6 +58,11 @@ void Complete(SelectedKernels* selected, const KernelSet& slower) {
   FillIfNull(kernels.argmax, slower.argmax);
   FillIfNull(kernels.gumbel_argmax, slower.gumbel_argmax);
   FillIfNull(kernels.all_finite, slower.all_finite);
+  FillIfNull(kernels.rotate, slower.rotate);
+  FillIfNull(kernels.build_sign_tables, slower.build_sign_tables);
+  FillIfNull(kernels.screen, slower.screen);
+  FillIfNull(kernels.quantise_for_refinement, slower.quantise_for_refinement);
+  FillIfNull(kernels.refine, slower.refine);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "kernels/plane_kernels.h"
 #include "tensor/data_type.h"
 #include "tensor/half.h"
 
@@ -70,6 +71,9 @@ struct MatMulArgs {
   int64_t num_channels = 0;  // D; a multiple of the type's block, and of 32 for quantised types
   int64_t tile_begin = 0;
   int64_t tile_end = 0;
+  // Of every tile, the strips of 16 rows that are wanted; a kernel may compute the others, too.
+  int64_t strip_begin = 0;
+  int64_t strip_end = 4;
   int64_t num_tokens = 0;
   QuantisedRows xq;          // quantised types: the activations; [num_tokens, D]
   const float* x = nullptr;  // float types: [num_tokens, D], rows x_stride floats apart
@@ -160,6 +164,13 @@ struct KernelSet {
 
   // True when all of values[0, n) are finite.
   bool (*all_finite)(const float* values, int64_t n) = nullptr;
+
+  // The certified head (kernels/plane_kernels.h).
+  void (*rotate)(const RotateArgs& args) = nullptr;
+  void (*build_sign_tables)(const SignTableArgs& args) = nullptr;
+  void (*screen)(const ScreenArgs& args) = nullptr;
+  void (*quantise_for_refinement)(const RefineActivationArgs& args) = nullptr;
+  void (*refine)(const RefineArgs& args) = nullptr;
 };
 
 // The sets this processor can run, fastest first; the last is "reference", which is complete.

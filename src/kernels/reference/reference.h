@@ -23,6 +23,11 @@ ArgMax FindArgMax(const float* values, int64_t n);
 ArgMax FindGumbelArgMax(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                         uint64_t position, int64_t first_id);
 bool AllFinite(const float* values, int64_t n);
+void Rotate(const RotateArgs& args);
+void BuildSignTables(const SignTableArgs& args);
+void Screen(const ScreenArgs& args);
+void QuantiseForRefinement(const RefineActivationArgs& args);
+void Refine(const RefineArgs& args);
 
 // Products by weight type; null for types that are no weights.
 using MatMulFn = void (*)(const MatMulArgs&);

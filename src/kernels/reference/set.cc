@@ -16,6 +16,11 @@ const KernelSet& Set() {
       .argmax = FindArgMax,
       .gumbel_argmax = FindGumbelArgMax,
       .all_finite = AllFinite,
+      .rotate = Rotate,
+      .build_sign_tables = BuildSignTables,
+      .screen = Screen,
+      .quantise_for_refinement = QuantiseForRefinement,
+      .refine = Refine,
   };
   return set;
 }
