@@ -57,6 +57,8 @@ void Complete(SelectedKernels* selected, const KernelSet& slower) {
   FillIfNull(kernels.attention, slower.attention, slower.name, &served.attention);
   FillIfNull(kernels.argmax, slower.argmax);
   FillIfNull(kernels.gumbel_argmax, slower.gumbel_argmax);
+  FillIfNull(kernels.perturb, slower.perturb);
+  FillIfNull(kernels.at_least, slower.at_least);
   FillIfNull(kernels.all_finite, slower.all_finite);
   FillIfNull(kernels.rotate, slower.rotate);
   FillIfNull(kernels.build_sign_tables, slower.build_sign_tables);

@@ -162,6 +162,16 @@ struct KernelSet {
   ArgMax (*gumbel_argmax)(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                           uint64_t position, int64_t first_id) = nullptr;
 
+  // out[i] = values[i] * inverse_temperature + gumbel(seed, position, first_id + i), as in
+  // gumbel_argmax (one fma); out == values is allowed.
+  void (*perturb)(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
+                  uint64_t position, int64_t first_id, float* out) = nullptr;
+
+  // Writes first_id + i for every values[i] >= threshold, ascending, and returns how many. `ids`
+  // has room for n + 16: kernels write whole vectors.
+  int64_t (*at_least)(const float* values, int64_t n, float threshold, int32_t first_id,
+                      int32_t* ids) = nullptr;
+
   // True when all of values[0, n) are finite.
   bool (*all_finite)(const float* values, int64_t n) = nullptr;
 

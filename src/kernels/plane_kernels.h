@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/plane_layout.h"
 #include "tensor/half.h"
@@ -24,15 +25,22 @@ struct RotateArgs {
   float* y = nullptr;        // [n]; rows [row_begin, row_end) are written
 };
 
-// Table entries are integers around the centre: entry(e) = centre + floor(v(e) * inverse_step + U)
-// for the indices e < 32, with v(e) = sum of +-x over the six channels and U a fresh 16-bit uniform
-// (u + 1/2) 2^-16; entry(63 - e) = 2 * centre - entry(e), which is rounded just as fairly. |v| *
-// inverse_step must be at most kSignRange - 1.
+// Table entries are integers around the centre: entry(e) = floor(v(e) * inverse_step + (centre +
+// U)) with v(e) = sum of +-x over the six channels and one fresh uniform U a group and hidden
+// state, shared by the 64 entries. U is subtracted again (`dither`): the error of an entry is then
+// uniform on step * (-1/2, 1/2] whatever the entry, and a row uses one entry of each group, so that
+// its errors are independent. (Rounding at random would leave three times the variance.) sum |x| of
+// a group times inverse_step must be at most kSignRange, so that entries stay within 1..255.
 inline constexpr int32_t kSignCentre = 128;
-inline constexpr int32_t kSignRange = 127;
+inline constexpr float kSignRange = 126.5F;
 
-// Noise word w (32 bits) of a token: word w % 4 of Philox(counter = {w / 4, token low, token high,
-// stream}, key = seed). Half 0 of a word is its low 16 bits.
+// An entry is off by at most that many steps beyond its uniform error: with |v| * inverse_step <
+// 2^7, five additions, the product and the rounding of both steps at most 7.6e-6 each, the last sum
+// 7.6e-6, the grid of U 1.6e-5: 8.5e-5 together.
+inline constexpr float kSignTableSlack = 0x1p-13F;
+
+// Noise number i of a hidden state: the upper 15 bits of half i % 2 (0: the lower) of word i / 2 %
+// 4 of Philox(counter = {i / 8, token low, token high, stream}, key), as U = (bits + 1/2) 2^-15.
 inline constexpr uint32_t kSignNoiseStream = 0;
 inline constexpr uint32_t kRefineNoiseStream = 1;
 struct PlaneNoise {
@@ -40,10 +48,10 @@ struct PlaneNoise {
   uint64_t token = 0;  // never repeats with one key
 };
 
-// The tables of groups [group_begin, group_end) of one block: v(e) = ((((s0 + s1) + s2) + s3) + s4)
-// + s5 with s_k = x[k] or -x[k]; entries by fma(v, inverse_step, U) and floor. U of (group, e), e <
-// 32: the 16 bits number first_group * 32 + group * 32 + e of the token's noise. Channels from n on
-// count as zero.
+// The tables of groups [group_begin, group_end) of one block: v(e) = ((s0 + s1) + s2) + ((s3 + s4)
+// + s5) with s_k = x[k] or -x[k], then a product, a sum, truncation. U of a group is the noise
+// number first_group + group. Channels from n on count as zero; a group of zeros has entries of
+// exactly the centre and no dither.
 struct SignTableArgs {
   const float* x = nullptr;  // rotated activations of the block, [n]
   int64_t n = 0;
@@ -53,31 +61,45 @@ struct SignTableArgs {
   float inverse_step = 0.0F;
   PlaneNoise noise;
   uint8_t* tables = nullptr;  // [groups of all blocks][64]
+  double* dither = nullptr;   // the sum of 1/2 - U over the groups, exact: times the step, it
+                              // belongs into the block's offset
 };
 
 // What a token knows of a rotation block, with the scales' common exponent divided out.
 struct BlockTerms {
-  float step = 0.0F;    // of table entries or of 8-bit activations
+  float step = 0.0F;    // of table entries; refinement: twice that of 8-bit activations
+  float offset = 0.0F;  // share of the estimate: scale * (sum * step + offset)
   float energy = 0.0F;  // weight of scale^2 in the squared radius
+};
+
+// Of 64 consecutive rows.
+struct ScreenSummary {
+  float largest_upper = 0.0F;
+  float best_estimate = 0.0F;
+  int32_t best_row = 0;  // the lowest of equals
 };
 
 // One hidden state in a pass over the signs.
 struct ScreenToken {
   const uint8_t* tables = nullptr;     // [groups of all blocks][64], 64-byte aligned
   const BlockTerms* blocks = nullptr;  // [blocks]
-  float multiplier = 0.0F;    // the radius of row i is fma(multiplier, gamma_i, constant) *
-  float constant = 0.0F;      // sqrt(energy_i)
-  float* estimate = nullptr;  // [V]
-  float* upper = nullptr;     // [V]
+  float multiplier = 0.0F;  // the radius of row i is fma(multiplier, gamma_i, constant) *
+  float constant = 0.0F;    // sqrt(energy_i)
+  // Strips of 64 rows whose upper bounds are all below this get their summary only: nobody reads
+  // the rest.
+  float skip_below = -std::numeric_limits<float>::infinity();
+  float* estimate = nullptr;         // [V]
+  float* upper = nullptr;            // [V]
+  ScreenSummary* summary = nullptr;  // [NumSignStrips(V)]
 };
 
 inline constexpr int64_t kMaxScreenTokens = 8;
 
 // Estimates and upper bounds of the rows of tiles [tile_begin, tile_end), for up to
 // kMaxScreenTokens tokens. Per row, from +0, blocks ascending: acc = exact sum of the block's
-// entries; p = f32(acc - centre * groups); estimate = fma(scale_b, p * step_b, estimate); energy =
-// fma(scale_b * scale_b, energy_b, energy). Then upper = fma(fma(multiplier, gamma, constant),
-// sqrt(energy), estimate).
+// entries; p = f32(acc - centre * groups); estimate = fma(scale_b, fma(p, step_b, offset_b),
+// estimate), energy = fma(scale_b * scale_b, energy_b, energy). Then upper = fma(fma(multiplier,
+// gamma, constant), sqrt(energy), estimate).
 struct ScreenArgs {
   const std::byte* tiles = nullptr;  // all of them; 64-byte aligned
   int64_t num_rows = 0;              // V; rows of the last tile beyond it are not written
@@ -88,18 +110,19 @@ struct ScreenArgs {
   int64_t num_tokens = 0;
 };
 
-// Estimates and upper bounds of listed rows from their two further bits. Per row, blocks ascending:
-// p = f32(2 * sum(code * q) - 3 * sum(q)) (exact integers), estimate = fma(scale_b, p * step_b,
-// estimate), starting at estimate_factor * screened[row]; energy and upper as in ScreenArgs, with
-// the record's gamma.
+// Estimates and upper bounds of listed rows from their two further bits. Sixteen lanes: lane l has
+// the channels of bytes 4l .. 4l + 3 of every vector of codes and the blocks b with b mod 16 = l.
+// From +0, blocks ascending: lane = fma(scale_b, offset_b, lane), energy = fma(scale_b * scale_b,
+// energy_b, energy); then vectors ascending: lane = fma(f32(sum of code * q), scale_b * step_b,
+// lane) with the block b of the lane's unit. Both end in the tree of sums; estimate =
+// fma(estimate_factor, screened[row], lanes), upper as in ScreenArgs with the record's gamma. So
+// offset_b is -3/2 step_b * q_sum_b, step_b twice the step of q, when values are 2 * (code - 3/2).
 struct RefineArgs {
-  const std::byte* records = nullptr;  // of all rows, 16-byte aligned
+  const std::byte* records = nullptr;  // of all rows, 64-byte aligned
   int64_t num_channels = 0;            // D
   const int32_t* rows = nullptr;       // [num_rows]
   int64_t num_rows = 0;
-  const int8_t* q = nullptr;        // 8-bit rotated activations, blocks padded to RefineChannels()
-                                    // with zeros; 64-byte aligned
-  const int32_t* q_sums = nullptr;  // [blocks]
+  const int8_t* q = nullptr;           // [RefineActivationBytes()], 64-byte aligned
   const BlockTerms* blocks = nullptr;  // [blocks]
   float multiplier = 0.0F;
   float constant = 0.0F;
@@ -109,15 +132,16 @@ struct RefineArgs {
   float* upper = nullptr;           // [num_rows]
 };
 
-// 8-bit activations of one block: q[c] = floor(fma(x[c], inverse_step, U)), U the 16 bits number
-// first + c of the token's noise (kRefineNoiseStream); |x| * inverse_step must be at most 126.
+// 8-bit activations of one block: q = floor(x[c] * inverse_step + U), rounded at random without
+// bias, stored at RefineActivationIndex(); |x| * inverse_step must be at most 126. U of a channel
+// is the noise number 64 * first_unit + c. What belongs to no channel must have been zeroed.
 struct RefineActivationArgs {
   const float* x = nullptr;  // [n]
   int64_t n = 0;
-  int64_t first = 0;  // RefineChannelsBefore() the block
+  int64_t first_unit = 0;  // RefineUnitsBefore() the block
   float inverse_step = 0.0F;
   PlaneNoise noise;
-  int8_t* q = nullptr;  // [RefineChannels(n)]: the rest becomes zero
+  int8_t* q = nullptr;  // of the whole state
   int32_t* q_sum = nullptr;
 };
 

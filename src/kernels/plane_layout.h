@@ -40,14 +40,27 @@ constexpr RotationBlock RotationBlockOf(int64_t num_channels, int64_t b) {
 
 constexpr int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-// ---- signs: tiles of 64 rows, read for every row ----
+// ---- signs: tiles of 256 rows, read for every row ----
+
+inline constexpr int64_t kSignTileRows = 256;
+inline constexpr int64_t kSignStripRows = 64;  // rows of one vector of bytes
+inline constexpr int64_t kSignStrips = kSignTileRows / kSignStripRows;
 
 // Channels whose signs make one index into a table of 64 sums. Blocks are padded to units of four
 // groups.
 inline constexpr int64_t kSignGroup = 6;
 inline constexpr int64_t kSignTableEntries = 64;
 inline constexpr int64_t kSignUnit = 24;  // channels of three vectors of 64 rows
+inline constexpr int64_t kSignUnitGroups = kSignUnit / kSignGroup;
+inline constexpr int64_t kSignStripBytes = 3 * kSignStripRows;            // one unit of one strip
+inline constexpr int64_t kSignUnitBytes = kSignStrips * kSignStripBytes;  // of the tile
 
+constexpr int64_t NumSignTiles(int64_t num_rows) {
+  return (num_rows + kSignTileRows - 1) / kSignTileRows;
+}
+constexpr int64_t NumSignStrips(int64_t num_rows) {
+  return (num_rows + kSignStripRows - 1) / kSignStripRows;
+}
 constexpr int64_t SignGroups(int64_t block_size) {
   return RoundUp(block_size, kSignUnit) / kSignGroup;
 }
@@ -58,76 +71,108 @@ constexpr int64_t SignGroupsBefore(int64_t num_channels, int64_t block) {
   return groups;
 }
 
-// tile := scale F16[blocks][64], gamma F16[64], unit[...] ; unit := byte[3][64]
+// tile := unit[...], scale F16[blocks][256], gamma F16[256] ; unit := byte[4 strips][3][64]
+constexpr int64_t SignTermsOffset(int64_t num_channels) {
+  return SignGroupsBefore(num_channels, NumRotationBlocks(num_channels)) / kSignUnitGroups *
+         kSignUnitBytes;
+}
 constexpr int64_t SignTermsBytes(int64_t num_channels) {
-  return (NumRotationBlocks(num_channels) + 1) * kTileRows * 2;
+  return (NumRotationBlocks(num_channels) + 1) * kSignTileRows * 2;
 }
 constexpr int64_t SignTileBytes(int64_t num_channels) {
-  const int64_t groups = SignGroupsBefore(num_channels, NumRotationBlocks(num_channels));
-  return SignTermsBytes(num_channels) + groups / 4 * 3 * kTileRows;
+  return SignTermsOffset(num_channels) + SignTermsBytes(num_channels);
 }
 
-// The six signs of group `group` (counted over all blocks) of row `row`: bit k is 1 where channel k
-// of the group is positive.
-inline uint32_t SignIndex(const std::byte* tile, int64_t num_channels, int64_t group, int64_t row) {
-  const std::byte* unit = tile + SignTermsBytes(num_channels) + group / 4 * 3 * kTileRows + row;
-  const auto byte = [&](int64_t k) { return static_cast<uint32_t>(unit[k * kTileRows]); };
-  const int64_t k = group % 4;
+// First byte of a row (0..255) in a unit of four groups.
+constexpr int64_t SignByteOffset(int64_t group, int64_t row) {
+  return group / kSignUnitGroups * kSignUnitBytes + row / kSignStripRows * kSignStripBytes +
+         row % kSignStripRows;
+}
+
+// The six signs of group `group` (counted over all blocks) of row `row` of a tile: bit k is 1 where
+// channel k of the group is positive.
+inline uint32_t SignIndex(const std::byte* tile, int64_t group, int64_t row) {
+  const std::byte* unit = tile + SignByteOffset(group, row);
+  const auto byte = [&](int64_t k) { return static_cast<uint32_t>(unit[k * kSignStripRows]); };
+  const int64_t k = group % kSignUnitGroups;
   if (k < 3) return byte(k) & 63U;
   return byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4;
 }
 
 // Sets that index; the tile must have been zero.
-inline void SetSignIndex(std::byte* tile, int64_t num_channels, int64_t group, int64_t row,
-                         uint32_t index) {
-  std::byte* unit = tile + SignTermsBytes(num_channels) + group / 4 * 3 * kTileRows + row;
-  const int64_t k = group % 4;
+inline void SetSignIndex(std::byte* tile, int64_t group, int64_t row, uint32_t index) {
+  std::byte* unit = tile + SignByteOffset(group, row);
+  const int64_t k = group % kSignUnitGroups;
   if (k < 3) {
-    unit[k * kTileRows] |= static_cast<std::byte>(index);
+    unit[k * kSignStripRows] |= static_cast<std::byte>(index);
     return;
   }
   for (int64_t i = 0; i < 3; ++i) {
-    unit[i * kTileRows] |= static_cast<std::byte>((index >> (2 * i) & 3U) << 6);
+    unit[i * kSignStripRows] |= static_cast<std::byte>((index >> (2 * i) & 3U) << 6);
   }
 }
 
 // ---- refinement: one record a row, read for the rows that are left ----
 
-// record := code[...] of each block, padded to units; scale F16[blocks]; gamma F16; zero bytes.
-// A unit is 128 channels in 32 bytes: bits 2f, 2f + 1 of byte k are the code of channel 32f + k.
-// Padded channels have code 0; their activations are zero.
-inline constexpr int64_t kRefineUnit = 128;
-inline constexpr int64_t kRefineUnitBytes = 32;
-inline constexpr int64_t kRefineRecordUnit = 16;
+// record := code[...] of each block, padded to units, all padded to vectors of four units; scale
+// F16[blocks]; gamma F16; zero bytes. A unit is 64 channels in 16 bytes: bits 2f, 2f + 1 of byte k
+// are the code of channel 16f + k. Padded channels have code 0; their activations are zero.
+inline constexpr int64_t kRefineUnit = 64;
+inline constexpr int64_t kRefineUnitBytes = 16;
+inline constexpr int64_t kRefineVectorUnits = 4;
+inline constexpr int64_t kRefineRecordUnit = 64;
 
-constexpr int64_t RefineChannels(int64_t block_size) { return RoundUp(block_size, kRefineUnit); }
-// Channels of the blocks before `block`, padded.
-constexpr int64_t RefineChannelsBefore(int64_t num_channels, int64_t block) {
-  int64_t channels = 0;
-  for (int64_t b = 0; b < block; ++b) {
-    channels += RefineChannels(RotationBlockOf(num_channels, b).size);
-  }
-  return channels;
+constexpr int64_t RefineUnits(int64_t block_size) {
+  return (block_size + kRefineUnit - 1) / kRefineUnit;
+}
+// Units of the blocks before `block`.
+constexpr int64_t RefineUnitsBefore(int64_t num_channels, int64_t block) {
+  int64_t units = 0;
+  for (int64_t b = 0; b < block; ++b) units += RefineUnits(RotationBlockOf(num_channels, b).size);
+  return units;
+}
+constexpr int64_t RefineVectors(int64_t num_channels) {
+  const int64_t units = RefineUnitsBefore(num_channels, NumRotationBlocks(num_channels));
+  return (units + kRefineVectorUnits - 1) / kRefineVectorUnits;
 }
 constexpr int64_t RefineCodesBytes(int64_t num_channels) {
-  return RefineChannelsBefore(num_channels, NumRotationBlocks(num_channels)) / 4;
+  return RefineVectors(num_channels) * kRefineVectorUnits * kRefineUnitBytes;
 }
 constexpr int64_t RefineRecordBytes(int64_t num_channels) {
   return RoundUp(RefineCodesBytes(num_channels) + (NumRotationBlocks(num_channels) + 1) * 2,
                  kRefineRecordUnit);
 }
 
-// Code 0..3 of channel c of a block, `codes` at the block's first unit.
-inline uint32_t RefineCode(const std::byte* codes, int64_t c) {
-  const std::byte* unit = codes + c / kRefineUnit * kRefineUnitBytes;
+// Where the code of channel c of a block lies in a record; `first_unit` of the block.
+struct RefinePlace {
+  int64_t byte;
+  uint32_t shift;
+};
+constexpr RefinePlace RefinePlaceOf(int64_t first_unit, int64_t c) {
   const int64_t in_unit = c % kRefineUnit;
-  return static_cast<uint32_t>(unit[in_unit % 32]) >> (2 * (in_unit / 32)) & 3U;
+  return {(first_unit + c / kRefineUnit) * kRefineUnitBytes + in_unit % 16,
+          static_cast<uint32_t>(2 * (in_unit / 16))};
 }
 
-inline void SetRefineCode(std::byte* codes, int64_t c, uint32_t code) {
-  std::byte* unit = codes + c / kRefineUnit * kRefineUnitBytes;
-  const int64_t in_unit = c % kRefineUnit;
-  unit[in_unit % 32] |= static_cast<std::byte>(code << (2 * (in_unit / 32)));
+inline uint32_t RefineCode(const std::byte* record, int64_t first_unit, int64_t c) {
+  const RefinePlace place = RefinePlaceOf(first_unit, c);
+  return static_cast<uint32_t>(record[place.byte]) >> place.shift & 3U;
+}
+
+// Sets that code; the record must have been zero.
+inline void SetRefineCode(std::byte* record, int64_t first_unit, int64_t c, uint32_t code) {
+  const RefinePlace place = RefinePlaceOf(first_unit, c);
+  record[place.byte] |= static_cast<std::byte>(code << place.shift);
+}
+
+// The 8-bit activations are in the order in which vectors of codes meet them: int8
+// [vectors][4][64], the channels of shift 2f of a vector in line f.
+constexpr int64_t RefineActivationBytes(int64_t num_channels) {
+  return 4 * RefineCodesBytes(num_channels);
+}
+constexpr int64_t RefineActivationIndex(int64_t first_unit, int64_t c) {
+  const RefinePlace place = RefinePlaceOf(first_unit, c);
+  return place.byte / 64 * 256 + place.shift / 2 * 64 + place.byte % 64;
 }
 
 }  // namespace headway::kernels

@@ -214,5 +214,39 @@ TEST(VectorKernelsTest, GumbelArgMax_EverySet_EqualsTheReference) {
   }
 }
 
+TEST(VectorKernelsTest, Perturb_EverySet_EqualsTheReference_AndAgreesWithGumbelArgMax) {
+  for (const int64_t n : kLengths) {
+    const std::vector<float> values = Random(n, 17);
+    for (const int64_t first_id : {0, 1, 77, 200063}) {
+      ExpectEverySetEqual(Random(n, 18), [&](const KernelSet& set, float* y) {
+        set.perturb(values.data(), n, 0.7F, 42, 99, first_id, y);
+      });
+      std::vector<float> perturbed(values);
+      reference::Perturb(values.data(), n, 0.7F, 42, 99, first_id, perturbed.data());
+      EXPECT_EQ(reference::FindArgMax(perturbed.data(), n).index,
+                reference::FindGumbelArgMax(values.data(), n, 0.7F, 42, 99, first_id).index);
+    }
+  }
+}
+
+TEST(VectorKernelsTest, FindAtLeast_EverySet_ListsTheSameIds) {
+  for (const KernelSet& set : FastSets()) {
+    for (const int64_t n : kLengths) {
+      std::vector<float> values = Random(n, 19);
+      for (float& value : values) value = std::round(value * 4);  // equal to the threshold, too
+      for (const float threshold : {-INFINITY, -1.0F, 0.0F, 2.0F, INFINITY}) {
+        std::vector<int32_t> expected(static_cast<size_t>(n) + 16);
+        std::vector<int32_t> actual(expected);
+        const int64_t count =
+            reference::FindAtLeast(values.data(), n, threshold, 1000, expected.data());
+        ASSERT_EQ(set.at_least(values.data(), n, threshold, 1000, actual.data()), count);
+        expected.resize(static_cast<size_t>(count));
+        actual.resize(static_cast<size_t>(count));
+        EXPECT_EQ(actual, expected) << set.name << " " << n;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace headway::kernels

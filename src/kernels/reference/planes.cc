@@ -19,16 +19,38 @@ F16 HalfAt(const std::byte* halves, int64_t index) {
   return half;
 }
 
-// The 16 bits number `index` of a token's noise as a uniform on (0, 1).
-float NoiseAt(const PlaneNoise& noise, uint32_t stream, int64_t index) {
-  const auto word = static_cast<uint64_t>(index / 2);
+// Noise numbers 8i .. 8i + 7 of a hidden state.
+std::array<float, 8> NoiseAt(const PlaneNoise& noise, uint32_t stream, int64_t i) {
   const std::array<uint32_t, 4> words =
-      Philox({static_cast<uint32_t>(word / 4), static_cast<uint32_t>(noise.token),
+      Philox({static_cast<uint32_t>(i), static_cast<uint32_t>(noise.token),
               static_cast<uint32_t>(noise.token >> 32), stream},
              {static_cast<uint32_t>(noise.key), static_cast<uint32_t>(noise.key >> 32)});
-  const uint32_t bits = words[word % 4] >> (16 * (index % 2)) & 0xffffU;
-  return (static_cast<float>(bits) + 0.5F) * 0x1p-16F;
+  std::array<float, 8> uniforms;
+  for (size_t half = 0; half < 8; ++half) {
+    const uint32_t bits = words[half / 2] >> (16 * (half % 2) + 1) & 0x7fffU;
+    uniforms[half] = (static_cast<float>(bits) + 0.5F) * 0x1p-15F;
+  }
+  return uniforms;
 }
+
+// Noise in ascending order, eight numbers a draw.
+class NoiseReader {
+ public:
+  NoiseReader(const PlaneNoise& noise, uint32_t stream) : noise_(noise), stream_(stream) {}
+  float At(int64_t index) {
+    if (index / 8 != held_) {
+      held_ = index / 8;
+      eight_ = NoiseAt(noise_, stream_, held_);
+    }
+    return eight_[static_cast<size_t>(index % 8)];
+  }
+
+ private:
+  PlaneNoise noise_;
+  uint32_t stream_;
+  int64_t held_ = -1;
+  std::array<float, 8> eight_{};
+};
 
 // Estimate and energy of one row.
 struct RowBound {
@@ -36,7 +58,8 @@ struct RowBound {
   float energy = 0.0F;
 
   void Add(const BlockTerms& block, float scale, int32_t sum) {
-    estimate = std::fmaf(scale, static_cast<float>(sum) * block.step, estimate);
+    const float share = std::fmaf(static_cast<float>(sum), block.step, block.offset);
+    estimate = std::fmaf(scale, share, estimate);
     energy = std::fmaf(scale * scale, block.energy, energy);
   }
   float Upper(float multiplier, float gamma, float constant) const {
@@ -44,9 +67,10 @@ struct RowBound {
   }
 };
 
-void ScreenRow(const ScreenArgs& args, const ScreenToken& token, int64_t row) {
-  const std::byte* tile = args.tiles + row / kTileRows * SignTileBytes(args.num_channels);
-  const int64_t r = row % kTileRows;
+RowBound ScreenRow(const ScreenArgs& args, const ScreenToken& token, int64_t row) {
+  const std::byte* tile = args.tiles + row / kSignTileRows * SignTileBytes(args.num_channels);
+  const std::byte* terms = tile + SignTermsOffset(args.num_channels);
+  const int64_t r = row % kSignTileRows;
   const int64_t num_blocks = NumRotationBlocks(args.num_channels);
   RowBound bound{.estimate = 0.0F};
   int64_t group = 0;
@@ -54,14 +78,60 @@ void ScreenRow(const ScreenArgs& args, const ScreenToken& token, int64_t row) {
     const int64_t groups = SignGroups(RotationBlockOf(args.num_channels, b).size);
     int32_t sum = static_cast<int32_t>(-kSignCentre * groups);
     for (const int64_t end = group + groups; group < end; ++group) {
-      const uint32_t index = SignIndex(tile, args.num_channels, group, r);
-      sum += token.tables[group * kSignTableEntries + index];
+      sum += token.tables[group * kSignTableEntries + SignIndex(tile, group, r)];
     }
-    bound.Add(token.blocks[b], ToFloat(HalfAt(tile, b * kTileRows + r)), sum);
+    bound.Add(token.blocks[b], ToFloat(HalfAt(terms, b * kSignTileRows + r)), sum);
   }
-  const float gamma = ToFloat(HalfAt(tile, num_blocks * kTileRows + r));
-  token.estimate[row] = bound.estimate;
-  token.upper[row] = bound.Upper(token.multiplier, gamma, token.constant);
+  return bound;
+}
+
+void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip) {
+  const std::byte* terms = args.tiles + strip / kSignStrips * SignTileBytes(args.num_channels) +
+                           SignTermsOffset(args.num_channels);
+  const int64_t gammas = NumRotationBlocks(args.num_channels) * kSignTileRows;
+  const int64_t first = strip * kSignStripRows;
+  const int64_t rows = std::min(kSignStripRows, args.num_rows - first);
+  std::array<float, kSignStripRows> estimate{};
+  std::array<float, kSignStripRows> upper{};
+  ScreenSummary summary{.largest_upper = -INFINITY, .best_estimate = -INFINITY};
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto i = static_cast<size_t>(r);
+    const int64_t row = first + r;
+    const RowBound bound = ScreenRow(args, token, row);
+    const float gamma = ToFloat(HalfAt(terms, gammas + row % kSignTileRows));
+    estimate[i] = bound.estimate;
+    upper[i] = bound.Upper(token.multiplier, gamma, token.constant);
+    summary.largest_upper = std::max(summary.largest_upper, upper[i]);
+    if (r == 0 || estimate[i] > summary.best_estimate) {
+      summary.best_estimate = estimate[i];
+      summary.best_row = static_cast<int32_t>(row);
+    }
+  }
+  token.summary[strip] = summary;
+  if (summary.largest_upper < token.skip_below) return;
+  std::copy_n(estimate.begin(), rows, token.estimate + first);
+  std::copy_n(upper.begin(), rows, token.upper + first);
+}
+
+// One group's table; the dither that belongs to it.
+double BuildTable(const float (&x)[kSignGroup], float inverse_step, float uniform, uint8_t* table) {
+  float low[8];
+  float high[8];
+  bool zero = true;
+  for (const float value : x) zero = zero && value == 0.0F;
+  for (unsigned e = 0; e < 8; ++e) {
+    const auto term = [&](unsigned k, unsigned i) { return (e >> k & 1U) != 0 ? x[i] : -x[i]; };
+    low[e] = (term(0, 0) + term(1, 1)) + term(2, 2);
+    high[e] = (term(0, 3) + term(1, 4)) + term(2, 5);
+  }
+  const float centre = static_cast<float>(kSignCentre) + uniform;
+  for (size_t h = 0; h < 8; ++h) {
+    for (size_t l = 0; l < 8; ++l) {
+      const float code = (low[l] + high[h]) * inverse_step + centre;
+      table[8 * h + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
+    }
+  }
+  return zero ? 0.0 : 0.5 - double{uniform};
 }
 
 }  // namespace
@@ -77,44 +147,37 @@ void Rotate(const RotateArgs& args) {
 }
 
 void BuildSignTables(const SignTableArgs& args) {
+  NoiseReader noise(args.noise, kSignNoiseStream);
+  double dither = 0;
   for (int64_t group = args.group_begin; group < args.group_end; ++group) {
-    uint8_t* table = args.tables + (args.first_group + group) * kSignTableEntries;
-    for (int64_t e = 0; e < kSignTableEntries / 2; ++e) {
-      float value = 0.0F;
-      for (int64_t k = 0; k < kSignGroup; ++k) {
-        const int64_t c = group * kSignGroup + k;
-        const float x = c < args.n ? args.x[c] : 0.0F;
-        const float term = (e >> k & 1) != 0 ? x : -x;
-        value = k == 0 ? term : value + term;
-      }
-      const int64_t index = (args.first_group + group) * (kSignTableEntries / 2) + e;
-      const float uniform = NoiseAt(args.noise, kSignNoiseStream, index);
-      const auto rounded =
-          static_cast<int32_t>(std::floor(std::fmaf(value, args.inverse_step, uniform)));
-      table[e] = static_cast<uint8_t>(kSignCentre + rounded);
-      table[kSignTableEntries - 1 - e] = static_cast<uint8_t>(kSignCentre - rounded);
+    float x[kSignGroup];
+    for (int64_t k = 0; k < kSignGroup; ++k) {
+      const int64_t c = group * kSignGroup + k;
+      x[k] = c < args.n ? args.x[c] : 0.0F;
     }
+    dither += BuildTable(x, args.inverse_step, noise.At(args.first_group + group),
+                         args.tables + (args.first_group + group) * kSignTableEntries);
   }
+  *args.dither = dither;
 }
 
 void Screen(const ScreenArgs& args) {
-  const int64_t end = std::min(args.tile_end * kTileRows, args.num_rows);
+  const int64_t end = std::min(args.tile_end * kSignStrips, NumSignStrips(args.num_rows));
   for (int64_t t = 0; t < args.num_tokens; ++t) {
-    for (int64_t row = args.tile_begin * kTileRows; row < end; ++row) {
-      ScreenRow(args, args.tokens[t], row);
+    for (int64_t strip = args.tile_begin * kSignStrips; strip < end; ++strip) {
+      ScreenStrip(args, args.tokens[t], strip);
     }
   }
 }
 
 void QuantiseForRefinement(const RefineActivationArgs& args) {
+  NoiseReader noise(args.noise, kRefineNoiseStream);
   int32_t sum = 0;
-  for (int64_t c = 0; c < RefineChannels(args.n); ++c) {
-    int32_t q = 0;
-    if (c < args.n) {
-      const float uniform = NoiseAt(args.noise, kRefineNoiseStream, args.first + c);
-      q = static_cast<int32_t>(std::floor(std::fmaf(args.x[c], args.inverse_step, uniform)));
-    }
-    args.q[c] = static_cast<int8_t>(q);
+  for (int64_t c = 0; c < args.n; ++c) {
+    // Truncation of a positive number is floor.
+    const float centre = 128.0F + noise.At(kRefineUnit * args.first_unit + c);
+    const int32_t q = static_cast<int32_t>(args.x[c] * args.inverse_step + centre) - 128;
+    args.q[RefineActivationIndex(args.first_unit, c)] = static_cast<int8_t>(q);
     sum += q;
   }
   *args.q_sum = sum;
@@ -126,19 +189,36 @@ void Refine(const RefineArgs& args) {
     const int64_t row = args.rows[i];
     const std::byte* record = args.records + row * RefineRecordBytes(args.num_channels);
     const std::byte* terms = record + RefineCodesBytes(args.num_channels);
-    RowBound bound{.estimate = args.estimate_factor * args.screened[row]};
-    int64_t first = 0;
+    LaneSum estimate;
+    LaneSum energy;
     for (int64_t b = 0; b < num_blocks; ++b) {
-      const int64_t n = RefineChannels(RotationBlockOf(args.num_channels, b).size);
-      int32_t sum = 0;
-      for (int64_t c = 0; c < n; ++c) {
-        sum += static_cast<int32_t>(RefineCode(record + first / 4, c)) * args.q[first + c];
-      }
-      bound.Add(args.blocks[b], ToFloat(HalfAt(terms, b)), 2 * sum - 3 * args.q_sums[b]);
-      first += n;
+      const float scale = ToFloat(HalfAt(terms, b));
+      estimate.AddProduct(b, scale, args.blocks[b].offset);
+      energy.AddProduct(b, scale * scale, args.blocks[b].energy);
     }
+    int64_t b = 0;
+    const int64_t units = RefineUnitsBefore(args.num_channels, num_blocks);
+    for (int64_t unit = 0; unit < units; ++unit) {
+      if (unit == RefineUnitsBefore(args.num_channels, b + 1)) ++b;
+      const float factor = ToFloat(HalfAt(terms, b)) * args.blocks[b].step;
+      for (int64_t lane = 0; lane < 4; ++lane) {
+        int32_t sum = 0;
+        for (int64_t f = 0; f < 4; ++f) {
+          for (int64_t k = 0; k < 4; ++k) {
+            const int64_t c = 16 * f + 4 * lane + k;
+            sum += static_cast<int32_t>(RefineCode(record, unit, c)) *
+                   args.q[RefineActivationIndex(unit, c)];
+          }
+        }
+        estimate.AddProduct(4 * unit + lane, static_cast<float>(sum), factor);
+      }
+    }
+    const RowBound bound{
+        .estimate = std::fmaf(args.estimate_factor, args.screened[row], estimate.Total()),
+        .energy = energy.Total()};
+    const float gamma = ToFloat(HalfAt(terms, num_blocks));
     args.estimate[i] = bound.estimate;
-    args.upper[i] = bound.Upper(args.multiplier, ToFloat(HalfAt(terms, num_blocks)), args.constant);
+    args.upper[i] = bound.Upper(args.multiplier, gamma, args.constant);
   }
 }
 

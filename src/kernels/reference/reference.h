@@ -22,6 +22,10 @@ void Attention(const AttentionArgs& args);
 ArgMax FindArgMax(const float* values, int64_t n);
 ArgMax FindGumbelArgMax(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                         uint64_t position, int64_t first_id);
+void Perturb(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
+             uint64_t position, int64_t first_id, float* out);
+int64_t FindAtLeast(const float* values, int64_t n, float threshold, int32_t first_id,
+                    int32_t* ids);
 bool AllFinite(const float* values, int64_t n);
 void Rotate(const RotateArgs& args);
 void BuildSignTables(const SignTableArgs& args);

@@ -15,6 +15,8 @@ const KernelSet& Set() {
       .attention = Attention,
       .argmax = FindArgMax,
       .gumbel_argmax = FindGumbelArgMax,
+      .perturb = Perturb,
+      .at_least = FindAtLeast,
       .all_finite = AllFinite,
       .rotate = Rotate,
       .build_sign_tables = BuildSignTables,

@@ -95,6 +95,22 @@ ArgMax FindGumbelArgMax(const float* values, int64_t n, float inverse_temperatur
   return best;
 }
 
+void Perturb(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
+             uint64_t position, int64_t first_id, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float noise = Gumbel(seed, position, static_cast<uint64_t>(first_id + i));
+    out[i] = std::fmaf(values[i], inverse_temperature, noise);
+  }
+}
+
+int64_t FindAtLeast(const float* values, int64_t n, float threshold, int32_t first_id, int32_t* ids) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (values[i] >= threshold) ids[count++] = first_id + static_cast<int32_t>(i);
+  }
+  return count;
+}
+
 bool AllFinite(const float* values, int64_t n) {
   return std::all_of(values, values + n, [](float value) { return std::isfinite(value); });
 }

@@ -1,0 +1,102 @@
+#pragma once
+
+// Random planes and hidden states for the tests and benchmarks of the certified head's kernels.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/cases.h"
+#include "kernels/kernel_set.h"
+
+namespace headway::kernels {
+
+// [rows, channels]: one incomplete strip; several tiles; one block that needs padding; a rest that
+// joins the last block (392 = 384 + 8), one of its own (640), more than sixteen blocks.
+inline constexpr std::array<MatrixShape, 7> kPlaneShapes = {
+    {{1, 32}, {64, 256}, {300, 100}, {577, 392}, {513, 640}, {259, 3072}, {70, 6720}}};
+
+inline constexpr float kCanary = -12345.0F;
+inline constexpr float kTestFactor = 1.0625F;
+inline float TestScreened(int64_t row) { return static_cast<float>(row % 97) - 40.0F; }
+
+// TestActivations() of one token of any length.
+std::vector<float> TestHidden(int64_t channels, uint32_t seed);
+
+// sum |x| of every group of six times this stays within kSignRange.
+float TableInverseStep(std::span<const float> x);
+
+// Random signs, codes, scales in [0, 2), gammas; rows 3, 67, ... have scale 0.
+class TestPlanes {
+ public:
+  TestPlanes(MatrixShape shape, uint32_t seed);
+
+  MatrixShape Shape() const { return shape_; }
+  int64_t NumBlocks() const { return NumRotationBlocks(shape_.channels); }
+  int64_t NumTiles() const { return NumSignTiles(shape_.rows); }
+  const std::byte* Tiles() const { return tiles_.data(); }
+  const std::byte* Records() const { return records_.data(); }
+
+  bool Sign(int64_t row, int64_t channel) const;
+  uint32_t Code(int64_t row, int64_t block, int64_t channel) const;
+  double Scale(int64_t row, int64_t block) const;
+  double Gamma(int64_t row) const;
+
+ private:
+  const std::byte* Tile(int64_t row) const {
+    return tiles_.data() + row / kSignTileRows * SignTileBytes(shape_.channels);
+  }
+
+  MatrixShape shape_;
+  AlignedBuffer tiles_;
+  AlignedBuffer records_;
+};
+
+// A hidden state with everything that the kernels are told about it.
+class TestState {
+ public:
+  TestState(const TestPlanes& planes, uint32_t seed);
+
+  std::span<const float> X() const { return x_; }
+  std::span<const BlockTerms> Screen() const { return screen_; }
+  std::span<const BlockTerms> Refine() const { return refine_; }
+  const int8_t* Q() const { return q_.data(); }
+  ScreenToken Token() const;  // without outputs
+  void SkipBelow(float value) { skip_below_ = value; }
+
+ private:
+  std::vector<float> x_;
+  std::vector<BlockTerms> screen_;
+  std::vector<BlockTerms> refine_;
+  AlignedBuffer tables_;
+  AlignedBuffer q_memory_;
+  std::span<int8_t> q_;
+  float skip_below_;
+};
+
+struct ScreenOutput {
+  std::vector<float> estimate;
+  std::vector<float> upper;
+  std::vector<ScreenSummary> summary;
+};
+
+// The kernel's output in memory filled with kCanary, one for each state.
+std::vector<ScreenOutput> RunScreen(const KernelSet& set, const TestPlanes& planes,
+                                    const std::vector<const TestState*>& states, int64_t tile_begin,
+                                    int64_t tile_end);
+
+void ExpectSame(const ScreenOutput& expected, const ScreenOutput& actual, std::string_view set);
+
+struct RefineOutput {
+  std::vector<float> estimate;
+  std::vector<float> upper;
+};
+
+// Rows 0, stride, 2 * stride, ...
+RefineOutput RunRefine(const KernelSet& set, const TestPlanes& planes, const TestState& state,
+                       int64_t stride);
+
+}  // namespace headway::kernels
