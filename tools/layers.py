@@ -14,7 +14,9 @@ LAYERS = [
     ["backend"],
     ["compile", "runtime", "synth"],
     ["api"],
-    ["eval", "lab"],
+    ["eval"],
+    ["gate"],
+    ["lab"],
 ]
 RANK = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

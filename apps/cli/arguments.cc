@@ -19,6 +19,7 @@ constexpr const char* kAbout =
     "  headway run models/story-12m.gguf --chat -p \"Tell me a story.\"  an answer in a chat\n"
     "  headway pack model.gguf -o package --head full:8                a package for later runs\n"
     "  headway inspect package                                         what is in it\n"
+    "  headway gate all package                                        whether it is right\n"
     "  headway bench chain model.gguf                                  how fast it decodes\n"
     "\n"
     "Each command has --help with examples.";
@@ -43,7 +44,20 @@ constexpr const char* kRunExamples =
 constexpr const char* kPackExamples =
     "Examples:\n"
     "  headway pack model.gguf -o package\n"
-    "  headway pack model.gguf -o package --topology 0:20,20:24,24:30,30:32 --head full:3";
+    "  headway pack model.gguf -o package --topology 0:20,20:24,24:30,30:32 --head full:3\n"
+    "  headway pack model.gguf -o package --gate";
+
+constexpr const char* kGateExamples =
+    "Examples:\n"
+    "  headway gate all package\n"
+    "  headway gate residency package --json\n"
+    "  headway gate golden package --reference model.gguf\n"
+    "\n"
+    "residency: every compute op runs where the device wants it. golden: the shards compute what "
+    "the\n"
+    "model file says, compared with two separate computations in double precision. The results "
+    "are\n"
+    "kept in the package; exit status 1 when a gate fails (docs/gates.md).";
 
 constexpr const char* kSynthExamples =
     "Shapes: phi4-mini (4 GB at q8_0), small-head-heavy, tiny-phi, tiny-llama.\n"
@@ -148,6 +162,8 @@ void AddRun(CLI::App* app, RunArguments* run) {
                   "LM head: full:N has N vocabulary shards; default full:4, or the package's first")
       ->type_name("KIND");
   app->add_flag("--verify", run->verify, "compare every file of the package with its digest first");
+  app->add_flag("--allow-ungated", run->allow_ungated,
+                "run a package although a gate failed, or none was asked");
   AddLoad(app, &run->load);
   app->add_flag("--profile", run->profile, "print where the time went, on stderr");
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");
@@ -169,6 +185,31 @@ void AddPack(CLI::App* app, PackArguments* pack) {
       ->capture_default_str()
       ->type_name("KINDS");
   app->add_flag("--replace", pack->replace, "replace an existing package");
+  app->add_flag("--gate", pack->gate, "run all gates on the package and keep the results in it");
+  app->add_flag("--no-goldens", pack->no_goldens,
+                "leave out what the golden gate compares with (faster; it can be added later)")
+      ->excludes("--gate");
+}
+
+void AddGate(CLI::App* app, GateArguments* gate) {
+  app->footer(kGateExamples);
+  app->add_option("what", gate->what, "residency, golden or all")
+      ->required()
+      ->type_name("WHAT")
+      ->check(CLI::Validator(
+          [](std::string& text) -> std::string {
+            if (text == "residency" || text == "golden" || text == "all") return "";
+            return fmt::format("expected residency, golden or all, found '{}'", text);
+          },
+          ""));
+  app->add_option("package", gate->package, "a package directory")
+      ->required()
+      ->type_name("PACKAGE");
+  app->add_option("--reference", gate->reference,
+                  "the GGUF it was made from: record goldens from it first")
+      ->type_name("FILE");
+  AddNumber(app, "--threads", &gate->threads, "0: all processors")->type_name("N");
+  app->add_flag("--json", gate->json, "print one JSON object");
 }
 
 void AddSynth(CLI::App* app, SynthArguments* synth) {
@@ -303,6 +344,9 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
       app.add_subcommand("eval", "Measures perplexity on a text, or agreement with the reference.");
   CLI::App* bench_app =
       app.add_subcommand("bench", "Measures speed against what the memory can deliver.");
+  GateArguments gate;
+  CLI::App* gate_app = app.add_subcommand("gate", "Checks a package: residency and goldens.");
+  AddGate(gate_app, &gate);
   AddEval(eval_app, &eval);
   AddBench(bench_app, &bench);
   AddRun(run_app, &run);
@@ -323,6 +367,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (eval_app->parsed()) outcome.arguments = std::move(eval);
+  if (gate_app->parsed()) outcome.arguments = std::move(gate);
   if (bench_app->parsed()) outcome.arguments = std::move(bench);
   if (inspect_app->parsed()) outcome.arguments = std::move(inspect);
   return outcome;

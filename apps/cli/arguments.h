@@ -26,6 +26,7 @@ struct RunArguments {
   bool profile = false;
   bool logprobs = false;
   bool verify = false;
+  bool allow_ungated = false;
   std::string load = "auto";
   bool ignore_end = false;
   int threads = 0;
@@ -43,6 +44,16 @@ struct PackArguments {
   std::string topology = "6";
   std::string heads = "full:4";
   bool replace = false;
+  bool gate = false;
+  bool no_goldens = false;
+};
+
+struct GateArguments {
+  std::string what;  // "residency", "golden", "all"
+  std::string package;
+  std::string reference;  // a GGUF to record goldens from first
+  bool json = false;
+  int threads = 0;
 };
 
 struct SynthArguments {
@@ -84,7 +95,7 @@ struct EvalArguments {
 };
 
 using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
-                               BenchArguments, EvalArguments>;
+                               BenchArguments, EvalArguments, GateArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "api/opened_model.h"
 #include "commands.h"
 #include "compile/pack.h"
+#include "gate/gate.h"
+#include "gate/record.h"
 #include "interrupt.h"
 #include "numbers.h"
 #include "output.h"
@@ -26,6 +29,15 @@ Result<void> Pack(const PackArguments& arguments) {
     begin = end + 1;
   }
   HW_TRY(const auto emitter, MakeEmitterFor(arguments.device));
+  if (!arguments.no_goldens) {
+    options.before_commit = [&](const std::string& directory, Manifest* manifest) {
+      return gate::RecordInto(arguments.model, directory,
+                              {.device = arguments.device,
+                               .show_progress = true,
+                               .cancelled_or_null = options.cancelled_or_null},
+                              manifest);
+    };
+  }
   HW_TRY(const Manifest manifest,
          compile::Pack(arguments.model, arguments.output, options, emitter.get()));
   uint64_t bytes = manifest.tokenizer.bytes;
@@ -34,9 +46,17 @@ Result<void> Pack(const PackArguments& arguments) {
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) bytes += shard.file.bytes;
   }
-  return WriteOut(fmt::format(
+  HW_TRY_VOID(WriteOut(fmt::format(
       "{}: {}, {}, {}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
-      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes))));
+      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)))));
+  if (!arguments.gate) return {};
+  const char* forced = std::getenv("HEADWAY_CPU");
+  HW_TRY(const gate::Report report,
+         gate::RunGates(arguments.output, {.instruction_set = forced == nullptr ? "" : forced}));
+  HW_TRY_VOID(WriteOut(gate::ToText(report)));
+  if (report.Passed()) return {};
+  return Fail(ErrorCode::kGateFailed,
+              fmt::format("{}: a gate failed; the package was kept", arguments.output));
 }
 
 }  // namespace headway::cli

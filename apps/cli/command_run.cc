@@ -5,12 +5,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
+#include "gate/gate.h"
 #include "headway/engine.h"
 #include "interrupt.h"
 #include "json_report.h"
@@ -93,6 +95,17 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
   return {};
 }
 
+// Whether the package was gated. What the cache makes from a GGUF counts as such: nobody else made
+// it.
+Result<bool> CheckGates(const RunArguments& arguments) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(arguments.model, error)) return true;
+  HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
+  Result<bool> gated = gate::CheckRecords(manifest, arguments.model);
+  if (!gated && arguments.allow_ungated) return true;
+  return gated;
+}
+
 EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<bool>* stop) {
   const char* instruction_set = std::getenv("HEADWAY_CPU");
   return {.threads = arguments.threads,
@@ -113,8 +126,13 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(SamplingParams sampling, ReadSampling(arguments));
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
+  HW_TRY(const bool gated, CheckGates(arguments));
   HW_TRY(const Engine engine, Engine::Open(arguments.model, EngineOptionsOf(arguments, stop)));
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
+  if (!gated && !arguments.allow_ungated) {
+    std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
+                 arguments.model.c_str(), arguments.model.c_str());
+  }
 
   TextStream stream(arguments.chat ? "" : prompt.text, stop);
   std::unique_ptr<Progress> progress;

@@ -14,5 +14,6 @@ Result<void> Synth(const SynthArguments& arguments);
 Result<void> Inspect(const InspectArguments& arguments);
 Result<void> Bench(const BenchArguments& arguments);
 Result<void> Evaluate(const EvalArguments& arguments);
+Result<void> Gate(const GateArguments& arguments);
 
 }  // namespace headway::cli

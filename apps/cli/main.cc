@@ -49,6 +49,9 @@ struct Dispatch {
   headway::Result<void> operator()(const headway::cli::EvalArguments& a) const {
     return headway::cli::Evaluate(a);
   }
+  headway::Result<void> operator()(const headway::cli::GateArguments& a) const {
+    return headway::cli::Gate(a);
+  }
 };
 
 }  // namespace

@@ -86,6 +86,7 @@ Result<void> ReadSizes(const gguf::GgufFile& file, const std::string& arch, Mode
 // 2024), section 3, and Phi-3's published configuration: sqrt(1 + ln(extension) / ln(original
 // context)).
 double DefaultAttentionFactor(const ModelConfig& c) {
+  if (c.original_max_position_embeddings == 0) return 1.0;
   const double extension = static_cast<double>(c.max_position_embeddings) /
                            static_cast<double>(c.original_max_position_embeddings);
   if (extension <= 1.0) return 1.0;
@@ -126,12 +127,14 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& arch, Mod
   if (c->rope_short_factors.empty()) {  // Llama 3 scales its frequencies at every length
     HW_TRY(c->rope_short_factors, OptionalFactors(file, "rope_freqs.weight", num_pairs));
   }
-  if (c->rope_long_factors.empty()) return {};
-  HW_TRY(const uint32_t original, file.GetU32(arch + ".rope.scaling.original_context_length"));
-  c->original_max_position_embeddings = original;
-  if (original < 2)
-    return BadConfig(file,
-                     fmt::format("expected an original context of at least 2, found {}", original));
+  if (!c->rope_long_factors.empty()) {
+    HW_TRY(const uint32_t original, file.GetU32(arch + ".rope.scaling.original_context_length"));
+    c->original_max_position_embeddings = original;
+    if (original < 2)
+      return BadConfig(
+          file, fmt::format("expected an original context of at least 2, found {}", original));
+  }
+  // A factor that the file states holds with and without LongRoPE.
   HW_TRY(const float attention, file.GetF32Or(arch + ".rope.scaling.attn_factor",
                                               static_cast<float>(DefaultAttentionFactor(*c))));
   if (!(attention > 0.0F))

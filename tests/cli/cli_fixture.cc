@@ -48,7 +48,7 @@ std::string CliTest::TinyPhi() {
 std::string CliTest::Package() {
   std::string path = Path("package");
   if (!fs::exists(path))
-    HeadwayOk({"pack", TinyPhi(), "-o", path, "--head", "full:4,full:1,full:2,full:3"});
+    HeadwayOk({"pack", TinyPhi(), "-o", path, "--head", "full:4,full:1,full:2,full:3", "--gate"});
   return path;
 }
 

@@ -17,6 +17,7 @@ const std::vector<Args> kCommands = {{"run"},
                                      {"synth"},
                                      {"inspect"},
                                      {"bench"},
+                                     {"gate"},
                                      {"eval"},
                                      {"eval", "perplexity"},
                                      {"eval", "agreement"}};

@@ -13,7 +13,7 @@ class SignalsTest : public CliTest {
   // A generation of many seconds: a model of 12 MB on the slowest kernels.
   Args LongRun() {
     const std::string package = Path("story");
-    HeadwayOk({"pack", HEADWAY_SOURCE_DIR "/models/story-12m.gguf", "-o", package});
+    HeadwayOk({"pack", HEADWAY_SOURCE_DIR "/models/story-12m.gguf", "-o", package, "--gate"});
     return {"run",          package,     "-p", "Once upon a time", "-n", "1000",
             "--ignore-end", "--threads", "1"};
   }

@@ -1,0 +1,41 @@
+// headway gate: whether a package runs where it should and computes what the model file says.
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "commands.h"
+#include "gate/gate.h"
+#include "gate/record.h"
+#include "interrupt.h"
+#include "json_report.h"
+#include "output.h"
+
+namespace headway::cli {
+
+Result<void> Gate(const GateArguments& arguments) {
+  const char* forced = std::getenv("HEADWAY_CPU");
+  std::error_code error;
+  if (!std::filesystem::is_directory(arguments.package, error)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected a package directory, found something else; make one with "
+                            "'headway pack'",
+                            arguments.package));
+  }
+  const std::atomic<bool>* cancelled = CatchInterrupts();
+  if (!arguments.reference.empty()) {
+    HW_TRY_VOID(gate::AddGoldens(arguments.reference, arguments.package,
+                                 {.show_progress = true, .cancelled_or_null = cancelled}));
+  }
+  HW_TRY(const gate::Report report,
+         gate::RunGates(arguments.package, {.residency = arguments.what != "golden",
+                                            .golden = arguments.what != "residency",
+                                            .threads = arguments.threads,
+                                            .instruction_set = forced == nullptr ? "" : forced}));
+  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gate::ToText(report)));
+  if (report.Passed()) return {};
+  return Fail(ErrorCode::kGateFailed, fmt::format("{}: a gate failed", arguments.package));
+}
+
+}  // namespace headway::cli

@@ -1,0 +1,204 @@
+// The arithmetic half of the golden gate.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gate/golden.h"
+#include "gate/stack.h"
+#include "gate/thresholds.h"
+
+namespace headway::gate {
+namespace {
+
+std::span<const float> Rows(const float* begin, int64_t rows, int64_t channels) {
+  return {begin, static_cast<size_t>(rows * channels)};
+}
+
+std::string Judge(const Difference& d, double relative, double channel, double cosine) {
+  if (d.not_finite > 0)
+    return fmt::format("expected finite values, found {} that are NaN or infinite", d.not_finite);
+  if (d.worst_channel > channel) {
+    return fmt::format("channel {}: expected an error of at most {:.2g} of its size, found {:.2g}",
+                       d.channel, channel, d.worst_channel);
+  }
+  if (d.relative > relative)
+    return fmt::format("expected an error of at most {:.2g} RMS, found {:.2g}", relative,
+                       d.relative);
+  if (d.cosine < cosine)
+    return fmt::format("expected a cosine of at least {}, found {:.6f}", cosine, d.cosine);
+  return "";
+}
+
+// Rows [begin, begin + rows) of the probes' results.
+std::vector<float> SliceRows(const ProductGolden& golden, int64_t begin, int64_t rows) {
+  std::vector<float> y;
+  for (int64_t p = 0; p < kProbes; ++p) {
+    const auto first = golden.y.begin() + p * golden.rows + begin;
+    y.insert(y.end(), first, first + rows);
+  }
+  return y;
+}
+
+// All products of a shard; the check shows the worst one.
+Result<void> CheckProducts(Executable* shard, const std::string& name, const Goldens& goldens,
+                           std::vector<Check>* checks) {
+  const std::vector<Product> products = shard->Products();
+  if (products.empty()) return {};
+  Check check{.subject = fmt::format("{}, {} products", name, products.size()),
+              .difference = {},
+              .problem = ""};
+  for (size_t i = 0; i < products.size(); ++i) {
+    const Product& product = products[i];
+    const ProductGolden* golden = goldens.Find(product.weight);
+    if (golden == nullptr || golden->columns != product.columns ||
+        golden->rows < product.row_begin + product.rows) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("goldens: expected the product of {} with rows [{}, {}) of {}, found "
+                              "none",
+                              product.weight, product.row_begin, product.row_begin + product.rows,
+                              product.columns));
+    }
+    const std::vector<float> x = ProbeInputs(product.weight, product.columns);
+    std::vector<float> y(static_cast<size_t>(kProbes * product.rows));
+    shard->RunProduct(i, kProbes, x.data(), y.data());
+    const Difference d =
+        Measure(y, SliceRows(*golden, product.row_begin, product.rows), {}, product.rows);
+    const std::string problem = Judge(d, kProductChannel, kProductChannel, kCosine);
+    if (check.problem.empty() && !problem.empty())
+      check.problem = fmt::format("{}: {}", product.weight, problem);
+    if (d.not_finite > check.difference.not_finite ||
+        d.worst_channel >= check.difference.worst_channel)
+      check.difference = d;
+  }
+  checks->push_back(std::move(check));
+  return {};
+}
+
+void CheckLayers(Pipeline* pipeline, const Goldens& goldens, std::vector<Check>* checks) {
+  const int64_t T = goldens.NumTokens();
+  const int64_t D = goldens.hidden_size;
+  for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
+    const LayerShard& spec = pipeline->manifest().layers[i];
+    Executable* shard = pipeline->Layers()[i].get();
+    const auto before = Rows(goldens.HiddenBefore(spec.start), T, D);
+    const auto expected = Rows(goldens.HiddenBefore(spec.end), T, D);
+    const auto add = [&](int64_t step, const char* how) {
+      const std::vector<float> found = RunShard(shard, pipeline->model(), before, T, D, step);
+      const Difference d = Measure(found, expected, before, D);
+      checks->push_back({.subject = fmt::format("{}, {}", spec.file.path, how),
+                         .difference = d,
+                         .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
+    };
+    if (shard->MaxTokens() > 1) add(T, "all at once");
+    add(1, "one by one");
+  }
+}
+
+void CheckHead(Pipeline* pipeline, const Goldens& goldens, std::vector<Check>* checks) {
+  const int64_t T = goldens.NumTokens();
+  const LoadedHead& head = pipeline->Head();
+  const auto hidden = Rows(goldens.HiddenBefore(goldens.num_layers), T, goldens.hidden_size);
+  for (size_t i = 0; i < head.shards.size(); ++i) {
+    const HeadShard& spec = head.specs[i];
+    const int64_t width = spec.vocab_end - spec.vocab_start;
+    std::vector<float> expected;
+    for (int64_t t = 0; t < T; ++t) {
+      const auto first = goldens.logits.begin() + t * goldens.vocab_size + spec.vocab_start;
+      expected.insert(expected.end(), first, first + width);
+    }
+    const std::vector<float> found =
+        RunShard(head.shards[i].get(), pipeline->model(), hidden, T, width, T);
+    const Difference d = Measure(found, expected, {}, width);
+    checks->push_back({.subject = spec.file.path,
+                       .difference = d,
+                       .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
+  }
+}
+
+// What a head chooses must be the oracle's best token, or as good as it.
+Result<void> CheckChoices(OpenedModel* model, const std::shared_ptr<Pipeline>& pipeline,
+                          const Goldens& goldens, std::vector<Check>* checks) {
+  constexpr int64_t kMostSteps = 16;  // decode steps run layers and head for every position
+  const int64_t count = std::min(kMostSteps, goldens.NumTokens());
+  const auto choices = Choices(*model, pipeline, goldens.ids, count);
+  Check check{.subject = fmt::format("head {}, {} choices", pipeline->Head().kind, count),
+              .difference = {},
+              .problem = ""};
+  if (!choices) {  // values that are not finite stop a session
+    if (choices.error().code != ErrorCode::kCorrupt) return tl::unexpected<Error>(choices.error());
+    check.difference.not_finite = 1;
+    check.problem = choices.error().message;
+    checks->push_back(std::move(check));
+    return {};
+  }
+  for (int64_t t = 0; t < count; ++t) {
+    const auto first = goldens.logits.begin() + t * goldens.vocab_size;
+    const auto last = first + goldens.vocab_size;
+    double sum = 0;
+    double squares = 0;
+    for (auto logit = first; logit != last; ++logit) {
+      sum += static_cast<double>(*logit);
+      squares += static_cast<double>(*logit) * static_cast<double>(*logit);
+    }
+    const auto n = static_cast<double>(goldens.vocab_size);
+    const double spread = std::sqrt(std::max(squares / n - sum / n * (sum / n), 0.0));
+    const double behind = static_cast<double>(*std::max_element(first, last)) -
+                          static_cast<double>(first[choices->at(static_cast<size_t>(t))]);
+    check.difference.largest = std::max(check.difference.largest, behind);
+    if (behind > kTieOfSpread * spread && check.problem.empty()) {
+      check.problem = fmt::format(
+          "position {}: expected the best token, found {}, whose logit is {:.3g} below it", t,
+          choices->at(static_cast<size_t>(t)), behind);
+    }
+  }
+  checks->push_back(std::move(check));
+  return {};
+}
+
+void CheckStack(const Heads& heads, const Goldens& goldens, std::vector<Check>* checks) {
+  Pipeline* pipeline = heads.front().get();
+  const int64_t T = goldens.NumTokens();
+  const int64_t D = goldens.hidden_size;
+  const std::vector<float> hidden = RunLayers(pipeline, goldens.ids);
+  const Difference d = Measure(hidden, Rows(goldens.HiddenBefore(goldens.num_layers), T, D),
+                               Rows(goldens.HiddenBefore(0), T, D), D);
+  checks->push_back({.subject = "whole stack, hidden states",
+                     .difference = d,
+                     .problem = Judge(d, kStackRelative, 4 * kStackRelative, kCosine)});
+  for (const auto& head : heads) {
+    if (!GivesLogits(head->Head().kind)) continue;
+    const Difference l =
+        Measure(RunHead(head.get(), hidden), goldens.logits, {}, goldens.vocab_size);
+    checks->push_back({.subject = fmt::format("whole stack, logits of {}", head->Head().kind),
+                       .difference = l,
+                       .problem = Judge(l, kStackRelative, 4 * kStackRelative, kCosine)});
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& heads,
+                                             const Goldens& goldens) {
+  std::vector<Check> checks;
+  Pipeline* pipeline = heads.front().get();
+  for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
+    HW_TRY_VOID(CheckProducts(pipeline->Layers()[i].get(), pipeline->manifest().layers[i].file.path,
+                              goldens, &checks));
+  }
+  CheckLayers(pipeline, goldens, &checks);
+  for (const auto& head : heads) {
+    const LoadedHead& loaded = head->Head();
+    for (size_t i = 0; i < loaded.shards.size(); ++i) {
+      HW_TRY_VOID(
+          CheckProducts(loaded.shards[i].get(), loaded.specs[i].file.path, goldens, &checks));
+    }
+    if (GivesLogits(loaded.kind)) CheckHead(head.get(), goldens, &checks);
+    HW_TRY_VOID(CheckChoices(model, head, goldens, &checks));
+  }
+  CheckStack(heads, goldens, &checks);
+  return checks;
+}
+
+}  // namespace headway::gate

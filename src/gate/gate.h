@@ -1,0 +1,38 @@
+#pragma once
+
+// The gates of a package (docs/gates.md): residency, and golden in its two halves, arithmetic and
+// quality. The package's shards run on this machine as they would in `headway run`.
+
+#include <memory>
+#include <string>
+
+#include "api/opened_model.h"
+#include "base/result.h"
+#include "gate/goldens.h"
+#include "gate/report.h"
+
+namespace headway::gate {
+
+struct GateOptions {
+  bool residency = true;
+  bool golden = true;
+  bool record = true;  // the results in the package's manifest
+  int threads = 0;
+  std::string instruction_set = {};
+};
+
+// Opens DIRECTORY, comparing every file with its digest, and runs the gates. That a gate fails is a
+// result, not an error. Errors: those of opening; kNotFound when the golden gate is asked for and
+// the package holds no goldens.
+Result<Report> RunGates(const std::string& directory, const GateOptions& options);
+
+// The same on a package that is open already; records nothing. `goldens_or_null` is needed for the
+// golden gate only.
+Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
+                          const Goldens* goldens_or_null);
+
+// What `run` asks before it starts. Errors: kGateFailed, naming the gate, when one failed. True
+// when the package was gated.
+Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory);
+
+}  // namespace headway::gate

@@ -1,0 +1,25 @@
+#pragma once
+
+// The two halves of the golden gate. Inside this folder only.
+
+#include <vector>
+
+#include "api/opened_model.h"
+#include "gate/goldens.h"
+#include "gate/report.h"
+
+namespace headway::gate {
+
+// One head of the package, opened.
+using Heads = std::vector<std::shared_ptr<Pipeline>>;
+
+// Products, shards and stack against the oracle's values. Errors: kCorrupt when the goldens are of
+// another model.
+Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& heads,
+                                             const Goldens& goldens);
+
+// Hidden states, distributions and choices against the straight-line reference.
+Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
+                                      const Goldens& goldens);
+
+}  // namespace headway::gate

@@ -1,0 +1,256 @@
+#include "gate/record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "compile/pack.h"
+#include "gate/golden_text.h"
+#include "graph/builder.h"
+#include "graph/passes.h"
+#include "model/model.h"
+#include "model/vocabulary.h"
+#include "partition/partition.h"
+#include "runtime/rotary_tables.h"
+#include "straightline/straight_line.h"
+#include "tensor/codec.h"
+#include "tokenizer/tokenizer.h"
+
+namespace headway::gate {
+namespace {
+
+std::vector<float> Rounded(std::span<const double> values) {
+  return {values.begin(), values.end()};
+}
+
+// The rows of the model file, as its shards store them: the cpu device keeps GGUF's blocks. Counts
+// what it reads and stops when the user does.
+class Rows {
+ public:
+  Rows(const gguf::GgufFile& file, uint64_t total, const RecordOptions& options)
+      : file_(file), options_(options), progress_("goldens", total, options.show_progress) {}
+
+  Result<void> Read(const std::string& name, int64_t row_begin, int64_t num_rows,
+                    std::span<float> out) {
+    if (options_.cancelled_or_null != nullptr &&
+        options_.cancelled_or_null->load(std::memory_order_relaxed)) {
+      return Fail(ErrorCode::kCancelled, "interrupted while making goldens");
+    }
+    HW_TRY(const ConstTensorView view, file_.GetTensor(name));
+    const int64_t columns = view.shape.Columns();
+    for (int64_t row = 0; row < num_rows; ++row)
+      DequantiseRow(view.type, view.Row(row_begin + row), columns, out.data() + row * columns);
+    const std::lock_guard lock(mutex_);
+    done_ += out.size();
+    progress_.Update(done_, name);
+    return {};
+  }
+  oracle::WeightReader Reader() {
+    return [this](const std::string& name, int64_t row_begin, int64_t num_rows,
+                  std::span<float> out) { return Read(name, row_begin, num_rows, out); };
+  }
+
+ private:
+  const gguf::GgufFile& file_;
+  const RecordOptions& options_;
+  std::mutex mutex_;
+  uint64_t done_ = 0;
+  Progress progress_;
+};
+
+struct Source {
+  ModelConfig config;
+  graph::Graph graph;  // the whole model, after the passes
+};
+
+Result<Source> ReadSource(const gguf::GgufFile& file) {
+  Source source;
+  HW_TRY(source.config, model::ReadModelConfig(file));
+  HW_TRY(graph::Graph whole, model::BuildGraph(file, source.config));
+  HW_TRY(source.graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));
+  return source;
+}
+
+int64_t NumWeights(const graph::Graph& graph) {
+  int64_t count = 0;
+  for (const graph::Weight& weight : graph.weights)
+    count += weight.shape.Rows() * weight.shape.Columns();
+  return count;
+}
+
+Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
+                                       int64_t num_tokens) {
+  HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
+  HW_TRY(const auto tokens, tokenizer::Tokenizer::Create(std::move(vocabulary)));
+  HW_TRY(std::vector<int32_t> ids, tokens.Encode(kGoldenText, {.add_bos = true}));
+  int64_t limit = std::min(num_tokens, config.max_position_embeddings - 1);
+  // One regime of rotary factors, one token decoded beyond the last position included.
+  if (config.original_max_position_embeddings > 0)
+    limit = std::min(limit, config.original_max_position_embeddings - 1);
+  if (static_cast<int64_t>(ids.size()) > limit)
+    ids.resize(static_cast<size_t>(std::max<int64_t>(1, limit)));
+  return ids;
+}
+
+oracle::OracleOptions RoundingsOf(const std::string& device) {
+  return {.quantise_activations = device == "cpu", .kv_f16 = true};
+}
+
+// Hidden states at every layer boundary, then the logits.
+Result<void> RunChain(const Source& source, const oracle::WeightReader& rows, Goldens* goldens) {
+  const int64_t num_layers = goldens->num_layers;
+  const auto T = goldens->NumTokens();
+  const oracle::OracleOptions options = RoundingsOf(goldens->device);
+  RotaryTables tables(source.config, T);
+  tables.Fill(0, T, false);
+  const auto num_angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
+  const std::vector<double> cos(tables.Cos(), tables.Cos() + num_angles);
+  const std::vector<double> sin(tables.Sin(), tables.Sin() + num_angles);
+  const auto run = [&](int64_t stage,
+                       const oracle::OracleStep& step) -> Result<std::vector<double>> {
+    HW_TRY(graph::Graph part,
+           partition::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
+    HW_TRY(oracle::Oracle oracle, oracle::Oracle::Create(std::move(part), rows, options));
+    return oracle.Run(step);
+  };
+  HW_TRY(const std::vector<double> embedded, run(-1, {.ids = goldens->ids}));
+  std::vector<float> x = Rounded(embedded);
+  goldens->hidden = x;
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    HW_TRY(const std::vector<double> y,
+           run(layer, {.x = {x.begin(), x.end()}, .rotary_cos = cos, .rotary_sin = sin}));
+    x = Rounded(y);
+    goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
+  }
+  HW_TRY(const std::vector<double> logits, run(num_layers, {.x = {x.begin(), x.end()}}));
+  goldens->logits = Rounded(logits);
+  return {};
+}
+
+// One matrix times its probes, as a graph of one op.
+Result<ProductGolden> RunProduct(const graph::Weight& weight, const oracle::WeightReader& rows,
+                                 const std::string& device) {
+  ProductGolden product{.weight = weight.name,
+                        .rows = weight.shape.Rows(),
+                        .columns = weight.shape.Columns(),
+                        .y = {}};
+  graph::Builder builder;
+  const graph::ValueId x = builder.Input("x", product.columns);
+  builder.Output(builder.Linear("y", x, builder.AddWeight(weight)));
+  HW_TRY(graph::Graph graph, builder.Finish());
+  HW_TRY(oracle::Oracle oracle,
+         oracle::Oracle::Create(std::move(graph), rows, RoundingsOf(device)));
+  const std::vector<float> probes = ProbeInputs(weight.name, product.columns);
+  HW_TRY(const std::vector<double> y, oracle.Run({.x = {probes.begin(), probes.end()}}));
+  product.y = Rounded(y);
+  return product;
+}
+
+std::vector<graph::Weight> Matrices(const graph::Graph& graph) {
+  std::vector<graph::Weight> matrices;
+  for (const graph::Node& node : graph.nodes) {
+    if (node.op == graph::Op::kLinear)
+      matrices.push_back(graph.weights[static_cast<size_t>(node.weights[0])]);
+  }
+  return matrices;
+}
+
+Result<void> RunReference(const gguf::GgufFile& reference, Goldens* goldens) {
+  HW_TRY(const auto line, straightline::StraightLine::Open(reference));
+  HW_TRY(const std::vector<double> hidden, line.HiddenStates(goldens->ids));
+  goldens->reference_hidden = Rounded(hidden);
+  goldens->reference_logits = Rounded(line.Head(hidden));
+  HW_TRY(const ConstTensorView gain, reference.GetTensor("output_norm.weight"));
+  goldens->final_gain.resize(static_cast<size_t>(goldens->hidden_size));
+  DequantiseRow(gain.type, gain.data, goldens->hidden_size, goldens->final_gain.data());
+  return {};
+}
+
+// Runs the tasks on all processors; the first error in the list's order is returned.
+Result<void> RunAll(const std::vector<std::function<Result<void>()>>& tasks) {
+  std::vector<Result<void>> outcomes(tasks.size());
+  ChunkQueue queue;
+  ThreadPool pool(DefaultThreads());
+  pool.Run([&](int) {
+    int64_t begin = 0;
+    int64_t end = 0;
+    while (queue.Take(static_cast<int64_t>(tasks.size()), 1, &begin, &end)) {
+      const auto i = static_cast<size_t>(begin);
+      outcomes[i] = tasks[i]();
+    }
+  });
+  for (const Result<void>& outcome : outcomes) HW_TRY_VOID(outcome);
+  return {};
+}
+
+}  // namespace
+
+int64_t PositionsFor(int64_t num_weights) {
+  constexpr int64_t kMost = 64;
+  constexpr int64_t kLeast = 8;
+  constexpr int64_t kSums = 40'000'000'000;
+  return std::clamp(kSums / std::max<int64_t>(1, num_weights), kLeast, kMost);
+}
+
+Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& reference,
+                            const RecordOptions& options) {
+  HW_TRY(const Source source, ReadSource(packed));
+  Goldens goldens;
+  goldens.device = options.device;
+  goldens.num_layers = source.config.num_hidden_layers;
+  goldens.hidden_size = source.config.hidden_size;
+  goldens.vocab_size = source.config.vocab_size;
+  const int64_t num_weights = NumWeights(source.graph);
+  HW_TRY(goldens.ids,
+         GoldenIds(packed, source.config,
+                   options.max_tokens > 0 ? options.max_tokens : PositionsFor(num_weights)));
+  const std::vector<graph::Weight> matrices = Matrices(source.graph);
+  goldens.products.resize(matrices.size());
+  Rows rows(packed, 2 * static_cast<uint64_t>(num_weights), options);
+  const oracle::WeightReader reader = rows.Reader();
+  std::vector<std::function<Result<void>()>> tasks = {
+      [&] { return RunChain(source, reader, &goldens); },
+      [&] { return RunReference(reference, &goldens); }};
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    tasks.emplace_back([&, i]() -> Result<void> {
+      HW_TRY(goldens.products[i], RunProduct(matrices[i], reader, options.device));
+      return {};
+    });
+  }
+  HW_TRY_VOID(RunAll(tasks));
+  return goldens;
+}
+
+Result<void> RecordInto(const std::string& gguf_path, const std::string& directory,
+                        const RecordOptions& options, Manifest* manifest) {
+  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
+  HW_TRY(const Goldens goldens, MakeGoldens(file, file, options));
+  HW_TRY(manifest->goldens, WriteGoldens(goldens, directory));
+  manifest->gates.clear();
+  return {};
+}
+
+Result<void> AddGoldens(const std::string& gguf_path, const std::string& directory,
+                        const RecordOptions& options) {
+  HW_TRY(Manifest manifest, OpenManifest(directory, false));
+  HW_TRY(const std::string digest, compile::QuickFingerprint(gguf_path));
+  if (digest != manifest.source_digest) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected the file that {} was made from ({}), found another",
+                            gguf_path, directory, manifest.source_file));
+  }
+  RecordOptions with_device = options;
+  with_device.device = manifest.device;
+  HW_TRY_VOID(RecordInto(gguf_path, directory, with_device, &manifest));
+  return WriteTextFileAtomically((std::filesystem::path(directory) / kManifestFileName).string(),
+                                 ToJson(manifest));
+}
+
+}  // namespace headway::gate

@@ -1,0 +1,85 @@
+#include "gate/stack.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+#include "runtime/rotary_tables.h"
+#include "runtime/session.h"
+
+namespace headway::gate {
+
+std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
+                            std::span<const float> input, int64_t num_tokens, int64_t num_channels,
+                            int64_t step) {
+  const int64_t D = config.hidden_size;
+  const int64_t most = std::min(step, shard->MaxTokens());
+  const auto state = shard->NewState(num_tokens);
+  AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
+  RotaryTables tables(config, most);
+  std::vector<float> output(static_cast<size_t>(num_tokens * num_channels));
+  for (int64_t first = 0; first < num_tokens; first += most) {
+    const int64_t count = std::min(most, num_tokens - first);
+    tables.Fill(first, count, false);
+    shard->Run({.num_tokens = count,
+                .first_position = first,
+                .input = input.data() + first * D,
+                .output = output.data() + first * num_channels,
+                .output_stride = num_channels,
+                .rotary_cos = tables.Cos(),
+                .rotary_sin = tables.Sin(),
+                .scratch = scratch.data()},
+               state.get());
+  }
+  return output;
+}
+
+std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids) {
+  const ModelConfig& config = pipeline->model();
+  const auto num_tokens = static_cast<int64_t>(ids.size());
+  std::vector<float> x(static_cast<size_t>(num_tokens * config.hidden_size));
+  for (size_t t = 0; t < ids.size(); ++t)
+    pipeline->EmbedToken(ids[t], x.data() + t * static_cast<size_t>(config.hidden_size));
+  for (const auto& shard : pipeline->Layers())
+    x = RunShard(shard.get(), config, x, num_tokens, config.hidden_size, num_tokens);
+  return x;
+}
+
+std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
+  const ModelConfig& config = pipeline->model();
+  const int64_t num_tokens = static_cast<int64_t>(hidden.size()) / config.hidden_size;
+  const int64_t V = config.vocab_size;
+  std::vector<float> logits(static_cast<size_t>(num_tokens * V));
+  const LoadedHead& head = pipeline->Head();
+  for (size_t i = 0; i < head.shards.size(); ++i) {
+    const int64_t begin = head.specs[i].vocab_start;
+    const int64_t width = head.specs[i].vocab_end - begin;
+    const std::vector<float> part =
+        RunShard(head.shards[i].get(), config, hidden, num_tokens, width, num_tokens);
+    for (int64_t t = 0; t < num_tokens; ++t)
+      std::copy_n(part.begin() + t * width, width, logits.begin() + t * V + begin);
+  }
+  return logits;
+}
+
+bool GivesLogits(const std::string& head_kind) {
+  return head_kind == "full" || head_kind.rfind("full:", 0) == 0;
+}
+
+Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
+                                     std::span<const int32_t> ids, int64_t count) {
+  SessionOptions options;
+  options.capacity_tokens = count + 1;
+  HW_TRY(const auto session, Session::Create(std::move(pipeline), model.pool.get(),
+                                             model.kernels->kernels, std::move(options)));
+  std::vector<int32_t> choices;
+  for (int64_t t = 0; t < count; ++t) {
+    HW_TRY_VOID(session->Append(ids.subspan(static_cast<size_t>(t), 1)));
+    HW_TRY(const auto choice, session->Decode());
+    choices.push_back(choice.token);
+    session->Truncate(t + 1);
+  }
+  return choices;
+}
+
+}  // namespace headway::gate

@@ -1,0 +1,59 @@
+#pragma once
+
+// What the golden gate lets pass, with the reason for every number. One file, so that nobody has to
+// look for a second one. Measured figures: docs/gates.md, "what honest packages show".
+
+namespace headway::gate {
+
+// ---- arithmetic: against the oracle on the same quantised weights -------------------------------
+
+// A matrix product alone, per output channel: RMS error over the probes, relative to the channel's
+// RMS. Device and oracle round the same binary32 input to the same 8-bit codes, so only the
+// products' own roundings remain: D / 32 block steps of 2^-24 each, below 1e-5 relative for D up to
+// 16,384 unless terms cancel. A scale that is 1 % off in one channel shows 1e-2, a scale that is 1
+// % off in one block of 32 of 96 about 1e-3.
+inline constexpr double kProductChannel = 2e-4;
+
+// A channel's error is held against its own size, but never against less than this share of the
+// typical channel's: a channel that happens to be near zero would fail on rounding alone.
+inline constexpr double kQuietChannel = 0.1;
+
+// A shard, all channels together: RMS error relative to the RMS of what the shard adds to its
+// input. An activation that lies on the edge between two 8-bit codes falls one way in binary32 and
+// the other way in double precision; one such flip moves a product by 1 / 127 of a block's largest
+// value, and the flips it causes further on spread to at most the quantisation noise itself, which
+// is (1 / 127) / sqrt(12) of a block's maximum a value: about 1 % of a branch. Above twice that
+// something else is wrong. A swapped shard shows 1, a transposed tile of 64 rows 0.05 and more.
+inline constexpr double kShardRelative = 0.02;
+
+// The same, worst single channel over the positions compared: four times the average allows for the
+// few positions there are.
+inline constexpr double kShardChannel = 0.08;
+
+// The whole stack, hidden states and logits: flips add up over all layers as independent errors.
+inline constexpr double kStackRelative = 0.05;
+
+// The lowest cosine of any one position's hidden state, shard and stack.
+inline constexpr double kCosine = 0.998;
+
+// A head that names a token must name one whose oracle logit is within this much of the best one's,
+// relative to the spread of the logits: a near-tie that rounding may decide either way.
+inline constexpr double kTieOfSpread = 0.02;
+
+// ---- quality: against the source's own weights in high precision, straight-line -----------------
+
+// Hidden states after the final norm, lowest cosine over positions. 8-bit activations leave 0.9995
+// and more on trained and random models alike; full instead of partial rotary 0.9 and less.
+inline constexpr double kQualityCosine = 0.99;
+
+// Mean KL divergence of the next-token distributions, nats a token. Measured 1e-4 to 3e-4 with
+// 8-bit activations; llama.cpp's own Q8_0 against F16 shows about 1e-3; a wrong factor or sign 0.1
+// and more.
+inline constexpr double kQualityKl = 0.01;
+
+// Teacher-forced first choices: where the reference's best leads its second best by this many
+// logits the choice must be the same. Smaller leads are within the largest logit error measured
+// (0.3).
+inline constexpr double kDecidedLead = 0.5;
+
+}  // namespace headway::gate

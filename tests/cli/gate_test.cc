@@ -1,0 +1,69 @@
+// headway gate, and what run does with its results.
+
+#include <nlohmann/json.hpp>
+
+#include "cli_fixture.h"
+
+namespace headway::cli_test {
+namespace {
+
+using Json = nlohmann::json;
+
+class GateCommand : public CliTest {
+ protected:
+  Args Run(const Args& more = {}) {
+    Args args = {"run", Path("package"), "-p", "a", "-n", "2"};
+    args.insert(args.end(), more.begin(), more.end());
+    return args;
+  }
+};
+
+TEST_F(GateCommand, GoodPackage_PassesAndRunsInSilence) {
+  const Outcome packed = HeadwayOk({"pack", TinyPhi(), "-o", Path("package"), "--gate"});
+  for (const char* gate : {"residency: passed", "arithmetic: passed", "quality: passed"})
+    EXPECT_NE(packed.out.find(gate), std::string::npos) << packed.out;
+  EXPECT_EQ(HeadwayOk(Run()).err, "");
+  const Outcome gated = HeadwayOk({"gate", "all", Path("package"), "--json", "--threads", "1"});
+  const Json json = Json::parse(gated.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << gated.out;
+  EXPECT_EQ(json["passed"], true);
+  EXPECT_EQ(json["gates"].size(), 3U);
+  EXPECT_GT(json["residency"][0]["ops"].size(), 10U);
+  EXPECT_GT(json["arithmetic"].size(), 5U);
+  EXPECT_GT(json["quality"]["lowest_cosine"].get<double>(), 0.99);
+}
+
+TEST_F(GateCommand, FailedPackage_IsRefusedByRunUntilAllowed) {
+  HeadwayOk({"pack", TinyPhi(), "-o", Path("package"), "--no-goldens"});
+  EXPECT_NE(HeadwayOk(Run()).err.find("never gated"), std::string::npos);
+  EXPECT_EQ(HeadwayOk(Run({"--allow-ungated"})).err, "");
+  const Outcome failed = Headway({"gate", "residency", Path("package")},
+                                 {.environment = {{"HEADWAY_CPU", "reference"}}});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_NE(failed.out.find("residency: FAILED"), std::string::npos) << failed.out;
+  EXPECT_EQ(failed.err, "headway: " + Path("package") + ": a gate failed\n");
+  const Outcome refused = Headway(Run());
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_NE(refused.err.find("the gate residency failed"), std::string::npos) << refused.err;
+  EXPECT_EQ(HeadwayOk(Run({"--allow-ungated"})).err, "");
+}
+
+TEST_F(GateCommand, GoldensCanBeAddedLater) {
+  HeadwayOk({"pack", TinyPhi(), "-o", Path("package"), "--no-goldens"});
+  const Outcome without = Headway({"gate", "golden", Path("package")});
+  EXPECT_EQ(without.status, 2);
+  EXPECT_NE(without.err.find("--reference"), std::string::npos) << without.err;
+  HeadwayOk({"gate", "golden", Path("package"), "--reference", TinyPhi()});
+  HeadwayOk({"gate", "golden", Path("package")});
+  EXPECT_EQ(HeadwayOk(Run()).err, "");
+}
+
+TEST_F(GateCommand, Nonsense_IsRefused) {
+  ExpectRefused({"gate", "everything", "p"}, {"expected residency, golden or all"});
+  ExpectRefused({"gate", "all", TinyPhi()}, {"expected a package directory"});
+  ExpectRefused({"gate", "all", Path("nothing")}, {"expected a package directory"});
+}
+
+}  // namespace
+}  // namespace headway::cli_test

@@ -1,0 +1,116 @@
+#include "faulty_package.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "backend/cpu/shard_file.h"
+#include "base/digest.h"
+#include "compile/pack.h"
+#include "gate/record.h"
+#include "gguf/gguf_file.h"
+#include "gguf/gguf_writer.h"
+#include "kernels/tiles.h"
+#include "tensor/codec.h"
+
+namespace headway::gate_test {
+namespace {
+
+void EditTile(const std::string& path, const Fault& fault) {
+  int64_t offset = 0;
+  std::vector<std::byte> tile;
+  {
+    const auto file = cpu::ShardFile::Open(path);
+    ASSERT_TRUE(file) << file.error().message;
+    const auto& weights = file->graph.weights;
+    size_t id = 0;
+    while (id < weights.size() && weights[id].name != fault.weight) ++id;
+    ASSERT_LT(id, weights.size()) << fault.weight;
+    const DataType type = weights[id].type;
+    const int64_t columns = weights[id].shape.Columns();
+    tile.resize(static_cast<size_t>(kernels::TileBytes(type, columns)));
+    const std::byte* stored = file->WeightData(static_cast<graph::WeightId>(id)) +
+                              fault.tile * static_cast<int64_t>(tile.size());
+    offset = stored - file->mapping.Bytes().data();
+    std::vector<float> values(static_cast<size_t>(kernels::kTileRows * columns));
+    for (int64_t r = 0; r < kernels::kTileRows; ++r)
+      kernels::UnpackTileRow(type, stored, r, columns, values.data() + r * columns);
+    fault.edit(&values, columns);
+    const int64_t row_bytes = RowBytes(type, columns);
+    std::vector<std::byte> rows(static_cast<size_t>(kernels::kTileRows * row_bytes));
+    std::vector<const std::byte*> pointers;
+    for (int64_t r = 0; r < kernels::kTileRows; ++r) {
+      QuantiseRow(type, values.data() + r * columns, columns, rows.data() + r * row_bytes);
+      pointers.push_back(rows.data() + r * row_bytes);
+    }
+    // Packing needs the alignment that the file gives.
+    AlignedBuffer packed(tile.size());
+    kernels::PackTile(type, pointers, columns, packed.data());
+    std::memcpy(tile.data(), packed.data(), tile.size());
+  }
+  std::fstream out(path, std::ios::in | std::ios::out | std::ios::binary);
+  out.seekp(offset);
+  out.write(reinterpret_cast<const char*>(tile.data()), static_cast<std::streamsize>(tile.size()));
+  ASSERT_TRUE(out.flush());
+}
+
+class FaultyEmitter final : public Emitter {
+ public:
+  explicit FaultyEmitter(const Fault& fault) : emitter_(*MakeEmitterFor("cpu")), fault_(fault) {}
+  std::string_view Device() const override { return "cpu"; }
+  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
+                         const std::string& path, const ByteProgress& progress) override {
+    HW_TRY(FileEntry entry, emitter_->Emit(shard, weights, path, progress));
+    if (!fault_.edit || !path.ends_with("/" + fault_.shard)) return entry;
+    EditTile(path, fault_);
+    HW_TRY(entry.digest, FileDigestHex(path));
+    return entry;
+  }
+
+ private:
+  std::unique_ptr<Emitter> emitter_;
+  const Fault& fault_;
+};
+
+}  // namespace
+
+void PackWith(const Fault& fault, const std::string& gguf_path, const std::string& reference_path,
+              const std::string& directory) {
+  FaultyEmitter emitter(fault);
+  compile::PackOptions options{.topology = "1", .heads = {"full:2"}};
+  options.before_commit = [&](const std::string& target, Manifest* manifest) -> Result<void> {
+    HW_TRY(const auto packed, gguf::GgufFile::Open(gguf_path));
+    HW_TRY(const auto reference, gguf::GgufFile::Open(reference_path));
+    HW_TRY(const gate::Goldens goldens, gate::MakeGoldens(packed, reference, {.max_tokens = 24}));
+    HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, target));
+    return {};
+  };
+  const auto packed = compile::Pack(gguf_path, directory, options, &emitter);
+  ASSERT_TRUE(packed) << packed.error().message;
+}
+
+void CopyWithRotary(const std::string& from, const std::string& to, uint32_t channels) {
+  const auto source = gguf::GgufFile::Open(from);
+  ASSERT_TRUE(source) << source.error().message;
+  gguf::GgufWriter writer;
+  const auto kept = [](std::string_view tensor) { return tensor.rfind("rope_factors", 0) != 0; };
+  for (const gguf::MetadataEntry& entry : source->Metadata()) {
+    if (entry.key == "phi3.rope.dimension_count") {
+      writer.AddU32(entry.key, channels);
+    } else {
+      writer.AddCopy(entry);
+    }
+  }
+  for (const gguf::TensorInfo& tensor : source->Tensors())
+    if (kept(tensor.name)) writer.AddTensor(tensor.name, *tensor.type, tensor.shape);
+  ASSERT_TRUE(writer.Begin(to));
+  for (const gguf::TensorInfo& tensor : source->Tensors()) {
+    if (!kept(tensor.name)) continue;
+    ASSERT_TRUE(writer.WriteTensorBytes(
+        tensor.name, source->Mapping().Bytes().subspan(tensor.offset_bytes, tensor.size_bytes)));
+  }
+  ASSERT_TRUE(writer.Finish());
+}
+
+}  // namespace headway::gate_test
