@@ -106,13 +106,15 @@ int TileCode(const std::byte* codes, int64_t r, int64_t c) {
   const int64_t lane = 4 * r + c % 4;
   const auto byte = [&](int64_t offset) { return static_cast<int>(codes[offset]); };
   if constexpr (kBits == 8) return byte(64 * (c / 4) + lane);
+  if constexpr (kBits == 6) {
+    const int64_t half = 192 * (c / 16) + lane;
+    const int64_t g = c % 16 / 4;
+    if (g < 3) return byte(half + 64 * g) & 63;
+    return byte(half) >> 6 | byte(half + 64) >> 6 << 2 | byte(half + 128) >> 6 << 4;
+  }
   const int64_t nibbles = kBits == 5 ? 64 : 0;
   const int low = byte(nibbles + 64 * (c % 16 / 4) + lane) >> (4 * (c / 16)) & 15;
   if constexpr (kBits == 5) return low | (byte(8 * (c / 4) + lane / 8) >> lane % 8 & 1) << 4;
-  if constexpr (kBits == 6) {
-    const int64_t g = c / 4;
-    return low | (byte(256 + 64 * (g % 2) + lane) >> 2 * (g / 2) & 3) << 4;
-  }
   return low;
 }
 
@@ -123,12 +125,24 @@ void SetTileCode(std::byte* codes, int64_t r, int64_t c, int code) {
   const auto put = [&](int64_t offset, int bits) { codes[offset] |= static_cast<std::byte>(bits); };
   if constexpr (kBits == 8) {
     put(64 * (c / 4) + lane, code);
-    return;
+  } else if constexpr (kBits == 6) {
+    const int64_t half = 192 * (c / 16) + lane;
+    const int64_t g = c % 16 / 4;
+    if (g < 3) {
+      put(half + 64 * g, code);
+    } else {
+      for (int64_t j = 0; j < 3; ++j) put(half + 64 * j, (code >> 2 * j & 3) << 6);
+    }
+  } else {
+    put((kBits == 5 ? 64 : 0) + 64 * (c % 16 / 4) + lane, (code & 15) << 4 * (c / 16));
+    if constexpr (kBits == 5) put(8 * (c / 4) + lane / 8, (code >> 4) << lane % 8);
   }
-  const int64_t g = c / 4;
-  put((kBits == 5 ? 64 : 0) + 64 * (c % 16 / 4) + lane, (code & 15) << 4 * (c / 16));
-  if constexpr (kBits == 5) put(8 * g + lane / 8, (code >> 4) << lane % 8);
-  if constexpr (kBits == 6) put(256 + 64 * (g % 2) + lane, (code >> 4) << 2 * (g / 2));
+}
+
+// Where byte i of the scale bytes of row r lies: four bytes of a row side by side for the types
+// whose words are taken apart (Q4_K, Q5_K), the sixteen rows of a byte side by side for Q6_K.
+constexpr int64_t ScaleOffset(const TileFormat& format, int64_t r, int64_t i) {
+  return format.bits == 6 ? kStripRows * i + r : i / 4 * kTileVectorBytes + 4 * r + i % 4;
 }
 
 // Entry r of an array of F16.

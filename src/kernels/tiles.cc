@@ -151,12 +151,9 @@ void WriteBlock(const BlockFields& fields, BlockQ6_K* block) {
   }
 }
 
-// Scale bytes of row r of a strip: u32 lane r of one vector for every four bytes.
-template <TileFormat kFormat, class Copy>
-void ForEachScaleWord(int64_t r, const Copy& copy) {
-  for (int64_t word = 0; word < kFormat.scales_bytes / kTileVectorBytes; ++word) {
-    copy(word * kTileVectorBytes + 4 * r, static_cast<size_t>(4 * word));
-  }
+// Scale bytes of a row of a strip.
+constexpr int64_t ScaleBytesOfRow(const TileFormat& format) {
+  return format.scales_bytes / kStripRows;
 }
 
 template <DataType kType, class Block>
@@ -171,9 +168,10 @@ void PackRow(const std::byte* row, int64_t num_channels, int64_t tile_row, std::
     const BlockPlace place = PlaceOf(kFormat, num_channels, tile_row / kStripRows, b);
     std::memcpy(tile + place.first_half + 2 * r, &fields.halves[0], 2);
     if (!kFormat.paired) std::memcpy(tile + place.second_half + 2 * r, &fields.halves[1], 2);
-    ForEachScaleWord<kFormat>(r, [&](int64_t offset, size_t first) {
-      std::memcpy(tile + place.scales + offset, &fields.scales[first], 4);
-    });
+    for (int64_t i = 0; i < ScaleBytesOfRow(kFormat); ++i) {
+      tile[place.scales + ScaleOffset(kFormat, r, i)] =
+          std::byte{fields.scales[static_cast<size_t>(i)]};
+    }
     for (int64_t i = 0; i < 32 * kFormat.sub_blocks; ++i) {
       SetTileCode<kFormat.bits>(tile + place.codes + i / 32 * kFormat.sub_block_bytes, r, i % 32,
                                 fields.codes[static_cast<size_t>(i)]);
@@ -187,9 +185,10 @@ void UnpackBlock(const std::byte* tile, const BlockPlace& place, int64_t r, Bloc
   BlockFields fields;
   fields.halves[0] = TileHalf(tile + place.first_half, r);
   if (!kFormat.paired) fields.halves[1] = TileHalf(tile + place.second_half, r);
-  ForEachScaleWord<kFormat>(r, [&](int64_t offset, size_t first) {
-    std::memcpy(&fields.scales[first], tile + place.scales + offset, 4);
-  });
+  for (int64_t i = 0; i < ScaleBytesOfRow(kFormat); ++i) {
+    fields.scales[static_cast<size_t>(i)] =
+        static_cast<uint8_t>(tile[place.scales + ScaleOffset(kFormat, r, i)]);
+  }
   for (int64_t i = 0; i < 32 * kFormat.sub_blocks; ++i) {
     const std::byte* codes = tile + place.codes + i / 32 * kFormat.sub_block_bytes;
     fields.codes[static_cast<size_t>(i)] =

@@ -64,7 +64,7 @@ Result<ShardFile> ShardFile::Open(const std::string& path) {
   std::memcpy(&header, bytes.data(), sizeof header);
   if (std::memcmp(header.magic, kShardMagic, sizeof header.magic) != 0) {
     return corrupt(
-        "expected the magic HWSHARD2, found something else: not a shard of the cpu device");
+        "expected the magic HWSHARD3, found something else: not a shard of the cpu device");
   }
   if (header.text_bytes > bytes.size() - sizeof header ||
       header.data_offset % kDataAlignment != 0 ||

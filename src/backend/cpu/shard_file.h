@@ -46,7 +46,7 @@ struct ShardHeader {
   uint64_t data_bytes;
 };
 static_assert(sizeof(ShardHeader) == 32);
-inline constexpr char kShardMagic[9] = "HWSHARD2";
+inline constexpr char kShardMagic[9] = "HWSHARD3";
 
 // An opened shard. Weight pointers view the mapping or its copy: valid while this object lives.
 struct ShardFile {

@@ -9,12 +9,13 @@
 namespace headway::kernels::reference {
 namespace {
 
-// 32 channels of one row: w[c] = scale * (sub_scale of c's half) * q[c] + min.
+// 32 channels of one row: w[c] = d * sub_scale[c's half] * q[c] + m * sub_min.
 struct WeightBlock {
   int q[32];         // signed, or unsigned for the types that have a min
-  int sub_scale[2];  // of channels 0-15 and 16-31; 1 but for Q6_K
-  float scale;       // d, or d * scale of the sub-block
-  float min;         // m, or -(dmin * min of the sub-block); 0 for the types without
+  int sub_scale[2];  // of channels 0-15 and 16-31; 1 for the types without
+  float sub_min;     // 1 for the types without
+  float d;
+  float m;  // -dmin for Q4_K and Q5_K; 0 for the types without
 };
 
 // What is subtracted from a stored code to get the signed value.
@@ -38,19 +39,19 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
     const std::byte* codes = tile + place.codes + s * kFormat.sub_block_bytes;
     weights.q[c] = TileCode<kFormat.bits>(codes, r, c) - CodeOffset(kType);
   }
-  weights.scale = ToFloat(TileHalf(tile + place.first_half, r));
   weights.sub_scale[0] = weights.sub_scale[1] = 1;
-  if constexpr (kType == DataType::kQ4_1 || kType == DataType::kQ5_1) {
-    weights.min = ToFloat(TileHalf(tile + place.second_half, r));
-  }
+  weights.sub_min = 1.0F;
+  weights.d = ToFloat(TileHalf(tile + place.first_half, r));
+  if constexpr (!kFormat.paired) weights.m = ToFloat(TileHalf(tile + place.second_half, r));
   uint8_t scales[16];
   for (int64_t i = 0; i < kFormat.scales_bytes / kStripRows; ++i) {
-    scales[i] = static_cast<uint8_t>(tile[place.scales + i / 4 * 64 + 4 * r + i % 4]);
+    scales[i] = static_cast<uint8_t>(tile[place.scales + ScaleOffset(kFormat, r, i)]);
   }
   if constexpr (kType == DataType::kQ4_K || kType == DataType::kQ5_K) {
     const SubScale sub = UnpackSubScale(scales, static_cast<int>(s));
-    weights.scale *= static_cast<float>(sub.scale);
-    weights.min = -(ToFloat(TileHalf(tile + place.second_half, r)) * static_cast<float>(sub.min));
+    weights.sub_scale[0] = weights.sub_scale[1] = sub.scale;
+    weights.sub_min = static_cast<float>(sub.min);
+    weights.m = -weights.m;
   }
   if constexpr (kType == DataType::kQ6_K) {
     for (int64_t h = 0; h < 2; ++h) {
@@ -60,16 +61,33 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
   return weights;
 }
 
-// One block's step of the sum (docs/arithmetic.md, products with quantised weights).
-template <DataType kType>
-float Step(const WeightBlock& w, const ActivationBlock& x, float acc) {
-  int isum[2] = {0, 0};
-  for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * static_cast<int>(x.q[c]);
-  const int sum = w.sub_scale[0] * isum[0] + w.sub_scale[1] * isum[1];
-  acc = std::fmaf(static_cast<float>(sum), w.scale * x.scale, acc);
-  constexpr bool kHasMin = CodeOffset(kType) == 0;
-  return kHasMin ? std::fmaf(x.scaled_sum, w.min, acc) : acc;
-}
+// The sum of one row and token (docs/arithmetic.md, products with quantised weights).
+struct Sum {
+  float acc = 0.0F;
+  float products = 0.0F;  // K types: of the current block of 256 channels
+  float mins = 0.0F;
+
+  // Adds block b of 32 channels.
+  template <DataType kType>
+  void Add(const WeightBlock& w, const ActivationBlock& x, int64_t b) {
+    constexpr int64_t kSubBlocks = FormatOf(kType).sub_blocks;
+    constexpr bool kHasMin = CodeOffset(kType) == 0;
+    int isum[2] = {0, 0};
+    for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * static_cast<int>(x.q[c]);
+    const auto sum = static_cast<float>(w.sub_scale[0] * isum[0] + w.sub_scale[1] * isum[1]);
+    if (kSubBlocks == 1) {
+      acc = std::fmaf(sum, w.d * x.scale, acc);
+      if (kHasMin) acc = std::fmaf(x.scaled_sum, w.m, acc);
+      return;
+    }
+    const bool first = b % kSubBlocks == 0;
+    products = std::fmaf(sum, x.scale, first ? 0.0F : products);
+    mins = std::fmaf(w.sub_min, x.scaled_sum, first ? 0.0F : mins);
+    if (b % kSubBlocks != kSubBlocks - 1) return;
+    acc = std::fmaf(w.d, products, acc);
+    if (kHasMin) acc = std::fmaf(w.m, mins, acc);
+  }
+};
 
 // Rows of the tiles asked for, in the order of memory; `product(tile, row_of_tile, row)`.
 template <class Product>
@@ -88,14 +106,14 @@ void MatMulQuantised(const MatMulArgs& args) {
   ForEachRow(args, kType, [&](const std::byte* tile, int64_t r, int64_t row) {
     for (int64_t first = 0; first < args.num_tokens; first += kTokens) {
       const int64_t tokens = std::min(kTokens, args.num_tokens - first);
-      float acc[kTokens] = {};
+      Sum sums[kTokens];
       for (int64_t b = 0; b < args.num_channels / 32; ++b) {
         const WeightBlock weights = ReadWeights<kType>(tile, args.num_channels, r, b);
         for (int64_t t = 0; t < tokens; ++t) {
-          acc[t] = Step<kType>(weights, *args.xq.Block(first + t, b), acc[t]);
+          sums[t].Add<kType>(weights, *args.xq.Block(first + t, b), b);
         }
       }
-      for (int64_t t = 0; t < tokens; ++t) args.y[(first + t) * args.y_stride + row] = acc[t];
+      for (int64_t t = 0; t < tokens; ++t) args.y[(first + t) * args.y_stride + row] = sums[t].acc;
     }
   });
 }

@@ -87,26 +87,30 @@ HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBl
   }
 }
 
-// One block of 32 channels of eight rows.
-template <DataType kType, size_t kTokens>
-HW_KERNEL_INLINE void Step(const TileReader<kType>& w, const ActivationBlock* x,
-                           __m256 (&acc)[kTokens]) {
-  __m256i isum[kTokens];
-  if constexpr (TileReader<kType>::kIsQ6) {
-    __m256i second[kTokens];
-    IntegerSums<kType, kTokens, 0, 4>(w, x, isum);
-    const __m256i scale0 = w.HalfScale(0);
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) isum[t] = _mm256_mullo_epi32(isum[t], scale0);
-    IntegerSums<kType, kTokens, 4, 8>(w, x, second);
-    const __m256i scale1 = w.HalfScale(1);
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) {
-      isum[t] = _mm256_add_epi32(isum[t], _mm256_mullo_epi32(second[t], scale1));
-    }
-  } else {
-    IntegerSums<kType, kTokens, 0, 8>(w, x, isum);
+// Q6_K: scale_0 * isum_0 + scale_1 * isum_1 over the two halves of a sub-block.
+template <size_t kTokens>
+HW_KERNEL_INLINE void ScaledSums(const TileReader<DataType::kQ6_K>& w, const ActivationBlock* x,
+                                 __m256i (&isum)[kTokens]) {
+  constexpr DataType kType = DataType::kQ6_K;
+  __m256i second[kTokens];
+  IntegerSums<kType, kTokens, 0, 4>(w, x, isum);
+  const __m256i scale0 = w.HalfScale(0);
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) isum[t] = _mm256_mullo_epi32(isum[t], scale0);
+  IntegerSums<kType, kTokens, 4, 8>(w, x, second);
+  const __m256i scale1 = w.HalfScale(1);
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    isum[t] = _mm256_add_epi32(isum[t], _mm256_mullo_epi32(second[t], scale1));
   }
+}
+
+// One block of 32 channels of eight rows, of the simple types.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void AddBlock(const TileReader<kType>& w, const ActivationBlock* x,
+                               __m256 (&acc)[kTokens]) {
+  __m256i isum[kTokens];
+  IntegerSums<kType, kTokens, 0, 8>(w, x, isum);
   const __m256 scale = w.Scale();
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) {
@@ -117,9 +121,35 @@ HW_KERNEL_INLINE void Step(const TileReader<kType>& w, const ActivationBlock* x,
     const __m256 min = w.Min();
     HW_UNROLL
     for (size_t t = 0; t < kTokens; ++t) {
-      const __m256 scaled_sum = _mm256_set1_ps(x[t].scaled_sum);
-      acc[t] = TileReader<kType>::kIsQ45K ? _mm256_fnmadd_ps(scaled_sum, min, acc[t])
-                                          : _mm256_fmadd_ps(scaled_sum, min, acc[t]);
+      acc[t] = _mm256_fmadd_ps(_mm256_set1_ps(x[t].scaled_sum), min, acc[t]);
+    }
+  }
+}
+
+// A sub-block: products and mins of the block of 256 channels so far.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void AddSubBlock(const TileReader<kType>& w, const ActivationBlock* x,
+                                  __m256 (&products)[kTokens], __m256 (&mins)[kTokens]) {
+  __m256i isum[kTokens];
+  if constexpr (TileReader<kType>::kIsQ6) {
+    ScaledSums(w, x, isum);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      products[t] =
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(isum[t]), _mm256_set1_ps(x[t].scale), products[t]);
+    }
+  } else {
+    IntegerSums<kType, kTokens, 0, 8>(w, x, isum);
+    const __m256 scale = w.SubScale();
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {  // scale * isum is below 2^24: exact in floats
+      const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(isum[t]), scale);
+      products[t] = _mm256_fmadd_ps(scaled, _mm256_set1_ps(x[t].scale), products[t]);
+    }
+    const __m256 min = w.SubMin();
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      mins[t] = _mm256_fmadd_ps(min, _mm256_set1_ps(x[t].scaled_sum), mins[t]);
     }
   }
 }
@@ -135,7 +165,7 @@ struct SegmentJob {
 };
 
 template <DataType kType, size_t kTokens>
-void RunJob(const SegmentJob& job) {
+void RunSimpleJob(const SegmentJob& job) {
   using Reader = TileReader<kType>;
   const int64_t num_blocks = job.num_channels / Reader::kFormat.BlockChannels();
   const ActivationBlock* x = job.x;
@@ -152,23 +182,74 @@ void RunJob(const SegmentJob& job) {
   for (int64_t block = 0; block < num_blocks; block += Reader::kBlocksPerStripe) {
     for (Reader& reader : readers) reader.EnterStripe();
     const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
-    for (int64_t b = 0; b < in_stripe; ++b) {
+    for (int64_t b = 0; b < in_stripe; ++b, x += job.x_stride) {
       for (Reader& reader : readers) reader.EnterBlock(b);
-      for (int64_t run = 0; run < Reader::kRuns; ++run) {
-        for (Reader& reader : readers) reader.EnterRun(run);
-        for (int64_t s = 0; s < Reader::kRunLength; ++s, x += job.x_stride) {
-          Step<kType, kTokens>(readers[0], x, low);
-          ForgetLoads();
-          Step<kType, kTokens>(readers[1], x, high);
-          for (Reader& reader : readers) reader.Next();
-        }
-      }
+      AddBlock<kType, kTokens>(readers[0], x, low);
+      ForgetLoads();
+      AddBlock<kType, kTokens>(readers[1], x, high);
+      for (Reader& reader : readers) reader.Next();
     }
   }
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) {
     _mm256_store_ps(job.sums[t], low[t]);
     _mm256_store_ps(job.sums[t] + 8, high[t]);
+  }
+}
+
+// One block of 256 channels of eight rows, then the other eight from the first-level cache: the
+// sums of both do not fit the registers.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock* x,
+                                int64_t x_stride, float* sums) {
+  using Reader = TileReader<kType>;
+  __m256 products[kTokens];
+  __m256 mins[kTokens];
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) products[t] = mins[t] = _mm256_setzero_ps();
+  for (int64_t run = 0; run < Reader::kRuns; ++run) {
+    reader.EnterRun(run);
+    for (int64_t s = 0; s < Reader::kRunLength; ++s, x += x_stride) {
+      AddSubBlock<kType, kTokens>(reader, x, products, mins);
+      reader.Next();
+    }
+  }
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    float* sum = sums + static_cast<int64_t>(t) * kStripRows;
+    __m256 acc = _mm256_fmadd_ps(reader.Scale(), products[t], _mm256_load_ps(sum));
+    if constexpr (Reader::kIsQ45K) acc = _mm256_fnmadd_ps(reader.Min(), mins[t], acc);
+    _mm256_store_ps(sum, acc);
+  }
+}
+
+template <DataType kType, size_t kTokens>
+void RunKJob(const SegmentJob& job) {
+  using Reader = TileReader<kType>;
+  const int64_t num_blocks = job.num_channels / Reader::kFormat.BlockChannels();
+  const ActivationBlock* x = job.x;
+  if (job.first) std::memset(job.sums, 0, sizeof(float) * kTokens * kStripRows);
+  Reader readers[2];
+  readers[0].Start(job.codes, 0);
+  readers[1].Start(job.codes, 1);
+  for (int64_t block = 0; block < num_blocks; block += Reader::kBlocksPerStripe) {
+    for (Reader& reader : readers) reader.EnterStripe();
+    const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
+    for (int64_t b = 0; b < in_stripe; ++b, x += 8 * job.x_stride) {
+      for (int64_t half = 0; half < 2; ++half) {
+        readers[half].EnterBlock(b);
+        AddKBlock<kType, kTokens>(readers[half], x, job.x_stride, job.sums[0] + 8 * half);
+      }
+    }
+  }
+}
+
+template <DataType kType, size_t kTokens>
+void RunJob(const SegmentJob& job) {
+  if constexpr (FormatOf(kType).sub_blocks == 1) {
+    RunSimpleJob<kType, kTokens>(job);
+  } else {
+    RunKJob<kType, kTokens>(job);
   }
 }
 

@@ -33,7 +33,7 @@ class TileReader {
   static constexpr bool kIsQ6 = kType == DataType::kQ6_K;
   static constexpr bool kIsQ45K = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
   static constexpr bool kHasMin = !kFormat.paired;
-  static constexpr int64_t kRunLength = kIsQ6 ? 2 : kIsQ45K ? 4 : 1;
+  static constexpr int64_t kRunLength = kFormat.sub_blocks == 1 ? 1 : 4;
   static constexpr int64_t kRuns = kFormat.sub_blocks / kRunLength;
   static constexpr int64_t kBlocksPerStripe = kFormat.paired ? 2 : 1;
 
@@ -53,12 +53,11 @@ class TileReader {
   HW_KERNEL_INLINE void EnterBlock(int64_t in_stripe) {
     scale_ = LoadHalves(header_ + 32 * in_stripe + 16 * half_);
     if constexpr (kHasMin) min_ = LoadHalves(header_ + 32 + 16 * half_);
-    words_ = p_ + 32 * half_;
+    words_ = p_ + (kIsQ6 ? 8 : 32) * half_;
     p_ += kFormat.scales_bytes;
   }
 
   HW_KERNEL_INLINE void EnterRun(int64_t run) {
-    if constexpr (kIsQ6) scales_ = LoadVector(words_ + 64 * run);
     if constexpr (kIsQ45K) {
       const __m256i w0 = LoadVector(words_);
       const __m256i w1 = LoadVector(words_ + 64);
@@ -78,18 +77,15 @@ class TileReader {
     }
   }
 
-  HW_KERNEL_INLINE __m256 Scale() const {
-    if constexpr (kIsQ45K) return _mm256_mul_ps(scale_, LowByte(scales_));
-    return scale_;
-  }
+  HW_KERNEL_INLINE __m256 Scale() const { return scale_; }
+  HW_KERNEL_INLINE __m256 Min() const { return min_; }
 
-  HW_KERNEL_INLINE __m256 Min() const {
-    if constexpr (kIsQ45K) return _mm256_mul_ps(min_, LowByte(mins_));
-    return min_;
-  }
+  HW_KERNEL_INLINE __m256 SubScale() const { return LowByte(scales_); }
+  HW_KERNEL_INLINE __m256 SubMin() const { return LowByte(mins_); }
 
-  HW_KERNEL_INLINE __m256i HalfScale(int h) const {
-    return _mm256_srai_epi32(_mm256_slli_epi32(scales_, h == 0 ? 24 : 16), 24);
+  HW_KERNEL_INLINE __m256i HalfScale(int64_t h) const {
+    return _mm256_cvtepi8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(words_ + kStripRows * h)));
   }
 
   // The codes of channel group g (0..7) as unsigned bytes; Q8_0 as signed ones.
@@ -98,23 +94,17 @@ class TileReader {
     if constexpr (kFormat.bits == 8) {
       return _mm256_xor_si256(LoadVector(p + 64 * g), _mm256_set1_epi8(static_cast<char>(0x80)));
     }
+    if constexpr (kFormat.bits == 6) return SixBits(p + 192 * (g / 4), g % 4);
     __m256i code = LoadVector(p + (kFormat.bits == 5 ? 64 : 0) + 64 * (g % 4));
     if (g >= 4) code = _mm256_srli_epi16(code, 4);
     code = _mm256_and_si256(code, _mm256_set1_epi8(0x0f));
     if constexpr (kFormat.bits == 5) code = _mm256_or_si256(code, FifthBits(g));
-    if constexpr (kFormat.bits == 6) {
-      __m256i high = LoadVector(p + 256 + 64 * (g % 2));
-      if (g / 2 == 0) high = _mm256_slli_epi16(high, 4);
-      if (g / 2 == 1) high = _mm256_slli_epi16(high, 2);
-      if (g / 2 == 3) high = _mm256_srli_epi16(high, 2);
-      code = _mm256_or_si256(code, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
-    }
     return code;
   }
 
   HW_KERNEL_INLINE void Next() {
     p_ += kFormat.sub_block_bytes;
-    if constexpr (kIsQ6) scales_ = _mm256_srli_epi32(scales_, 16);
+    if constexpr (kIsQ6) words_ += 2 * kStripRows;
     if constexpr (kIsQ45K) {
       scales_ = _mm256_srli_epi32(scales_, 8);
       mins_ = _mm256_srli_epi32(mins_, 8);
@@ -124,6 +114,20 @@ class TileReader {
  private:
   static HW_KERNEL_INLINE __m256 LowByte(__m256i words) {
     return _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(0xff)));
+  }
+
+  // Groups 0-2 of a half have vectors of their own; two bits of group 3 are on top of each.
+  static HW_KERNEL_INLINE __m256i SixBits(const std::byte* half, int64_t g) {
+    if (g < 3) {
+      return _mm256_and_si256(LoadVector(half + 64 * g), _mm256_set1_epi8(0x3f));
+    }
+    const __m256i low =
+        _mm256_and_si256(_mm256_srli_epi16(LoadVector(half), 6), _mm256_set1_epi8(0x03));
+    const __m256i middle =
+        _mm256_and_si256(_mm256_srli_epi16(LoadVector(half + 64), 4), _mm256_set1_epi8(0x0c));
+    const __m256i high =
+        _mm256_and_si256(_mm256_srli_epi16(LoadVector(half + 128), 2), _mm256_set1_epi8(0x30));
+    return _mm256_or_si256(_mm256_or_si256(low, middle), high);
   }
 
   // Bit i of the 32-bit mask as 16 in byte i: spread bytes, pick the bit, compare.
