@@ -36,6 +36,7 @@ constexpr const char* kRunExamples =
     "  headway run model.gguf -p \"Once upon a time\" -n 200 --profile\n"
     "  headway run package --chat -p \"Name three birds.\" --temp 0.8 --top-p 0.95 --seed 7\n"
     "  headway run model.gguf --ids 1,2,3 -n 16 --json\n"
+    "  headway run model.gguf --prompt-file code.txt --speculate lookup --profile\n"
     "  head -c 2000 notes.txt | headway run model.gguf --prompt-file -\n"
     "\n"
     "Prints the prompt (not with --chat or --ids) and what the model adds. Ctrl-C stops cleanly.\n"
@@ -141,6 +142,20 @@ void AddSampling(CLI::App* app, RunArguments* run) {
         "FILE");
 }
 
+void AddSpeculation(CLI::App* app, RunArguments* run) {
+  const auto group = [](CLI::Option* option, const char* type) {
+    option->type_name(type)->group("Speculation (the same tokens, sooner)");
+  };
+  group(app->add_option("--speculate", run->speculate,
+                        "draft tokens: lookup[:MIN..MAX] from n-grams of the text, model:FILE from "
+                        "a small model"),
+        "HOW");
+  group(app->add_option("--probe", run->probe, "lookup[:MIN..MAX]: only count what it would give"),
+        "HOW");
+  group(AddNumber(app, "--draft-tokens", &run->draft_tokens, "drafts a step at most, 1 to 15"),
+        "N");
+}
+
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
   app->add_option("model", run->model, "a GGUF file or a package directory")
@@ -169,6 +184,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");
   app->add_flag("--logprobs", run->logprobs, "with --json: natural log-probability of each token");
   AddSampling(app, run);
+  AddSpeculation(app, run);
 }
 
 void AddPack(CLI::App* app, PackArguments* pack) {

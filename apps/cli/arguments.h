@@ -35,6 +35,9 @@ struct RunArguments {
   SamplingParams sampling;
   std::string logit_bias;
   std::string allow_ids_file;
+  std::string speculate;  // empty: off
+  std::string probe;
+  int64_t draft_tokens = 7;
 };
 
 struct PackArguments {

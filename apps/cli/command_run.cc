@@ -21,6 +21,7 @@
 #include "profile_table.h"
 #include "prompt.h"
 #include "sampling/sampling_params.h"
+#include "speculation_arguments.h"
 
 namespace headway::cli {
 namespace {
@@ -106,13 +107,15 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   return gated;
 }
 
-EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<bool>* stop) {
+EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
+                              const std::atomic<bool>* stop) {
   const char* instruction_set = std::getenv("HEADWAY_CPU");
   return {.threads = arguments.threads,
           .instruction_set = instruction_set == nullptr ? "" : instruction_set,
           .topology = arguments.topology,
           .head = arguments.head,
           .cache_directory = "",
+          .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
           .verify_contents = arguments.verify,
           .show_progress = true,
@@ -124,10 +127,12 @@ EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<b
 Result<void> Run(const RunArguments& arguments) {
   HW_TRY_VOID(CheckCounts(arguments));
   HW_TRY(SamplingParams sampling, ReadSampling(arguments));
+  HW_TRY(const SpeculationRequest speculation, ReadSpeculation(arguments));
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
   HW_TRY(const bool gated, CheckGates(arguments));
-  HW_TRY(const Engine engine, Engine::Open(arguments.model, EngineOptionsOf(arguments, stop)));
+  HW_TRY(const Engine engine,
+         Engine::Open(arguments.model, EngineOptionsOf(arguments, speculation.draft_model, stop)));
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
@@ -139,6 +144,7 @@ Result<void> Run(const RunArguments& arguments) {
   std::string_view current_work;
   GenerateOptions options{.max_new_tokens = arguments.max_new_tokens,
                           .sampling = std::move(sampling),
+                          .speculation = speculation.params,
                           .want_logprobs = arguments.logprobs,
                           .stop_at_end = !arguments.ignore_end,
                           .cancelled_or_null = stop};

@@ -11,8 +11,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json SpeculationJson(const SpeculationCounters& s) {
+  Json by_ngram = Json::object();
+  for (size_t n = 0; n < s.drafted_by_ngram.size(); ++n) {
+    if (s.drafted_by_ngram[n] == 0) continue;
+    by_ngram[fmt::format("{}", n)] =
+        Json{{"drafted", s.drafted_by_ngram[n]}, {"accepted", s.accepted_by_ngram[n]}};
+  }
+  return Json{{"passes", s.passes},     {"tokens", s.tokens},     {"drafted", s.drafted},
+              {"accepted", s.accepted}, {"draft_ns", s.draft_ns}, {"by_ngram", by_ngram}};
+}
+
 Json CountersJson(const Counters& c) {
   return Json{{"steps", c.steps},
+              {"step_tokens", c.step_tokens},
               {"step_ns", c.step_ns},
               {"step_p50_ns", Percentile(c.step_samples_ns, 50)},
               {"step_p99_ns", Percentile(c.step_samples_ns, 99)},
@@ -33,6 +45,8 @@ Json CountersJson(const Counters& c) {
               {"head_fallbacks", c.head_fallbacks},
               {"head_skipped", c.head_skipped},
               {"layers_bytes_read", c.layers_bytes_read},
+              {"speculation", SpeculationJson(c.speculation)},
+              {"probe", SpeculationJson(c.probe)},
               {"prefill_tokens", c.prefill_tokens},
               {"prefill_ns", c.prefill_ns},
               {"cache_rebuilds", c.cache_rebuilds},

@@ -50,9 +50,33 @@ std::string Header(const ModelSummary& model, const Counters& c) {
   if (c.steps == 0) return text;
   text += fmt::format(
       "decode   {} in {:.1f} ms, {:.2f} tokens/s; a step p50 {:.3f} ms, p99 {:.3f} ms\n",
-      Plural(c.steps, "step"), Ms(c.step_ns),
-      static_cast<double>(c.steps) * 1e9 / static_cast<double>(std::max<uint64_t>(c.step_ns, 1)),
+      c.step_tokens == c.steps
+          ? Plural(c.steps, "step")
+          : fmt::format("{} in {}", Plural(c.step_tokens, "token"), Plural(c.steps, "step")),
+      Ms(c.step_ns),
+      static_cast<double>(c.step_tokens) * 1e9 /
+          static_cast<double>(std::max<uint64_t>(c.step_ns + c.speculation.draft_ns, 1)),
       Ms(Percentile(c.step_samples_ns, 50)), Ms(Percentile(c.step_samples_ns, 99)));
+  return text;
+}
+
+double Percent(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// "speculation: 40 of 56 drafts right (71.4 %), 6.00 tokens a pass; 2-grams 10 of 14, ..."
+std::string SpeculationLine(const char* name, const SpeculationCounters& s) {
+  if (s.passes == 0) return "";
+  std::string text = fmt::format("\n{}: {} of {} drafts right ({:.1f} %), {:.2f} tokens a pass",
+                                 name, s.accepted, s.drafted, Percent(s.accepted, s.drafted),
+                                 static_cast<double>(s.tokens) / static_cast<double>(s.passes));
+  const char* separator = "; ";
+  for (size_t n = 0; n < s.drafted_by_ngram.size(); ++n) {
+    if (s.drafted_by_ngram[n] == 0) continue;
+    text += fmt::format("{}{}-grams {} of {}", separator, n, s.accepted_by_ngram[n],
+                        s.drafted_by_ngram[n]);
+    separator = ", ";
+  }
   return text;
 }
 
@@ -90,6 +114,8 @@ std::string ProfileTable(const ModelSummary& model, const Counters& c) {
     text += Line("    selection", c.head_reduce_ns, c);
     text += Line("  other", c.step_ns - std::min(named_ns, c.step_ns), c);
   }
+  text += SpeculationLine("speculation", c.speculation);
+  text += SpeculationLine("lookup would give", c.probe);
   text += fmt::format("\nhead skipped for {}", Plural(c.head_skipped, "prompt token"));
   if (c.cache_rebuilds > 0)
     text += fmt::format("; cache rebuilt {}", Plural(c.cache_rebuilds, "time"));

@@ -8,9 +8,22 @@
 
 namespace headway {
 
+// Drafts, guesses at the next tokens, and what became of them. A pass is a step that ran drafts.
+struct SpeculationCounters {
+  uint64_t passes = 0;
+  uint64_t tokens = 0;  // chosen by these passes
+  uint64_t drafted = 0;
+  uint64_t accepted = 0;
+  uint64_t draft_ns = 0;  // finding drafts
+  // Prompt lookup: the same by the length of the n-gram that was found; index n.
+  std::vector<uint64_t> drafted_by_ngram;
+  std::vector<uint64_t> accepted_by_ngram;
+};
+
 struct Counters {
-  // Wall time of decode steps (one generated token each), split by part.
+  // Wall time of decode steps (one reading of the weights each), split by part.
   uint64_t steps = 0;
+  uint64_t step_tokens = 0;  // tokens that these steps chose: more than steps with speculation
   uint64_t step_ns = 0;
   uint64_t embed_ns = 0;
   uint64_t rope_mask_ns = 0;
@@ -34,6 +47,9 @@ struct Counters {
   uint64_t head_skipped =
       0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
   uint64_t layers_bytes_read = 0;
+
+  SpeculationCounters speculation;
+  SpeculationCounters probe;  // what speculation would have given, without doing it
 
   // Prompt processing, kept apart from the decode steps.
   uint64_t prefill_tokens = 0;

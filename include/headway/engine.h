@@ -19,6 +19,7 @@
 #include "headway/counters.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
+#include "headway/speculation_params.h"
 
 namespace headway {
 
@@ -28,11 +29,12 @@ namespace headway {
 enum class LoadWeights { kAuto, kMap, kCopy };
 
 struct EngineOptions {
-  int threads = 0;              // 0: the processors this process may run on
-  std::string instruction_set;  // "": the best; "reference", "avx2", "avx512": exactly that one
-  std::string topology;         // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
-  std::string head;             // "full:4"; empty: the package's first, or full:4 for a GGUF
-  std::string cache_directory;  // for packages made from GGUFs; empty: docs/cli.md says which
+  int threads = 0;               // 0: the processors this process may run on
+  std::string instruction_set;   // "": the best; "reference", "avx2", "avx512": exactly that one
+  std::string topology;          // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
+  std::string head;              // "full:4"; empty: the package's first, or full:4 for a GGUF
+  std::string cache_directory;   // for packages made from GGUFs; empty: docs/cli.md says which
+  std::string draft_model = {};  // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;
   bool verify_contents = false;  // read every file of the package and compare digests
   bool show_progress = false;    // on stderr
@@ -48,6 +50,7 @@ struct ChatMessage {
 struct GenerateOptions {
   int64_t max_new_tokens = 128;
   SamplingParams sampling;
+  SpeculationParams speculation = {};
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;

@@ -3,69 +3,68 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "api/opened_model.h"
-#include "runtime/session.h"
+#include "api/token_source.h"
 #include "tokenizer/stream_decoder.h"
 
 namespace headway {
 namespace {
 
 // Decodes until something stops it. Tokens chosen so far are kept when the user interrupts.
-Result<void> DecodeLoop(const OpenedModel& model, const GenerateOptions& options, Session* session,
-                        const std::function<void(const GeneratedToken&)>& on_token, int64_t max_new,
-                        Generation* result) {
-  tokenizer::StreamDecoder stream(*model.tokenizer);
-  Result<void> outcome;
-  while (static_cast<int64_t>(result->ids.size()) < max_new) {
-    const auto choice = session->Decode();
-    if (!choice) {
-      if (choice.error().code != ErrorCode::kCancelled)
-        return tl::unexpected<Error>(choice.error());
-      result->stop_reason = StopReason::kCancelled;
-      break;
-    }
-    result->ids.push_back(choice->token);
-    if (options.want_logprobs) result->logprobs.push_back(choice->logprob);
-    const bool is_end = options.stop_at_end && model.tokenizer->IsEndOfGeneration(choice->token);
-    const std::string text = is_end ? std::string() : stream.Push(choice->token);
-    result->text += text;
-    if (on_token)
-      on_token(
-          {.id = choice->token, .logit = choice->logit, .logprob = choice->logprob, .text = text});
-    if (is_end) {
-      result->stop_reason = StopReason::kEndToken;
-      break;
-    }
-  }
-  const std::string rest = stream.Finish();
-  result->text += rest;
-  if (on_token && !rest.empty()) on_token({.id = -1, .logit = 0.0F, .logprob = 0.0F, .text = rest});
-  return outcome;
-}
+class DecodeLoop {
+ public:
+  DecodeLoop(const OpenedModel& model, const GenerateOptions& options,
+             const std::function<void(const GeneratedToken&)>& on_token, Generation* result)
+      : model_(model),
+        options_(options),
+        on_token_(on_token),
+        result_(result),
+        stream_(*model.tokenizer) {}
 
-// The KV cache is the one allocation that a request can make too large for the machine.
-Result<std::unique_ptr<Session>> NewSession(const OpenedModel& model,
-                                            const GenerateOptions& options,
-                                            int64_t capacity_tokens) {
-  SessionOptions session_options{.capacity_tokens = capacity_tokens,
-                                 .sampling = options.sampling,
-                                 .want_logprobs = options.want_logprobs,
-                                 .progress = options.progress,
-                                 .cancelled_or_null = options.cancelled_or_null};
-  try {
-    return Session::Create(model.pipeline, model.pool.get(), model.kernels->kernels,
-                           std::move(session_options));
-  } catch (const std::bad_alloc&) {
-    return Fail(
-        ErrorCode::kIo,
-        fmt::format("sequence: not enough memory for the cache of {} tokens (prompt and new "
-                    "ones); ask for fewer",
-                    capacity_tokens));
+  Result<void> Run(TokenSource* source, int64_t max_new) {
+    bool goes_on = true;
+    while (goes_on) {
+      const int64_t left = max_new - static_cast<int64_t>(result_->ids.size());
+      if (left < 1) break;
+      const auto choices = source->Next(left);
+      if (!choices) {
+        if (choices.error().code != ErrorCode::kCancelled)
+          return tl::unexpected<Error>(choices.error());
+        result_->stop_reason = StopReason::kCancelled;
+        break;
+      }
+      for (size_t i = 0; i < choices->size() && goes_on; ++i) goes_on = Take((*choices)[i]);
+    }
+    const std::string rest = stream_.Finish();
+    result_->text += rest;
+    if (on_token_ && !rest.empty())
+      on_token_({.id = -1, .logit = 0.0F, .logprob = 0.0F, .text = rest});
+    return {};
   }
-}
+
+ private:
+  // False after the token that ends the text.
+  bool Take(const sampling::Sampler::Choice& choice) {
+    result_->ids.push_back(choice.token);
+    if (options_.want_logprobs) result_->logprobs.push_back(choice.logprob);
+    const bool is_end = options_.stop_at_end && model_.tokenizer->IsEndOfGeneration(choice.token);
+    const std::string text = is_end ? std::string() : stream_.Push(choice.token);
+    result_->text += text;
+    if (on_token_)
+      on_token_(
+          {.id = choice.token, .logit = choice.logit, .logprob = choice.logprob, .text = text});
+    if (is_end) result_->stop_reason = StopReason::kEndToken;
+    return !is_end;
+  }
+
+  const OpenedModel& model_;
+  const GenerateOptions& options_;
+  const std::function<void(const GeneratedToken&)>& on_token_;
+  Generation* const result_;
+  tokenizer::StreamDecoder stream_;
+};
 
 }  // namespace
 
@@ -128,21 +127,21 @@ Result<Generation> Engine::Generate(
         fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
-  HW_TRY(const auto session, NewSession(*model_, options, prompt_tokens + max_new));
+  HW_TRY(auto source, TokenSource::Create(*model_, options, prompt_tokens + max_new));
   Generation result;
   result.stop_reason =
       max_new < options.max_new_tokens ? StopReason::kContextFull : StopReason::kMaxTokens;
   result.ids.reserve(static_cast<size_t>(max_new));
-  const Result<void> appended = session->Append(prompt);
+  const Result<void> appended = source.Append(prompt);
   if (appended) {
-    HW_TRY_VOID(DecodeLoop(*model_, options, session.get(), on_token, max_new, &result));
+    DecodeLoop loop(*model_, options, on_token, &result);
+    HW_TRY_VOID(loop.Run(&source, max_new));
   } else if (appended.error().code == ErrorCode::kCancelled) {
     result.stop_reason = StopReason::kCancelled;
   } else {
     return tl::unexpected<Error>(appended.error());
   }
-  result.counters = session->GetCounters();
-  result.counters.logits_hash = session->LastLogitsHash();
+  result.counters = source.TakeCounters();
   return result;
 }
 

@@ -60,13 +60,16 @@ cpu::LoadMode LoadModeOf(const EngineOptions& options) {
   return cpu::LoadMode::kAuto;
 }
 
-Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& directory,
-                                                            const Manifest& manifest) {
-  const std::string path = (fs::path(directory) / manifest.tokenizer.path).string();
-  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(path));
+Result<std::unique_ptr<tokenizer::Tokenizer>> ReadTokenizer(const std::string& gguf_path) {
+  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
   HW_TRY(tokenizer::Tokenizer tokenizer, tokenizer::Tokenizer::Create(std::move(vocabulary)));
   return std::make_unique<tokenizer::Tokenizer>(std::move(tokenizer));
+}
+
+Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& directory,
+                                                            const Manifest& manifest) {
+  return ReadTokenizer((fs::path(directory) / manifest.tokenizer.path).string());
 }
 
 // A package's topology was fixed when it was made: asking for another one is a mistake to report,
@@ -79,6 +82,49 @@ Result<void> CheckTopology(const std::string& directory, const Manifest& manifes
               fmt::format("{}: expected a package with the topology {}, found {}; pack the GGUF "
                           "again with --topology {}",
                           directory, partition::TopologyText(ranges), TopologyOf(manifest), asked));
+}
+
+// The directory of a package, or of the one made from a GGUF.
+Result<std::string> PackageDirectory(const std::string& path, const EngineOptions& options) {
+  std::error_code error;
+  if (!fs::exists(path, error))
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: no such file or directory", path));
+  if (fs::is_directory(path, error)) return path;
+  return PackageFor(path, options);
+}
+
+Result<void> CheckSameVocabulary(const std::string& draft_path, const tokenizer::Tokenizer& draft,
+                                 const tokenizer::Tokenizer& expected) {
+  if (draft.DigestHex() == expected.DigestHex()) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("draft model {}: expected the model's own vocabulary ({} tokens, digest "
+                          "{}), found another one ({} tokens, digest {})",
+                          draft_path, expected.VocabSize(), expected.DigestHex().substr(0, 8),
+                          draft.VocabSize(), draft.DigestHex().substr(0, 8)));
+}
+
+Result<DraftModel> OpenDraftModel(const EngineOptions& options, const OpenedModel& model) {
+  const std::string& path = options.draft_model;
+  std::error_code error;
+  if (fs::is_regular_file(path, error)) {  // before it is packed
+    HW_TRY(const auto tokenizer, ReadTokenizer(path));
+    HW_TRY_VOID(CheckSameVocabulary(path, *tokenizer, *model.tokenizer));
+  }
+  EngineOptions draft_options = options;
+  draft_options.topology = "";
+  draft_options.head = "";
+  HW_TRY(const std::string directory, PackageDirectory(path, draft_options));
+  DraftModel draft{.pipeline = nullptr, .path = path};
+  HW_TRY(draft.pipeline,
+         Pipeline::Open(directory, model.backend.get(), "", options.verify_contents));
+  HW_TRY(const auto tokenizer, OpenTokenizer(directory, draft.pipeline->manifest()));
+  HW_TRY_VOID(CheckSameVocabulary(path, *tokenizer, *model.tokenizer));
+  const int64_t expected = model.pipeline->model().vocab_size;
+  const int64_t found = draft.pipeline->model().vocab_size;
+  if (found == expected) return draft;
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("draft model {}: expected a head of {} rows, found {}", path, expected, found));
 }
 
 }  // namespace
@@ -96,17 +142,11 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                 fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads,
                             options.threads));
   }
-  std::error_code error;
-  if (!fs::exists(path, error))
-    return Fail(ErrorCode::kNotFound, fmt::format("{}: no such file or directory", path));
   auto model = std::make_unique<OpenedModel>();
   HW_TRY(const kernels::SelectedKernels selected, kernels::SelectKernels(options.instruction_set));
   model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
-  const bool is_package = fs::is_directory(path, error);
-  std::string directory = path;
-  if (!is_package) {
-    HW_TRY(directory, PackageFor(path, options));
-  }
+  HW_TRY(const std::string directory, PackageDirectory(path, options));
+  const bool is_package = directory == path;
   model->pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
   model->backend =
@@ -120,6 +160,9 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
     HW_TRY_VOID(CheckTopology(directory, model->pipeline->manifest(), options.topology));
   }
   HW_TRY(model->tokenizer, OpenTokenizer(directory, model->pipeline->manifest()));
+  if (!options.draft_model.empty()) {
+    HW_TRY(model->draft, OpenDraftModel(options, *model));
+  }
   model->summary = Summarise(*model);
   return model;
 }

@@ -5,6 +5,7 @@
 // library use headway/engine.h.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/backend.h"
@@ -17,6 +18,12 @@
 
 namespace headway {
 
+// A second, smaller model that guesses for the first one and runs on its threads.
+struct DraftModel {
+  std::shared_ptr<Pipeline> pipeline;
+  std::string path;
+};
+
 struct OpenedModel {
   // Destroyed in reverse order: the pipeline before what it runs on.
   std::unique_ptr<ThreadPool> pool;
@@ -24,6 +31,7 @@ struct OpenedModel {
   std::unique_ptr<Backend> backend;
   std::shared_ptr<Pipeline> pipeline;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  std::optional<DraftModel> draft;
   ModelSummary summary;
 };
 

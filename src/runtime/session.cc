@@ -63,6 +63,7 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
   }
   scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
   tokens_.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
+  choices_.reserve(static_cast<size_t>(MaxDrafts()) + 1);
   counters_.step_samples_ns.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
   counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
   counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
@@ -74,7 +75,7 @@ bool Session::Cancelled() const {
          options_.cancelled_or_null->load(std::memory_order_relaxed);
 }
 
-Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
+Result<void> Session::CheckInVocabulary(std::span<const int32_t> ids) const {
   const int64_t vocab_size = pipeline_->model().vocab_size;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= vocab_size) {
@@ -83,6 +84,11 @@ Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
                               ids[i]));
     }
   }
+  return {};
+}
+
+Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
+  HW_TRY_VOID(CheckInVocabulary(ids));
   const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
   if (length > options_.capacity_tokens) {
     return Fail(
@@ -99,7 +105,7 @@ Result<void> Session::Append(std::span<const int32_t> ids) {
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   const uint64_t start = NowNs();
   const uint64_t skipped = ids.size() - 1;
-  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), nullptr, &uncounted_));
+  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
   counters_.prefill_ns += NowNs() - start;
   counters_.prefill_tokens += ids.size();
   counters_.head_skipped += skipped;
@@ -110,15 +116,16 @@ Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const Logit
   HW_TRY_VOID(CheckIds(ids));
   if (ids.empty()) return {};
   const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
-  HW_TRY_VOID(CatchUp("prefill", length, nullptr, &uncounted_));
+  HW_TRY_VOID(CatchUp("prefill", length, 0, nullptr, &uncounted_));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
-  return CatchUp("prefill", length, &sink, &uncounted_);
+  return CatchUp("prefill", length, 0, &sink, &uncounted_);
 }
 
 // Runs the layers for every token that is not in the cache yet. `sequence_length`, the length of
-// the sequence that these tokens are part of, decides between short and long rotary factors.
-Result<void> Session::CatchUp(const char* work, int64_t sequence_length, const LogitsSink* sink,
-                              Counters* counters) {
+// the sequence that these tokens are part of, decides between short and long rotary factors. The
+// last `num_drafts` tokens are guesses: their hidden states may be anything.
+Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t num_drafts,
+                              const LogitsSink* sink, Counters* counters) {
   const bool long_factors = rotary_.UsesLongFactors(sequence_length);
   if (long_factors != long_factors_) {
     // Keys in the cache were rotated with the other factors: all of them are computed again.
@@ -136,10 +143,11 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, const L
     if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
     const int64_t num_tokens = std::min(step, length - cached_);
     RunLayers(cached_, num_tokens, counters);
-    HW_TRY_VOID(CheckFinite(num_tokens));
+    const bool is_last = cached_ + num_tokens == length;
+    HW_TRY_VOID(CheckFinite(is_last ? num_tokens - num_drafts : num_tokens));
     if (sink != nullptr) {
       HW_TRY(const std::span<float> logits,
-             ProjectChecked(last_hidden_, num_tokens, cached_, &uncounted_));
+             ProjectChecked(last_hidden_, num_tokens, num_tokens, cached_, &uncounted_));
       const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
       for (int64_t t = 0; t < num_tokens; ++t) {
         (*sink)(cached_ + t, logits.subspan(static_cast<size_t>(t) * vocab_size, vocab_size));
@@ -182,6 +190,7 @@ void Session::RunLayers(int64_t first, int64_t num_tokens, Counters* counters) {
   }
   last_hidden_ = x;
   last_hidden_tokens_ = num_tokens;
+  last_row_ = num_tokens - 1;
   counters->embed_ns += embedded - start;
   counters->rope_mask_ns += rotated - embedded;
   counters->layers_ns += NowNs() - rotated;
@@ -197,16 +206,18 @@ Result<void> Session::CheckFinite(int64_t num_tokens) const {
                           pipeline_->model().num_hidden_layers, cached_, cached_ + num_tokens));
 }
 
-// Logits [num_tokens, V] of positions from `first_position` on, all of them finite.
+// Logits [num_tokens, V] of positions from `first_position` on. The first `num_checked` rows are
+// finite.
 Result<std::span<float>> Session::ProjectChecked(const float* hidden, int64_t num_tokens,
-                                                 int64_t first_position, Counters* counters) {
+                                                 int64_t num_checked, int64_t first_position,
+                                                 Counters* counters) {
   const std::span<float> logits = head_.Project(hidden, num_tokens, scratch_.data(), counters);
-  if (kernels_.all_finite(logits.data(), static_cast<int64_t>(logits.size()))) return logits;
   const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
-  const auto found =
-      static_cast<size_t>(std::find_if(logits.begin(), logits.end(),
-                                       [](float logit) { return !std::isfinite(logit); }) -
-                          logits.begin());
+  const auto checked = logits.first(static_cast<size_t>(num_checked) * vocab_size);
+  if (kernels_.all_finite(checked.data(), static_cast<int64_t>(checked.size()))) return logits;
+  const auto found = static_cast<size_t>(
+      std::find_if(checked.begin(), checked.end(), [](float x) { return !std::isfinite(x); }) -
+      checked.begin());
   return Fail(ErrorCode::kCorrupt,
               fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
                           "the weights of the head overflow in this model file",
@@ -216,51 +227,132 @@ Result<std::span<float>> Session::ProjectChecked(const float* hidden, int64_t nu
 
 std::span<const float> Session::HiddenState() const {
   const auto D = static_cast<size_t>(pipeline_->model().hidden_size);
-  return {last_hidden_ + static_cast<size_t>(last_hidden_tokens_ - 1) * D, D};
+  return {last_hidden_ + static_cast<size_t>(last_row_) * D, D};
 }
 
 Result<std::span<const float>> Session::Logits() {
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
-  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), nullptr, &uncounted_));
+  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
   HW_TRY(const std::span<float> logits,
-         ProjectChecked(HiddenState().data(), 1, cached_ - 1, &uncounted_));
+         ProjectChecked(HiddenState().data(), 1, 1, cached_ - 1, &uncounted_));
   return std::span<const float>(logits);
 }
 
 Result<sampling::Sampler::Choice> Session::Decode() {
+  HW_TRY(const auto choices, DecodeWithDrafts({}));
+  return choices.front();
+}
+
+int64_t Session::MaxDrafts() const {
+  return std::min(MaxStep(pipeline_.get()), head_.MaxTokens()) - 1;
+}
+
+Result<void> Session::CheckDecodable() const {
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
   const auto length = static_cast<int64_t>(tokens_.size());
-  if (length >= options_.capacity_tokens) {
+  if (length < options_.capacity_tokens) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("sequence: expected at most {} tokens, found {} and one more",
+                          options_.capacity_tokens, length));
+}
+
+// How many of the drafts can run with the pending tokens in one step that computes what single
+// steps would: same rotary factors, and no work on the cache first.
+int64_t Session::UsableDrafts(int64_t wanted) const {
+  const auto length = static_cast<int64_t>(tokens_.size());
+  const int64_t pending = length - cached_;
+  if (pending == 0 || rotary_.UsesLongFactors(length) != long_factors_) return 0;
+  int64_t usable =
+      std::min({wanted, options_.capacity_tokens - length - 1, MaxStep(pipeline_.get()) - pending});
+  while (usable > 0 && rotary_.UsesLongFactors(length + usable) != long_factors_) --usable;
+  return std::max<int64_t>(usable, 0);
+}
+
+Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
+    std::span<const int32_t> drafts) {
+  HW_TRY_VOID(CheckDecodable());
+  HW_TRY_VOID(CheckInVocabulary(drafts));
+  if (static_cast<int64_t>(drafts.size()) > MaxDrafts()) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("sequence: expected at most {} tokens, found {} and one more",
-                            options_.capacity_tokens, length));
+                fmt::format("drafts: expected at most {} (a step takes {} tokens), found {}",
+                            MaxDrafts(), MaxDrafts() + 1, drafts.size()));
   }
-  // A step in the sense of the counters runs layers and head for one token.
-  const bool whole_step = cached_ + 1 == length && length > 1;
-  Counters* counters = whole_step ? &counters_ : &uncounted_;
+  const auto length = static_cast<int64_t>(tokens_.size());
+  const int64_t num_drafts = UsableDrafts(static_cast<int64_t>(drafts.size()));
+  // A step in the sense of the counters runs layers and head; the first choice after a prompt,
+  // whose layers ran with the prompt, is the prompt's.
+  const bool is_step = cached_ + 1 == length && length > 1;
+  Counters* counters = is_step ? &counters_ : &uncounted_;
   const uint64_t start = NowNs();
-  HW_TRY_VOID(CatchUp("decode", length, nullptr, counters));
+  tokens_.insert(tokens_.end(), drafts.begin(), drafts.begin() + num_drafts);
+  const auto forget_drafts = [&](const Error& error) {
+    tokens_.resize(static_cast<size_t>(length));
+    if (num_drafts > 0) cached_ = std::min(cached_, length - 1);
+    return tl::unexpected<Error>(error);
+  };
+  if (const auto ran = CatchUp("decode", length, num_drafts, nullptr, counters); !ran)
+    return forget_drafts(ran.error());
   const uint64_t head_start = NowNs();
-  HW_TRY(const std::span<float> logits,
-         ProjectChecked(HiddenState().data(), 1, length - 1, counters));
-  const sampling::Sampler::Choice choice = head_.Select(
-      logits, &sampler_, static_cast<uint64_t>(length), tokens_, options_.want_logprobs, counters);
+  const float* hidden =
+      last_hidden_ + (last_hidden_tokens_ - 1 - num_drafts) * pipeline_->model().hidden_size;
+  const auto logits = ProjectChecked(hidden, 1 + num_drafts, 1, length - 1, counters);
+  if (!logits) return forget_drafts(logits.error());
+  Choose(*logits, length, num_drafts, counters);
   const uint64_t end = NowNs();
-  if (whole_step) {
+  if (is_step) {
     counters_.head_ns += end - head_start;
     counters_.step_ns += end - start;
     ++counters_.steps;
+    counters_.step_tokens += choices_.size();
+    if (num_drafts > 0) {
+      SpeculationCounters& speculation = counters_.speculation;
+      ++speculation.passes;
+      speculation.tokens += choices_.size();
+      speculation.drafted += static_cast<uint64_t>(num_drafts);
+      speculation.accepted += choices_.size() - 1;
+    }
     // Truncate() allows more steps than the capacity; the samples of the first ones stay.
     std::vector<uint64_t>& samples = counters_.step_samples_ns;
     if (samples.size() < samples.capacity()) samples.push_back(end - start);
   } else {
     counters_.prefill_ns += end - start;
   }
-  tokens_.push_back(choice.token);
-  return choice;
+  return std::span<const sampling::Sampler::Choice>(choices_);
+}
+
+// Chooses from the rows of `logits`, [1 + num_drafts, V], as long as the drafts behind `length`
+// agree with the choices, and makes the sequence end with the last choice. What wrong drafts left
+// in the cache lies behind it and is overwritten before anything can see it.
+void Session::Choose(std::span<float> logits, int64_t length, int64_t num_drafts,
+                     Counters* counters) {
+  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
+  const int64_t D = pipeline_->model().hidden_size;
+  choices_.clear();
+  for (int64_t j = 0;; ++j) {
+    const int64_t position = length + j;
+    choices_.push_back(head_.Select(logits.subspan(static_cast<size_t>(j) * vocab_size, vocab_size),
+                                    &sampler_, static_cast<uint64_t>(position),
+                                    std::span(tokens_).first(static_cast<size_t>(position)),
+                                    options_.want_logprobs, counters));
+    const int32_t token = choices_.back().token;
+    bool goes_on = j < num_drafts && tokens_[static_cast<size_t>(position)] == token;
+    if (goes_on) {
+      // A row that is not finite is left to the next step, which finds it again and reports it.
+      const int64_t row = last_hidden_tokens_ - num_drafts + j;
+      const float* next = logits.data() + (static_cast<size_t>(j) + 1) * vocab_size;
+      goes_on = kernels_.all_finite(last_hidden_ + row * D, D) &&
+                kernels_.all_finite(next, static_cast<int64_t>(vocab_size));
+    }
+    if (goes_on) continue;
+    tokens_.resize(static_cast<size_t>(position));
+    tokens_.push_back(token);
+    cached_ = position;
+    last_row_ -= num_drafts - j;
+    return;
+  }
 }
 
 uint64_t Session::LastLogitsHash() {
@@ -277,6 +369,7 @@ void Session::Truncate(int64_t num_tokens) {
   cached_ = std::max<int64_t>(0, std::min(cached_, num_tokens - 1));
   last_hidden_ = nullptr;
   last_hidden_tokens_ = 0;
+  last_row_ = 0;
 }
 
 }  // namespace headway

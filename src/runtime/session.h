@@ -54,6 +54,20 @@ class Session {
   // appended then.
   Result<sampling::Sampler::Choice> Decode();
 
+  // Like Decode() with guesses at the tokens that follow: `drafts` (at most MaxDrafts()) run
+  // through layers and head together with the pending token, in one reading of the weights. Tokens
+  // are chosen position by position exactly as Decode() would: one more than the leading drafts
+  // that turn out right. They are appended; wrong drafts leave no trace. Drafts beyond the
+  // capacity, or beyond the length at which the rotary factors change, are not looked at; neither
+  // are any before the first choice after a prompt, whose layers ran with the prompt. Returns the
+  // choices, at least one, valid until the next call. Errors: as Decode(), and kInvalidInput for
+  // too many drafts or ids outside the vocabulary; nothing is appended then.
+  Result<std::span<const sampling::Sampler::Choice>> DecodeWithDrafts(
+      std::span<const int32_t> drafts);
+
+  // The most drafts that one step takes.
+  int64_t MaxDrafts() const;
+
   // Runs the head on the last position and returns its logits [V], without choosing. Valid until
   // the next call. For tests and evaluation.
   Result<std::span<const float>> Logits();
@@ -81,13 +95,18 @@ class Session {
   Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
           SessionOptions options);
 
+  Result<void> CheckInVocabulary(std::span<const int32_t> ids) const;
   Result<void> CheckIds(std::span<const int32_t> ids) const;
-  Result<void> CatchUp(const char* work, int64_t sequence_length, const LogitsSink* sink,
-                       Counters* counters);
+  Result<void> CatchUp(const char* work, int64_t sequence_length, int64_t num_drafts,
+                       const LogitsSink* sink, Counters* counters);
   void RunLayers(int64_t first, int64_t num_tokens, Counters* counters);
   Result<void> CheckFinite(int64_t num_tokens) const;
+  Result<void> CheckDecodable() const;
+  int64_t UsableDrafts(int64_t wanted) const;
+  void Choose(std::span<float> logits, int64_t length, int64_t num_drafts, Counters* counters);
   Result<std::span<float>> ProjectChecked(const float* hidden, int64_t num_tokens,
-                                          int64_t first_position, Counters* counters);
+                                          int64_t num_checked, int64_t first_position,
+                                          Counters* counters);
   bool Cancelled() const;
 
   std::shared_ptr<Pipeline> pipeline_;
@@ -103,7 +122,9 @@ class Session {
   AlignedBuffer scratch_;
   const float* last_hidden_ = nullptr;  // [tokens of the last step, D]
   int64_t last_hidden_tokens_ = 0;
+  int64_t last_row_ = 0;  // of last_hidden_: the position whose logits gave the last choice
   std::vector<int32_t> tokens_;
+  std::vector<sampling::Sampler::Choice> choices_;  // of the last step
   int64_t cached_ = 0;         // positions whose keys and values are in the cache
   bool long_factors_ = false;  // what the cache was built with
   Counters counters_;

@@ -1,0 +1,121 @@
+#include "api/token_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "runtime/lookup_drafter.h"
+#include "runtime/model_drafter.h"
+
+namespace headway {
+namespace {
+
+// The KV cache is the one allocation that a request can make too large for the machine.
+Result<std::unique_ptr<Session>> NewSession(std::shared_ptr<Pipeline> pipeline,
+                                            const OpenedModel& model, SessionOptions options) {
+  const int64_t capacity_tokens = options.capacity_tokens;
+  try {
+    return Session::Create(std::move(pipeline), model.pool.get(), model.kernels->kernels,
+                           std::move(options));
+  } catch (const std::bad_alloc&) {
+    return Fail(
+        ErrorCode::kIo,
+        fmt::format("sequence: not enough memory for the cache of {} tokens (prompt and new "
+                    "ones); ask for fewer",
+                    capacity_tokens));
+  }
+}
+
+Result<void> CheckSpeculation(const SpeculationParams& params, const OpenedModel& model,
+                              const Session& session) {
+  if (params.kind == Speculate::kOff && !params.probe_lookup) return {};
+  if (params.min_ngram < 1 || params.min_ngram > params.max_ngram ||
+      params.max_ngram > LookupDrafter::kLongestNgram) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("speculation: lookup: expected 1 <= min <= max <= {}, found {}..{}",
+                            LookupDrafter::kLongestNgram, params.min_ngram, params.max_ngram));
+  }
+  if (params.most_drafts < 1 || params.most_drafts > session.MaxDrafts()) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("speculation: drafts: expected 1 to {} (a step takes {} tokens), found {}",
+                    session.MaxDrafts(), session.MaxDrafts() + 1, params.most_drafts));
+  }
+  if (params.kind == Speculate::kDraftModel && !model.draft) {
+    return Fail(ErrorCode::kInvalidInput,
+                "speculation: expected a draft model, opened with the model, found none");
+  }
+  return {};
+}
+
+std::unique_ptr<Drafter> NewLookup(const SpeculationParams& params, int64_t capacity_tokens) {
+  return std::make_unique<LookupDrafter>(params.min_ngram, params.max_ngram, capacity_tokens);
+}
+
+Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
+                                            const GenerateOptions& options,
+                                            int64_t capacity_tokens) {
+  if (options.speculation.kind == Speculate::kLookup)
+    return NewLookup(options.speculation, capacity_tokens);
+  const std::shared_ptr<Pipeline>& pipeline = model.draft->pipeline;
+  const int64_t capacity = std::min(capacity_tokens, pipeline->model().max_position_embeddings);
+  HW_TRY(auto session, NewSession(pipeline, model,
+                                  {.capacity_tokens = capacity,
+                                   .sampling = options.sampling,
+                                   .want_logprobs = false,
+                                   .progress = nullptr,
+                                   .cancelled_or_null = options.cancelled_or_null}));
+  return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(std::move(session), capacity));
+}
+
+}  // namespace
+
+Result<TokenSource> TokenSource::Create(const OpenedModel& model, const GenerateOptions& options,
+                                        int64_t capacity_tokens) {
+  HW_TRY(auto session, NewSession(model.pipeline, model,
+                                  {.capacity_tokens = capacity_tokens,
+                                   .sampling = options.sampling,
+                                   .want_logprobs = options.want_logprobs,
+                                   .progress = options.progress,
+                                   .cancelled_or_null = options.cancelled_or_null}));
+  TokenSource source(std::move(session));
+  const SpeculationParams& params = options.speculation;
+  HW_TRY_VOID(CheckSpeculation(params, model, *source.session_));
+  if (params.probe_lookup) {
+    source.probe_ =
+        std::make_unique<SpeculationProbe>(NewLookup(params, capacity_tokens), params.most_drafts);
+  }
+  if (params.kind == Speculate::kOff) return source;
+  HW_TRY(auto drafter, NewDrafter(model, options, capacity_tokens));
+  SpeculatorOptions speculator{.most_drafts = params.most_drafts, .adapt = params.adapt};
+  if (options.stop_at_end) {
+    speculator.is_end = [&model](int32_t id) { return model.tokenizer->IsEndOfGeneration(id); };
+  }
+  source.speculator_ = std::make_unique<Speculator>(std::move(drafter), std::move(speculator));
+  return source;
+}
+
+Result<void> TokenSource::Append(std::span<const int32_t> prompt) {
+  HW_TRY_VOID(session_->Append(prompt));
+  if (speculator_ != nullptr) HW_TRY_VOID(speculator_->ReadPrompt(session_->Tokens()));
+  return {};
+}
+
+Result<std::span<const sampling::Sampler::Choice>> TokenSource::Next(int64_t most) {
+  if (speculator_ != nullptr) return speculator_->Step(session_.get(), most);
+  HW_TRY(choice_, session_->Decode());
+  if (probe_ != nullptr) HW_TRY_VOID(probe_->Follow(session_->Tokens()));
+  return std::span<const sampling::Sampler::Choice>(&choice_, 1);
+}
+
+Counters TokenSource::TakeCounters() {
+  Counters counters = session_->GetCounters();
+  counters.logits_hash = session_->LastLogitsHash();
+  if (speculator_ != nullptr) speculator_->AddTo(&counters.speculation);
+  if (probe_ != nullptr) counters.probe = probe_->Counts();
+  return counters;
+}
+
+}  // namespace headway
