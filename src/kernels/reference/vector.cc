@@ -103,7 +103,8 @@ void Perturb(const float* values, int64_t n, float inverse_temperature, uint64_t
   }
 }
 
-int64_t FindAtLeast(const float* values, int64_t n, float threshold, int32_t first_id, int32_t* ids) {
+int64_t FindAtLeast(const float* values, int64_t n, float threshold, int32_t first_id,
+                    int32_t* ids) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; ++i) {
     if (values[i] >= threshold) ids[count++] = first_id + static_cast<int32_t>(i);
