@@ -167,8 +167,8 @@ struct KernelSet {
   void (*perturb)(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                   uint64_t position, int64_t first_id, float* out) = nullptr;
 
-  // Writes first_id + i for every values[i] >= threshold, ascending, and returns how many. `ids`
-  // has room for n + 16: kernels write whole vectors.
+  // Writes first_id + i for every values[i] that is not below the threshold, ascending, and returns
+  // how many. `ids` has room for n + 16: kernels write whole vectors.
   int64_t (*at_least)(const float* values, int64_t n, float threshold, int32_t first_id,
                       int32_t* ids) = nullptr;
 

@@ -25,18 +25,19 @@ struct RotateArgs {
   float* y = nullptr;        // [n]; rows [row_begin, row_end) are written
 };
 
-// Table entries are integers around the centre: entry(e) = floor(v(e) * inverse_step + (centre +
-// U)) with v(e) = sum of +-x over the six channels and one fresh uniform U a group and hidden
-// state, shared by the 64 entries. U is subtracted again (`dither`): the error of an entry is then
-// uniform on step * (-1/2, 1/2] whatever the entry, and a row uses one entry of each group, so that
-// its errors are independent. (Rounding at random would leave three times the variance.) sum |x| of
-// a group times inverse_step must be at most kSignRange, so that entries stay within 1..255.
-inline constexpr int32_t kSignCentre = 128;
-inline constexpr float kSignRange = 126.5F;
+// Table entries are unsigned steps: entry(e) = floor(v(e) * inverse_step + base) with v(e) = sum of
+// +-x over the six channels and base = inverse_step * sum |x| + U, one fresh uniform U a group and
+// hidden state, shared by the 64 entries. Half a step minus the base is added again (`offset`): the
+// error of an entry is then uniform on step * (-1/2, 1/2] whatever the entry, and a row uses one
+// entry of each group, so that its errors are independent. (Rounding at random would leave three
+// times the variance.) The kernels add the entries of groups 2k and 2k + 1 as bytes: sum |x| over
+// these twelve channels times inverse_step must be at most kSignRange, so that two are at most 255.
+inline constexpr int64_t kSignPairChannels = 12;
+inline constexpr float kSignRange = 126.4F;
 
 // An entry is off by at most that many steps beyond its uniform error: with |v| * inverse_step <
-// 2^7, five additions, the product and the rounding of both steps at most 7.6e-6 each, the last sum
-// 7.6e-6, the grid of U 1.6e-5: 8.5e-5 together.
+// 2^7, five additions, the product and the rounding of both steps at most 7.6e-6 each, the base and
+// the last sum 1.6e-5, the grid of U 1.6e-5, the offset 4e-6: 9.7e-5 together.
 inline constexpr float kSignTableSlack = 0x1p-13F;
 
 // Noise number i of a hidden state: the upper 15 bits of half i % 2 (0: the lower) of word i / 2 %
@@ -49,9 +50,9 @@ struct PlaneNoise {
 };
 
 // The tables of groups [group_begin, group_end) of one block: v(e) = ((s0 + s1) + s2) + ((s3 + s4)
-// + s5) with s_k = x[k] or -x[k], then a product, a sum, truncation. U of a group is the noise
-// number first_group + group. Channels from n on count as zero; a group of zeros has entries of
-// exactly the centre and no dither.
+// + s5) with s_k = x[k] or -x[k], the sum of |x| likewise; then a product, a sum, truncation. U of
+// a group is the noise number first_group + group. Channels from n on count as zero; a group of
+// zeros has entries and offset of exactly zero.
 struct SignTableArgs {
   const float* x = nullptr;  // rotated activations of the block, [n]
   int64_t n = 0;
@@ -61,8 +62,8 @@ struct SignTableArgs {
   float inverse_step = 0.0F;
   PlaneNoise noise;
   uint8_t* tables = nullptr;  // [groups of all blocks][64]
-  double* dither = nullptr;   // the sum of 1/2 - U over the groups, exact: times the step, it
-                              // belongs into the block's offset
+  double* offset = nullptr;   // the sum of 1/2 - base over the groups, exact, in steps: the offset
+                             // of the block's share
 };
 
 // What a token knows of a rotation block, with the scales' common exponent divided out.
@@ -96,8 +97,8 @@ struct ScreenToken {
 inline constexpr int64_t kMaxScreenTokens = 8;
 
 // Estimates and upper bounds of the rows of tiles [tile_begin, tile_end), for up to
-// kMaxScreenTokens tokens. Per row, from +0, blocks ascending: acc = exact sum of the block's
-// entries; p = f32(acc - centre * groups); estimate = fma(scale_b, fma(p, step_b, offset_b),
+// kMaxScreenTokens tokens. Per row, from +0, blocks ascending: p = f32(sum of the block's
+// entries), exact; estimate = fma(scale_b, fma(p, step_b, offset_b),
 // estimate), energy = fma(scale_b * scale_b, energy_b, energy). Then upper = fma(fma(multiplier,
 // gamma, constant), sqrt(energy), estimate).
 struct ScreenArgs {

@@ -18,7 +18,7 @@ namespace headway::kernels {
 inline constexpr int64_t kRotationBlock = 384;
 inline constexpr int64_t kSmallestRotationBlock = 192;
 // D is at most that: kernels keep a block's constants on the stack.
-inline constexpr int64_t kMaxRotationBlocks = 64;
+inline constexpr int64_t kMaxRotationBlocks = 32;
 
 constexpr int64_t NumRotationBlocks(int64_t num_channels) {
   const int64_t rest = num_channels % kRotationBlock;
@@ -40,11 +40,14 @@ constexpr RotationBlock RotationBlockOf(int64_t num_channels, int64_t b) {
 
 constexpr int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-// ---- signs: tiles of 256 rows, read for every row ----
+// ---- signs: tiles of 1024 rows, read for every row ----
 
-inline constexpr int64_t kSignTileRows = 256;
+inline constexpr int64_t kSignTileRows = 1024;
+inline constexpr int64_t kSignBandRows = 256;  // share the loads of tables
 inline constexpr int64_t kSignStripRows = 64;  // rows of one vector of bytes
-inline constexpr int64_t kSignStrips = kSignTileRows / kSignStripRows;
+inline constexpr int64_t kSignBands = kSignTileRows / kSignBandRows;
+inline constexpr int64_t kSignStrips = kSignBandRows / kSignStripRows;
+inline constexpr int64_t kSignTermRows = 16;  // rows whose terms lie together
 
 // Channels whose signs make one index into a table of 64 sums. Blocks are padded to units of four
 // groups.
@@ -53,7 +56,7 @@ inline constexpr int64_t kSignTableEntries = 64;
 inline constexpr int64_t kSignUnit = 24;  // channels of three vectors of 64 rows
 inline constexpr int64_t kSignUnitGroups = kSignUnit / kSignGroup;
 inline constexpr int64_t kSignStripBytes = 3 * kSignStripRows;            // one unit of one strip
-inline constexpr int64_t kSignUnitBytes = kSignStrips * kSignStripBytes;  // of the tile
+inline constexpr int64_t kSignUnitBytes = kSignStrips * kSignStripBytes;  // of a band
 
 constexpr int64_t NumSignTiles(int64_t num_rows) {
   return (num_rows + kSignTileRows - 1) / kSignTileRows;
@@ -71,10 +74,11 @@ constexpr int64_t SignGroupsBefore(int64_t num_channels, int64_t block) {
   return groups;
 }
 
-// tile := unit[...], scale F16[blocks][256], gamma F16[256] ; unit := byte[4 strips][3][64]
+// tile := block[...], terms[64] ; block := band[4] ; band := unit[...] ; unit := byte[4
+// strips][3][64] terms := scale F16[blocks][16], gamma F16[16]
 constexpr int64_t SignTermsOffset(int64_t num_channels) {
   return SignGroupsBefore(num_channels, NumRotationBlocks(num_channels)) / kSignUnitGroups *
-         kSignUnitBytes;
+         kSignBands * kSignUnitBytes;
 }
 constexpr int64_t SignTermsBytes(int64_t num_channels) {
   return (NumRotationBlocks(num_channels) + 1) * kSignTileRows * 2;
@@ -83,16 +87,20 @@ constexpr int64_t SignTileBytes(int64_t num_channels) {
   return SignTermsOffset(num_channels) + SignTermsBytes(num_channels);
 }
 
-// First byte of a row (0..255) in a unit of four groups.
-constexpr int64_t SignByteOffset(int64_t group, int64_t row) {
-  return group / kSignUnitGroups * kSignUnitBytes + row / kSignStripRows * kSignStripBytes +
+// First byte of a row (0 .. 1023) in a unit of four groups; `group` counts inside the block.
+constexpr int64_t SignByteOffset(int64_t num_channels, int64_t block, int64_t group, int64_t row) {
+  const int64_t units = SignGroups(RotationBlockOf(num_channels, block).size) / kSignUnitGroups;
+  const int64_t before = SignGroupsBefore(num_channels, block) / kSignUnitGroups;
+  const int64_t unit = before * kSignBands + row / kSignBandRows * units + group / kSignUnitGroups;
+  return unit * kSignUnitBytes + row % kSignBandRows / kSignStripRows * kSignStripBytes +
          row % kSignStripRows;
 }
 
-// The six signs of group `group` (counted over all blocks) of row `row` of a tile: bit k is 1 where
-// channel k of the group is positive.
-inline uint32_t SignIndex(const std::byte* tile, int64_t group, int64_t row) {
-  const std::byte* unit = tile + SignByteOffset(group, row);
+// The six signs of a group of a block, row `row` of a tile: bit k is 1 where channel k of the group
+// is positive.
+inline uint32_t SignIndex(const std::byte* tile, int64_t num_channels, int64_t block, int64_t group,
+                          int64_t row) {
+  const std::byte* unit = tile + SignByteOffset(num_channels, block, group, row);
   const auto byte = [&](int64_t k) { return static_cast<uint32_t>(unit[k * kSignStripRows]); };
   const int64_t k = group % kSignUnitGroups;
   if (k < 3) return byte(k) & 63U;
@@ -100,8 +108,9 @@ inline uint32_t SignIndex(const std::byte* tile, int64_t group, int64_t row) {
 }
 
 // Sets that index; the tile must have been zero.
-inline void SetSignIndex(std::byte* tile, int64_t group, int64_t row, uint32_t index) {
-  std::byte* unit = tile + SignByteOffset(group, row);
+inline void SetSignIndex(std::byte* tile, int64_t num_channels, int64_t block, int64_t group,
+                         int64_t row, uint32_t index) {
+  std::byte* unit = tile + SignByteOffset(num_channels, block, group, row);
   const int64_t k = group % kSignUnitGroups;
   if (k < 3) {
     unit[k * kSignStripRows] |= static_cast<std::byte>(index);
@@ -110,6 +119,13 @@ inline void SetSignIndex(std::byte* tile, int64_t group, int64_t row, uint32_t i
   for (int64_t i = 0; i < 3; ++i) {
     unit[i * kSignStripRows] |= static_cast<std::byte>((index >> (2 * i) & 3U) << 6);
   }
+}
+
+// Byte offset of a row's scale in a tile; of its gamma for block == NumRotationBlocks().
+constexpr int64_t SignScaleOffset(int64_t num_channels, int64_t block, int64_t row) {
+  const int64_t halves = (NumRotationBlocks(num_channels) + 1) * kSignTermRows;
+  return SignTermsOffset(num_channels) +
+         2 * (row / kSignTermRows * halves + block * kSignTermRows + row % kSignTermRows);
 }
 
 // ---- refinement: one record a row, read for the rows that are left ----

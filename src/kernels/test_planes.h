@@ -17,7 +17,7 @@ namespace headway::kernels {
 // [rows, channels]: one incomplete strip; several tiles; one block that needs padding; a rest that
 // joins the last block (392 = 384 + 8), one of its own (640), more than sixteen blocks.
 inline constexpr std::array<MatrixShape, 7> kPlaneShapes = {
-    {{1, 32}, {64, 256}, {300, 100}, {577, 392}, {513, 640}, {259, 3072}, {70, 6720}}};
+    {{1, 32}, {64, 256}, {300, 100}, {2100, 392}, {1025, 640}, {1303, 3072}, {70, 6720}}};
 
 inline constexpr float kCanary = -12345.0F;
 inline constexpr float kTestFactor = 1.0625F;
@@ -26,7 +26,7 @@ inline float TestScreened(int64_t row) { return static_cast<float>(row % 97) - 4
 // TestActivations() of one token of any length.
 std::vector<float> TestHidden(int64_t channels, uint32_t seed);
 
-// sum |x| of every group of six times this stays within kSignRange.
+// sum |x| of every pair of groups times this stays within kSignRange.
 float TableInverseStep(std::span<const float> x);
 
 // Random signs, codes, scales in [0, 2), gammas; rows 3, 67, ... have scale 0.

@@ -35,9 +35,9 @@ std::vector<float> TestHidden(int64_t channels, uint32_t seed) {
 
 float TableInverseStep(std::span<const float> x) {
   float largest = 0x1p-100F;
-  for (size_t c = 0; c < x.size(); c += 6) {
+  for (size_t c = 0; c < x.size(); c += kSignPairChannels) {
     float sum = 0;
-    for (size_t i = c; i < std::min(c + 6, x.size()); ++i) sum += std::fabs(x[i]);
+    for (size_t i = c; i < std::min(c + kSignPairChannels, x.size()); ++i) sum += std::fabs(x[i]);
     largest = std::max(largest, sum);
   }
   return kSignRange / largest * (1 - 0x1p-20F);
@@ -49,24 +49,23 @@ TestPlanes::TestPlanes(MatrixShape shape, uint32_t seed)
       records_(static_cast<size_t>(shape.rows * RefineRecordBytes(shape.channels))) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(0, 2);
-  const int64_t groups = SignGroupsBefore(shape.channels, NumBlocks());
   for (int64_t row = 0; row < shape.rows; ++row) {
     std::byte* tile = tiles_.data() + row / kSignTileRows * SignTileBytes(shape.channels);
-    std::byte* terms = tile + SignTermsOffset(shape.channels);
     std::byte* record = records_.data() + row * RefineRecordBytes(shape.channels);
     const int64_t r = row % kSignTileRows;
-    for (int64_t group = 0; group < groups; ++group) SetSignIndex(tile, group, r, random() % 64);
     for (int64_t b = 0; b < NumBlocks(); ++b) {
+      const int64_t size = RotationBlockOf(shape.channels, b).size;
+      for (int64_t group = 0; group < SignGroups(size); ++group) {
+        SetSignIndex(tile, shape.channels, b, group, r, random() % 64);
+      }
       const float scale = row % 64 == 3 ? 0.0F : uniform(random);
-      SetHalf(terms, b * kSignTileRows + r, scale);
+      SetHalf(tile + SignScaleOffset(shape.channels, b, r), 0, scale);
       SetHalf(record + RefineCodesBytes(shape.channels), b, scale);
       const int64_t first = RefineUnitsBefore(shape.channels, b);
-      for (int64_t c = 0; c < RotationBlockOf(shape.channels, b).size; ++c) {
-        SetRefineCode(record, first, c, random() % 4);
-      }
+      for (int64_t c = 0; c < size; ++c) SetRefineCode(record, first, c, random() % 4);
     }
     const float gamma = uniform(random);
-    SetHalf(terms, NumBlocks() * kSignTileRows + r, gamma);
+    SetHalf(tile + SignScaleOffset(shape.channels, NumBlocks(), r), 0, gamma);
     SetHalf(record + RefineCodesBytes(shape.channels), NumBlocks(), gamma);
   }
 }
@@ -78,8 +77,9 @@ bool TestPlanes::Sign(int64_t row, int64_t channel) const {
     ++block;
   }
   const int64_t c = channel - RotationBlockOf(shape_.channels, block).begin;
-  const int64_t group = SignGroupsBefore(shape_.channels, block) + c / kSignGroup;
-  return (SignIndex(Tile(row), group, row % kSignTileRows) >> (c % kSignGroup) & 1U) != 0;
+  const uint32_t index =
+      SignIndex(Tile(row), shape_.channels, block, c / kSignGroup, row % kSignTileRows);
+  return (index >> (c % kSignGroup) & 1U) != 0;
 }
 
 uint32_t TestPlanes::Code(int64_t row, int64_t block, int64_t channel) const {
@@ -88,8 +88,7 @@ uint32_t TestPlanes::Code(int64_t row, int64_t block, int64_t channel) const {
 }
 
 double TestPlanes::Scale(int64_t row, int64_t block) const {
-  return HalfAt(Tile(row) + SignTermsOffset(shape_.channels),
-                block * kSignTileRows + row % kSignTileRows);
+  return HalfAt(Tile(row) + SignScaleOffset(shape_.channels, block, row % kSignTileRows), 0);
 }
 
 double TestPlanes::Gamma(int64_t row) const { return Scale(row, NumBlocks()); }
@@ -107,7 +106,7 @@ TestState::TestState(const TestPlanes& planes, uint32_t seed)
     const RotationBlock block = RotationBlockOf(channels, b);
     const std::span<const float> x = std::span<const float>(x_).subspan(
         static_cast<size_t>(block.begin), static_cast<size_t>(block.size));
-    double dither = 0;
+    double offset = 0;
     const float inverse_step = TableInverseStep(x);
     reference::BuildSignTables({.x = x.data(),
                                 .n = block.size,
@@ -117,10 +116,10 @@ TestState::TestState(const TestPlanes& planes, uint32_t seed)
                                 .inverse_step = inverse_step,
                                 .noise = noise,
                                 .tables = tables_.Pointer<uint8_t>(),
-                                .dither = &dither});
+                                .offset = &offset});
     const float step = 1.0F / inverse_step;
     screen_.push_back({.step = step,
-                       .offset = static_cast<float>(double{step} * dither),
+                       .offset = static_cast<float>(double{step} * offset),
                        .energy = 0.1F + static_cast<float>(b)});
     float largest = 0x1p-100F;
     for (const float value : x) largest = std::max(largest, std::fabs(value));

@@ -69,26 +69,23 @@ struct RowBound {
 
 RowBound ScreenRow(const ScreenArgs& args, const ScreenToken& token, int64_t row) {
   const std::byte* tile = args.tiles + row / kSignTileRows * SignTileBytes(args.num_channels);
-  const std::byte* terms = tile + SignTermsOffset(args.num_channels);
   const int64_t r = row % kSignTileRows;
-  const int64_t num_blocks = NumRotationBlocks(args.num_channels);
+  const uint8_t* table = token.tables;
   RowBound bound{.estimate = 0.0F};
-  int64_t group = 0;
-  for (int64_t b = 0; b < num_blocks; ++b) {
+  for (int64_t b = 0; b < NumRotationBlocks(args.num_channels); ++b) {
+    int32_t sum = 0;
     const int64_t groups = SignGroups(RotationBlockOf(args.num_channels, b).size);
-    int32_t sum = static_cast<int32_t>(-kSignCentre * groups);
-    for (const int64_t end = group + groups; group < end; ++group) {
-      sum += token.tables[group * kSignTableEntries + SignIndex(tile, group, r)];
+    for (int64_t group = 0; group < groups; ++group, table += kSignTableEntries) {
+      sum += table[SignIndex(tile, args.num_channels, b, group, r)];
     }
-    bound.Add(token.blocks[b], ToFloat(HalfAt(terms, b * kSignTileRows + r)), sum);
+    const float scale = ToFloat(HalfAt(tile + SignScaleOffset(args.num_channels, b, r), 0));
+    bound.Add(token.blocks[b], scale, sum);
   }
   return bound;
 }
 
 void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip) {
-  const std::byte* terms = args.tiles + strip / kSignStrips * SignTileBytes(args.num_channels) +
-                           SignTermsOffset(args.num_channels);
-  const int64_t gammas = NumRotationBlocks(args.num_channels) * kSignTileRows;
+  const int64_t num_blocks = NumRotationBlocks(args.num_channels);
   const int64_t first = strip * kSignStripRows;
   const int64_t rows = std::min(kSignStripRows, args.num_rows - first);
   std::array<float, kSignStripRows> estimate{};
@@ -98,7 +95,9 @@ void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip
     const auto i = static_cast<size_t>(r);
     const int64_t row = first + r;
     const RowBound bound = ScreenRow(args, token, row);
-    const float gamma = ToFloat(HalfAt(terms, gammas + row % kSignTileRows));
+    const std::byte* tile = args.tiles + row / kSignTileRows * SignTileBytes(args.num_channels);
+    const int64_t gamma_at = SignScaleOffset(args.num_channels, num_blocks, row % kSignTileRows);
+    const float gamma = ToFloat(HalfAt(tile + gamma_at, 0));
     estimate[i] = bound.estimate;
     upper[i] = bound.Upper(token.multiplier, gamma, token.constant);
     summary.largest_upper = std::max(summary.largest_upper, upper[i]);
@@ -113,25 +112,26 @@ void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip
   std::copy_n(upper.begin(), rows, token.upper + first);
 }
 
-// One group's table; the dither that belongs to it.
+// One group's table; returns its part of the offset.
 double BuildTable(const float (&x)[kSignGroup], float inverse_step, float uniform, uint8_t* table) {
   float low[8];
   float high[8];
-  bool zero = true;
-  for (const float value : x) zero = zero && value == 0.0F;
   for (unsigned e = 0; e < 8; ++e) {
     const auto term = [&](unsigned k, unsigned i) { return (e >> k & 1U) != 0 ? x[i] : -x[i]; };
     low[e] = (term(0, 0) + term(1, 1)) + term(2, 2);
     high[e] = (term(0, 3) + term(1, 4)) + term(2, 5);
   }
-  const float centre = static_cast<float>(kSignCentre) + uniform;
+  const float size = ((std::fabs(x[0]) + std::fabs(x[1])) + std::fabs(x[2])) +
+                     ((std::fabs(x[3]) + std::fabs(x[4])) + std::fabs(x[5]));
+  const float base = size == 0.0F ? 0.0F : size * inverse_step + uniform;
   for (size_t h = 0; h < 8; ++h) {
+    int32_t codes[8];
     for (size_t l = 0; l < 8; ++l) {
-      const float code = (low[l] + high[h]) * inverse_step + centre;
-      table[8 * h + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
+      codes[l] = static_cast<int32_t>((low[l] + high[h]) * inverse_step + base);
     }
+    for (size_t l = 0; l < 8; ++l) table[8 * h + l] = static_cast<uint8_t>(codes[l]);
   }
-  return zero ? 0.0 : 0.5 - double{uniform};
+  return size == 0.0F ? 0.0 : 0.5 - double{base};
 }
 
 }  // namespace
@@ -148,23 +148,24 @@ void Rotate(const RotateArgs& args) {
 
 void BuildSignTables(const SignTableArgs& args) {
   NoiseReader noise(args.noise, kSignNoiseStream);
-  double dither = 0;
+  double offset = 0;
   for (int64_t group = args.group_begin; group < args.group_end; ++group) {
     float x[kSignGroup];
     for (int64_t k = 0; k < kSignGroup; ++k) {
       const int64_t c = group * kSignGroup + k;
       x[k] = c < args.n ? args.x[c] : 0.0F;
     }
-    dither += BuildTable(x, args.inverse_step, noise.At(args.first_group + group),
+    offset += BuildTable(x, args.inverse_step, noise.At(args.first_group + group),
                          args.tables + (args.first_group + group) * kSignTableEntries);
   }
-  *args.dither = dither;
+  *args.offset = offset;
 }
 
 void Screen(const ScreenArgs& args) {
-  const int64_t end = std::min(args.tile_end * kSignStrips, NumSignStrips(args.num_rows));
+  constexpr int64_t kStrips = kSignTileRows / kSignStripRows;
+  const int64_t end = std::min(args.tile_end * kStrips, NumSignStrips(args.num_rows));
   for (int64_t t = 0; t < args.num_tokens; ++t) {
-    for (int64_t strip = args.tile_begin * kSignStrips; strip < end; ++strip) {
+    for (int64_t strip = args.tile_begin * kStrips; strip < end; ++strip) {
       ScreenStrip(args, args.tokens[t], strip);
     }
   }

@@ -107,7 +107,7 @@ int64_t FindAtLeast(const float* values, int64_t n, float threshold, int32_t fir
                     int32_t* ids) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; ++i) {
-    if (values[i] >= threshold) ids[count++] = first_id + static_cast<int32_t>(i);
+    if (!(values[i] < threshold)) ids[count++] = first_id + static_cast<int32_t>(i);
   }
   return count;
 }

@@ -20,6 +20,7 @@ namespace {
 // clang-format off
 #include "kernels/cpu/lanes/math.inc"
 #include "kernels/cpu/lanes/vector.inc"
+#include "kernels/cpu/lanes/best.inc"
 #include "kernels/cpu/lanes/select.inc"
 #include "kernels/cpu/lanes/attention.inc"
 // clang-format on

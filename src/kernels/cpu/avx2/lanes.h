@@ -207,6 +207,18 @@ HW_KERNEL_INLINE Floats LoadTwice(const float* p, int64_t pairs) {
   return {_mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)),
           _mm256_permutevar8x32_ps(eight, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7))};
 }
+HW_KERNEL_INLINE Ints LoadWords(const uint16_t* p) {
+  return {_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+          _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
+}
+HW_KERNEL_INLINE Floats Sqrt(Floats a) { return {_mm256_sqrt_ps(a.low), _mm256_sqrt_ps(a.high)}; }
+HW_KERNEL_INLINE int64_t StoreChosen(int32_t* p, Mask lanes, int32_t first) {
+  auto bits = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(lanes.low))) |
+              static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(lanes.high))) << 8;
+  int64_t count = 0;
+  for (; bits != 0; bits &= bits - 1) p[count++] = first + __builtin_ctz(bits);
+  return count;
+}
 HW_KERNEL_INLINE Mask OddLanes() {
   const __m256i odd = _mm256_set1_epi64x(static_cast<int64_t>(0xffffffff00000000U));
   return {odd, odd};

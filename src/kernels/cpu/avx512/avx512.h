@@ -10,6 +10,8 @@ const KernelSet& Set();
 
 void AddLaneKernels(KernelSet* set);  // all but the products
 
+void AddScreen(KernelSet* set);  // where the processor has AVX512_VBMI, too
+
 using MatMulFn = void (*)(const MatMulArgs&);
 
 // Products; the types are spread over files to keep each compilation short.

@@ -114,6 +114,16 @@ HW_KERNEL_INLINE Floats LoadTwice(const float* p, int64_t pairs) {
   return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
                                low);
 }
+// Sixteen unsigned words.
+HW_KERNEL_INLINE Ints LoadWords(const uint16_t* p) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+HW_KERNEL_INLINE Floats Sqrt(Floats a) { return _mm512_sqrt_ps(a); }
+// Writes first + l for every lane l of the mask, ascending; returns how many. p has room for 16.
+HW_KERNEL_INLINE int64_t StoreChosen(int32_t* p, Mask lanes, int32_t first) {
+  _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(lanes, Add(LaneNumbers(), Set(first))));
+  return __builtin_popcount(lanes);
+}
 HW_KERNEL_INLINE Mask OddLanes() { return 0xaaaa; }
 
 // The random words of sixteen ids from an even one on (kernels/noise.h), shifted right by 8.

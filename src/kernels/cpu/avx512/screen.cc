@@ -1,0 +1,124 @@
+#if defined(__x86_64__)
+
+// The screen with byte permutations of 64 entries (AVX512_VBMI): one looks up a group of six
+// channels for 64 rows, and ignores the upper two bits of every index by itself.
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/avx512/avx512.h"
+#include "kernels/cpu/avx512/lanes.h"
+#include "kernels/plane_kernels.h"
+
+// clang-format off
+#include "kernels/cpu/target_avx512_vbmi_begin.h"  // last: nothing else may be inside the region
+// clang-format on
+
+namespace headway::kernels::avx512 {
+namespace {
+
+// Sums of bytes without unpacking them: `all` gets every word, `odd` the upper bytes; what is left
+// of `all` after 256 * odd, modulo 2^16, is the sum of the lower bytes.
+struct SplitSums {
+  __m512i all;
+  __m512i odd;
+
+  // Two groups of a pair: their bytes do not overflow (kSignRange).
+  HW_KERNEL_INLINE void Add(__m512i first, __m512i second) {
+    const __m512i entries = _mm512_add_epi8(first, second);
+    all = _mm512_add_epi16(all, entries);
+    odd = _mm512_add_epi16(odd, _mm512_srli_epi16(entries, 8));
+  }
+
+  // Rows ascending.
+  HW_KERNEL_INLINE void Store(uint16_t* sums) const {
+    const __m512i even = _mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8));
+    const __m512i low = _mm512_unpacklo_epi16(even, odd);   // rows 0-7, 16-23, 32-39, 48-55
+    const __m512i high = _mm512_unpackhi_epi16(even, odd);  // rows 8-15, 24-31, ...
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    _mm512_store_si512(sums, _mm512_permutex2var_epi64(low, first, high));
+    _mm512_store_si512(sums + 32, _mm512_permutex2var_epi64(low, second, high));
+  }
+};
+
+// One strip's bytes of a unit as four vectors of indices.
+struct UnitIndices {
+  __m512i of[4];
+
+  HW_KERNEL_INLINE explicit UnitIndices(const std::byte* strip) {
+    of[0] = _mm512_load_si512(strip);
+    of[1] = _mm512_load_si512(strip + 64);
+    of[2] = _mm512_load_si512(strip + 128);
+    // Or the compiler loads them again as operands of the shifts: slower from memory by 20 %.
+    asm("" : "+v"(of[0]), "+v"(of[1]), "+v"(of[2]));
+    // Bits 6, 7 of the three bytes become bits 0-1, 2-3, 4-5; 0xca selects b where a, else c.
+    const __m512i low = _mm512_ternarylogic_epi32(
+        _mm512_set1_epi8(0x03), _mm512_srli_epi16(of[0], 6), _mm512_srli_epi16(of[1], 4), 0xca);
+    of[3] =
+        _mm512_ternarylogic_epi32(_mm512_set1_epi8(0x0f), low, _mm512_srli_epi16(of[2], 2), 0xca);
+  }
+};
+
+// One block of 256 rows for kTokens tokens: a token's four table vectors serve 256 rows.
+template <size_t kTokens>
+HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
+                                 const uint8_t* const* tables, uint16_t* const* sums) {
+  SplitSums acc[kTokens][kSignStrips];
+  HW_UNROLL
+  for (auto& token : acc) {
+    HW_UNROLL
+    for (SplitSums& strip : token) strip = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  }
+  for (int64_t u = 0; u < num_units; ++u) {
+    HW_UNROLL
+    for (size_t strip = 0; strip < kSignStrips; ++strip) {
+      const UnitIndices indices(units + u * kSignUnitBytes +
+                                static_cast<int64_t>(strip) * kSignStripBytes);
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        const uint8_t* table = tables[t] + u * kSignUnitGroups * kSignTableEntries;
+        HW_UNROLL
+        for (size_t g = 0; g < 4; g += 2) {
+          acc[t][strip].Add(
+              _mm512_permutexvar_epi8(indices.of[g], _mm512_load_si512(table + 64 * g)),
+              _mm512_permutexvar_epi8(indices.of[g + 1], _mm512_load_si512(table + 64 * g + 64)));
+        }
+      }
+    }
+  }
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    HW_UNROLL
+    for (size_t strip = 0; strip < kSignStrips; ++strip) {
+      acc[t][strip].Store(sums[t] + strip * kSignStripRows);
+    }
+  }
+}
+
+// Two tokens at a time: their 16 sums stay in registers. The bytes (12 KB) are read from
+// the first-level cache for the next two.
+HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
+                                     const uint8_t* const* tables, int64_t num_tokens,
+                                     uint16_t* const* sums) {
+  int64_t t = 0;
+  for (; t + 2 <= num_tokens; t += 2) Accumulate<2>(units, num_units, tables + t, sums + t);
+  if (t < num_tokens) Accumulate<1>(units, num_units, tables + t, sums + t);
+}
+
+// clang-format off
+#include "kernels/cpu/lanes/best.inc"
+#include "kernels/cpu/lanes/screen.inc"
+// clang-format on
+
+}  // namespace
+
+void AddScreen(KernelSet* set) {
+  if (__builtin_cpu_supports("avx512vbmi")) set->screen = Screen;
+}
+
+}  // namespace headway::kernels::avx512
+
+#include "kernels/cpu/target_end.h"
+
+#endif  // defined(__x86_64__)
