@@ -63,7 +63,7 @@ struct SignTableArgs {
   PlaneNoise noise;
   uint8_t* tables = nullptr;  // [groups of all blocks][64]
   double* offset = nullptr;   // the sum of 1/2 - base over the groups, exact, in steps: the offset
-                             // of the block's share
+                              // of the block's share
 };
 
 // What a token knows of a rotation block, with the scales' common exponent divided out.

@@ -40,6 +40,11 @@ constexpr RotationBlock RotationBlockOf(int64_t num_channels, int64_t b) {
 
 constexpr int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+// Of codes, in a record of the widest rows.
+inline constexpr int64_t kMaxRefineVectors = kMaxRotationBlocks * 9 / 4 + 1;
+// A list of rows is read so far ahead.
+inline constexpr int64_t kRefineAhead = 2;
+
 // ---- signs: tiles of 1024 rows, read for every row ----
 
 inline constexpr int64_t kSignTileRows = 1024;

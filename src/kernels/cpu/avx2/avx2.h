@@ -10,6 +10,8 @@ const KernelSet& Set();
 
 void AddLaneKernels(KernelSet* set);  // all but the products
 
+void AddPlaneKernels(KernelSet* set);  // the certified head's
+
 using MatMulFn = void (*)(const MatMulArgs&);
 
 // Products; the types are spread over files to keep each compilation short.

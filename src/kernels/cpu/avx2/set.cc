@@ -12,6 +12,7 @@ const KernelSet& Set() {
     AddKMatMuls(&kernels.matmul);
     AddFloatMatMuls(&kernels.matmul);
     AddLaneKernels(&kernels);
+    AddPlaneKernels(&kernels);
     return kernels;
   }();
   return set;

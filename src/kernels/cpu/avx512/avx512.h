@@ -12,6 +12,8 @@ void AddLaneKernels(KernelSet* set);  // all but the products
 
 void AddScreen(KernelSet* set);  // where the processor has AVX512_VBMI, too
 
+void AddPlaneKernels(KernelSet* set);  // the certified head's, but the screen
+
 using MatMulFn = void (*)(const MatMulArgs&);
 
 // Products; the types are spread over files to keep each compilation short.
