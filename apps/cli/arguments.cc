@@ -258,6 +258,7 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   AddNumber(app, "--context", &bench->context, "tokens before them")->type_name("N");
   AddNumber(app, "--rounds", &bench->rounds, "rounds, in turns")->type_name("N");
   AddLoad(app, &bench->load);
+  app->add_flag("--json", bench->json, "one JSON object instead of the tables");
 }
 
 void AddEval(CLI::App* app, EvalArguments* eval) {

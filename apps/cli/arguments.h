@@ -81,6 +81,7 @@ struct BenchArguments {
   int64_t context = 16;
   int rounds = 5;
   std::string load = "auto";
+  bool json = false;
 };
 
 struct EvalArguments {

@@ -5,16 +5,28 @@
 // logits.
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "api/opened_model.h"
 #include "measure/bandwidth.h"
 
 namespace headway::cli {
 
+// One line of a table, for --json.
+struct BenchRow {
+  std::string table;
+  std::string row;
+  std::vector<std::pair<std::string, double>> figures;
+  std::string logits_hash;  // empty where none is known
+};
+
 struct BenchSetting {
   int64_t tokens = 32;   // decoded tokens a round
   int64_t context = 16;  // tokens before them
   int rounds = 5;
+  std::vector<BenchRow>* rows_or_null = nullptr;  // lines go there instead of stdout
 };
 
 // Read bandwidth with 1 to max_threads threads.
@@ -29,6 +41,9 @@ Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
 // Every head of the package in turns.
 Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);
+// A decode step after 128 to 16,384 tokens, against the bytes of their keys and values.
+Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
+                          measure::ReadBandwidth* bandwidth);
 // Selection over the whole vocabulary: greedy against sampling.
 Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting);
 

@@ -6,25 +6,41 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "bench_tables.h"
 #include "commands.h"
+#include "json_report.h"
 #include "numbers.h"
+#include "output.h"
 
 namespace headway::cli {
+namespace {
+
+Result<void> Finish(const BenchArguments& arguments, const ModelSummary* model_or_null,
+                    const std::vector<BenchRow>& rows) {
+  if (arguments.json) return WriteOut(BenchJson(model_or_null, rows));
+  return {};
+}
+
+}  // namespace
 
 Result<void> Bench(const BenchArguments& arguments) {
-  const BenchSetting setting{
-      .tokens = arguments.tokens, .context = arguments.context, .rounds = arguments.rounds};
+  std::vector<BenchRow> rows;
+  const BenchSetting setting{.tokens = arguments.tokens,
+                             .context = arguments.context,
+                             .rounds = arguments.rounds,
+                             .rows_or_null = arguments.json ? &rows : nullptr};
   if (setting.tokens < 1 || setting.context < 1 || setting.rounds < 1) {
     return Fail(
         ErrorCode::kInvalidInput,
         fmt::format("bench: expected tokens, context and rounds of at least 1, found {}, {} and {}",
                     setting.tokens, setting.context, setting.rounds));
   }
-  constexpr std::array<std::string_view, 7> kKnown = {"memory", "chain",    "prefill", "batch",
-                                                      "head",   "sampling", "all"};
+  constexpr std::array<std::string_view, 8> kKnown = {"memory", "chain",    "prefill", "batch",
+                                                      "head",   "sampling", "context", "all"};
   if (std::find(kKnown.begin(), kKnown.end(), arguments.what) == kKnown.end()) {
     return Fail(ErrorCode::kInvalidInput, fmt::format("bench: expected one of {}, found '{}'",
                                                       fmt::join(kKnown, ", "), arguments.what));
@@ -32,7 +48,7 @@ Result<void> Bench(const BenchArguments& arguments) {
   const bool all = arguments.what == "all";
   if (all || arguments.what == "memory") {
     BenchMemory(arguments.threads == 0 ? DefaultThreads() : arguments.threads, setting);
-    if (!all) return {};
+    if (!all) return Finish(arguments, nullptr, rows);
   }
   if (arguments.model.empty()) {
     return Fail(ErrorCode::kInvalidInput,
@@ -48,14 +64,19 @@ Result<void> Bench(const BenchArguments& arguments) {
                               .verify_contents = false,
                               .show_progress = true};
   HW_TRY(const auto model, OpenModel(arguments.model, options));
-  measure::ReadBandwidth bandwidth(measure::kBandwidthBytes);
+  std::optional<measure::ReadBandwidth> bandwidth;  // takes memory and time: only for its tables
+  const auto memory = [&] {
+    if (!bandwidth) bandwidth.emplace(measure::kBandwidthBytes);
+    return &*bandwidth;
+  };
   const auto wanted = [&](const char* name) { return all || arguments.what == name; };
-  if (wanted("chain")) HW_TRY_VOID(BenchChain(model.get(), setting, &bandwidth));
+  if (wanted("chain")) HW_TRY_VOID(BenchChain(model.get(), setting, memory()));
   if (wanted("prefill")) HW_TRY_VOID(BenchPrefill(model.get(), setting));
   if (wanted("batch")) HW_TRY_VOID(BenchBatch(model.get(), setting));
-  if (wanted("head")) HW_TRY_VOID(BenchHeads(model.get(), setting, &bandwidth));
+  if (wanted("head")) HW_TRY_VOID(BenchHeads(model.get(), setting, memory()));
   if (wanted("sampling")) HW_TRY_VOID(BenchSampling(model.get(), setting));
-  return {};
+  if (wanted("context")) HW_TRY_VOID(BenchContext(model.get(), setting, memory()));
+  return Finish(arguments, &model->summary, rows);
 }
 
 }  // namespace headway::cli

@@ -54,21 +54,25 @@ Json CountersJson(const Counters& c) {
               {"logits_hash", fmt::format("{:016x}", c.logits_hash)}};
 }
 
+Json ModelJson(const ModelSummary& model) {
+  return Json{{"name", model.name},
+              {"architecture", model.architecture},
+              {"package", model.package_directory},
+              {"device", model.device},
+              {"instruction_set", model.instruction_set},
+              {"threads", model.threads},
+              {"topology", model.topology},
+              {"head", model.head},
+              {"vocab_size", model.vocab_size},
+              {"context_tokens", model.context_tokens},
+              {"weight_bytes_per_token", model.weight_bytes_per_token}};
+}
+
 }  // namespace
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
                       const Generation& generation) {
-  Json json{{"model", Json{{"name", model.name},
-                           {"architecture", model.architecture},
-                           {"package", model.package_directory},
-                           {"device", model.device},
-                           {"instruction_set", model.instruction_set},
-                           {"threads", model.threads},
-                           {"topology", model.topology},
-                           {"head", model.head},
-                           {"vocab_size", model.vocab_size},
-                           {"context_tokens", model.context_tokens},
-                           {"weight_bytes_per_token", model.weight_bytes_per_token}}},
+  Json json{{"model", ModelJson(model)},
             {"prompt_ids", std::vector<int32_t>(prompt.begin(), prompt.end())},
             {"generated_ids", generation.ids},
             {"text", generation.text},
@@ -129,6 +133,19 @@ std::string GateJson(const gate::Report& report) {
                            {"clear_positions", q.decided},
                            {"clear_positions_wrong", q.decided_wrong},
                            {"problems", q.problems}};
+  }
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string BenchJson(const ModelSummary* model_or_null, const std::vector<BenchRow>& rows) {
+  Json json = Json::object();
+  if (model_or_null != nullptr) json["model"] = ModelJson(*model_or_null);
+  json["rows"] = Json::array();
+  for (const BenchRow& row : rows) {
+    Json line{{"table", row.table}, {"row", row.row}};
+    for (const auto& [name, value] : row.figures) line[name] = value;
+    if (!row.logits_hash.empty()) line["logits_hash"] = row.logits_hash;
+    json["rows"].push_back(std::move(line));
   }
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -56,6 +56,9 @@ class ShardState {
   virtual ~ShardState() = default;
   // Memory held for keys and values.
   virtual int64_t KvBytes() const = 0;
+  // For benchmarks of long contexts: every key and value becomes some number, in memory that is
+  // there, as if tokens had been run.
+  virtual void FillCache() {}
 };
 
 // What a shard takes and gives: the runtime sizes its buffers from the manifest, so the two must

@@ -20,18 +20,39 @@ inline void Pause() {
 #endif
 }
 
-// Spins, then sleeps, until `value` differs from `old`.
-void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int spin = 0; spin < kSpins; ++spin) {
+// Which member of its team a thread is.
+thread_local int this_member = 0;
+
+}  // namespace
+
+// Spins, then sleeps, until `value` differs from `old`. Spinning for a member that waits for this
+// very processor would only keep it waiting: then the thread sleeps at once, and the kernel wakes
+// it on an idle processor if there is one.
+void ThreadPool::WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
+  const int spins = SharesProcessor() ? 0 : kSpins;
+  for (int spin = 0; spin < spins; ++spin) {
     if (value.load(std::memory_order_acquire) != old) return;
     Pause();
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 
-}  // namespace
+void ThreadPool::NoteProcessor() {
+  processors_[static_cast<size_t>(this_member)].of.store(sched_getcpu(), std::memory_order_relaxed);
+}
 
-ThreadPool::ThreadPool(int num_threads) : num_threads_(num_threads) {
+bool ThreadPool::SharesProcessor() const {
+  const int here = processors_[static_cast<size_t>(this_member)].of.load(std::memory_order_relaxed);
+  for (int i = 0; i < num_threads_; ++i) {
+    const int there = processors_[static_cast<size_t>(i)].of.load(std::memory_order_relaxed);
+    if (i != this_member && there == here) return true;
+  }
+  return false;
+}
+
+ThreadPool::ThreadPool(int num_threads)
+    : num_threads_(num_threads),
+      processors_(std::make_unique<Processor[]>(static_cast<size_t>(num_threads))) {
   HW_CHECK(num_threads >= 1, "a team has at least one member");
   workers_.reserve(static_cast<size_t>(num_threads - 1));
   for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
@@ -50,12 +71,15 @@ void ThreadPool::Run(TeamFunction function) {
     return;
   }
   function_ = &function;
+  this_member = 0;
+  NoteProcessor();
   pending_.store(num_threads_ - 1, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   function(0);
+  const int spins = SharesProcessor() ? 0 : kSpins;
   for (int spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
-    if (spin < kSpins) {
+    if (spin < spins) {
       Pause();
     } else {
       const int left = pending_.load(std::memory_order_acquire);
@@ -65,10 +89,12 @@ void ThreadPool::Run(TeamFunction function) {
 }
 
 void ThreadPool::WorkerLoop(int thread_index) {
+  this_member = thread_index;
   uint32_t seen = 0;
   while (true) {
     WaitWhileEqual(generation_, seen);
     seen = generation_.load(std::memory_order_acquire);
+    NoteProcessor();
     if (stopping_.load(std::memory_order_relaxed)) return;
     (*function_)(thread_index);
     if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
@@ -77,6 +103,7 @@ void ThreadPool::WorkerLoop(int thread_index) {
 
 void ThreadPool::Barrier() {
   if (num_threads_ == 1) return;
+  NoteProcessor();
   const uint32_t phase = barrier_phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == num_threads_ - 1) {
     arrived_.store(0, std::memory_order_relaxed);

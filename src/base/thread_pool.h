@@ -3,7 +3,7 @@
 // A fixed team of threads for one decode step. Run() hands the same function to every member;
 // inside it, members meet at Barrier() and share work by Chunks. No allocation after construction.
 // Waiting members spin for about 50 us (a decode step has hundreds of meetings 1 us apart), then
-// sleep in the kernel.
+// sleep in the kernel; they do not spin when two members share a processor.
 //
 // Which member computes which chunk is left to chance; kernels must give the same bits for every
 // split (docs/arithmetic.md), so results never depend on it.
@@ -68,9 +68,19 @@ class ThreadPool {
   void Barrier();
 
  private:
+  // The processor a member was last seen on; -1: not yet.
+  struct alignas(64) Processor {
+    std::atomic<int> of{-1};
+  };
+
   void WorkerLoop(int thread_index);
+  void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old);
+  void NoteProcessor();
+  // True when another member was last seen where the calling one is.
+  bool SharesProcessor() const;
 
   const int num_threads_;
+  const std::unique_ptr<Processor[]> processors_;
   const TeamFunction* function_ = nullptr;
   alignas(64) std::atomic<uint32_t> generation_{0};  // bumped by Run; odd or even means nothing
   alignas(64) std::atomic<int> pending_{0};  // workers that have not finished this generation

@@ -372,4 +372,16 @@ void Session::Truncate(int64_t num_tokens) {
   last_row_ = 0;
 }
 
+void Session::AssumeContext(int64_t num_tokens) {
+  HW_CHECK(num_tokens >= 1 && num_tokens < options_.capacity_tokens, "a length that fits");
+  if (tokens_.empty()) {
+    for (const auto& state : layer_states_) state->FillCache();
+  }
+  tokens_.assign(static_cast<size_t>(num_tokens) + 1, 0);
+  cached_ = num_tokens;
+  long_factors_ = rotary_.UsesLongFactors(num_tokens + 1);
+  last_hidden_ = nullptr;
+  last_hidden_tokens_ = 0;
+}
+
 }  // namespace headway

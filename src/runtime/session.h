@@ -81,6 +81,11 @@ class Session {
   // equals a fresh session's.
   void Truncate(int64_t num_tokens);
 
+  // For benchmarks of long contexts: a sequence of num_tokens + 1 made-up tokens whose keys and
+  // values, but for the last one's, count as cached. What follows costs what it would cost after
+  // real tokens and means nothing. Requires num_tokens >= 1 and room for them.
+  void AssumeContext(int64_t num_tokens);
+
   std::span<const int32_t> Tokens() const { return tokens_; }
   // Decode steps that ran layers and head; a first token, whose layers ran with the prompt, counts
   // as prefill.

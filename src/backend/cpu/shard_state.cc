@@ -27,6 +27,11 @@ CpuShardState::CpuShardState(const Plan& plan, int64_t capacity_tokens, int num_
       AlignedBuffer(static_cast<size_t>(attention_scratch_floats_ * num_threads) * sizeof(float));
 }
 
+void CpuShardState::FillCache() {
+  const auto cache = kv_.As<F16>(kv_.SizeBytes() / sizeof(F16));
+  std::fill(cache.begin(), cache.end(), ToF16(0.0625F));
+}
+
 void CpuShardState::ResetQueues() {
   for (size_t i = 0; i < num_queues_; ++i) queues_[i].Reset();
 }

@@ -19,6 +19,7 @@ class CpuShardState final : public ShardState {
   CpuShardState(const Plan& plan, int64_t capacity_tokens, int num_threads);
 
   int64_t KvBytes() const override { return static_cast<int64_t>(kv_.SizeBytes()); }
+  void FillCache() override;
 
   // Key tiles and value rows of one kv head (kernels/kernel_set.h), for capacity positions.
   F16* Keys(const AttentionPhase& phase, int64_t kv_head) { return Heads(phase, kv_head); }

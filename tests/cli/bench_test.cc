@@ -1,0 +1,44 @@
+// What `headway bench` prints. No time is checked.
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli_fixture.h"
+
+namespace headway::cli_test {
+namespace {
+
+using Json = nlohmann::json;
+using BenchTest = CliTest;
+
+TEST_F(BenchTest, Json_HoldsEveryLineOfTheTable) {
+  const std::string package = Package();
+  const Args common = {package, "--rounds", "1", "--tokens", "2", "--json"};
+  const auto rows = [&](const std::string& what) {
+    Args args = {"bench", what};
+    args.insert(args.end(), common.begin(), common.end());
+    const Outcome outcome = HeadwayOk(args);
+    const Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.out;
+    EXPECT_EQ(json["model"]["package"], package);
+    return json["rows"];
+  };
+  std::set<std::string> heads;
+  for (const Json& row : rows("head")) {
+    EXPECT_EQ(row["table"], "head");
+    EXPECT_GT(row["ms"].get<double>(), 0.0);
+    heads.insert(row["row"].get<std::string>());
+  }
+  EXPECT_EQ(heads, (std::set<std::string>{"full:1", "full:2", "full:3", "full:4"}));
+  const Json batch = rows("batch");
+  ASSERT_EQ(batch.size(), 4U);
+  EXPECT_EQ(batch[0]["ratio"], 1.0);
+  // The model's context is 512 tokens: of the lengths of the table, only 128 fits.
+  const Json context = rows("context");
+  ASSERT_EQ(context.size(), 1U);
+  EXPECT_EQ(context[0]["row"], "128 tokens");
+  EXPECT_GT(context[0]["kv_bytes"].get<double>(), 0.0);
+}
+
+}  // namespace
+}  // namespace headway::cli_test

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Headway and llama.cpp in turns on one GGUF: decoding, prefill, narrow batches; prints a table of medians and ratios.
+
+    tools/bench_llama.py model.gguf --threads 2 --rounds 3
+    tools/bench_llama.py model.gguf --package model.pkg --threads 1,2 --tests decode,batch --record runs.jsonl
+
+llama-bench and llama-batched-bench must be on PATH (or in --peer DIR); nothing of llama.cpp is in this repository. One round runs every
+test once with Headway and once with the peer; ratios are taken round by round. With --record the rounds are kept in a file, and the table is
+made of all rounds in it, so that a long comparison can be cut into short ones. Results of the day they were measured: docs/benchmarks.md.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WIDTHS = (1, 2, 4, 8)
+
+
+def output(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} failed with status {done.returncode}: {done.stderr.strip()[-400:]}")
+    return done.stdout
+
+
+def headway(args, test, threads):
+    def rows(what, *more):
+        report = json.loads(output(args.headway, "bench", what, args.package or args.model, "--threads", threads, "--json", *more))
+        return {row["row"]: row for row in report["rows"]}
+    if test == "decode":
+        return {"decode": rows("chain", "--tokens", args.tokens, "--rounds", 1)["step"]["tokens_per_second"]}
+    if test == "prefill":
+        return {f"prefill {name}": row["tokens_per_second"] for name, row in rows("prefill", "--rounds", 1).items()}
+    steps = rows("batch", "--rounds", 2)
+    return {f"step of {name}": 1000 / row["ms"] for name, row in steps.items()}
+
+
+def llama(args, test, threads):
+    def bench(*more):
+        return json.loads(output(args.bench, "-m", args.model, "-t", threads, "-r", 1, "-o", "json", *more))
+    if test == "decode":
+        return {"decode": bench("-p", 0, "-n", args.tokens)[0]["avg_ts"]}
+    if test == "prefill":
+        return {f"prefill {row['n_prompt']} tokens": row["avg_ts"] for row in bench("-p", "128,512", "-n", 0, "--no-warmup")}
+    lines = output(args.batched, "-m", args.model, "-t", threads, "-c", 1024, "-npp", 16, "-ntg", 4, "-npl", ",".join(map(str, WIDTHS)),
+                   "--output-format", "jsonl")
+    steps = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+    return {f"step of {row['pl']} tokens": row["tg"] / row["t_tg"] for row in steps}
+
+
+def measure(args):
+    rounds = []
+    for _ in range(args.rounds):
+        for threads in args.threads.split(","):
+            for test in args.tests.split(","):
+                rounds.append({"model": pathlib.Path(args.model).name, "threads": int(threads), "headway": headway(args, test, threads),
+                               "peer": llama(args, test, threads)})
+    return rounds
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def table(rounds):
+    lines = {}
+    for one in rounds:
+        for test, ours in one["headway"].items():
+            if test in one["peer"]:
+                key = (one["model"], one["threads"], test)
+                lines.setdefault(key, []).append((ours, one["peer"][test]))
+    print("| model | threads | test | rounds | Headway a second | llama.cpp a second | ratio |\n|---|---|---|---|---|---|---|")
+    for (model, threads, test), pairs in sorted(lines.items()):
+        ours, theirs = zip(*pairs)
+        ratios = [a / b for a, b in pairs]
+        print(f"| {model} | {threads} | {test} | {len(pairs)} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} |")
+    for (model, threads, test), pairs in sorted(lines.items()):
+        if test.startswith("step of") and test != "step of 1 tokens" and (model, threads, "step of 1 tokens") in lines:
+            ones = lines[(model, threads, "step of 1 tokens")]
+            ours = [one[0] / wide[0] for one, wide in zip(ones, pairs)]
+            theirs = [one[1] / wide[1] for one, wide in zip(ones, pairs)]
+            print(f"{model}, {threads} threads, {test} against its own step of 1: Headway {spread(ours)}, llama.cpp {spread(theirs)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="the GGUF that both run")
+    parser.add_argument("--package", help="the package made from it (otherwise Headway's cache)")
+    parser.add_argument("--threads", default="2", help="thread counts, with commas")
+    parser.add_argument("--tests", default="decode,prefill,batch")
+    parser.add_argument("--rounds", default=3, type=int)
+    parser.add_argument("--tokens", default=16, type=int, help="decoded tokens a round")
+    parser.add_argument("--record", type=pathlib.Path, help="append the rounds to this file and make the table of all in it")
+    parser.add_argument("--headway", default=ROOT / "build/release/headway")
+    parser.add_argument("--peer", help="the directory of llama-bench and llama-batched-bench")
+    args = parser.parse_args()
+    for field, name in (("bench", "llama-bench"), ("batched", "llama-batched-bench")):
+        path = shutil.which(name, path=args.peer)
+        if path is None:
+            sys.exit(f"{name}: expected on PATH or in --peer, not found")
+        setattr(args, field, path)
+    rounds = measure(args)
+    if args.record:
+        with args.record.open("a") as file:
+            file.writelines(json.dumps(one) + "\n" for one in rounds)
+        rounds = [json.loads(line) for line in args.record.read_text().splitlines()]
+    table(rounds)
+
+
+if __name__ == "__main__":
+    main()
