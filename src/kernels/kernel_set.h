@@ -71,7 +71,7 @@ struct MatMulArgs {
   int64_t num_channels = 0;  // D; a multiple of the type's block, and of 32 for quantised types
   int64_t tile_begin = 0;
   int64_t tile_end = 0;
-  // Of every tile, the strips of 16 rows that are wanted; a kernel may compute the others, too.
+  // Of every tile, the strips of 16 rows to multiply; the others are neither read nor written.
   int64_t strip_begin = 0;
   int64_t strip_end = 4;
   int64_t num_tokens = 0;

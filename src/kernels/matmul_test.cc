@@ -160,5 +160,47 @@ TEST_P(MatMulTest, EverySet_TokenAlone_EqualsTokenInABatch) {
   }
 }
 
+// The rows of single strips are the same bits as in the whole; nothing else is written.
+TEST_P(MatMulTest, EverySet_SingleStrips_EqualTheWhole) {
+  for (const MatrixShape shape : {MatrixShape{130, 768}, MatrixShape{64, 256}}) {
+    const TestMatrix matrix(GetParam(), shape, Filling::kRandom, 8);
+    constexpr int64_t kTokens = 2;
+    const std::vector<float> x = TestActivations(kTokens, shape.channels, 6);
+    std::vector<KernelSet> sets = FastSets();
+    sets.push_back(reference::Set());
+    for (const KernelSet& set : sets) {
+      const std::vector<float> whole = Multiply(set, matrix, x, kTokens, 0, NumTiles(shape.rows));
+      AlignedBuffer memory(static_cast<size_t>(QuantisedRowsBytes(kTokens, shape.channels)));
+      const QuantisedRows rows{memory.Pointer<ActivationBlock>(), kTokens, shape.channels};
+      set.quantise_rows(x.data(), shape.channels, 0, kTokens, rows);
+      for (int64_t strip = 0; strip * kStripRows < shape.rows; ++strip) {
+        constexpr float kUnwritten = -7777.0F;
+        std::vector<float> y(static_cast<size_t>(kTokens * shape.rows), kUnwritten);
+        set.matmul[static_cast<size_t>(GetParam())]({.tiles = matrix.Tiles(),
+                                                     .num_rows = shape.rows,
+                                                     .num_channels = shape.channels,
+                                                     .tile_begin = strip / kTileStrips,
+                                                     .tile_end = strip / kTileStrips + 1,
+                                                     .strip_begin = strip % kTileStrips,
+                                                     .strip_end = strip % kTileStrips + 1,
+                                                     .num_tokens = kTokens,
+                                                     .xq = rows,
+                                                     .x = x.data(),
+                                                     .x_stride = shape.channels,
+                                                     .y = y.data(),
+                                                     .y_stride = shape.rows});
+        for (int64_t t = 0; t < kTokens; ++t) {
+          for (int64_t row = 0; row < shape.rows; ++row) {
+            const auto i = static_cast<size_t>(t * shape.rows + row);
+            const float expected = row / kStripRows == strip ? whole[i] : kUnwritten;
+            ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(expected))
+                << set.name << " strip " << strip << " row " << row;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace headway::kernels

@@ -94,7 +94,8 @@ template <class Product>
 void ForEachRow(const MatMulArgs& args, DataType type, const Product& product) {
   const int64_t tile_bytes = TileBytes(type, args.num_channels);
   for (int64_t i = args.tile_begin; i < args.tile_end; ++i) {
-    for (int64_t r = 0; r < kTileRows && i * kTileRows + r < args.num_rows; ++r) {
+    const int64_t end = std::min(args.strip_end * kStripRows, args.num_rows - i * kTileRows);
+    for (int64_t r = args.strip_begin * kStripRows; r < end; ++r) {
       product(args.tiles + i * tile_bytes, r, i * kTileRows + r);
     }
   }

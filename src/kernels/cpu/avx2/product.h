@@ -264,13 +264,13 @@ void MultiplyTokens(const MatMulArgs& args, int64_t tile, int64_t token) {
   constexpr TileFormat kFormat = FormatOf(kType);
   const int64_t row = tile * kTileRows;
   const int64_t strips =
-      std::min<int64_t>(kTileStrips, (args.num_rows - row + kStripRows - 1) / kStripRows);
+      std::min<int64_t>(args.strip_end, (args.num_rows - row + kStripRows - 1) / kStripRows);
   alignas(32) float sums[kTileStrips][kTokens][kStripRows];
   const std::byte* segment = args.tiles + tile * TileBytes(kType, args.num_channels);
   for (int64_t c = 0; c < args.num_channels; c += kSegmentChannels) {
     const int64_t channels = std::min(kSegmentChannels, args.num_channels - c);
     const int64_t strip_bytes = kFormat.RunBytes(channels);
-    for (int64_t strip = 0; strip < strips; ++strip) {
+    for (int64_t strip = args.strip_begin; strip < strips; ++strip) {
       RunJob<kType, kTokens>({.codes = segment + strip * strip_bytes,
                               .x = args.xq.Block(token, c / 32),
                               .x_stride = args.xq.GroupWidth(token),
@@ -280,7 +280,7 @@ void MultiplyTokens(const MatMulArgs& args, int64_t tile, int64_t token) {
     }
     segment += kTileStrips * strip_bytes;
   }
-  for (int64_t strip = 0; strip < strips; ++strip) {
+  for (int64_t strip = args.strip_begin; strip < strips; ++strip) {
     const int64_t first = row + strip * kStripRows;
     for (size_t t = 0; t < kTokens; ++t) {
       float* y = args.y + (token + static_cast<int64_t>(t)) * args.y_stride + first;

@@ -295,7 +295,7 @@ void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
   constexpr TileFormat kFormat = FormatOf(kType);
   const int64_t row = tile * kTileRows;
   const int64_t strips =
-      std::min<int64_t>(kTileStrips, (args.num_rows - row + kStripRows - 1) / kStripRows);
+      std::min<int64_t>(args.strip_end, (args.num_rows - row + kStripRows - 1) / kStripRows);
   const int64_t width = args.xq.GroupWidth(token);
   const auto run = kRunJob<kType>[static_cast<size_t>(width - 1)];
   StripSums sums[kTileStrips];
@@ -303,7 +303,7 @@ void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
   for (int64_t c = 0; c < args.num_channels; c += kSegmentChannels) {
     const int64_t channels = std::min(kSegmentChannels, args.num_channels - c);
     const int64_t strip_bytes = kFormat.RunBytes(channels);
-    for (int64_t strip = 0; strip < strips; ++strip) {
+    for (int64_t strip = args.strip_begin; strip < strips; ++strip) {
       run({.codes = segment + strip * strip_bytes,
            .x = args.xq.Block(token, c / 32),
            .num_channels = channels,
@@ -312,7 +312,7 @@ void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
     }
     segment += kTileStrips * strip_bytes;
   }
-  for (int64_t strip = 0; strip < strips; ++strip) {
+  for (int64_t strip = args.strip_begin; strip < strips; ++strip) {
     StoreSums(args, row + strip * kStripRows, token, width, sums[strip]);
   }
 }

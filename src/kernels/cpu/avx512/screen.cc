@@ -61,7 +61,7 @@ struct UnitIndices {
 };
 
 // One block of 256 rows for kTokens tokens: a token's four table vectors serve 256 rows.
-template <size_t kTokens>
+template <size_t kTokens, bool kPrefetch>
 HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
                                  const uint8_t* const* tables, uint16_t* const* sums) {
   SplitSums acc[kTokens][kSignStrips];
@@ -71,6 +71,12 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
     for (SplitSums& strip : token) strip = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   }
   for (int64_t u = 0; u < num_units; ++u) {
+    if constexpr (kPrefetch) {
+      HW_UNROLL
+      for (int64_t line = 0; line < kSignUnitBytes; line += 64) {
+        __builtin_prefetch(units + (num_units + u) * kSignUnitBytes + line, 0, 2);
+      }
+    }
     HW_UNROLL
     for (size_t strip = 0; strip < kSignStrips; ++strip) {
       const UnitIndices indices(units + u * kSignUnitBytes +
@@ -101,9 +107,14 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
 HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
                                      const uint8_t* const* tables, int64_t num_tokens,
                                      uint16_t* const* sums) {
+  if (num_tokens == 1) return Accumulate<1, false>(units, num_units, tables, sums);
   int64_t t = 0;
-  for (; t + 2 <= num_tokens; t += 2) Accumulate<2>(units, num_units, tables + t, sums + t);
-  if (t < num_tokens) Accumulate<1>(units, num_units, tables + t, sums + t);
+  for (; t + 2 < num_tokens; t += 2) Accumulate<2, false>(units, num_units, tables + t, sums + t);
+  if (t + 2 == num_tokens) {
+    Accumulate<2, true>(units, num_units, tables + t, sums + t);
+  } else {
+    Accumulate<1, true>(units, num_units, tables + t, sums + t);
+  }
 }
 
 // clang-format off
