@@ -43,7 +43,7 @@ constexpr int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 
 // Of codes, in a record of the widest rows.
 inline constexpr int64_t kMaxRefineVectors = kMaxRotationBlocks * 9 / 4 + 1;
 // A list of rows is read so far ahead.
-inline constexpr int64_t kRefineAhead = 4;
+inline constexpr int64_t kRefineAhead = 8;
 
 // ---- signs: tiles of 1024 rows, read for every row ----
 
