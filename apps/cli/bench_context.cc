@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "bench_common.h"
+#include "kernels/kernel_set.h"
 #include "measure/turns.h"
 #include "numbers.h"
 #include "runtime/clock.h"
@@ -22,7 +23,8 @@ Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
   const int64_t capacity = lengths.back() + setting.tokens + 2;
   HW_TRY(const auto session, NewSession(model, model->pipeline, capacity));
   const double bytes_per_position = static_cast<double>(session->GetCounters().kv_bytes) /
-                                    static_cast<double>((capacity + 15) / 16 * 16);
+                                    static_cast<double>((capacity + kernels::kKeyTile - 1) /
+                                                        kernels::kKeyTile * kernels::kKeyTile);
   Result<void> failure;
   std::vector<std::function<double()>> variants;
   variants.reserve(lengths.size() + 1);

@@ -87,10 +87,10 @@ enum class RotaryStyle : uint8_t {
   kPairs,   // channel 2i pairs with 2i + 1 (Llama in GGUF)
 };
 
-// Keys live in tiles of 16 positions so that 16 scores come from one vector: K[j / 16][c][j % 16].
-// Values are plain: V[j][c]. One such pair per (layer, kv head). Capacity is a multiple of 16
-// positions.
-inline constexpr int64_t kKeyTile = 16;
+// Keys live in tiles of 32 positions so that 16 scores come from one vector and a channel's keys
+// from one cache line: K[j / 32][c][j % 32]. Values are plain: V[j][c]. One such pair per (layer,
+// kv head). Capacity is a multiple of 32 positions.
+inline constexpr int64_t kKeyTile = 32;
 
 // Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads
 // that share one kv head. Token t sees positions [max(0, p - window + 1), p], p = first_position +

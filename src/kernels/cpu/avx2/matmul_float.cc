@@ -29,6 +29,8 @@ HW_KERNEL_INLINE Floats LoadWeights(const BF16* p) { return {WidenEight(p), Wide
 
 }  // namespace
 
+#include "kernels/cpu/target_end.h"  // what follows runs on every processor
+
 void AddFloatMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
   (*table)[static_cast<size_t>(DataType::kF32)] = MatMulFloat<DataType::kF32, float>;
   (*table)[static_cast<size_t>(DataType::kF16)] = MatMulFloat<DataType::kF16, F16>;
@@ -36,7 +38,5 @@ void AddFloatMatMuls(std::array<MatMulFn, kNumDataTypes>* table) {
 }
 
 }  // namespace headway::kernels::avx2
-
-#include "kernels/cpu/target_end.h"
 
 #endif  // defined(__x86_64__)

@@ -139,6 +139,8 @@ HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
 
 }  // namespace
 
+#include "kernels/cpu/target_end.h"  // what follows runs on every processor
+
 void AddPlaneKernels(KernelSet* set) {
   set->screen = Screen;
   set->refine = Refine;
@@ -146,7 +148,5 @@ void AddPlaneKernels(KernelSet* set) {
 }
 
 }  // namespace headway::kernels::avx2
-
-#include "kernels/cpu/target_end.h"
 
 #endif  // defined(__x86_64__)

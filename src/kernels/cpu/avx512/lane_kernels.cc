@@ -27,12 +27,12 @@ namespace {
 
 }  // namespace
 
+#include "kernels/cpu/target_end.h"  // what follows runs on every processor
+
 void AddLaneKernels(KernelSet* set) {
 #include "kernels/cpu/lanes/fields.inc"
 }
 
 }  // namespace headway::kernels::avx512
-
-#include "kernels/cpu/target_end.h"
 
 #endif  // defined(__x86_64__)

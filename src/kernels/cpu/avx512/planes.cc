@@ -48,13 +48,13 @@ class BlockFactors {
 
 }  // namespace
 
+#include "kernels/cpu/target_end.h"  // what follows runs on every processor
+
 void AddPlaneKernels(KernelSet* set) {
   set->refine = Refine;
   set->rotate = Rotate;
 }
 
 }  // namespace headway::kernels::avx512
-
-#include "kernels/cpu/target_end.h"
 
 #endif  // defined(__x86_64__)

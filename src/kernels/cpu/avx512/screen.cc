@@ -139,12 +139,12 @@ HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
 
 }  // namespace
 
+#include "kernels/cpu/target_end.h"  // what follows runs on every processor
+
 void AddScreen(KernelSet* set) {
   if (__builtin_cpu_supports("avx512vbmi")) set->screen = Screen;
 }
 
 }  // namespace headway::kernels::avx512
-
-#include "kernels/cpu/target_end.h"
 
 #endif  // defined(__x86_64__)
