@@ -21,6 +21,8 @@ constexpr const char* kAbout =
     "  headway inspect package                                         what is in it\n"
     "  headway gate all package                                        whether it is right\n"
     "  headway bench chain model.gguf                                  how fast it decodes\n"
+    "  headway lab lab/lm-head.json -o results                         an experiment with a "
+    "report\n"
     "\n"
     "Each command has --help with examples.";
 
@@ -59,6 +61,16 @@ constexpr const char* kGateExamples =
     "model file says, compared with two separate computations in double precision. The results "
     "are\n"
     "kept in the package; exit status 1 when a gate fails (docs/gates.md).";
+
+constexpr const char* kLabExamples =
+    "Examples:\n"
+    "  headway lab lab/lm-head.json -o results/lm-head\n"
+    "  headway lab lab/shard-count.json -o results/shards --model phi.gguf\n"
+    "\n"
+    "Packs what is missing, gates every variant, measures in turns, and writes results.json, an\n"
+    "entry in Markdown and an HTML page into DIR. Ctrl-C keeps what is done; the same command "
+    "goes\n"
+    "on from there (docs/lab.md).";
 
 constexpr const char* kSynthExamples =
     "Shapes: phi4-mini (4 GB at q8_0), small-head-heavy, tiny-phi, tiny-llama.\n"
@@ -205,6 +217,20 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_flag("--no-goldens", pack->no_goldens,
                 "leave out what the golden gate compares with (faster; it can be added later)")
       ->excludes("--gate");
+}
+
+void AddLab(CLI::App* app, LabArguments* lab) {
+  app->footer(kLabExamples);
+  app->add_option("spec", lab->spec, "what to compare, and how")
+      ->required()
+      ->type_name("SPEC.json");
+  app->add_option("-o,--output", lab->output, "the directory of the experiment")
+      ->required()
+      ->type_name("DIR");
+  app->add_option("--model", lab->model, "a GGUF instead of the one that SPEC names")
+      ->type_name("FILE");
+  app->add_option("--machine", lab->machine, "what the report calls this machine")
+      ->type_name("TEXT");
 }
 
 void AddGate(CLI::App* app, GateArguments* gate) {
@@ -364,6 +390,9 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   GateArguments gate;
   CLI::App* gate_app = app.add_subcommand("gate", "Checks a package: residency and goldens.");
   AddGate(gate_app, &gate);
+  LabArguments lab;
+  CLI::App* lab_app = app.add_subcommand("lab", "Runs an experiment and writes its report.");
+  AddLab(lab_app, &lab);
   AddEval(eval_app, &eval);
   AddBench(bench_app, &bench);
   AddRun(run_app, &run);
@@ -384,6 +413,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (eval_app->parsed()) outcome.arguments = std::move(eval);
+  if (lab_app->parsed()) outcome.arguments = std::move(lab);
   if (gate_app->parsed()) outcome.arguments = std::move(gate);
   if (bench_app->parsed()) outcome.arguments = std::move(bench);
   if (inspect_app->parsed()) outcome.arguments = std::move(inspect);

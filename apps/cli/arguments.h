@@ -98,8 +98,15 @@ struct EvalArguments {
   std::string head;
 };
 
+struct LabArguments {
+  std::string spec;
+  std::string output;
+  std::string model;    // instead of the specification's
+  std::string machine;  // how the report calls this machine
+};
+
 using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
-                               BenchArguments, EvalArguments, GateArguments>;
+                               BenchArguments, EvalArguments, GateArguments, LabArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

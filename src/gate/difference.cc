@@ -38,7 +38,7 @@ Difference Measure(std::span<const float> found, std::span<const float> expected
   std::vector<double> error(n, 0.0);
   std::vector<double> size(n, 0.0);
   for (size_t i = 0; i < found.size(); ++i) {
-    if (!std::isfinite(found[i])) {
+    if (!std::isfinite(found[i]) || !std::isfinite(expected[i])) {
       ++difference.not_finite;
       continue;
     }

@@ -13,7 +13,7 @@ struct Difference {
   int64_t channel = -1;      // that channel
   double largest = 0;        // absolute error
   double cosine = 1;         // lowest over rows
-  int64_t not_finite = 0;    // NaN and infinity among the found values; the rest is then of no use
+  int64_t not_finite = 0;    // NaN and infinity among the values; the rest is then of no use
 };
 
 // found, expected: [rows, channels].  before: [rows, channels] or empty: what a residual stream was

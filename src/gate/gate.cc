@@ -15,9 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<Heads> OpenHeads(const OpenedModel& model) {
+// The heads of the package; with `only`, that one.
+Result<Heads> OpenHeads(const OpenedModel& model, const std::string& only) {
   Heads heads;
   for (const HeadSpec& head : model.pipeline->manifest().heads) {
+    if (!only.empty() && head.kind != only) continue;
     if (head.kind == model.pipeline->Head().kind) {
       heads.push_back(model.pipeline);
       continue;
@@ -137,7 +139,7 @@ Result<void> Store(const std::string& directory, const std::vector<GateRecord>& 
 
 Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
                           const Goldens* goldens_or_null) {
-  HW_TRY(const Heads heads, OpenHeads(*model));
+  HW_TRY(const Heads heads, OpenHeads(*model, options.head));
   Report report;
   report.directory = model->pipeline->Directory();
   report.device = model->summary.device;
@@ -165,7 +167,7 @@ Result<Report> RunGates(const std::string& directory, const GateOptions& options
   HW_TRY(const auto model, OpenModel(directory, {.threads = options.threads,
                                                  .instruction_set = options.instruction_set,
                                                  .topology = "",
-                                                 .head = "",
+                                                 .head = options.head,
                                                  .cache_directory = "",
                                                  .load = LoadWeights::kMap,
                                                  .verify_contents = true}));

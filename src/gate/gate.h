@@ -19,6 +19,7 @@ struct GateOptions {
   bool record = true;  // the results in the package's manifest
   int threads = 0;
   std::string instruction_set = {};
+  std::string head = {};  // only this kind; empty: all heads of the package
 };
 
 // Opens DIRECTORY, comparing every file with its digest, and runs the gates. That a gate fails is a

@@ -18,6 +18,7 @@ const std::vector<Args> kCommands = {{"run"},
                                      {"inspect"},
                                      {"bench"},
                                      {"gate"},
+                                     {"lab"},
                                      {"eval"},
                                      {"eval", "perplexity"},
                                      {"eval", "agreement"}};

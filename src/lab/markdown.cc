@@ -1,0 +1,141 @@
+// The Markdown entry.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iterator>
+#include <utility>
+
+#include "base/file_writer.h"
+#include "lab/report.h"
+#include "lab/topology_search.h"
+#include "lab/words.h"
+
+namespace headway::lab {
+namespace {
+
+template <class... Values>
+void Append(std::string* out, fmt::format_string<Values...> format, Values&&... values) {
+  fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
+}
+
+// '|' would end a table's cell.
+std::string Cell(std::string text) {
+  for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
+    text.replace(at, 1, "\\|");
+  return text;
+}
+
+void AppendSetup(const Spec& spec, const Results& results, std::string* out) {
+  Append(out, "## Setup\n\n| | |\n|---|---|\n");
+  Append(out, "| model | {}, {} layers, hidden {}, vocabulary {} ({}) |\n",
+         Cell(results.model_name), results.num_layers, results.hidden_size, results.vocab_size,
+         Cell(results.model_file));
+  Append(out, "| machine | {}, kernels {}, {} threads |\n", Cell(results.machine), results.kernels,
+         results.threads);
+  Append(out, "| compared | {}, against {} |\n", MetricName(spec.metric), Cell(spec.baseline));
+  Append(out,
+         "| measurement | {} rounds in turns after {} of warm-up, {} tokens each after {} of "
+         "context; weights {} |\n",
+         RoundsDone(results), spec.warm_up, spec.tokens, spec.context,
+         spec.load == "map" ? "read in place" : spec.load);
+  Append(out,
+         "| better, worse | the whole 95 % interval of the ratio below {:.3g}, above {:.3g}; else "
+         "tied |\n",
+         1 - spec.at_least, 1 + spec.at_least);
+  Append(out, "| date, version | {}, headway {} |\n\n", results.date, results.version);
+  Append(out, "| variant | what |\n|---|---|\n");
+  for (const VariantResult& variant : results.variants)
+    Append(out, "| {} | {}{} |\n", Cell(variant.spec.name), Cell(Describe(variant.spec)),
+           variant.spec.note.empty() ? "" : "; " + Cell(variant.spec.note));
+}
+
+void AppendTimes(const Spec& spec, const Results& results, std::string* out) {
+  Append(out,
+         "| variant | verdict | {} | ratio [interval] | projection | selection | step | head bytes "
+         "| same tokens |\n|---|---|---|---|---|---|---|---|---|\n",
+         MetricName(spec.metric));
+  for (const VariantResult& variant : results.variants) {
+    const Comparison comparison = Compare(spec, results, variant);
+    if (comparison.verdict == Verdict::kNone) {
+      Append(out, "| {} | {} | | | | | | | |\n", Cell(variant.spec.name),
+             Outcome(spec, results, variant));
+      continue;
+    }
+    Append(out, "| {} | **{}** | {} | {} | {} | {} | {} | {} | {} |\n", Cell(variant.spec.name),
+           Outcome(spec, results, variant), Time(comparison.ns.median), Ratio(comparison.ratio),
+           Time(Median(variant, &Sample::predict_ns)), Time(Median(variant, &Sample::reduce_ns)),
+           Time(Median(variant, &Sample::step_ns)), Bytes(Median(variant, &Sample::head_bytes)),
+           SameTokens(spec, results, variant));
+  }
+}
+
+void AppendGates(const Results& results, std::string* out) {
+  Append(out, "\n| variant | gate | result | basis | detail |\n|---|---|---|---|---|\n");
+  for (const VariantResult& variant : results.variants) {
+    for (const GateRecord& record : variant.gates) {
+      Append(out, "| {} | {} | {} | {} | {} |\n", Cell(variant.spec.name), record.gate,
+             record.passed ? "passed" : "**failed**", record.basis, Cell(record.detail));
+    }
+    if (variant.gates.empty() && !variant.reason.empty())
+      Append(out, "| {} | | {} | | {} |\n", Cell(variant.spec.name), ToString(variant.status),
+             Cell(variant.reason));
+  }
+}
+
+void AppendTopology(const Results& results, std::string* out) {
+  const TopologyFinding finding = SearchTopology(results);
+  Append(out, "\n### The cheapest legal cover\n\n");
+  if (finding.cheapest) {
+    Append(out,
+           "`{}`: {} a token, the sum of measured medians of its shards (measured: {} edges). ",
+           Text(*finding.cheapest), Time(finding.cheapest->ns), finding.measured.size());
+  } else {
+    Append(out, "None: the measured shards that passed the gates do not cover all layers. ");
+  }
+  Append(out, "Lower bound of any cover, measured or not: {} (bytes of the layers / bandwidth).",
+         Time(finding.bound_ns));
+  for (const Edge& edge : finding.failed)
+    Append(out, " Absent, because a gate failed: [{}, {}).", edge.begin, edge.end);
+  Append(out, "\n");
+}
+
+}  // namespace
+
+std::string MarkdownEntry(const Spec& spec, const Results& results) {
+  std::string out = fmt::format("# {}\n\n## Intent\n\n{}\n\n", spec.title, spec.intent);
+  AppendSetup(spec, results, &out);
+  Append(&out, "\n## Result\n\n");
+  for (const std::string& sentence : Findings(spec, results)) Append(&out, "* {}\n", sentence);
+  Append(&out, "\n");
+  AppendTimes(spec, results, &out);
+  AppendGates(results, &out);
+  if (spec.search_topology) AppendTopology(results, &out);
+  Append(&out, "\n## Surprise\n\n");
+  const std::vector<std::string> surprises = Surprises(spec, results);
+  for (const std::string& surprise : surprises) Append(&out, "* {}\n", surprise);
+  if (surprises.empty())
+    Append(&out,
+           "None in the data: every verdict is the one that was expected beforehand, or none "
+           "was.\n");
+  Append(&out, "\n## Lesson\n\n*For the author.*\n\n## Next\n\n");
+  bool any = false;
+  for (const VariantResult& variant : results.variants) {
+    if (variant.status != Status::kNotAvailable && variant.status != Status::kNoDevice) continue;
+    any = true;
+    Append(&out, "* {}: {}\n", variant.spec.name,
+           variant.status == Status::kNoDevice ? "time it on the device" : variant.reason);
+  }
+  Append(&out, "{}*For the author.*\n\n## References\n\n", any ? "\n" : "");
+  for (const std::string& reference : spec.references) Append(&out, "* {}\n", reference);
+  Append(&out, "* {}.html beside this entry, results.json with every round\n", spec.name);
+  return out;
+}
+
+Result<void> WriteReports(const Spec& spec, const Results& results, const std::string& directory) {
+  const std::filesystem::path base = std::filesystem::path(directory) / spec.name;
+  HW_TRY_VOID(WriteTextFileAtomically(base.string() + ".md", MarkdownEntry(spec, results)));
+  return WriteTextFileAtomically(base.string() + ".html", HtmlPage(spec, results));
+}
+
+}  // namespace headway::lab

@@ -1,0 +1,342 @@
+// The HTML page.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "lab/page_style.h"
+#include "lab/plot.h"
+#include "lab/report.h"
+#include "lab/topology_search.h"
+#include "lab/words.h"
+
+namespace headway::lab {
+namespace {
+
+template <class... Values>
+void Append(std::string* out, fmt::format_string<Values...> format, Values&&... values) {
+  fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
+}
+
+// The measured variants, in the specification's order.
+std::vector<const VariantResult*> Measured(const Results& results) {
+  std::vector<const VariantResult*> measured;
+  for (const VariantResult& variant : results.variants) {
+    if (variant.status == Status::kReady && !variant.samples.empty()) measured.push_back(&variant);
+  }
+  return measured;
+}
+
+void Figure(const std::string& title, const std::string& caption, const std::string& drawing,
+            std::string* out) {
+  if (drawing.empty()) return;
+  Append(out, "<h2>{}</h2>\n<figure>\n<figcaption>{}</figcaption>\n{}</figure>\n", Escape(title),
+         Escape(caption), drawing);
+}
+
+void AppendHead(const Spec& spec, const Results& results, std::string* out) {
+  Append(out,
+         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+         "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
+         Escape(spec.title), kPageStyle, Escape(spec.title));
+  Append(
+      out,
+      "<p class=\"about\">{} &middot; {} layers, hidden size {}, vocabulary of {} tokens &middot; "
+      "{}, {} threads &middot; {} &middot; headway {}</p>\n",
+      Escape(results.model_name), results.num_layers, results.hidden_size, results.vocab_size,
+      Escape(results.machine), results.threads, results.date, results.version);
+  Append(out, "<p>{}</p>\n<h2>In short</h2>\n<ul>\n", Escape(spec.intent));
+  for (const std::string& sentence : Findings(spec, results))
+    Append(out, "<li>{}</li>\n", Escape(sentence));
+  for (const std::string& surprise : Surprises(spec, results))
+    Append(out, "<li><b>Not as expected.</b> {}.</li>\n", Escape(surprise));
+  Append(out, "</ul>\n");
+  const int done = RoundsDone(results);
+  if (done < spec.repeats && !Measured(results).empty())
+    Append(out, "<p class=\"fail\">Unfinished: {} of {} rounds.</p>\n", done, spec.repeats);
+}
+
+std::string StyleOf(const Spec& spec, const Results& results, const VariantResult& variant) {
+  const Comparison comparison = Compare(spec, results, variant);
+  if (comparison.verdict != Verdict::kNone) return ToString(comparison.verdict);
+  return variant.status == Status::kFailedGate ? "fail" : "tied";
+}
+
+void AppendTable(const Spec& spec, const Results& results, std::string* out) {
+  Append(out,
+         "<h2>Every variant</h2>\n<div class=\"wide\"><table>\n<tr><th>variant</th><th>what it "
+         "is</th><th>verdict</th><th>{}</th><th>ratio to {}, 95&nbsp;% interval</th><th>head reads"
+         "</th><th>same tokens</th></tr>\n",
+         Escape(MetricName(spec.metric)), Escape(spec.baseline));
+  for (const VariantResult& variant : results.variants) {
+    const Comparison comparison = Compare(spec, results, variant);
+    const bool measured = comparison.verdict != Verdict::kNone;
+    const bool judged = measured && comparison.verdict != Verdict::kBaseline;
+    Append(out,
+           "<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td class=\"number\">{}</td>"
+           "<td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
+           Escape(variant.spec.name), Escape(Describe(variant.spec)),
+           StyleOf(spec, results, variant), Escape(Outcome(spec, results, variant)),
+           measured ? Time(comparison.ns.median) : "", judged ? Ratio(comparison.ratio) : "",
+           measured ? Bytes(Median(variant, &Sample::head_bytes)) : "",
+           SameTokens(spec, results, variant));
+  }
+  Append(out, "</table></div>\n");
+}
+
+void AppendRatios(const Spec& spec, const Results& results, std::string* out) {
+  std::vector<Interval> intervals;
+  for (const VariantResult* variant : Measured(results)) {
+    const Comparison comparison = Compare(spec, results, *variant);
+    if (comparison.verdict == Verdict::kNone) continue;
+    intervals.push_back({.label = variant->spec.name,
+                         .low = comparison.ratio.low,
+                         .middle = comparison.ratio.median,
+                         .high = comparison.ratio.high,
+                         .text = comparison.verdict == Verdict::kBaseline
+                                     ? "baseline"
+                                     : fmt::format("{:.3f}  {}", comparison.ratio.median,
+                                                   ToString(comparison.verdict)),
+                         .style = ToString(comparison.verdict)});
+  }
+  if (intervals.size() < 2) return;
+  Figure("Against the baseline",
+         fmt::format("{} divided by that of {} in the same round. The dot is the median over {} "
+                     "rounds, the line a 95 % interval of it. Left of the dashed line is faster; a "
+                     "line that touches it is a tie.",
+                     MetricName(spec.metric), spec.baseline, RoundsDone(results)),
+         Intervals("Ratios to the baseline", intervals, 1.0), out);
+}
+
+void AppendHeads(const Results& results, std::string* out) {
+  std::vector<Bar> split;
+  std::vector<Bar> bytes;
+  for (const VariantResult* variant : Measured(results)) {
+    const double predict = Median(*variant, &Sample::predict_ns);
+    const double reduce = Median(*variant, &Sample::reduce_ns);
+    split.push_back({.label = variant->spec.name,
+                     .segments = {{predict, 0, "projection " + Time(predict)},
+                                  {reduce, 1, "selection " + Time(reduce)}},
+                     .text = fmt::format("{} + {}", Time(predict), Time(reduce))});
+    const double head = Median(*variant, &Sample::head_bytes);
+    const double layers = Median(*variant, &Sample::layers_bytes);
+    bytes.push_back(
+        {.label = variant->spec.name,
+         .segments = {{head, 0, "head " + Bytes(head)}, {layers, 2, "layers " + Bytes(layers)}},
+         .text = fmt::format("{} + {}", Bytes(head), Bytes(layers))});
+  }
+  Figure("Where the head's time goes",
+         "A token, medians. Projection multiplies the hidden state with the vocabulary's rows "
+         "(screening and rescoring included); selection finds the best token among the results.",
+         Bars("Head time", split, {"projection", "selection"}), out);
+  Figure("Bytes of weights read a token",
+         "What the memory must deliver for each token. With several tokens a step one reading "
+         "serves them all.",
+         Bars("Bytes a token", bytes, {"head", "", "layers"}), out);
+}
+
+void AppendSteps(const Results& results, std::string* out) {
+  std::vector<Bar> bars;
+  for (const VariantResult* variant : Measured(results)) {
+    const double step = Median(*variant, &Sample::step_ns);
+    const double layers = Median(*variant, &Sample::layers_ns);
+    const double predict = Median(*variant, &Sample::predict_ns);
+    const double reduce = Median(*variant, &Sample::reduce_ns);
+    const double input = Median(*variant, &Sample::embed_ns) + Median(*variant, &Sample::rotary_ns);
+    const double other = std::max(0.0, step - layers - predict - reduce - input);
+    bars.push_back({.label = variant->spec.name,
+                    .segments = {{predict, 0, "projection " + Time(predict)},
+                                 {reduce, 1, "selection " + Time(reduce)},
+                                 {layers, 2, "layers " + Time(layers)},
+                                 {input, 3, "embedding and rotary tables " + Time(input)},
+                                 {other, 5, "other " + Time(other)}},
+                    .text = fmt::format("{}, {:.3g} tokens/s", Time(step), 1e9 / step)});
+  }
+  Figure("Where a step's time goes", "One decoded token, medians over all rounds.",
+         Bars("Step time", bars,
+              {"head: projection", "head: selection", "layers", "embedding and rotary tables", "",
+               "other"}),
+         out);
+}
+
+// Median time of each shard of a kind.
+std::vector<double> ShardMedians(const VariantResult& variant, std::vector<double> Sample::*field) {
+  std::vector<double> medians;
+  const size_t count = (variant.samples.front().*field).size();
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<double> values;
+    for (const Sample& sample : variant.samples) values.push_back((sample.*field)[i]);
+    medians.push_back(measure::Summarise(values).median);
+  }
+  return medians;
+}
+
+void AppendShards(const Spec& spec, const Results& results, std::string* out) {
+  const bool layers = spec.metric == Metric::kLayers;
+  std::vector<Bar> bars;
+  for (const VariantResult* variant : Measured(results)) {
+    Bar bar{.label = variant->spec.name, .segments = {}, .text = ""};
+    const std::vector<double> medians =
+        ShardMedians(*variant, layers ? &Sample::layer_shard_ns : &Sample::head_shard_ns);
+    for (size_t i = 0; i < medians.size(); ++i) {
+      bar.segments.push_back({.value = medians[i],
+                              .colour = i % 2 == 0 ? 0 : 4,
+                              .title = fmt::format("shard {}: {}", i, Time(medians[i]))});
+    }
+    bar.text = fmt::format("{} shard{}", medians.size(), medians.size() == 1 ? "" : "s");
+    bars.push_back(std::move(bar));
+  }
+  Figure("Work of each shard",
+         fmt::format("Median time a token of each {} shard, end to end; shards run one after "
+                     "another, each on all threads.",
+                     layers ? "layer" : "head"),
+         Bars("Shards", bars, {}), out);
+}
+
+void AppendGates(const Results& results, std::string* out) {
+  Append(out,
+         "<h2>Gates</h2>\n<p>No variant is timed before it has shown that it runs where it should "
+         "(residency), computes what its weights say (arithmetic, against double precision) and is "
+         "still the model in the file (quality, against a separate program).</p>\n<div "
+         "class=\"wide\"><table>\n<tr><th>variant</th><th>gate</th><th>result</th><th>basis</th>"
+         "<th>detail</th></tr>\n");
+  for (const VariantResult& variant : results.variants) {
+    for (const GateRecord& record : variant.gates) {
+      Append(out,
+             "<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td><td>{}</td></tr>"
+             "\n",
+             &record == &variant.gates.front() ? Escape(variant.spec.name) : "", record.gate,
+             record.passed ? "better" : "fail", record.passed ? "passed" : "failed", record.basis,
+             Escape(record.detail));
+    }
+    if (variant.gates.empty())
+      Append(out, "<tr><td>{}</td><td></td><td>{}</td><td></td><td>{}</td></tr>\n",
+             Escape(variant.spec.name), ToString(variant.status), Escape(variant.reason));
+  }
+  Append(out, "</table></div>\n");
+}
+
+void AppendOps(const Results& results, std::string* out) {
+  std::string rows;
+  for (const VariantResult& variant : results.variants) {
+    for (const ShardFacts& shard : variant.shards) {
+      if (variant.spec.device == "cpu") continue;
+      Append(&rows,
+             "<tr><td>{}</td><td>{}</td><td>{} [{}, {})</td><td class=\"number\">{} of {}</td><td "
+             "class=\"number\">{}</td></tr>\n",
+             &shard == &variant.shards.front() ? Escape(variant.spec.name) : "", Escape(shard.name),
+             shard.is_head ? "rows" : "layers", shard.begin, shard.end, shard.resident, shard.ops,
+             Bytes(static_cast<double>(shard.bytes)));
+    }
+  }
+  if (rows.empty()) return;
+  Append(
+      out,
+      "<h2>Compute ops of each program</h2>\n<p>Predicted from rules with sources, not measured: "
+      "this machine has no such device.</p>\n<div class=\"wide\"><table>\n<tr><th>variant</th>"
+      "<th>program</th><th>holds</th><th>on the accelerator</th><th>size</th></tr>\n{}</table>"
+      "</div>\n",
+      rows);
+}
+
+void AppendTopology(const Results& results, std::string* out) {
+  const TopologyFinding finding = SearchTopology(results);
+  Append(out, "<h2>The cheapest way to cut the layers</h2>\n<p>");
+  if (finding.cheapest) {
+    Append(out,
+           "Among all covers that can be put together from the {} measured shards, "
+           "<code>{}</code> is the cheapest: {} a token (<b>measured</b>: sum of the shards' "
+           "medians). ",
+           finding.measured.size(), Text(*finding.cheapest), Time(finding.cheapest->ns));
+  } else {
+    Append(out, "The measured shards that passed the gates do not cover all layers. ");
+  }
+  if (finding.bound_ns > 0) {
+    Append(
+        out,
+        "No cover at all can take less than {} (<b>lower bound</b>: the layers' bytes divided by "
+        "the memory's measured bandwidth)",
+        Time(finding.bound_ns));
+    if (finding.cheapest && finding.cheapest->ns > finding.bound_ns) {
+      Append(out, ", so cutting differently can save {:.0f} % at the very most",
+             100 * (1 - finding.bound_ns / finding.cheapest->ns));
+    } else if (finding.cheapest) {
+      Append(out,
+             "; the measured time is below it because these layers stay in the processor's "
+             "cache, so the bound says nothing here");
+    }
+    Append(out, ".");
+  }
+  Append(out,
+         "</p>\n<div class=\"wide\"><table>\n<tr><th>shard</th><th>time a token</th><th>a layer"
+         "</th></tr>\n");
+  for (const Edge& edge : finding.measured) {
+    Append(out,
+           "<tr><td>layers [{}, {})</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
+           "</tr>\n",
+           edge.begin, edge.end, Time(edge.ns),
+           Time(edge.ns / static_cast<double>(edge.end - edge.begin)));
+  }
+  for (const Edge& edge : finding.failed)
+    Append(out, "<tr><td>layers [{}, {})</td><td class=\"fail\">failed a gate</td><td></td></tr>\n",
+           edge.begin, edge.end);
+  Append(out, "</table></div>\n");
+}
+
+void AppendMethod(const Spec& spec, const Results& results, std::string* out) {
+  Append(out,
+         "<h2>How this was measured</h2>\n<p>All variants were open at once and took turns: each "
+         "decoded {} tokens after a context of {}, then the next one, {} rounds after {} of "
+         "warm-up. Compared are times of the same round, so that a slow moment of the machine hits "
+         "all of them alike. The interval is that of order statistics, 95 % or as near as the "
+         "number of rounds allows. &ldquo;Better&rdquo; means that the whole interval lies below "
+         "{:.3g}, &ldquo;worse&rdquo; above {:.3g}; everything else is a tie.",
+         spec.tokens, spec.context, RoundsDone(results), spec.warm_up, 1 - spec.at_least,
+         1 + spec.at_least);
+  if (!results.bandwidth.empty())
+    Append(out, " Memory bandwidth, measured in every round: {:.1f} GB/s.",
+           measure::Summarise(results.bandwidth).median * 1e-9);
+  Append(
+      out,
+      "</p>\n<h2>Words</h2>\n<dl>\n"
+      "<dt>LM head</dt><dd>The last step of a language model: the hidden state is multiplied "
+      "with one row of weights for every token of the vocabulary, and the best token is the next "
+      "one.</dd>\n"
+      "<dt>full:N</dt><dd>All rows are multiplied, in N parts called head shards.</dd>\n"
+      "<dt>top1, blockmax, top1-fp16</dt><dd>Programs for an accelerator that find the best "
+      "token, or the best of each block of rows, themselves.</dd>\n"
+      "<dt>certified</dt><dd>Bounds all rows from a few bits each and multiplies only those that "
+      "can still win. Exact: the same token, proved.</dd>\n"
+      "<dt>layers 6</dt><dd>The model&rsquo;s layers fused in groups of six, a layer shard each; "
+      "<code>0:8,8:12</code> names the groups one by one.</dd>\n"
+      "<dt>same tokens</dt><dd>Whether the variant decoded exactly the baseline&rsquo;s "
+      "tokens.</dd>\n</dl>\n");
+  if (!spec.references.empty()) {
+    Append(out, "<h2>References</h2>\n<ul>\n");
+    for (const std::string& reference : spec.references)
+      Append(out, "<li>{}</li>\n", Escape(reference));
+    Append(out, "</ul>\n");
+  }
+}
+
+}  // namespace
+
+std::string HtmlPage(const Spec& spec, const Results& results) {
+  std::string out;
+  AppendHead(spec, results, &out);
+  AppendTable(spec, results, &out);
+  AppendRatios(spec, results, &out);
+  if (spec.metric != Metric::kLayers) AppendHeads(results, &out);
+  AppendShards(spec, results, &out);
+  AppendSteps(results, &out);
+  if (spec.search_topology) AppendTopology(results, &out);
+  AppendGates(results, &out);
+  AppendOps(results, &out);
+  AppendMethod(spec, results, &out);
+  return out + "</body>\n</html>\n";
+}
+
+}  // namespace headway::lab
