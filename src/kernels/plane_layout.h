@@ -193,7 +193,7 @@ constexpr int64_t RefineActivationBytes(int64_t num_channels) {
 }
 constexpr int64_t RefineActivationIndex(int64_t first_unit, int64_t c) {
   const RefinePlace place = RefinePlaceOf(first_unit, c);
-  return place.byte / 64 * 256 + place.shift / 2 * 64 + place.byte % 64;
+  return place.byte / 64 * 256 + int64_t{place.shift} / 2 * 64 + place.byte % 64;
 }
 
 }  // namespace headway::kernels

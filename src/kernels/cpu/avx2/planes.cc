@@ -26,7 +26,7 @@ HW_KERNEL_INLINE __m256i LoadBytes(const void* p) {
 HW_KERNEL_INLINE __m256i DotHalf(const std::byte* codes, const int8_t* q) {
   const __m256i v = LoadBytes(codes);
   const __m256i mask = _mm256_set1_epi8(3);
-  const auto product = [&](__m256i shifted, int f) {
+  const auto product = [&](__m256i shifted, int64_t f) {
     return _mm256_maddubs_epi16(_mm256_and_si256(shifted, mask), LoadBytes(q + 64 * f));
   };
   const __m256i even = _mm256_add_epi16(product(v, 0), product(_mm256_srli_epi16(v, 4), 2));

@@ -20,7 +20,7 @@ HW_KERNEL_INLINE Ints DotCodes(const std::byte* codes, const int8_t* q) {
   const __m512i v = _mm512_load_si512(codes);
   const __m512i mask = _mm512_set1_epi8(3);
   const __m512i zero = _mm512_setzero_si512();
-  const auto line = [&](int f) { return _mm512_load_si512(q + 64 * f); };
+  const auto line = [&](int64_t f) { return _mm512_load_si512(q + 64 * f); };
   const __m512i even =
       _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(zero, _mm512_and_si512(v, mask), line(0)),
                           _mm512_and_si512(_mm512_srli_epi16(v, 4), mask), line(2));
