@@ -185,9 +185,20 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("--topology", run->topology,
                   "layers a shard, or 0:20,20:24,...; default 6, or the package's own")
       ->type_name("T");
-  app->add_option("--head", run->head,
-                  "LM head: full:N has N vocabulary shards; default full:4, or the package's first")
+  app->add_option(
+         "--head", run->head,
+         "LM head: full:N has N vocabulary shards, certified reads less; default full:4, or "
+         "the package's first")
       ->type_name("KIND");
+  app->add_option(
+         "--certificate", run->certificate,
+         "of a certified head: deterministic, or probabilistic:DELTA with DELTA the failure "
+         "probability of a token (default 1e-9)")
+      ->type_name("HOW");
+  AddNumber(app, "--audit", &run->audit_every,
+            "with a certified head: run the full head as well on every N-th token and stop at any "
+            "difference")
+      ->type_name("N");
   app->add_flag("--verify", run->verify, "compare every file of the package with its digest first");
   app->add_flag("--allow-ungated", run->allow_ungated,
                 "run a package although a gate failed, or none was asked");
@@ -209,9 +220,14 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--topology", pack->topology, "layers a shard, or 0:20,20:24,...")
       ->capture_default_str()
       ->type_name("T");
-  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,full:8")
+  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,certified")
       ->capture_default_str()
       ->type_name("KINDS");
+  app->add_option("--rotation-seed", pack->rotation_seed,
+                  "of a certified head, for reproduction only; default: 256 bits from the system")
+      ->type_name("S");
+  AddNumber(app, "--threads", &pack->threads, "that build a certified head; 0: all processors")
+      ->type_name("N");
   app->add_flag("--replace", pack->replace, "replace an existing package");
   app->add_flag("--gate", pack->gate, "run all gates on the package and keep the results in it");
   app->add_flag("--no-goldens", pack->no_goldens,

@@ -32,6 +32,8 @@ struct RunArguments {
   int threads = 0;
   std::string topology;  // empty: 6 layers a shard, or the package's own
   std::string head;
+  std::string certificate;
+  int64_t audit_every = 0;
   SamplingParams sampling;
   std::string logit_bias;
   std::string allow_ids_file;
@@ -46,6 +48,8 @@ struct PackArguments {
   std::string device = "cpu";
   std::string topology = "6";
   std::string heads = "full:4";
+  std::optional<uint64_t> rotation_seed;
+  int threads = 0;
   bool replace = false;
   bool gate = false;
   bool no_goldens = false;

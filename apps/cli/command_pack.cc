@@ -19,6 +19,8 @@ namespace headway::cli {
 Result<void> Pack(const PackArguments& arguments) {
   compile::PackOptions options{.topology = arguments.topology,
                                .heads = {},
+                               .rotation_seed = arguments.rotation_seed,
+                               .threads = arguments.threads,
                                .replace = arguments.replace,
                                .show_progress = true,
                                .on_start = nullptr,
@@ -44,7 +46,11 @@ Result<void> Pack(const PackArguments& arguments) {
   if (manifest.embedding) bytes += manifest.embedding->bytes;
   for (const LayerShard& shard : manifest.layers) bytes += shard.file.bytes;
   for (const HeadSpec& head : manifest.heads) {
-    for (const HeadShard& shard : head.shards) bytes += shard.file.bytes;
+    // A certified head shares the rows of a full one.
+    const bool shared = head.planes && !head.shards.empty() &&
+                        head.shards.front().file.path.find("certified") == std::string::npos;
+    for (const HeadShard& shard : head.shards) bytes += shared ? 0 : shard.file.bytes;
+    if (head.planes) bytes += head.planes->bytes;
   }
   HW_TRY_VOID(WriteOut(fmt::format(
       "{}: {}, {}, {}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),

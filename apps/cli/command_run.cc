@@ -16,6 +16,7 @@
 #include "headway/engine.h"
 #include "interrupt.h"
 #include "json_report.h"
+#include "lmhead/certificate.h"
 #include "numbers.h"
 #include "output.h"
 #include "profile_table.h"
@@ -43,6 +44,15 @@ Result<void> CheckCounts(const RunArguments& arguments) {
   if (arguments.max_new_tokens < 1) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
+  }
+  if (arguments.audit_every < 0) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("--audit: expected 0 (never) or a count, found {}", arguments.audit_every));
+  }
+  if (!arguments.certificate.empty()) {
+    HW_TRY(const auto mode, lmhead::ParseCertificateMode(arguments.certificate));
+    static_cast<void>(mode);
   }
   if (arguments.logprobs && !arguments.json) {
     return Fail(ErrorCode::kInvalidInput, "--logprobs: expected --json beside it, found none");
@@ -145,6 +155,8 @@ Result<void> Run(const RunArguments& arguments) {
   GenerateOptions options{.max_new_tokens = arguments.max_new_tokens,
                           .sampling = std::move(sampling),
                           .speculation = speculation.params,
+                          .certificate = arguments.certificate,
+                          .audit_every = arguments.audit_every,
                           .want_logprobs = arguments.logprobs,
                           .stop_at_end = !arguments.ignore_end,
                           .cancelled_or_null = stop};

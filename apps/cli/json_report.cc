@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "profile_table.h"
@@ -68,6 +69,20 @@ Json ModelJson(const ModelSummary& model) {
               {"weight_bytes_per_token", model.weight_bytes_per_token}};
 }
 
+Json CertificateJson(const Certificate& c) {
+  Json json{{"token", c.token}, {"fallback", c.fallback}, {"bytes_read", c.bytes_read}};
+  if (c.fallback) return json;
+  json["certificate"] = c.deterministic ? Json("deterministic") : Json{{"delta", c.delta}};
+  json["logit"] = c.value;
+  // Not finite when nothing was discarded: an allow-list evaluated as a whole.
+  json["theta"] = std::isfinite(c.theta) ? Json(c.theta) : Json(nullptr);
+  json["rows_screened"] = c.rows_screened;
+  json["rows_refined"] = c.rows_refined;
+  json["rows_exact"] = c.rows_exact;
+  json["audited"] = c.audited;
+  return json;
+}
+
 }  // namespace
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
@@ -78,6 +93,11 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
             {"text", generation.text},
             {"stop_reason", ToString(generation.stop_reason)}};
   if (!generation.logprobs.empty()) json["logprobs"] = generation.logprobs;
+  if (!generation.certificates.empty()) {
+    Json certificates = Json::array();
+    for (const Certificate& c : generation.certificates) certificates.push_back(CertificateJson(c));
+    json["certificates"] = std::move(certificates);
+  }
   json["counters"] = CountersJson(generation.counters);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

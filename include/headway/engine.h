@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headway/certificate.h"
 #include "headway/counters.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
@@ -51,6 +52,10 @@ struct GenerateOptions {
   int64_t max_new_tokens = 128;
   SamplingParams sampling;
   SpeculationParams speculation = {};
+  // Of a certified head: "deterministic" or "probabilistic:DELTA"; empty: probabilistic:1e-9. And
+  // on how many choices the full head runs as well, to compare: every n-th; 0: never.
+  std::string certificate = {};
+  int64_t audit_every = 0;
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;
@@ -70,7 +75,8 @@ const char* ToString(StopReason reason);
 
 struct Generation {
   std::vector<int32_t> ids;
-  std::vector<float> logprobs;  // when asked for
+  std::vector<float> logprobs;                 // when asked for
+  std::vector<Certificate> certificates = {};  // of each token, with a certified head
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
   Counters counters;

@@ -35,7 +35,11 @@ class DecodeLoop {
         result_->stop_reason = StopReason::kCancelled;
         break;
       }
-      for (size_t i = 0; i < choices->size() && goes_on; ++i) goes_on = Take((*choices)[i]);
+      const std::span<const Certificate> certificates = source->Certificates();
+      for (size_t i = 0; i < choices->size() && goes_on; ++i) {
+        if (i < certificates.size()) result_->certificates.push_back(certificates[i]);
+        goes_on = Take((*choices)[i]);
+      }
     }
     const std::string rest = stream_.Finish();
     result_->text += rest;

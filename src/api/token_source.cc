@@ -28,6 +28,23 @@ Result<std::unique_ptr<Session>> NewSession(std::shared_ptr<Pipeline> pipeline,
   }
 }
 
+Result<CertifiedOptions> ReadCertified(const GenerateOptions& options, const OpenedModel& model) {
+  CertifiedOptions certified{.mode = {}, .audit_every = options.audit_every};
+  if (options.audit_every < 0) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("audit: expected 0 (never) or a count, found {}", options.audit_every));
+  }
+  if (!options.certificate.empty()) {
+    HW_TRY(certified.mode, lmhead::ParseCertificateMode(options.certificate));
+  }
+  const bool asked = !options.certificate.empty() || options.audit_every > 0;
+  if (!asked || model.pipeline->Head().planes) return certified;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("certificate: expected a certified head, found {}; name one with --head "
+                          "certified",
+                          model.pipeline->Head().kind));
+}
+
 Result<void> CheckSpeculation(const SpeculationParams& params, const OpenedModel& model,
                               const Session& session) {
   if (params.kind == Speculate::kOff && !params.probe_lookup) return {};
@@ -74,10 +91,12 @@ Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
 
 Result<TokenSource> TokenSource::Create(const OpenedModel& model, const GenerateOptions& options,
                                         int64_t capacity_tokens) {
+  HW_TRY(const CertifiedOptions certified, ReadCertified(options, model));
   HW_TRY(auto session, NewSession(model.pipeline, model,
                                   {.capacity_tokens = capacity_tokens,
                                    .sampling = options.sampling,
                                    .want_logprobs = options.want_logprobs,
+                                   .certified = certified,
                                    .progress = options.progress,
                                    .cancelled_or_null = options.cancelled_or_null}));
   TokenSource source(std::move(session));

@@ -27,6 +27,9 @@ class TokenSource {
   // the draft model's session.
   Result<std::span<const sampling::Sampler::Choice>> Next(int64_t most);
 
+  // The evidence of the last tokens, one each, with a certified head; else empty.
+  std::span<const Certificate> Certificates() const { return session_->Certificates(); }
+
   Counters TakeCounters();
 
  private:

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "graph/graph.h"
+#include "lmhead/planes.h"
 #include "manifest/manifest.h"
 #include "tensor/tensor_view.h"
 
@@ -94,6 +95,11 @@ struct Product {
   int64_t columns = 0;
 };
 
+// What the last product of a head shard multiplies, in the device's own form; one token.
+struct ProductInput {
+  const std::byte* activations = nullptr;
+};
+
 // A loaded shard. Immutable; any number of sessions may run it, each with its own state.
 class Executable {
  public:
@@ -119,6 +125,24 @@ class Executable {
   // Where each of its compute ops runs, and what serves it.
   virtual headway::Residency Residency() const = 0;
 
+  // A head shard taken apart, for heads that do not need every row (docs/certified_head.md). Rows
+  // come in strips of StripRows(); 0: this device cannot.
+  virtual int64_t StripRows() const { return 0; }
+  // Runs everything before the shard's last product, for one token, and writes what that product
+  // multiplies to `multiplied`, [D] f32: quantised activations as the numbers they stand for. The
+  // result serves every shard of the same head while args.scratch stays as it is. Cannot fail, does
+  // not allocate.
+  virtual ProductInput RunToProduct(const StepArgs& args, ShardState* state,
+                                    float* multiplied) noexcept {
+    static_cast<void>(args), static_cast<void>(state), static_cast<void>(multiplied);
+    return {};
+  }
+  // Writes y[row] for the rows of a strip (counted in this shard), bit for bit as Run() does; may
+  // write those of neighbouring strips. Several threads may call it at once.
+  virtual void ComputeStrip(const ProductInput& input, int64_t strip, float* y) const noexcept {
+    static_cast<void>(input), static_cast<void>(strip), static_cast<void>(y);
+  }
+
   // The shard's matrix products one by one, as Run() computes them: how the golden gate finds the
   // channel that is wrong. Empty on devices whose shards cannot be taken apart.
   virtual std::vector<Product> Products() const { return {}; }
@@ -136,6 +160,14 @@ class Backend {
   // Maps the shard file and checks all of it that is not weights. Errors: kCorrupt, kUnsupported,
   // kNotFound.
   virtual Result<std::unique_ptr<Executable>> Load(const std::string& path) = 0;
+  // Opens the planes of a certified head, which must be those of the rows `rows_digest`
+  // (lmhead/planes.h). Errors: kUnsupported (no certified head on this device), kCorrupt,
+  // kNotFound.
+  virtual Result<lmhead::Planes> LoadPlanes(const std::string& path,
+                                            const std::string& rows_digest) {
+    static_cast<void>(rows_digest);
+    return Fail(ErrorCode::kUnsupported, path + ": this device has no certified head");
+  }
 };
 
 }  // namespace headway

@@ -40,6 +40,10 @@ class AlignedBuffer {
   T* Pointer() {
     return reinterpret_cast<T*>(data_);
   }
+  template <class T>
+  const T* Pointer() const {
+    return reinterpret_cast<const T*>(data_);
+  }
 
  private:
   std::byte* data_ = nullptr;

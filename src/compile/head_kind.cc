@@ -5,6 +5,12 @@
 #include <charconv>
 
 namespace headway::compile {
+namespace {
+
+// Shards of the rows of a certified head that shares none with a full head.
+constexpr int64_t kCertifiedShards = 4;
+
+}  // namespace
 
 Result<HeadKind> ParseHeadKind(const std::string& text) {
   const size_t colon = text.find(':');
@@ -20,22 +26,38 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     }
   }
   if (kind.name == "full") return kind;
-  for (const char* planned : {"top1", "blockmax", "top1-fp16", "certified", "reduced", "routed"}) {
+  if (kind.name == "certified" && colon == std::string::npos) {
+    kind.num_shards = kCertifiedShards;
+    return kind;
+  }
+  if (kind.name == "certified") {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("head '{}': expected certified without a number", text));
+  }
+  for (const char* planned : {"top1", "blockmax", "top1-fp16", "reduced", "routed"}) {
     if (kind.name == planned) {
       return Fail(
           ErrorCode::kUnsupported,
-          fmt::format("head '{}': this kind is not available on the device cpu (available: full:N)",
+          fmt::format("head '{}': this kind is not available on the device cpu (available: full:N, "
+                      "certified)",
                       text));
     }
   }
   return Fail(
       ErrorCode::kInvalidInput,
-      fmt::format("head '{}': expected full:N with N from 1 to 64, found an unknown kind", text));
+      fmt::format("head '{}': expected full:N with N from 1 to 64, or certified, found an unknown "
+                  "kind",
+                  text));
+}
+
+std::string KindText(const HeadKind& kind) {
+  if (kind.name == "certified") return kind.name;
+  return fmt::format("{}:{}", kind.name, kind.num_shards);
 }
 
 Result<std::string> CanonicalHeadKind(const std::string& text) {
   HW_TRY(const HeadKind kind, ParseHeadKind(text));
-  return fmt::format("{}:{}", kind.name, kind.num_shards);
+  return KindText(kind);
 }
 
 }  // namespace headway::compile

@@ -1,6 +1,6 @@
 #pragma once
 
-// "full:4" and its kin: how --head names what an LM head is made of.
+// "full:4", "certified" and their kin: how --head names what an LM head is made of.
 
 #include <cstdint>
 #include <string>
@@ -10,13 +10,16 @@
 namespace headway::compile {
 
 struct HeadKind {
-  std::string name;        // "full"
+  std::string name;        // "full", "certified"
   int64_t num_shards = 1;  // of the vocabulary
 };
 
 // Errors: kInvalidInput (not KIND or KIND:N), kUnsupported (a kind this version cannot pack; names
 // those it can).
 Result<HeadKind> ParseHeadKind(const std::string& text);
+
+// How a kind is written: "full:4", "certified".
+std::string KindText(const HeadKind& kind);
 
 // The one way a kind is written: "full" is "full:1", "full:04" is "full:4". Errors: as above.
 Result<std::string> CanonicalHeadKind(const std::string& text);

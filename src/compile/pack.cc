@@ -10,6 +10,7 @@
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "compile/head_kind.h"
+#include "compile/write_planes.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "graph/passes.h"
@@ -34,13 +35,36 @@ struct PackPlan {
   std::vector<std::pair<Range, graph::Graph>> layers;
   struct Head {
     std::string kind;
-    std::vector<std::pair<Range, graph::Graph>> shards;
+    std::vector<std::pair<Range, graph::Graph>> shards;  // empty: those of heads[shares]
+    bool with_planes = false;
+    size_t shares = 0;
   };
   std::vector<Head> heads;
+  std::string head_weight;  // the tensor of the head's rows
   graph::Graph embedding;
   bool own_embedding = false;
   uint64_t total_bytes = 0;
 };
+
+// The weight of the last product of a head.
+std::string LastWeight(const graph::Graph& head) {
+  for (auto node = head.nodes.rbegin(); node != head.nodes.rend(); ++node) {
+    if (node->op != graph::Op::kLinear) continue;
+    return head.weights[static_cast<size_t>(node->weights[0])].name;
+  }
+  return "";
+}
+
+// The head whose rows `kind` uses: a certified head those of the first full head, any other its
+// own. Heads are numbered as listed; `own` is the number of the head itself.
+Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own) {
+  if (kind.name != "certified") return own;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    if (other.name == "full") return i;
+  }
+  return own;
+}
 
 Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options) {
   PackPlan plan;
@@ -59,15 +83,22 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   }
   HW_TRY(const graph::Graph head,
          partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
+  plan.head_weight = LastWeight(head);
   for (const std::string& text : options.heads) {
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
-    HW_TRY(const std::vector<Range> rows,
-           partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
-    PackPlan::Head planned{.kind = fmt::format("{}:{}", kind.name, kind.num_shards), .shards = {}};
-    for (const Range& range : rows) {
-      HW_TRY(graph::Graph part, partition::CutHeadRows(head, range));
-      plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
-      planned.shards.emplace_back(range, std::move(part));
+    HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size()));
+    PackPlan::Head planned{.kind = KindText(kind),
+                           .shards = {},
+                           .with_planes = kind.name == "certified",
+                           .shares = shares};
+    if (shares == plan.heads.size()) {
+      HW_TRY(const std::vector<Range> rows,
+             partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
+      for (const Range& range : rows) {
+        HW_TRY(graph::Graph part, partition::CutHeadRows(head, range));
+        plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
+        planned.shards.emplace_back(range, std::move(part));
+      }
     }
     plan.heads.push_back(std::move(planned));
   }
@@ -174,6 +205,20 @@ Result<void> EmitAll(const PackPlan& plan, Packer* packer, Manifest* manifest) {
   return {};
 }
 
+// The planes of certified heads, once every row has been written.
+Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
+                       const std::string& directory, const PackOptions& options,
+                       Manifest* manifest) {
+  for (size_t i = 0; i < plan.heads.size(); ++i) {
+    if (!plan.heads[i].with_planes) continue;
+    HeadSpec& spec = manifest->heads[i];
+    if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
+    HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
+    HW_TRY(spec.planes, WritePlanes(rows, RowsDigest(spec), directory, options));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
@@ -194,6 +239,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
     Packer packer(file, emitter, target.Path(), plan.total_bytes, options);
     HW_TRY_VOID(EmitAll(plan, &packer, &manifest));
   }
+  HW_TRY_VOID(AddPlanes(plan, file, target.Path(), options, &manifest));
   if (options.before_commit) HW_TRY_VOID(options.before_commit(target.Path(), &manifest));
   HW_TRY_VOID(WriteTextFileAtomically((fs::path(target.Path()) / kManifestFileName).string(),
                                       ToJson(manifest)));

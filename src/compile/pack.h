@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ namespace headway::compile {
 struct PackOptions {
   std::string topology = "6";                   // partition::ParseTopology
   std::vector<std::string> heads = {"full:4"};  // the first becomes the default
+  // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
+  // operating system (docs/certified_head.md says why).
+  std::optional<uint64_t> rotation_seed = std::nullopt;
+  int threads = 0;       // that build the planes of a certified head; 0: all processors
   bool replace = false;  // an existing package at the target, and nothing but a package
   bool show_progress = false;
   // Called once the request is known to be good, before the first byte is written; may be empty.
@@ -31,7 +36,8 @@ struct PackOptions {
 };
 
 // Packs `gguf_path` into the new directory `directory`, which appears whole or not at all. Weights
-// are streamed: memory use does not grow with the model. Errors: those of reading the GGUF;
+// are streamed: memory use does not grow with the model (a certified head's planes are held until
+// they are written: 0.4 bytes a weight of the head). Errors: those of reading the GGUF;
 // kInvalidInput (topology, heads, target exists); kUnsupported (a head kind that does not exist
 // yet); kIo (disk full); kCancelled.
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,

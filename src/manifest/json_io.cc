@@ -86,7 +86,9 @@ Json ToJsonValue(const HeadSpec& head) {
     json.update(ToJsonValue(shard.file));
     shards.push_back(std::move(json));
   }
-  return Json{{"kind", head.kind}, {"shards", std::move(shards)}};
+  Json json{{"kind", head.kind}, {"shards", std::move(shards)}};
+  if (head.planes) json["planes"] = ToJsonValue(*head.planes);
+  return json;
 }
 
 HeadSpec HeadFromJson(const Json& json) {
@@ -97,6 +99,7 @@ HeadSpec HeadFromJson(const Json& json) {
                            .vocab_end = shard.at("vocab_end").get<int64_t>(),
                            .file = FileFromJson(shard)});
   }
+  if (json.contains("planes")) head.planes = FileFromJson(json.at("planes"));
   return head;
 }
 

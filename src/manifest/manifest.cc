@@ -70,6 +70,7 @@ std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
   for (const LayerShard& shard : manifest.layers) files.push_back(&shard.file);
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) files.push_back(&shard.file);
+    if (head.planes) files.push_back(&*head.planes);
   }
   return files;
 }
@@ -99,6 +100,14 @@ Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool
 }
 
 }  // namespace
+
+std::string RowsDigest(const HeadSpec& head) {
+  StreamingDigest digest;
+  for (const HeadShard& shard : head.shards) {
+    digest.Update(std::as_bytes(std::span<const char>(shard.file.digest)));
+  }
+  return digest.Hex();
+}
 
 Result<Manifest> ManifestFromJson(const std::string& text, const std::string& where) {
   HW_TRY(Manifest manifest, ParseManifestJson(text, where));

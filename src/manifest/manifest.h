@@ -41,8 +41,12 @@ struct HeadShard {
 struct HeadSpec {
   std::string kind;  // "full:4"
   std::vector<HeadShard> shards;
+  std::optional<FileEntry> planes = std::nullopt;  // certified heads
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
+
+// Identifies the rows of a head by the digests of its shards: 32 hexadecimal digits.
+std::string RowsDigest(const HeadSpec& head);
 
 // What a gate said about the package when it was last asked (docs/gates.md).
 struct GateRecord {

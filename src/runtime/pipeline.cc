@@ -73,6 +73,17 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
         CheckInterface(*executable, {D, shard.vocab_end - shard.vocab_start, 0}, shard.file.path));
     pipeline->head_.shards.push_back(std::move(executable));
   }
+  if (head->planes) {
+    const std::string path = (std::filesystem::path(directory) / head->planes->path).string();
+    HW_TRY(lmhead::Planes planes, backend->LoadPlanes(path, RowsDigest(*head)));
+    if (planes.NumRows() != manifest.model.vocab_size || planes.Constants().num_channels != D) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("{}: expected planes of {} rows of {} channels, found {} of {}", path,
+                              manifest.model.vocab_size, D, planes.NumRows(),
+                              planes.Constants().num_channels));
+    }
+    pipeline->head_.planes = std::move(planes);
+  }
   if (manifest.embedding) {
     HW_TRY(pipeline->embedding_, load(*manifest.embedding));
     HW_TRY_VOID(CheckInterface(*pipeline->embedding_, {0, D, 0, manifest.model.vocab_size},

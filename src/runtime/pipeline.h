@@ -3,11 +3,13 @@
 // An opened package: its manifest and its loaded shards. Immutable and shared by sessions.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "base/result.h"
+#include "lmhead/planes.h"
 #include "manifest/manifest.h"
 
 namespace headway {
@@ -17,6 +19,7 @@ struct LoadedHead {
   std::string kind;
   std::vector<HeadShard> specs;
   std::vector<std::unique_ptr<Executable>> shards;
+  std::optional<lmhead::Planes> planes = std::nullopt;  // certified heads
 };
 
 class Pipeline {

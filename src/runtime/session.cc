@@ -24,6 +24,9 @@ int64_t MaxStep(Pipeline* pipeline) {
 // of the head, narrow enough that the logits of a 200,064-token vocabulary take 13 MB.
 constexpr int64_t kLogitsStep = 16;
 
+// Hidden states that a certified head screens in one pass: a token and drafts.
+constexpr int64_t kCertifiedStates = 4;
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipeline,
@@ -37,8 +40,15 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
                             model.max_position_embeddings, options.capacity_tokens));
   }
   HW_TRY_VOID(sampling::Validate(options.sampling, model.vocab_size));
-  return std::unique_ptr<Session>(
+  std::unique_ptr<Session> session(
       new Session(std::move(pipeline), pool, kernels, std::move(options)));
+  if (session->pipeline_->Head().planes) {
+    HW_TRY(
+        session->certified_,
+        CertifiedHead::Create(session->pipeline_.get(), pool, kernels, &session->head_,
+                              &session->sampler_, session->options_.certified, kCertifiedStates));
+  }
+  return session;
 }
 
 Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
@@ -64,6 +74,7 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
   scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
   tokens_.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
   choices_.reserve(static_cast<size_t>(MaxDrafts()) + 1);
+  certificates_.reserve(choices_.capacity());
   counters_.step_samples_ns.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
   counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
   counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
@@ -296,11 +307,8 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
   if (const auto ran = CatchUp("decode", length, num_drafts, nullptr, counters); !ran)
     return forget_drafts(ran.error());
   const uint64_t head_start = NowNs();
-  const float* hidden =
-      last_hidden_ + (last_hidden_tokens_ - 1 - num_drafts) * pipeline_->model().hidden_size;
-  const auto logits = ProjectChecked(hidden, 1 + num_drafts, 1, length - 1, counters);
-  if (!logits) return forget_drafts(logits.error());
-  Choose(*logits, length, num_drafts, counters);
+  if (const auto ran = RunHead(length, num_drafts, counters); !ran)
+    return forget_drafts(ran.error());
   const uint64_t end = NowNs();
   if (is_step) {
     counters_.head_ns += end - head_start;
@@ -323,35 +331,70 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
   return std::span<const sampling::Sampler::Choice>(choices_);
 }
 
-// Chooses from the rows of `logits`, [1 + num_drafts, V], as long as the drafts behind `length`
-// agree with the choices, and makes the sequence end with the last choice. What wrong drafts left
-// in the cache lies behind it and is overwritten before anything can see it.
-void Session::Choose(std::span<float> logits, int64_t length, int64_t num_drafts,
-                     Counters* counters) {
-  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
+// The head for the last 1 + num_drafts positions that ran.
+Result<void> Session::RunHead(int64_t length, int64_t num_drafts, Counters* counters) {
   const int64_t D = pipeline_->model().hidden_size;
+  const int64_t num_states = 1 + num_drafts;
+  const float* hidden = last_hidden_ + (last_hidden_tokens_ - num_states) * D;
+  const auto history = [&](int64_t position) {
+    return std::span<const int32_t>(tokens_).first(static_cast<size_t>(position));
+  };
+  if (certified_ != nullptr && num_states <= certified_->MaxStates()) {
+    certified_->Begin(hidden, num_states, options_.want_logprobs, counters);
+    return Choose(
+        length, num_drafts,
+        [&](int64_t j) {
+          const int64_t position = length + j;
+          return certified_->Choose(j, static_cast<uint64_t>(position), history(position),
+                                    scratch_.data(), counters);
+        },
+        [&](int64_t j) { return kernels_.all_finite(hidden + j * D, D); });
+  }
+  if (certified_ != nullptr) {  // more states than it takes
+    certified_->NoteFullPass();
+    counters->head_fallbacks += 1;
+  }
+  HW_TRY(const std::span<float> logits,
+         ProjectChecked(hidden, num_states, 1, length - 1, counters));
+  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
+  const auto row = [&](int64_t j) {
+    return logits.subspan(static_cast<size_t>(j) * vocab_size, vocab_size);
+  };
+  return Choose(
+      length, num_drafts,
+      [&](int64_t j) -> Result<sampling::Sampler::Choice> {
+        const int64_t position = length + j;
+        return head_.Select(row(j), &sampler_, static_cast<uint64_t>(position), history(position),
+                            options_.want_logprobs, counters);
+      },
+      [&](int64_t j) {
+        return kernels_.all_finite(hidden + j * D, D) &&
+               kernels_.all_finite(row(j).data(), static_cast<int64_t>(vocab_size));
+      });
+}
+
+// Chooses as long as the drafts behind `length` agree with the choices, and makes the sequence end
+// with the last choice. What wrong drafts left in the cache lies behind it and is overwritten
+// before anything can see it.
+template <class ChooseOne, class Usable>
+Result<void> Session::Choose(int64_t length, int64_t num_drafts, const ChooseOne& choose,
+                             const Usable& usable) {
   choices_.clear();
+  certificates_.clear();
   for (int64_t j = 0;; ++j) {
     const int64_t position = length + j;
-    choices_.push_back(head_.Select(logits.subspan(static_cast<size_t>(j) * vocab_size, vocab_size),
-                                    &sampler_, static_cast<uint64_t>(position),
-                                    std::span(tokens_).first(static_cast<size_t>(position)),
-                                    options_.want_logprobs, counters));
-    const int32_t token = choices_.back().token;
-    bool goes_on = j < num_drafts && tokens_[static_cast<size_t>(position)] == token;
-    if (goes_on) {
-      // A row that is not finite is left to the next step, which finds it again and reports it.
-      const int64_t row = last_hidden_tokens_ - num_drafts + j;
-      const float* next = logits.data() + (static_cast<size_t>(j) + 1) * vocab_size;
-      goes_on = kernels_.all_finite(last_hidden_ + row * D, D) &&
-                kernels_.all_finite(next, static_cast<int64_t>(vocab_size));
-    }
+    HW_TRY(const sampling::Sampler::Choice choice, choose(j));
+    choices_.push_back(choice);
+    if (certified_ != nullptr) certificates_.push_back(certified_->LastCertificate());
+    // A row that is not finite is left to the next step, which finds it again and reports it.
+    const bool goes_on =
+        j < num_drafts && tokens_[static_cast<size_t>(position)] == choice.token && usable(j + 1);
     if (goes_on) continue;
     tokens_.resize(static_cast<size_t>(position));
-    tokens_.push_back(token);
+    tokens_.push_back(choice.token);
     cached_ = position;
     last_row_ -= num_drafts - j;
-    return;
+    return {};
   }
 }
 

@@ -16,6 +16,7 @@
 #include "base/thread_pool.h"
 #include "headway/counters.h"
 #include "kernels/kernel_set.h"
+#include "runtime/certified_head.h"
 #include "runtime/full_head.h"
 #include "runtime/pipeline.h"
 #include "runtime/rotary_tables.h"
@@ -27,6 +28,7 @@ struct SessionOptions {
   int64_t capacity_tokens = 0;  // longest sequence; at most the model's context
   sampling::SamplingParams sampling;
   bool want_logprobs = false;
+  CertifiedOptions certified = {};  // of a certified head
   // Called between steps of long work with tokens done and in total ("prefill", "rebuilding the
   // cache").
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
@@ -86,6 +88,10 @@ class Session {
   // real tokens and means nothing. Requires num_tokens >= 1 and room for them.
   void AssumeContext(int64_t num_tokens);
 
+  // The evidence of the last step's choices, one each, with a certified head; else empty. Valid
+  // until the next step.
+  std::span<const Certificate> Certificates() const { return certificates_; }
+
   std::span<const int32_t> Tokens() const { return tokens_; }
   // Decode steps that ran layers and head; a first token, whose layers ran with the prompt, counts
   // as prefill.
@@ -108,7 +114,11 @@ class Session {
   Result<void> CheckFinite(int64_t num_tokens) const;
   Result<void> CheckDecodable() const;
   int64_t UsableDrafts(int64_t wanted) const;
-  void Choose(std::span<float> logits, int64_t length, int64_t num_drafts, Counters* counters);
+  Result<void> RunHead(int64_t length, int64_t num_drafts, Counters* counters);
+  // choose(j) -> Result<Choice> from state j of the step; usable(j): whether it may be looked at.
+  template <class ChooseOne, class Usable>
+  Result<void> Choose(int64_t length, int64_t num_drafts, const ChooseOne& choose,
+                      const Usable& usable);
   Result<std::span<float>> ProjectChecked(const float* hidden, int64_t num_tokens,
                                           int64_t num_checked, int64_t first_position,
                                           Counters* counters);
@@ -120,6 +130,7 @@ class Session {
   SessionOptions options_;
   sampling::Sampler sampler_;
   FullHead head_;
+  std::unique_ptr<CertifiedHead> certified_;  // null: head_ chooses
   RotaryTables rotary_;
   std::vector<std::unique_ptr<ShardState>> layer_states_;
   AlignedBuffer hidden_a_;  // [max step, D], ping
@@ -130,6 +141,7 @@ class Session {
   int64_t last_row_ = 0;  // of last_hidden_: the position whose logits gave the last choice
   std::vector<int32_t> tokens_;
   std::vector<sampling::Sampler::Choice> choices_;  // of the last step
+  std::vector<Certificate> certificates_;           // of the last step
   int64_t cached_ = 0;         // positions whose keys and values are in the cache
   bool long_factors_ = false;  // what the cache was built with
   Counters counters_;

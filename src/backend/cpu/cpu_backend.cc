@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -54,6 +55,13 @@ class CpuBackend final : public Backend {
       file.mapping.AdviseStreaming();
     }
     return std::make_unique<CpuExecutable>(std::move(file), *std::move(plan), kernels_, pool_);
+  }
+
+  Result<lmhead::Planes> LoadPlanes(const std::string& path,
+                                    const std::string& rows_digest) override {
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(path, error);
+    return lmhead::Planes::Open(path, rows_digest, !error && WantsCopy(mode_, bytes), pool_);
   }
 
  private:

@@ -267,11 +267,15 @@ std::unique_ptr<ShardState> CpuExecutable::NewState(int64_t capacity_tokens) con
 }
 
 void CpuExecutable::Run(const StepArgs& args, ShardState* state) noexcept {
+  RunPhases(args, state, plan_.phases.size());
+}
+
+void CpuExecutable::RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept {
   auto* cpu_state = static_cast<CpuShardState*>(state);
   cpu_state->ResetQueues();
   pool_->Run([&](int thread_index) {
     Stepper stepper(file_, kernels_->kernels, args, cpu_state, pool_, thread_index);
-    for (size_t i = 0; i < plan_.phases.size(); ++i) {
+    for (size_t i = 0; i < num_phases; ++i) {
       if (i > 0) pool_->Barrier();
       stepper.Execute(plan_.phases[i], i);
     }

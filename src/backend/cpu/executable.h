@@ -29,10 +29,18 @@ class CpuExecutable final : public Executable {
   int64_t MaxTokens() const override { return kMaxStepTokens; }
   int64_t WeightBytes() const override;
   headway::Residency Residency() const override;
+  int64_t StripRows() const override;
+  ProductInput RunToProduct(const StepArgs& args, ShardState* state,
+                            float* multiplied) noexcept override;
+  void ComputeStrip(const ProductInput& input, int64_t strip, float* y) const noexcept override;
   std::vector<Product> Products() const override;
   void RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) override;
 
  private:
+  void RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept;
+  // The product that ends the shard; null when it does not end in one product alone.
+  const LinearPart* LastProduct() const;
+
   const ShardFile file_;
   const Plan plan_;
   const kernels::SelectedKernels* const kernels_;

@@ -1,0 +1,21 @@
+#pragma once
+
+// Adds the planes of a certified head to a package.
+
+#include <string>
+
+#include "base/result.h"
+#include "compile/pack.h"
+#include "manifest/manifest.h"
+#include "tensor/tensor_view.h"
+
+namespace headway::compile {
+
+inline constexpr const char* kPlanesFileName = "head_certified.planes";
+
+// Builds the planes of `rows` [V, D] and writes them to `directory`. Errors: those of
+// lmhead::BuildPlanes, kIo.
+Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
+                              const std::string& directory, const PackOptions& options);
+
+}  // namespace headway::compile

@@ -1,0 +1,241 @@
+#include "lmhead/certificate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "lmhead/row_code.h"
+
+namespace headway::lmhead {
+namespace {
+
+using kernels::RotationBlock;
+using kernels::RotationBlockOf;
+
+constexpr double kUnitRoundoff = 0x1p-24;
+// Inflates what is computed in double and stored in binary32, and covers the kernels' few rounding
+// steps on the radius itself.
+constexpr double kOutward = 1.0 + 0x1p-16;
+// A block counts with at least this share of the state's norm, and a state is served only in a
+// range of norms, so that scale^2 * energy stays above the smallest normal number: scales are at
+// least 2^-38 of the largest row norm, so 2 (16 + 10 + 38) = 128 bits below 1.
+constexpr double kSmallestBlockShare = 0x1p-10;
+constexpr double kSmallestNorm = 0x1p-16;  // also of norm times the largest row norm
+constexpr double kLargestNorm = 0x1p40;
+
+// How delta is divided: error of the signs, of their table entries, of the three-bit codes, of the
+// 8-bit activations. The first has by far the largest unit.
+struct Shares {
+  double signs = 0.7;
+  double tables = 0.1;
+  double codes = 0.1;
+  double activations = 0.1;
+};
+constexpr Shares kShares;
+
+constexpr double kActivationRange = 126.0;
+// A code before rounding, in steps: product and sum in binary32 around 128, noise on a grid of
+// 2^-15; together below 6e-5.
+constexpr double kActivationSlack = 1e-4;
+
+// P(X > x) <= exp(-x^2 / 2) = delta.
+double Multiplier(double delta) { return std::sqrt(2.0 * std::log(1.0 / delta)); }
+
+int64_t LargestBlock(int64_t num_channels) {
+  int64_t largest = 0;
+  for (int64_t b = 0; b < kernels::NumRotationBlocks(num_channels); ++b) {
+    largest = std::max(largest, RotationBlockOf(num_channels, b).size);
+  }
+  return largest;
+}
+
+// What the largest entry of each kind is, per norm of the block: the steps' common ratio.
+struct Ranges {
+  double tables = 0.0;
+  double activations = 0.0;
+};
+
+Ranges RangesOf(std::span<const float> rotated, double norm) {
+  double largest_sum = 0.0;
+  double largest = 0.0;
+  for (size_t c = 0; c < rotated.size(); c += kernels::kSignPairChannels) {
+    const size_t end = std::min<size_t>(c + kernels::kSignPairChannels, rotated.size());
+    double sum = 0.0;
+    for (size_t i = c; i < end; ++i) {
+      const double magnitude = std::fabs(static_cast<double>(rotated[i]));
+      sum += magnitude;
+      largest = std::max(largest, magnitude);
+    }
+    largest_sum = std::max(largest_sum, sum);
+  }
+  return {.tables = largest_sum / (norm * static_cast<double>(kernels::kSignRange)),
+          .activations = largest / (norm * kActivationRange)};
+}
+
+double NormOf(std::span<const float> values) {
+  double squares = 0.0;
+  for (const float value : values) squares += static_cast<double>(value) * value;
+  return std::sqrt(squares);
+}
+
+// A step as binary32, not smaller.
+float StepOf(double ratio, double norm) {
+  return static_cast<float>(ratio * norm * (1.0 + 0x1p-20)) + 0x1p-120F;
+}
+
+}  // namespace
+
+Result<CertificateMode> ParseCertificateMode(const std::string& text) {
+  CertificateMode mode;
+  if (text == "deterministic") {
+    mode.deterministic = true;
+    return mode;
+  }
+  const std::string name = "probabilistic";
+  if (text == name) return mode;
+  if (text.rfind(name + ":", 0) == 0) {
+    const char* begin = text.data() + name.size() + 1;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(begin, end, mode.delta);
+    if (error == std::errc{} && stop == end && mode.delta > 0.0 && mode.delta <= kLargestDelta) {
+      return mode;
+    }
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("certificate: expected a failure probability above 0 and at most {}, "
+                            "found '{}'",
+                            kLargestDelta, begin));
+  }
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("certificate: expected deterministic or probabilistic:DELTA, found '{}'", text));
+}
+
+std::string ToString(const CertificateMode& mode) {
+  return mode.deterministic ? "deterministic" : fmt::format("probabilistic:{}", mode.delta);
+}
+
+double CertainFactor(int64_t num_channels) {
+  return std::sqrt(static_cast<double>(kernels::NumRotationBlocks(num_channels) *
+                                       std::max<int64_t>(1, LargestBlock(num_channels) - 1)));
+}
+
+double FullHeadSlack(bool quantised, int64_t num_channels) {
+  // Quantised: up to two chained additions a block of 32, each of which can lose half a unit of a
+  // partial sum, and up to four roundings of a term's factors (scales, dequantisation in binary32).
+  // Floats: four chains of D / 4 and their sum.
+  const auto channels = static_cast<double>(num_channels);
+  const double steps = quantised ? 2.0 * channels / 32.0 + 8.0 : channels / 4.0 + 8.0;
+  return steps * kUnitRoundoff * 1.01;
+}
+
+StateTerms NewStateTerms(int64_t num_channels) {
+  const auto blocks = static_cast<size_t>(kernels::NumRotationBlocks(num_channels));
+  StateTerms terms;
+  terms.screen.resize(blocks);
+  terms.refine.resize(blocks);
+  terms.screen_inverse_steps.resize(blocks);
+  terms.refine_inverse_steps.resize(blocks);
+  return terms;
+}
+
+bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
+                       int64_t num_winners, std::span<const float> hidden,
+                       std::span<const float> rotated, StateTerms* terms) {
+  const int64_t D = planes.num_channels;
+  const int64_t num_blocks = kernels::NumRotationBlocks(D);
+  const double norm = NormOf(hidden);
+  // Written so that NaN fails.
+  if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) return false;
+  const double largest_logit = norm * planes.largest_row_norm;
+  if (!(largest_logit >= kSmallestNorm && largest_logit <= kLargestNorm)) return false;
+
+  // One ratio of step to norm for all blocks: then the noise of all of them is a multiple of the
+  // radius' own unit.
+  Ranges range;
+  std::array<double, kernels::kMaxRotationBlocks> norms;
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const RotationBlock block = RotationBlockOf(D, b);
+    const auto begin = static_cast<size_t>(block.begin);
+    const auto size = static_cast<size_t>(block.size);
+    const double block_norm =
+        std::max(NormOf(hidden.subspan(begin, size)) * (1.0 + 0x1p-23), kSmallestBlockShare * norm);
+    norms[static_cast<size_t>(b)] = block_norm;
+    const Ranges mine = RangesOf(rotated.subspan(begin, size), block_norm);
+    range.tables = std::max(range.tables, mine.tables);
+    range.activations = std::max(range.activations, mine.activations);
+  }
+  const double unscale = std::ldexp(1.0, -planes.scale_exponent);
+  double most_groups = 0.0;
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const auto i = static_cast<size_t>(b);
+    const auto n = static_cast<double>(RotationBlockOf(D, b).size);
+    most_groups =
+        std::max(most_groups, static_cast<double>(kernels::SignGroups(RotationBlockOf(D, b).size)));
+    const float table_step = StepOf(range.tables, norms[i]);
+    const float activation_step = StepOf(range.activations, norms[i]);
+    const double energy =
+        n / std::max(1.0, n - 1.0) * norms[i] * norms[i] * unscale * unscale * kOutward;
+    terms->screen_inverse_steps[i] = 1.0F / table_step;
+    terms->refine_inverse_steps[i] = 1.0F / activation_step;
+    terms->screen[i] = {.step = static_cast<float>(table_step * unscale),
+                        .offset = 0.0F,
+                        .energy = static_cast<float>(energy)};
+    terms->refine[i] = {.step = static_cast<float>(kRefineRatio * activation_step * unscale),
+                        .offset = 0.0F,
+                        .energy = static_cast<float>(energy)};
+  }
+  terms->refine_factor = static_cast<float>(2.0 * kRefineRatio);
+
+  const double certain = CertainFactor(D);
+  const auto n = static_cast<double>(LargestBlock(D));
+  const double share = mode.delta / static_cast<double>(std::max<int64_t>(1, num_winners));
+  const auto multiplier = [&](double part) {
+    return mode.deterministic ? certain : Multiplier(share * part);
+  };
+  const auto noise = [&](double part, double random, double worst) {
+    return mode.deterministic ? worst : Multiplier(share * part) * random;
+  };
+  // Table entries: an error uniform on half a step to either side, one of each group.
+  const double smallest_n = static_cast<double>(std::min(D, kernels::kSmallestRotationBlock));
+  const double groups_per_root = most_groups / std::sqrt(smallest_n);
+  const double tables = noise(kShares.tables, range.tables * std::sqrt(most_groups / 12.0),
+                              0.5 * range.tables * groups_per_root * certain) +
+                        (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) * range.tables *
+                            groups_per_root * certain;
+  // 8-bit activations, rounded at random: variance at most 1/4 of a step, times |code - 1.5|
+  // <= 1.5.
+  const double activations =
+      kRefineRatio * 1.5 *
+      (noise(kShares.activations, 0.5 * range.activations * std::sqrt(n - 1.0),
+             range.activations * std::sqrt(n) * certain) +
+       kActivationSlack * range.activations * std::sqrt(n) * certain);
+  // Rotated states: the stored matrix, and dot products in sixteen lanes.
+  const double rotation = planes.rotation_defect +
+                          std::sqrt(n) * (n / 16.0 + 6.0) * kUnitRoundoff * 1.01 + kUnitRoundoff;
+  // Sums of estimates in binary32, one share a block, with terms up to 2.2 times the row: entries
+  // and codes are counted from 0. Of refinement, one a vector.
+  const double screen_sums = 2.5 * static_cast<double>(num_blocks + 6) * kUnitRoundoff;
+  const double refine_sums =
+      screen_sums +
+      2.5 * static_cast<double>(kernels::RefineVectors(D) + num_blocks + 12) * kUnitRoundoff;
+  const double screen_certain =
+      certain * (rotation + kSignScaleTolerance * 1.01 + screen_sums + planes.full_head_slack);
+  // The largest level is 3.5 steps.
+  const double refine_certain =
+      certain * (3.5 * kRefineRatio * rotation + kRefineScaleTolerance * 1.01 + refine_sums +
+                 planes.full_head_slack);
+  const auto radius = [&](double of_gamma, double constant) {
+    const double scale = mode.radius_scale * kOutward;
+    return StageRadius{.multiplier = static_cast<float>(of_gamma * scale),
+                       .constant = static_cast<float>(constant * scale)};
+  };
+  terms->screen_radius = radius(multiplier(kShares.signs), tables + screen_certain);
+  terms->refine_radius =
+      radius(multiplier(kShares.codes), 2.0 * kRefineRatio * tables + activations + refine_certain);
+  return true;
+}
+
+}  // namespace headway::lmhead

@@ -1,0 +1,81 @@
+#pragma once
+
+// From a hidden state to the radii of its estimates: what is promised (deterministically, or with
+// failure probability delta a token), how delta is divided among the ways to fail, and the numbers
+// that the kernels multiply. The derivation, term by term: docs/certified_head.md.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/plane_kernels.h"
+
+namespace headway::lmhead {
+
+inline constexpr double kDefaultDelta = 1e-9;
+inline constexpr double kLargestDelta = 0.1;
+
+struct CertificateMode {
+  bool deterministic = false;
+  double delta = kDefaultDelta;  // total per token, over all stages
+  // Multiplies every radius. For tests, which must be able to fail: anything below 1 voids the
+  // certificate.
+  double radius_scale = 1.0;
+
+  friend bool operator==(const CertificateMode&, const CertificateMode&) = default;
+};
+
+// "deterministic", "probabilistic", "probabilistic:1e-12". Errors: kInvalidInput, with what was
+// expected; a delta outside (0, 0.1] among them.
+Result<CertificateMode> ParseCertificateMode(const std::string& text);
+std::string ToString(const CertificateMode& mode);
+
+// What is known of a matrix and its planes before any token.
+struct PlaneConstants {
+  int64_t num_channels = 0;       // D
+  int scale_exponent = 0;         // stored scales are scale * 2^exponent
+  double rotation_defect = 0.0;   // largest over blocks
+  double full_head_slack = 0.0;   // FullHeadSlack()
+  double largest_row_norm = 0.0;  // of any row
+};
+
+// sqrt(B (n - 1)): sum_b scale_b sqrt(n_b) |h_b| <= this * sqrt(energy). Turns certain errors into
+// multiples of the radius' unit.
+double CertainFactor(int64_t num_channels);
+
+// |logit of the full head's kernel - w.h| <= this * sum_b |w_b||h_b|, where |w_b| is the norm of
+// what the kernel adds up. Source: docs/arithmetic.md, standard model of rounding.
+double FullHeadSlack(bool quantised, int64_t num_channels);
+
+// The radius of one stage: (multiplier * gamma_i + constant) * sqrt(energy_i).
+struct StageRadius {
+  float multiplier = 0.0F;
+  float constant = 0.0F;
+};
+
+// What the kernels need for one hidden state.
+struct StateTerms {
+  std::vector<kernels::BlockTerms> screen;  // [blocks]
+  std::vector<kernels::BlockTerms> refine;
+  std::vector<float> screen_inverse_steps;
+  std::vector<float> refine_inverse_steps;
+  StageRadius screen_radius;
+  StageRadius refine_radius;
+  float refine_factor = 0.0F;  // of the screen's estimate
+};
+
+// Allocates for `num_channels`.
+StateTerms NewStateTerms(int64_t num_channels);
+
+// Fills `terms` for one state. `hidden`: [D], what the full head multiplies; `rotated`: [D], the
+// rotated state. `num_winners`: rows whose loss would be an error (1, or k of top-k); each gets
+// delta / num_winners. False when the state is out of the range that binary32 bounds can serve (all
+// zeros, not finite, far from 1): such a state belongs to the full head. Offsets are left 0: they
+// come with the noise. No allocation.
+bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
+                       int64_t num_winners, std::span<const float> hidden,
+                       std::span<const float> rotated, StateTerms* terms);
+
+}  // namespace headway::lmhead

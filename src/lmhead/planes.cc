@@ -1,0 +1,130 @@
+#include "lmhead/planes.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+#include "lmhead/rotation.h"
+
+namespace headway::lmhead {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+constexpr int64_t kSmallestChannels = 8;
+constexpr int64_t kLargestRows = int64_t{1} << 31;
+constexpr int64_t kCopyBytes = int64_t{4} << 20;  // one piece of one thread
+
+bool InRange(double value, double low, double high) { return value >= low && value <= high; }
+
+}  // namespace
+
+bool PlanesCanServe(int64_t num_channels) {
+  return num_channels >= kSmallestChannels &&
+         num_channels <= kernels::kMaxRotationBlocks * kernels::kRotationBlock;
+}
+
+PlanesPlaces PlanesPlacesOf(int64_t num_rows, int64_t num_channels) {
+  const auto align = [](int64_t offset) { return kernels::RoundUp(offset, kAlignment); };
+  PlanesPlaces places;
+  places.rotations = align(sizeof(PlanesHeader));
+  int64_t bytes = 0;
+  for (int64_t b = 0; b < kernels::NumRotationBlocks(num_channels); ++b) {
+    const int64_t n = kernels::RotationBlockOf(num_channels, b).size;
+    bytes += n * Rotation::Stride(n) * 2;
+  }
+  places.signs = align(places.rotations + bytes);
+  places.records =
+      align(places.signs + kernels::NumSignTiles(num_rows) * kernels::SignTileBytes(num_channels));
+  places.end = places.records + num_rows * kernels::RefineRecordBytes(num_channels);
+  return places;
+}
+
+Result<void> Planes::Check(std::span<const std::byte> bytes, const std::string& rows_digest,
+                           const std::string& where) {
+  const auto corrupt = [&](const std::string& message) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: {}", where, message));
+  };
+  if (bytes.size() < sizeof header_) {
+    return corrupt(fmt::format("expected a planes header of {} bytes, found {}", sizeof header_,
+                               bytes.size()));
+  }
+  std::memcpy(&header_, bytes.data(), sizeof header_);
+  if (std::memcmp(header_.magic, kPlanesMagic, sizeof header_.magic) != 0) {
+    return corrupt("expected the magic HWPLANE1, found something else: no planes of a head");
+  }
+  if (header_.num_rows < 1 || header_.num_rows > kLargestRows ||
+      !PlanesCanServe(header_.num_channels)) {
+    return corrupt(fmt::format("expected planes of a head, found {} rows of {} channels",
+                               header_.num_rows, header_.num_channels));
+  }
+  places_ = PlanesPlacesOf(header_.num_rows, header_.num_channels);
+  if (static_cast<int64_t>(bytes.size()) != places_.end) {
+    return corrupt(fmt::format("expected {} bytes for {} rows of {} channels, found {}",
+                               places_.end, header_.num_rows, header_.num_channels, bytes.size()));
+  }
+  if (!InRange(static_cast<double>(header_.scale_exponent), -1000, 1000) ||
+      !InRange(header_.rotation_defect, 0.0, 1.0) || !InRange(header_.full_head_slack, 0.0, 1.0) ||
+      !InRange(header_.largest_row_norm, 0.0, 1e38)) {
+    return corrupt("expected error bounds between 0 and 1, found others");
+  }
+  const std::string found(header_.rows_digest, sizeof header_.rows_digest);
+  if (found != rows_digest) {
+    return corrupt(
+        fmt::format("expected planes of the rows {}, found those of {}: they do not "
+                    "belong together; pack again",
+                    rows_digest, found));
+  }
+  constants_ = {.num_channels = header_.num_channels,
+                .scale_exponent = static_cast<int>(header_.scale_exponent),
+                .rotation_defect = header_.rotation_defect,
+                .full_head_slack = header_.full_head_slack,
+                .largest_row_norm = header_.largest_row_norm};
+  int64_t offset = places_.rotations;
+  for (int64_t b = 0; b < kernels::NumRotationBlocks(header_.num_channels); ++b) {
+    const int64_t n = kernels::RotationBlockOf(header_.num_channels, b).size;
+    rotation_offsets_.push_back(offset);
+    offset += n * Rotation::Stride(n) * 2;
+  }
+  data_ = bytes.data();
+  return {};
+}
+
+Result<Planes> Planes::Open(const std::string& path, const std::string& rows_digest, bool copy,
+                            ThreadPool* pool) {
+  Planes planes;
+  HW_TRY(planes.mapping_, MappedFile::Open(path));
+  const auto bytes = planes.mapping_.Bytes();
+  HW_TRY_VOID(planes.Check(bytes, rows_digest, path));
+  if (!copy) {
+    planes.mapping_.AdviseStreaming();
+    return planes;
+  }
+  AlignedBuffer buffer(bytes.size());
+  ChunkQueue queue;
+  const auto total = static_cast<int64_t>(bytes.size());
+  pool->Run([&](int) {
+    int64_t begin = 0;
+    int64_t end = 0;
+    while (queue.Take(total, kCopyBytes, &begin, &end)) {
+      std::memcpy(buffer.data() + begin, bytes.data() + begin, static_cast<size_t>(end - begin));
+    }
+  });
+  planes.copy_ = std::move(buffer);
+  planes.data_ = planes.copy_.data();
+  planes.mapping_ = MappedFile();
+  return planes;
+}
+
+Result<Planes> Planes::FromBytes(AlignedBuffer bytes, const std::string& rows_digest) {
+  Planes planes;
+  planes.copy_ = std::move(bytes);
+  HW_TRY_VOID(planes.Check({planes.copy_.data(), planes.copy_.SizeBytes()}, rows_digest, "planes"));
+  return planes;
+}
+
+const F16* Planes::Rotation(int64_t block) const {
+  return reinterpret_cast<const F16*>(data_ + rotation_offsets_[static_cast<size_t>(block)]);
+}
+
+}  // namespace headway::lmhead

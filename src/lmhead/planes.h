@@ -1,0 +1,78 @@
+#pragma once
+
+// The planes of one LM head: opened from a file, or built in memory (docs/formats/planes.md). What
+// a token reads first; the rows themselves stay in the head's shards. Immutable.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/mapped_file.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "lmhead/certificate.h"
+#include "tensor/half.h"
+
+namespace headway::lmhead {
+
+struct PlanesHeader {
+  char magic[8];
+  int64_t num_rows;
+  int64_t num_channels;
+  int64_t scale_exponent;
+  double rotation_defect;
+  double full_head_slack;
+  double largest_row_norm;
+  char rows_digest[32];  // of the rows the planes belong to, hexadecimal
+  uint8_t zero[32];
+};
+static_assert(sizeof(PlanesHeader) == 120);
+inline constexpr char kPlanesMagic[9] = "HWPLANE1";
+
+// Where the sections of the file begin; multiples of 64.
+struct PlanesPlaces {
+  int64_t rotations = 0;
+  int64_t signs = 0;
+  int64_t records = 0;
+  int64_t end = 0;
+};
+PlanesPlaces PlanesPlacesOf(int64_t num_rows, int64_t num_channels);
+
+// D of 8 to 64 blocks' worth of channels.
+bool PlanesCanServe(int64_t num_channels);
+
+class Planes {
+ public:
+  // Maps the file and checks everything but the codes. With `copy`, reads it into huge pages
+  // (docs/perf-log.md says what that is worth). `rows_digest`: of the rows in hand, 32 digits.
+  // Errors: kNotFound, kIo, kCorrupt (damaged, or planes of other rows).
+  static Result<Planes> Open(const std::string& path, const std::string& rows_digest, bool copy,
+                             ThreadPool* pool);
+  // Takes a file's bytes. Errors: kCorrupt.
+  static Result<Planes> FromBytes(AlignedBuffer bytes, const std::string& rows_digest);
+
+  int64_t NumRows() const { return header_.num_rows; }
+  const PlaneConstants& Constants() const { return constants_; }
+  const F16* Rotation(int64_t block) const;  // rows RotationStride() apart
+  const std::byte* Signs() const { return data_ + places_.signs; }
+  const std::byte* Records() const { return data_ + places_.records; }
+
+  // Bytes that every token reads: rotations and signs.
+  int64_t ScreenBytes() const { return places_.records - places_.rotations; }
+  int64_t TotalBytes() const { return places_.end; }
+
+ private:
+  Result<void> Check(std::span<const std::byte> bytes, const std::string& rows_digest,
+                     const std::string& where);
+
+  MappedFile mapping_;
+  AlignedBuffer copy_;
+  const std::byte* data_ = nullptr;
+  PlanesHeader header_{};
+  PlanesPlaces places_;
+  PlaneConstants constants_;
+  std::vector<int64_t> rotation_offsets_;  // bytes, by block
+};
+
+}  // namespace headway::lmhead

@@ -1,0 +1,161 @@
+#include "lmhead/screening.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace headway::lmhead {
+namespace {
+
+// Rows of a rotation that one thread takes at a time: 48 KB of matrix.
+constexpr int64_t kRotateRows = 64;
+// Tiles of signs that one thread takes at a time, in bytes.
+constexpr int64_t kChunkBytes = int64_t{192} << 10;
+
+}  // namespace
+
+Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
+                     int64_t max_states, uint64_t noise_key)
+    : planes_(planes), kernels_(kernels), pool_(pool), noise_key_(noise_key) {
+  HW_CHECK(max_states >= 1 && max_states <= kernels::kMaxScreenTokens, "a batch of states");
+  const int64_t D = planes->Constants().num_channels;
+  const auto rows = static_cast<size_t>(planes->NumRows());
+  const int64_t groups = kernels::SignGroupsBefore(D, kernels::NumRotationBlocks(D));
+  for (int64_t i = 0; i < max_states; ++i) {
+    states_.push_back(
+        {.usable = false,
+         .terms = NewStateTerms(D),
+         .rotated = AlignedBuffer(static_cast<size_t>(D) * sizeof(float)),
+         .tables = AlignedBuffer(static_cast<size_t>(groups * kernels::kSignTableEntries)),
+         .q = AlignedBuffer(static_cast<size_t>(kernels::RefineActivationBytes(D))),
+         .estimate = AlignedBuffer(rows * sizeof(float)),
+         .upper = AlignedBuffer(rows * sizeof(float)),
+         .summaries = std::vector<kernels::ScreenSummary>(
+             static_cast<size_t>(kernels::NumSignStrips(planes->NumRows())))});
+  }
+}
+
+void Screening::Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
+                    int64_t num_winners) noexcept {
+  const PlaneConstants& planes = planes_->Constants();
+  const auto D = static_cast<size_t>(planes.num_channels);
+  rotate_queue_.Reset();
+  table_queue_.Reset();
+  tile_queue_.Reset();
+  pool_->Run([&](int thread) {
+    Rotate(hidden, num_states);
+    pool_->Barrier();
+    for (int64_t t = thread; t < num_states; t += pool_->NumThreads()) {
+      ScreenedState& state = states_[static_cast<size_t>(t)];
+      state.usable =
+          ComputeStateTerms(planes, mode, num_winners, {hidden + static_cast<size_t>(t) * D, D},
+                            state.rotated.As<float>(D), &state.terms);
+    }
+    pool_->Barrier();
+    BuildTables(num_states);
+    pool_->Barrier();
+    ScreenTiles(num_states);
+  });
+  num_states_seen_ += static_cast<uint64_t>(num_states);
+}
+
+void Screening::Rotate(const float* hidden, int64_t num_states) {
+  const int64_t D = planes_->Constants().num_channels;
+  const int64_t num_blocks = kernels::NumRotationBlocks(D);
+  // A block's rows for all states: the matrix is read once.
+  int64_t task = 0;
+  int64_t end = 0;
+  const int64_t pieces = (2 * kernels::kRotationBlock + kRotateRows - 1) / kRotateRows;
+  while (rotate_queue_.Take(num_blocks * pieces, 1, &task, &end)) {
+    const int64_t b = task / pieces;
+    const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
+    const int64_t row_begin = task % pieces * kRotateRows;
+    const int64_t row_end = std::min(row_begin + kRotateRows, block.size);
+    for (int64_t t = 0; row_begin < row_end && t < num_states; ++t) {
+      kernels_.rotate(
+          {.matrix = planes_->Rotation(b),
+           .matrix_stride = kernels::RoundUp(block.size, 32),
+           .n = block.size,
+           .row_begin = row_begin,
+           .row_end = row_end,
+           .x = hidden + t * D + block.begin,
+           .y = states_[static_cast<size_t>(t)].rotated.Pointer<float>() + block.begin});
+    }
+  }
+}
+
+void Screening::BuildTables(int64_t num_states) {
+  const int64_t D = planes_->Constants().num_channels;
+  const int64_t num_blocks = kernels::NumRotationBlocks(D);
+  int64_t task = 0;
+  int64_t end = 0;
+  while (table_queue_.Take(num_states * num_blocks, 1, &task, &end)) {
+    ScreenedState& state = states_[static_cast<size_t>(task / num_blocks)];
+    if (!state.usable) continue;
+    const int64_t b = task % num_blocks;
+    const auto i = static_cast<size_t>(b);
+    const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
+    const kernels::PlaneNoise noise{
+        .key = noise_key_, .token = num_states_seen_ + static_cast<uint64_t>(task / num_blocks)};
+    double offset = 0.0;
+    kernels_.build_sign_tables({.x = state.rotated.Pointer<float>() + block.begin,
+                                .n = block.size,
+                                .first_group = kernels::SignGroupsBefore(D, b),
+                                .group_begin = 0,
+                                .group_end = kernels::SignGroups(block.size),
+                                .inverse_step = state.terms.screen_inverse_steps[i],
+                                .noise = noise,
+                                .tables = state.tables.Pointer<uint8_t>(),
+                                .offset = &offset});
+    kernels::BlockTerms& screen = state.terms.screen[i];
+    screen.offset = static_cast<float>(static_cast<double>(screen.step) * offset);
+    int32_t q_sum = 0;
+    kernels_.quantise_for_refinement({.x = state.rotated.Pointer<float>() + block.begin,
+                                      .n = block.size,
+                                      .first_unit = kernels::RefineUnitsBefore(D, b),
+                                      .inverse_step = state.terms.refine_inverse_steps[i],
+                                      .noise = noise,
+                                      .q = state.q.Pointer<int8_t>(),
+                                      .q_sum = &q_sum});
+    kernels::BlockTerms& refine = state.terms.refine[i];
+    refine.offset = static_cast<float>(-1.5 * static_cast<double>(refine.step) * q_sum);
+  }
+}
+
+void Screening::ScreenTiles(int64_t num_states) {
+  const int64_t D = planes_->Constants().num_channels;
+  std::array<kernels::ScreenToken, kernels::kMaxScreenTokens> tokens;
+  int64_t num_tokens = 0;
+  for (int64_t t = 0; t < num_states; ++t) {
+    ScreenedState& state = states_[static_cast<size_t>(t)];
+    if (!state.usable) continue;
+    kernels::ScreenToken& token = tokens[static_cast<size_t>(num_tokens++)];
+    token.tables = state.tables.Pointer<uint8_t>();
+    token.blocks = state.terms.screen.data();
+    token.multiplier = state.terms.screen_radius.multiplier;
+    token.constant = state.terms.screen_radius.constant;
+    token.estimate = state.estimate.Pointer<float>();
+    token.upper = state.upper.Pointer<float>();
+    token.summary = state.summaries.data();
+  }
+  if (num_tokens == 0) return;
+  const int64_t num_tiles = kernels::NumSignTiles(planes_->NumRows());
+  const int64_t tile_bytes = kernels::SignTileBytes(D);
+  const int64_t fair = (num_tiles + 4 * pool_->NumThreads() - 1) / (4 * pool_->NumThreads());
+  const int64_t chunk =
+      std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
+  int64_t begin = 0;
+  int64_t end = 0;
+  while (tile_queue_.Take(num_tiles, chunk, &begin, &end)) {
+    kernels_.screen({.tiles = planes_->Signs(),
+                     .num_rows = planes_->NumRows(),
+                     .num_channels = D,
+                     .tile_begin = begin,
+                     .tile_end = end,
+                     .tokens = tokens.data(),
+                     .num_tokens = num_tokens});
+  }
+}
+
+}  // namespace headway::lmhead

@@ -1,0 +1,56 @@
+#pragma once
+
+// The first stage for a batch of states: rotation, tables, one pass over the signs. Used by Search.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "lmhead/planes.h"
+
+namespace headway::lmhead {
+
+// One state's numbers in the planes' terms.
+struct ScreenedState {
+  bool usable = false;  // false: out of range, nothing else is valid
+  StateTerms terms;
+  AlignedBuffer rotated;                          // [D] f32
+  AlignedBuffer tables;                           // [groups][64] u8
+  AlignedBuffer q;                                // 8-bit activations
+  AlignedBuffer estimate;                         // [V] f32
+  AlignedBuffer upper;                            // [V] f32
+  std::vector<kernels::ScreenSummary> summaries;  // [strips of 64 rows]
+};
+
+class Screening {
+ public:
+  Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
+            int64_t max_states, uint64_t noise_key);
+
+  // Bounds all rows for `num_states` states [num_states, D].
+  void Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
+           int64_t num_winners) noexcept;
+
+  const ScreenedState& State(int64_t state) const { return states_[static_cast<size_t>(state)]; }
+  int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }
+
+ private:
+  void Rotate(const float* hidden, int64_t num_states);
+  void BuildTables(int64_t num_states);
+  void ScreenTiles(int64_t num_states);
+
+  const Planes* const planes_;
+  const kernels::KernelSet kernels_;
+  ThreadPool* const pool_;
+  const uint64_t noise_key_;
+  uint64_t num_states_seen_ = 0;  // numbers the noise: never repeats with one key
+  std::vector<ScreenedState> states_;
+  ChunkQueue rotate_queue_;
+  ChunkQueue table_queue_;
+  ChunkQueue tile_queue_;
+};
+
+}  // namespace headway::lmhead

@@ -1,0 +1,336 @@
+#include "lmhead/search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+
+#include "lmhead/test_head.h"
+
+namespace headway::lmhead {
+namespace {
+
+std::vector<float> Normals(size_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+// A state whose winner is `winner`, its logit about `margin` sigma.
+std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed) {
+  const auto D = static_cast<size_t>(head.NumChannels());
+  std::vector<float> state = Normals(D, seed);
+  const std::vector<float> row = head.Row(winner);
+  double norm = 0.0;
+  for (const float value : row) norm += static_cast<double>(value) * value;
+  const double factor = margin / std::sqrt(std::max(norm, 1e-30));
+  for (size_t c = 0; c < D; ++c) state[c] += static_cast<float>(row[c] * factor);
+  return state;
+}
+
+int32_t ArgMax(std::span<const float> values) {
+  return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
+}
+
+int32_t Best(std::span<const Candidate> candidates) {
+  const Candidate* best = nullptr;
+  for (const Candidate& candidate : candidates) {
+    if (best == nullptr || candidate.logit > best->logit) best = &candidate;
+  }
+  return best == nullptr ? -1 : best->id;
+}
+
+// What a search must give for a state: the full head's token, ties to the lowest id, and exact
+// logits for all candidates. False when the search gave up.
+bool CheckState(Search* search, TestHead* head, std::span<const float> state) {
+  const std::vector<float> hidden = head->SetStates(state);
+  search->Screen(hidden.data(), 1, 1);
+  const SearchEvidence evidence = search->Decide(0, {});
+  if (!evidence.decided) return false;
+  const std::vector<float> full = head->FullLogits(0);
+  EXPECT_EQ(Best(search->Candidates()), ArgMax(full));
+  for (const Candidate& candidate : search->Candidates()) {
+    EXPECT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
+  }
+  return true;
+}
+
+constexpr int64_t kRows = 3000;
+constexpr int64_t kChannels = 256;
+
+class EveryType : public testing::TestWithParam<DataType> {};
+
+TEST_P(EveryType, GivesTheFullHeadsTokenAtEveryMargin) {
+  ThreadPool pool(2);
+  TestHead head(GetParam(), kRows, kChannels, Normals(kRows * kChannels, 1));
+  const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
+  Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 5});
+  int decided = 0;
+  for (const double margin : {0.0, 6.0, 10.0, 14.0}) {
+    for (uint32_t seed = 0; seed < 5; ++seed) {
+      const auto state = StateFor(head, (seed * 997 + 13) % kRows, margin, seed);
+      decided += CheckState(&search, &head, state) ? 1 : 0;
+    }
+  }
+  EXPECT_GE(decided, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Search, EveryType,
+                         testing::Values(DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1,
+                                         DataType::kQ5_0, DataType::kQ5_1, DataType::kQ4_K,
+                                         DataType::kQ5_K, DataType::kQ6_K, DataType::kF32,
+                                         DataType::kF16, DataType::kBF16),
+                         [](const auto& each) { return std::string(Traits(each.param).name); });
+
+// Rows that a bound may trip over. Every state must give the full head's token, or give up.
+struct Adversary {
+  const char* name;
+  void (*shape)(std::vector<float>* rows);
+};
+
+float* RowOf(std::vector<float>* rows, int64_t row) { return rows->data() + row * kChannels; }
+
+const Adversary kAdversaries[] = {
+    {"duplicates",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; ++r)
+         std::copy_n(RowOf(rows, r % 7), kChannels, RowOf(rows, r));
+     }},
+    {"ties of the winner",
+     [](std::vector<float>* rows) {
+       for (const int64_t r : {5, 1700, 2999})
+         std::copy_n(RowOf(rows, 1234), kChannels, RowOf(rows, r));
+     }},
+    {"neighbours one code apart",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 100; r < 400; ++r) {
+         std::copy_n(RowOf(rows, 1234), kChannels, RowOf(rows, r));
+         RowOf(rows, r)[r % kChannels] *= 1.01F;
+       }
+     }},
+    {"zero rows",
+     [](std::vector<float>* rows) {
+       std::fill(rows->begin() + 500 * kChannels, rows->begin() + 2500 * kChannels, 0.0F);
+     }},
+    {"huge norms",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; r += 10) {
+         for (int64_t c = 0; c < kChannels; ++c) RowOf(rows, r)[c] *= 300.0F;
+       }
+     }},
+    {"tiny norms",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; ++r) {
+         if (r % 100 == 0) continue;
+         for (int64_t c = 0; c < kChannels; ++c) RowOf(rows, r)[c] *= 1e-4F;
+       }
+     }},
+    {"energy in one channel",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; ++r) {
+         for (int64_t c = 0; c < kChannels; ++c)
+           RowOf(rows, r)[c] *= c == r % kChannels ? 1 : 0.01F;
+       }
+     }},
+    {"all logits nearly equal",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; ++r) {
+         for (int64_t c = 0; c < kChannels; ++c)
+           RowOf(rows, r)[c] = 1.0F + 1e-3F * RowOf(rows, r)[c];
+       }
+     }},
+};
+
+TEST(Search, AdversarialRowsGiveTheFullHeadsTokenOrGiveUp) {
+  ThreadPool pool(1);
+  for (const Adversary& adversary : kAdversaries) {
+    SCOPED_TRACE(adversary.name);
+    std::vector<float> rows = Normals(kRows * kChannels, 2);
+    adversary.shape(&rows);
+    for (const DataType type : {DataType::kQ8_0, DataType::kF16, DataType::kQ4_K}) {
+      TestHead head(type, kRows, kChannels, rows);
+      const Planes planes = head.Build(RotationSeed::FromNumber(9), &pool);
+      Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 6});
+      for (uint32_t seed = 0; seed < 4; ++seed) {
+        // The last row wins, a middle one, or nobody stands out.
+        CheckState(&search, &head, StateFor(head, kRows - 1, 12.0, seed));
+        CheckState(&search, &head, StateFor(head, 1234, 9.0, seed));
+        CheckState(&search, &head, StateFor(head, 0, 0.0, seed));
+      }
+      std::vector<float> one_block(kChannels, 0.0F);
+      std::copy_n(head.Row(1234).begin(), 32, one_block.begin());
+      CheckState(&search, &head, one_block);
+      CheckState(&search, &head, std::vector<float>(kChannels, 0.0F));
+      CheckState(&search, &head, std::vector<float>(kChannels, 1e-30F));
+    }
+  }
+}
+
+TEST(Search, StatesThatAreNoNumbersAreLeftToTheFullHead) {
+  ThreadPool pool(1);
+  TestHead head(DataType::kF32, 300, kChannels, Normals(300 * kChannels, 3));
+  const Planes planes = head.Build(RotationSeed::FromNumber(1), &pool);
+  Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 6});
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e30F}) {
+    std::vector<float> state = Normals(kChannels, 4);
+    state[17] = bad;
+    search.Screen(state.data(), 1, 1);
+    EXPECT_FALSE(search.Decide(0, {}).decided);
+  }
+}
+
+// Rows that differ from the winner by a hair: the estimate of the winner alone decides whether it
+// is kept. With a fifth of the radius it is often lost; so the radius is what keeps it.
+TEST(Search, ASmallerRadiusLosesWinnersAmongNearTies) {
+  constexpr int64_t kFew = 40;
+  ThreadPool pool(1);
+  std::vector<float> rows = Normals(kRows * kChannels, 21);
+  // The first rows have logits of 5 sigma that differ by 1e-4 of it; what else is in them the state
+  // does not see.
+  const std::vector<float> direction = Normals(kChannels, 22);
+  double squares = 0.0;
+  for (const float value : direction) squares += static_cast<double>(value) * value;
+  for (int64_t r = 0; r < kFew; ++r) {
+    float* row = rows.data() + r * kChannels;
+    double dot = 0.0;
+    for (int64_t c = 0; c < kChannels; ++c)
+      dot += static_cast<double>(row[c]) * direction[static_cast<size_t>(c)];
+    const double wanted = (5.0 + 1e-4 * static_cast<double>(r * 7 % kFew)) * std::sqrt(squares);
+    for (int64_t c = 0; c < kChannels; ++c) {
+      row[c] += static_cast<float>((wanted - dot) / squares *
+                                   static_cast<double>(direction[static_cast<size_t>(c)]));
+    }
+  }
+  TestHead head(DataType::kF32, kRows, kChannels, rows);
+  const auto lost = [&](double scale) {
+    int count = 0;
+    for (uint64_t seed = 0; seed < 30; ++seed) {
+      const Planes planes = head.Build(RotationSeed::FromNumber(seed), &pool);
+      Search search(&planes, &head, TestKernels(), &pool, 1,
+                    {.certificate = {.radius_scale = scale}, .noise_key = seed});
+      const std::vector<float> hidden = head.SetStates(direction);
+      search.Screen(hidden.data(), 1, 1);
+      EXPECT_TRUE(search.Decide(0, {}).decided);
+      count += Best(search.Candidates()) != ArgMax(head.FullLogits(0)) ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_GE(lost(0.1), 3);
+  EXPECT_EQ(lost(1.0), 0);
+}
+
+TEST(Search, DeterministicCertificatesGiveTheSameToken) {
+  ThreadPool pool(2);
+  TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 1));
+  const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
+  Search search(&planes, &head, TestKernels(), &pool, 1,
+                {.certificate = {.deterministic = true}, .noise_key = 5});
+  int decided = 0;
+  for (uint32_t seed = 0; seed < 5; ++seed) {
+    decided += CheckState(&search, &head, StateFor(head, 77, 14.0, seed)) ? 1 : 0;
+  }
+  EXPECT_GE(decided, 1);
+}
+
+TEST(Search, BatchesGiveWhatSingleStatesGive) {
+  ThreadPool pool(2);
+  TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 1));
+  const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
+  constexpr int64_t kBatch = 8;
+  std::vector<float> states;
+  for (uint32_t t = 0; t < kBatch; ++t) {
+    const auto state = StateFor(head, 300 * t, 8.0 + t, t);
+    states.insert(states.end(), state.begin(), state.end());
+  }
+  for (int64_t batch = 1; batch <= kBatch; ++batch) {
+    Search search(&planes, &head, TestKernels(), &pool, batch, {.certificate = {}, .noise_key = 5});
+    const std::vector<float> hidden =
+        head.SetStates(std::span(states).first(static_cast<size_t>(batch * kChannels)));
+    search.Screen(hidden.data(), batch, 1);
+    for (int64_t t = 0; t < batch; ++t) {
+      ASSERT_TRUE(search.Decide(t, {}).decided);
+      EXPECT_EQ(Best(search.Candidates()), ArgMax(head.FullLogits(t))) << batch << " " << t;
+    }
+  }
+}
+
+TEST(Search, PlanesDoNotDependOnThreadsAndBelongToTheirRows) {
+  TestHead head(DataType::kQ8_0, 700, 640, Normals(700 * 640, 1));
+  ThreadPool one(1);
+  ThreadPool three(3);
+  const BuildOptions options{.seed = RotationSeed::FromNumber(7), .rows_digest = kTestDigest};
+  auto a = BuildPlanes(head.View(), options, &one);
+  auto b = BuildPlanes(head.View(), options, &three);
+  ASSERT_TRUE(a.has_value() && b.has_value());
+  ASSERT_EQ(a->SizeBytes(), b->SizeBytes());
+  EXPECT_EQ(std::memcmp(a->data(), b->data(), a->SizeBytes()), 0);
+  const std::string other(32, 'f');
+  const auto wrong = Planes::FromBytes(*std::move(a), other);
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_EQ(wrong.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(wrong.error().message.find("do not belong together"), std::string::npos);
+}
+
+TEST(Search, WeightsThatAreNoNumbersHaveNoPlanes) {
+  std::vector<float> rows = Normals(100 * 64, 1);
+  rows[777] = std::numeric_limits<float>::infinity();
+  TestHead head(DataType::kF32, 100, 64, rows);
+  ThreadPool pool(1);
+  const auto planes = BuildPlanes(
+      head.View(), {.seed = RotationSeed::FromNumber(7), .rows_digest = kTestDigest}, &pool);
+  ASSERT_FALSE(planes.has_value());
+  EXPECT_EQ(planes.error().code, ErrorCode::kCorrupt);
+}
+
+// The k best rows, or those within a margin, are all there.
+TEST(Search, FindsTheBestKAndThoseWithinAMargin) {
+  ThreadPool pool(2);
+  TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 1));
+  const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
+  Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 5});
+  int decided = 0;
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    const std::vector<float> hidden = head.SetStates(StateFor(head, 50 * seed, 9.0, seed));
+    std::vector<float> full = head.FullLogits(0);
+    for (const int64_t keep : {3, 12}) {
+      search.Screen(hidden.data(), 1, keep);
+      if (!search.Decide(0, {.keep = keep}).decided) continue;
+      ++decided;
+      std::vector<float> sorted = full;
+      std::sort(sorted.begin(), sorted.end(), std::greater<>());
+      const float least = sorted[static_cast<size_t>(keep - 1)];
+      std::vector<int32_t> found;
+      for (const Candidate& c : search.Candidates()) found.push_back(c.id);
+      for (size_t i = 0; i < full.size(); ++i) {
+        if (full[i] < least) continue;
+        EXPECT_TRUE(std::binary_search(found.begin(), found.end(), static_cast<int32_t>(i)));
+      }
+    }
+  }
+  EXPECT_GE(decided, 5);
+}
+
+TEST(CertificateMode, ReadsAndRefuses) {
+  EXPECT_TRUE(ParseCertificateMode("deterministic")->deterministic);
+  EXPECT_EQ(ParseCertificateMode("probabilistic")->delta, kDefaultDelta);
+  EXPECT_EQ(ParseCertificateMode("probabilistic:1e-12")->delta, 1e-12);
+  EXPECT_EQ(ParseCertificateMode("probabilistic:0.1")->delta, 0.1);
+  for (const char* bad :
+       {"", "probabilistic:", "probabilistic:0", "probabilistic:-1e-9", "probabilistic:0.2",
+        "probabilistic:nan", "probabilistic:1e-9x", "exact"}) {
+    const auto mode = ParseCertificateMode(bad);
+    ASSERT_FALSE(mode.has_value()) << bad;
+    EXPECT_EQ(mode.error().code, ErrorCode::kInvalidInput);
+    EXPECT_NE(mode.error().message.find("expected"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace headway::lmhead

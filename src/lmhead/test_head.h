@@ -1,0 +1,59 @@
+#pragma once
+
+// A head in memory for tests: rows of any type, their tiles, their planes, and the full head's
+// answer for any state.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "lmhead/build_planes.h"
+#include "lmhead/search.h"
+#include "tensor/tensor_view.h"
+
+namespace headway::lmhead {
+
+inline constexpr const char* kTestDigest = "0123456789abcdef0123456789abcdef";
+
+class TestHead final : public ExactRows {
+ public:
+  // `rows`: [V, D] f32, stored as `type`.
+  TestHead(DataType type, int64_t num_rows, int64_t num_channels, std::span<const float> rows);
+
+  int64_t NumRows() const { return num_rows_; }
+  int64_t NumChannels() const { return num_channels_; }
+  ConstTensorView View() const;
+  // What row `row` stands for, exactly.
+  std::vector<float> Row(int64_t row) const;
+  Planes Build(const RotationSeed& seed, ThreadPool* pool) const;
+
+  // Quantises `states` [num_states, D] and keeps them for Compute(); returns what the kernels
+  // multiply.
+  std::vector<float> SetStates(std::span<const float> states);
+  // The full head's logits of state `state`.
+  std::vector<float> FullLogits(int64_t state) const;
+
+  int64_t StripOf(int64_t row) const override { return row / kernels::kStripRows; }
+  int64_t StripBytes() const override;
+  int64_t FullBytes() const override;
+  void Compute(int64_t strip, int64_t state, float* logits) noexcept override;
+
+ private:
+  kernels::MatMulArgs Product(int64_t state) const;
+
+  DataType type_;
+  int64_t num_rows_;
+  int64_t num_channels_;
+  std::vector<std::byte> stored_;
+  AlignedBuffer tiles_;
+  std::vector<AlignedBuffer> quantised_;  // one state each
+  std::vector<float> states_;
+};
+
+// The fastest kernels of this processor.
+const kernels::KernelSet& TestKernels();
+
+}  // namespace headway::lmhead

@@ -1,0 +1,237 @@
+#include "runtime/certified_head.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "runtime/clock.h"
+
+namespace headway {
+
+// The head's shards, strip by strip.
+class CertifiedHead::Rows final : public lmhead::ExactRows {
+ public:
+  Rows(Pipeline* pipeline, std::vector<State>* states)
+      : head_(pipeline->Head()),
+        states_(*states),
+        strip_rows_(head_.shards.front()->StripRows()),
+        num_rows_(pipeline->model().vocab_size) {
+    for (const auto& shard : head_.shards) full_bytes_ += shard->WeightBytes();
+  }
+
+  int64_t StripOf(int64_t row) const override { return row / strip_rows_; }
+  int64_t StripBytes() const override { return full_bytes_ * strip_rows_ / num_rows_; }
+  int64_t FullBytes() const override { return full_bytes_; }
+  void Compute(int64_t strip, int64_t state, float* logits) noexcept override {
+    // Shards begin at multiples of a strip's rows (partition::kHeadRowGranule).
+    const int64_t row = strip * strip_rows_;
+    const auto after = std::upper_bound(
+        head_.specs.begin(), head_.specs.end(), row,
+        [](int64_t value, const HeadShard& shard) { return value < shard.vocab_start; });
+    const auto index = static_cast<size_t>(after - head_.specs.begin()) - 1;
+    const int64_t first = head_.specs[index].vocab_start;
+    head_.shards[index]->ComputeStrip(states_[static_cast<size_t>(state)].input,
+                                      (row - first) / strip_rows_, logits + first);
+  }
+
+ private:
+  const LoadedHead& head_;
+  const std::vector<State>& states_;
+  const int64_t strip_rows_;
+  const int64_t num_rows_;
+  int64_t full_bytes_ = 0;
+};
+
+CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels, FullHead* full,
+                             sampling::Sampler* sampler, const CertifiedOptions& options)
+    : pipeline_(pipeline),
+      kernels_(kernels),
+      full_(full),
+      sampler_(sampler),
+      options_(options),
+      goal_(sampling::SparseGoalOf(sampler->Params(), pipeline->model().vocab_size)),
+      sparse_(sampler->Params(), pipeline->model().vocab_size, kernels) {
+  if (!sparse_.Allowed().empty()) {
+    const auto allowed = static_cast<int64_t>(sparse_.Allowed().size());
+    goal_.keep = std::min(goal_.keep, allowed);
+  }
+  uncounted_.head_shard_ns.assign(pipeline->Head().shards.size(), 0);
+}
+
+CertifiedHead::~CertifiedHead() = default;
+
+Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(
+    Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels, FullHead* full,
+    sampling::Sampler* sampler, const CertifiedOptions& options, int64_t max_states) {
+  const LoadedHead& head = pipeline->Head();
+  if (!head.planes || head.shards.front()->StripRows() == 0) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("head {}: expected rows that can be computed one by one, found none on "
+                            "this device",
+                            head.kind));
+  }
+  lmhead::SearchOptions search{.certificate = options.mode, .noise_key = 0};
+  if (::getrandom(&search.noise_key, sizeof search.noise_key, 0) !=
+      static_cast<ssize_t>(sizeof search.noise_key)) {
+    return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
+  }
+  std::unique_ptr<CertifiedHead> certified(
+      new CertifiedHead(pipeline, kernels, full, sampler, options));
+  const int64_t states = std::min(max_states, kernels::kMaxScreenTokens);
+  for (int64_t i = 0; i < states; ++i) {
+    certified->states_.push_back(
+        {.shard_state = head.shards.front()->NewState(1),
+         .scratch = AlignedBuffer(static_cast<size_t>(head.shards.front()->ScratchBytes())),
+         .input = {}});
+  }
+  certified->multiplied_ =
+      AlignedBuffer(static_cast<size_t>(states * pipeline->model().hidden_size) * sizeof(float));
+  certified->rows_ = std::make_unique<Rows>(pipeline, &certified->states_);
+  certified->search_ = std::make_unique<lmhead::Search>(&*head.planes, certified->rows_.get(),
+                                                        kernels, pool, states, search);
+  return certified;
+}
+
+void CertifiedHead::Begin(const float* hidden, int64_t num_states, bool want_logprob,
+                          Counters* counters) {
+  hidden_ = hidden;
+  want_logprob_ = want_logprob;
+  screened_ = false;
+  if (!goal_.possible || want_logprob) return;
+  const uint64_t start = NowNs();
+  const int64_t D = pipeline_->model().hidden_size;
+  for (int64_t t = 0; t < num_states; ++t) {
+    State& state = states_[static_cast<size_t>(t)];
+    state.input = pipeline_->Head().shards.front()->RunToProduct(
+        {.num_tokens = 1,
+         .first_position = 0,
+         .input = hidden + t * D,
+         .output = nullptr,
+         .output_stride = 0,
+         .rotary_cos = nullptr,
+         .rotary_sin = nullptr,
+         .scratch = state.scratch.data()},
+        state.shard_state.get(), multiplied_.Pointer<float>() + t * D);
+  }
+  const auto allowed = static_cast<int64_t>(sparse_.Allowed().size());
+  if (allowed == 0 || !search_->IsFew(allowed)) {
+    search_->Screen(multiplied_.Pointer<float>(), num_states, goal_.num_winners);
+    screened_ = true;
+    // One pass over the signs serves all states.
+    counters->head_bytes_read += static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes());
+    ++counters->head_planes_read;
+  }
+  counters->head_predict_ns += NowNs() - start;
+}
+
+lmhead::SearchEvidence CertifiedHead::Search(int64_t state, uint64_t position) {
+  if (!screened_) return search_->Evaluate(state, sparse_.Allowed());
+  const sampling::SamplingParams& params = sparse_.Params();
+  lmhead::SearchGoal goal{.keep = goal_.keep,
+                          .margin = goal_.margin,
+                          .perturbed = goal_.perturbed,
+                          .inverse_temperature = goal_.perturbed ? 1.0F / params.temperature : 1.0F,
+                          .seed = params.seed,
+                          .position = position,
+                          .changed = sparse_.Changed(),
+                          .change = nullptr,
+                          .allowed = sparse_.Allowed()};
+  const sampling::SparseSampler* sparse = &sparse_;
+  goal.change = [sparse](int32_t id, float logit) { return sparse->Change(id, logit); };
+  return search_->Decide(state, goal);
+}
+
+// Copies the candidates for the sampler; false when one is not finite.
+bool CertifiedHead::Fill(std::span<const lmhead::Candidate> candidates) {
+  entries_.clear();
+  for (const lmhead::Candidate& candidate : candidates) {
+    if (!std::isfinite(candidate.logit)) return false;
+    entries_.push_back({.id = candidate.id, .logit = candidate.logit});
+  }
+  return !entries_.empty();
+}
+
+Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state, uint64_t position,
+                                                        std::span<const int32_t> history,
+                                                        std::byte* scratch, Counters* counters) {
+  ++num_choices_;
+  certificate_ = {.deterministic = options_.mode.deterministic,
+                  .delta = options_.mode.deterministic ? 0.0 : options_.mode.delta};
+  if (!goal_.possible || want_logprob_)
+    return ChooseFully(state, position, history, scratch, counters);
+
+  const uint64_t start = NowNs();
+  sparse_.SetHistory(history);
+  const lmhead::SearchEvidence evidence = Search(state, position);
+  const uint64_t found = NowNs();
+  counters->head_predict_ns += found - start;
+  counters->head_predict_shard_work_ns += found - start;
+  counters->head_bytes_read +=
+      evidence.bytes_read -
+      (screened_ ? static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes()) : 0);
+  counters->head_rows_screened += evidence.rows_screened;
+  counters->head_rows_rescored += evidence.rows_exact;
+  counters->head_planes_read += evidence.rows_refined > 0 ? 2 : 0;
+  certificate_.theta = evidence.theta;
+  certificate_.rows_screened = evidence.rows_screened;
+  certificate_.rows_refined = evidence.rows_refined;
+  certificate_.rows_exact = evidence.rows_exact;
+  certificate_.bytes_read = evidence.bytes_read;
+  if (!evidence.decided || !Fill(search_->Candidates()))
+    return ChooseFully(state, position, history, scratch, counters);
+
+  const sampling::Sampler::Choice choice = sparse_.Choose(entries_, position);
+  counters->head_reduce_ns += NowNs() - found;
+  certificate_.token = choice.token;
+  certificate_.value = choice.logit;
+  if (options_.audit_every > 0 && num_choices_ % static_cast<uint64_t>(options_.audit_every) == 0) {
+    HW_TRY_VOID(Audit(state, position, history, scratch, choice));
+  }
+  return choice;
+}
+
+Result<sampling::Sampler::Choice> CertifiedHead::ChooseFully(int64_t state, uint64_t position,
+                                                             std::span<const int32_t> history,
+                                                             std::byte* scratch,
+                                                             Counters* counters) {
+  const int64_t D = pipeline_->model().hidden_size;
+  const uint64_t read_before = counters->head_bytes_read;
+  const std::span<float> logits = full_->Project(hidden_ + state * D, 1, scratch, counters);
+  if (!kernels_.all_finite(logits.data(), static_cast<int64_t>(logits.size()))) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("head {}: expected finite logits, found NaN or infinity at position "
+                            "{}: the weights of the head overflow in this model file",
+                            pipeline_->Head().kind, position));
+  }
+  ++counters->head_fallbacks;
+  const sampling::Sampler::Choice choice =
+      full_->Select(logits, sampler_, position, history, want_logprob_, counters);
+  certificate_.fallback = true;
+  certificate_.token = choice.token;
+  certificate_.value = choice.logit;
+  certificate_.bytes_read += counters->head_bytes_read - read_before;
+  return choice;
+}
+
+Result<void> CertifiedHead::Audit(int64_t state, uint64_t position,
+                                  std::span<const int32_t> history, std::byte* scratch,
+                                  const sampling::Sampler::Choice& choice) {
+  const int64_t D = pipeline_->model().hidden_size;
+  const std::span<float> logits = full_->Project(hidden_ + state * D, 1, scratch, &uncounted_);
+  const sampling::Sampler::Choice expected = sampler_->Sample(logits, position, history, false);
+  certificate_.audited = true;
+  if (expected.token == choice.token && expected.logit == choice.logit) return {};
+  return Fail(
+      ErrorCode::kGateFailed,
+      fmt::format("audit: position {}: expected the full head's token {} (logit {}), found {} "
+                  "(logit {}); certificate: {}, theta {}, {} rows refined, {} exact; the package's "
+                  "planes may be damaged (--verify), or the hidden states depend on its rotation",
+                  position, expected.token, expected.logit, choice.token, choice.logit,
+                  lmhead::ToString(options_.mode), certificate_.theta, certificate_.rows_refined,
+                  certificate_.rows_exact));
+}
+
+}  // namespace headway

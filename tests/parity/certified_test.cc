@@ -1,0 +1,176 @@
+// The certified head from package to tokens: the full head's tokens for every way of sampling, and
+// packages whose planes are not those of their rows.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "headway/engine.h"
+#include "test_model.h"
+
+namespace headway::parity {
+namespace {
+
+struct Way {
+  const char* name;
+  SamplingParams params;
+  bool falls_back = false;  // needs every logit
+};
+
+std::vector<Way> Ways() {
+  std::vector<Way> ways = {
+      {.name = "greedy", .params = {}},
+      {.name = "temperature", .params = {.temperature = 0.8F, .seed = 3}},
+      {.name = "top-k", .params = {.temperature = 1.0F, .top_k = 5, .seed = 4}},
+      {.name = "top-k and top-p",
+       .params = {.temperature = 1.0F, .top_k = 8, .top_p = 0.7F, .seed = 5}},
+      {.name = "min-p", .params = {.temperature = 1.5F, .min_p = 0.3F, .seed = 6}},
+      {.name = "top-p",
+       .params = {.temperature = 1.0F, .top_p = 0.9F, .seed = 7},
+       .falls_back = true},
+      {.name = "penalty", .params = {.repeat_penalty = 1.3F, .repeat_last_n = 8}},
+      {.name = "penalty and temperature",
+       .params = {.temperature = 0.7F, .repeat_penalty = 1.3F, .repeat_last_n = 4, .seed = 8}},
+      {.name = "bias",
+       .params = {.logit_bias = {{7, 30.0F}, {9, -std::numeric_limits<float>::infinity()}}}},
+      {.name = "few allowed",
+       .params = {.temperature = 1.0F, .allow_ids = {3, 77, 130}, .seed = 9}},
+  };
+  Way many{.name = "many allowed", .params = {.temperature = 1.0F, .seed = 10}};
+  for (int32_t id = 0; id < 320; id += 2) many.params.allow_ids.push_back(id);
+  ways.push_back(many);
+  return ways;
+}
+
+Result<Engine> OpenEngine(const std::string& package, const std::string& head) {
+  EngineOptions options;
+  options.head = head;
+  return Engine::Open(package, options);
+}
+
+GenerateOptions WithCertificate(const std::string& certificate, int64_t audit_every = 0) {
+  GenerateOptions options;
+  options.max_new_tokens = 12;
+  options.certificate = certificate;
+  options.audit_every = audit_every;
+  options.stop_at_end = false;
+  return options;
+}
+
+// Certified sessions stop at an audit that finds another token.
+std::vector<int32_t> Decode(const OpenedModel& model, const SamplingParams& params, int64_t audit,
+                            uint64_t* fallbacks) {
+  SessionOptions options{.capacity_tokens = 60, .sampling = params};
+  options.certified.audit_every = audit;
+  const auto session = NewSession(model, std::move(options));
+  EXPECT_TRUE(session->Append(TestIds(8, 320)));
+  while (session->Tokens().size() < 60) {
+    const auto choice = session->Decode();
+    EXPECT_TRUE(choice) << choice.error().message;
+    if (!choice) break;
+  }
+  *fallbacks = session->GetCounters().head_fallbacks;
+  return {session->Tokens().begin(), session->Tokens().end()};
+}
+
+TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
+  for (const char* shape : {"tiny-phi", "tiny-llama"}) {
+    for (const char* type : {"q8_0", "q4_k_m", "f16"}) {
+      const TestModel file(shape, type);
+      const std::string package = file.Pack("2", {"full:2", "certified"});
+      const auto full = OpenPackage(package, {.head = "full:2"});
+      const auto certified = OpenPackage(package, {.head = "certified"});
+      ASSERT_TRUE(full != nullptr && certified != nullptr);
+      for (const Way& way : Ways()) {
+        SCOPED_TRACE(std::string(shape) + " " + type + " " + way.name);
+        uint64_t none = 0;
+        uint64_t fallbacks = 0;
+        const auto expected = Decode(*full, way.params, 0, &none);
+        EXPECT_EQ(Decode(*certified, way.params, 3, &fallbacks), expected);
+        EXPECT_EQ(none, 0U);
+        if (way.falls_back) {
+          EXPECT_GE(fallbacks, 50U);
+        }
+      }
+    }
+  }
+}
+
+TEST(CertifiedHead, PacksAloneWithRowsOfItsOwn) {
+  const TestModel file("tiny-phi", "q8_0");
+  const auto full = OpenPackage(file.Pack("2", {"full:1"}));
+  const auto certified = OpenPackage(file.Pack("2", {"certified"}));
+  ASSERT_TRUE(full != nullptr && certified != nullptr);
+  uint64_t fallbacks = 0;
+  EXPECT_EQ(Decode(*certified, {}, 1, &fallbacks), Decode(*full, {}, 0, &fallbacks));
+}
+
+TEST(CertifiedHead, LogprobsComeFromTheFullHead) {
+  const TestModel file("tiny-phi", "q8_0");
+  const std::string package = file.Pack("2", {"full:2", "certified"});
+  std::vector<float> logprobs[2];
+  size_t index = 0;
+  for (const char* head : {"full:2", "certified"}) {
+    const auto model = OpenPackage(package, {.head = head});
+    ASSERT_TRUE(model != nullptr);
+    const auto session =
+        NewSession(*model, {.capacity_tokens = 20, .sampling = {}, .want_logprobs = true});
+    ASSERT_TRUE(session->Append(TestIds(8, 320)));
+    for (int i = 0; i < 10; ++i) {
+      const auto choice = session->Decode();
+      ASSERT_TRUE(choice);
+      logprobs[index].push_back(choice->logprob);
+    }
+    ++index;
+  }
+  EXPECT_TRUE(SameBits(logprobs[0], logprobs[1]));
+}
+
+TEST(CertifiedHead, PlanesOfOtherRowsDoNotOpen) {
+  const TestModel a("tiny-phi", "q8_0");
+  const TestModel b("tiny-phi", "q4_0");
+  const std::string package = a.Pack("2", {"full:2", "certified"});
+  const std::string other = b.Pack("2", {"full:2", "certified"});
+  std::ifstream from(other + "/head_certified.planes", std::ios::binary);
+  std::ofstream to(package + "/head_certified.planes", std::ios::binary);
+  to << from.rdbuf();
+  to.close();
+  const auto engine = OpenEngine(package, "certified");
+  ASSERT_FALSE(engine.has_value());
+  EXPECT_EQ(engine.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(engine.error().message.find("do not belong together"), std::string::npos);
+  // The full head of the same package is not concerned.
+  EXPECT_TRUE(OpenEngine(package, "full:2").has_value());
+}
+
+TEST(CertifiedHead, CertificatesComeWithEveryTokenAndNeedACertifiedHead) {
+  const TestModel file("tiny-phi", "q8_0");
+  const std::string package = file.Pack("2", {"full:2", "certified"});
+  const auto engine = OpenEngine(package, "certified");
+  ASSERT_TRUE(engine.has_value());
+  const auto prompt = TestIds(8, 320);
+  const auto result = engine->Generate(prompt, WithCertificate("probabilistic:1e-6"), nullptr);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  ASSERT_EQ(result->certificates.size(), 12U);
+  for (size_t i = 0; i < 12; ++i) {
+    const Certificate& certificate = result->certificates[i];
+    EXPECT_EQ(certificate.token, result->ids[i]);
+    EXPECT_GT(certificate.bytes_read, 0U);
+    if (certificate.fallback) continue;
+    EXPECT_EQ(certificate.delta, 1e-6);
+    EXPECT_GE(certificate.value, certificate.theta);
+    EXPECT_EQ(certificate.rows_screened, 320U);
+  }
+  const auto full = OpenEngine(package, "full:2");
+  ASSERT_TRUE(full.has_value());
+  for (const GenerateOptions& options :
+       {WithCertificate("deterministic"), WithCertificate("", 2)}) {
+    const auto refused = full->Generate(prompt, options, nullptr);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput);
+  }
+  EXPECT_FALSE(engine->Generate(prompt, WithCertificate("probabilistic:0.5"), nullptr).has_value());
+}
+
+}  // namespace
+}  // namespace headway::parity
