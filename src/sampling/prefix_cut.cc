@@ -38,6 +38,32 @@ uint32_t LargestKeyFrom(int32_t bucket, float max) {
   return inside;
 }
 
+// Bucket and rest factor of each logit. The compiler makes vectors of it: no branch, no table.
+__attribute__((always_inline)) inline void BucketsOfInline(const float* logits, size_t n, float max,
+                                                           int32_t* bucket, float* factor) {
+  for (size_t i = 0; i < n; ++i) {
+    const float distance = SoftmaxMass::Clamp(max - logits[i]);
+    bucket[i] = SoftmaxMass::Bucket(distance);
+    factor[i] = SoftmaxMass::RestFactor(distance, bucket[i]);
+  }
+}
+
+void BucketsOf(const float* logits, size_t n, float max, int32_t* bucket, float* factor) {
+  BucketsOfInline(logits, n, max, bucket, factor);
+}
+
+// The same in eight lanes instead of four; the same bits, as nothing is fused.
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void BucketsOfAvx2(const float* logits, size_t n, float max,
+                                                   int32_t* bucket, float* factor) {
+  BucketsOfInline(logits, n, max, bucket, factor);
+}
+bool HasAvx2() { return __builtin_cpu_supports("avx2") != 0; }
+#else
+constexpr auto BucketsOfAvx2 = BucketsOf;
+constexpr bool HasAvx2() { return false; }
+#endif
+
 }  // namespace
 
 PrefixCutter::PrefixCutter(int64_t vocab_size, ThreadPool& pool)
@@ -52,14 +78,11 @@ template <bool kMass, bool kCount>
 void PrefixCutter::AddTo(Histogram* histogram, std::span<const float> logits, float max) const {
   std::array<int32_t, kBlock> bucket;
   std::array<float, kBlock> factor;
+  const auto buckets_of = HasAvx2() ? BucketsOfAvx2 : BucketsOf;
   for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
     const size_t n = std::min(kBlock, logits.size() - begin);
     const float* const block = logits.data() + begin;
-    for (size_t i = 0; i < n; ++i) {  // vector code: no branch, no table
-      const float distance = SoftmaxMass::Clamp(max - block[i]);
-      bucket[i] = SoftmaxMass::Bucket(distance);
-      if constexpr (kMass) factor[i] = SoftmaxMass::RestFactor(distance, bucket[i]);
-    }
+    buckets_of(block, n, max, bucket.data(), factor.data());
     for (size_t i = 0; i < n; ++i) {
       const auto b = static_cast<size_t>(bucket[i]);
       if constexpr (kMass) histogram->mass[b] += mass_.Mass(bucket[i], factor[i]);

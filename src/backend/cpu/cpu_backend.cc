@@ -14,8 +14,8 @@
 namespace headway::cpu {
 namespace {
 
-constexpr uint64_t kSmallShardBytes = uint64_t{32}
-                                      << 20;  // fits the second-level TLB's reach or nearly so
+constexpr uint64_t kSmallShardBytes =
+    uint64_t{4} << 20;  // larger ones gain from huge pages, also as one of many
 
 // Memory that the kernel could hand out without swapping; 0 when it does not say.
 uint64_t AvailableBytes() {
