@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "api/opened_model.h"
+#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
 #include "compile/head_kind.h"
 #include "compile/pack.h"
@@ -57,8 +58,9 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   HW_TRY(const std::string head,
          compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
   HW_TRY(const std::string fingerprint, compile::QuickFingerprint(gguf_path));
-  const std::string request = fmt::format("{} {} {} {} schema {}", fingerprint, topology, head,
-                                          kVersion, Manifest::kSchema);
+  // Whatever changes what a package holds must change its name.
+  const std::string request = fmt::format("{} {} {} {} schema {} {}", fingerprint, topology, head,
+                                          kVersion, Manifest::kSchema, cpu::kShardMagic);
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
   HW_TRY(const std::string root, CacheDirectory(options));
