@@ -48,7 +48,8 @@ constexpr const char* kPackExamples =
     "Examples:\n"
     "  headway pack model.gguf -o package\n"
     "  headway pack model.gguf -o package --topology 0:20,20:24,24:30,30:32 --head full:3\n"
-    "  headway pack model.gguf -o package --gate";
+    "  headway pack model.gguf -o package --gate\n"
+    "  headway pack model.gguf -o ane --device coreml --weights int8 --batch-tokens 1,4";
 
 constexpr const char* kGateExamples =
     "Examples:\n"
@@ -81,7 +82,8 @@ constexpr const char* kSynthExamples =
 constexpr const char* kInspectExamples =
     "Examples:\n"
     "  headway inspect model.gguf\n"
-    "  headway inspect package --graph";
+    "  headway inspect package --graph\n"
+    "  headway inspect package/layers_000_006.mlpackage";
 
 constexpr const char* kEvalExamples =
     "Examples:\n"
@@ -216,7 +218,9 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("-o,--output", pack->output, "the package directory to make")
       ->required()
       ->type_name("DIR");
-  app->add_option("--device", pack->device, "cpu")->capture_default_str()->type_name("DEVICE");
+  app->add_option("--device", pack->device, "cpu or coreml")
+      ->capture_default_str()
+      ->type_name("DEVICE");
   app->add_option("--topology", pack->topology, "layers a shard, or 0:20,20:24,...")
       ->capture_default_str()
       ->type_name("T");
@@ -226,13 +230,39 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--rotation-seed", pack->rotation_seed,
                   "of a certified head, for reproduction only; default: 256 bits from the system")
       ->type_name("S");
-  AddNumber(app, "--threads", &pack->threads, "that build a certified head; 0: all processors")
+  AddNumber(app, "--max-seq", &pack->max_seq,
+            "longest sequence; 0: the model's context, for coreml at most 1024")
+      ->type_name("N");
+  AddNumber(app, "--threads", &pack->threads, "that encode weights; 0: all processors")
       ->type_name("N");
   app->add_flag("--replace", pack->replace, "replace an existing package");
   app->add_flag("--gate", pack->gate, "run all gates on the package and keep the results in it");
   app->add_flag("--no-goldens", pack->no_goldens,
                 "leave out what the golden gate compares with (faster; it can be added later)")
       ->excludes("--gate");
+  const auto coreml = [](CLI::Option* option, const char* type) {
+    option->type_name(type)->group("With --device coreml");
+  };
+  coreml(app->add_option("--batch-tokens", pack->batch_tokens,
+                         "tokens a step, a program each: 1,4; 1..4 is one program for 1 to 4; "
+                         "default 1"),
+         "LIST");
+  coreml(
+      app->add_option("--weights", pack->weights,
+                      "fp16, int8 (default), lut1, lut2, lut3, lut4, lut6, lut8, int4-blockwise"),
+      "FORMAT");
+  coreml(app->add_option("--states", pack->states,
+                         "cache as per-layer states (default) or one unified state"),
+         "LAYOUT");
+  coreml(app->add_option("--attention", pack->attention,
+                         "per-head (default) or batched over the KV heads"),
+         "FORM");
+  coreml(AddNumber(app, "--head-split", &pack->head_splits,
+                   "convolutions of each shard of a full head; 0: 1"),
+         "N");
+  coreml(app->add_option("--norm-prescale", pack->norm_prescale,
+                         "factor before the squares of RMSNorm; default 1 / sqrt(hidden size)"),
+         "C");
 }
 
 void AddLab(CLI::App* app, LabArguments* lab) {
@@ -285,10 +315,10 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
 
 void AddInspect(CLI::App* app, InspectArguments* inspect) {
   app->footer(kInspectExamples);
-  app->add_option("path", inspect->path, "a GGUF file or a package directory")
+  app->add_option("path", inspect->path, "a GGUF file, a package directory or a .mlpackage")
       ->required()
       ->type_name("PATH");
-  app->add_flag("--graph", inspect->graph, "print the graph of every shard");
+  app->add_flag("--graph", inspect->graph, "print the graph or program of every shard");
 }
 
 void AddBench(CLI::App* app, BenchArguments* bench) {

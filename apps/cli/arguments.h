@@ -49,6 +49,13 @@ struct PackArguments {
   std::string topology = "6";
   std::string heads = "full:4";
   std::optional<uint64_t> rotation_seed;
+  int64_t max_seq = 0;
+  std::string batch_tokens;
+  std::string weights;
+  std::string states;
+  std::string attention;
+  int64_t head_splits = 0;
+  std::optional<float> norm_prescale;
   int threads = 0;
   bool replace = false;
   bool gate = false;

@@ -14,10 +14,10 @@ namespace headway::cli {
 
 Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
                           measure::ReadBandwidth* bandwidth) {
-  const ModelConfig& config = model->pipeline->model();
   std::vector<int64_t> lengths;
   for (const int64_t length : {128, 1024, 2048, 4096, 8192, 16384}) {
-    if (length + setting.tokens + 2 <= config.max_position_embeddings) lengths.push_back(length);
+    if (length + setting.tokens + 2 <= model->pipeline->manifest().ContextTokens())
+      lengths.push_back(length);
   }
   if (lengths.empty()) return {};
   const int64_t capacity = lengths.back() + setting.tokens + 2;

@@ -112,7 +112,7 @@ Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting) {
   Title(setting, *model, "prefill");
   Say(setting, "{:>8}{:>12}{:>20}{:>18}\n", "tokens", "tokens/s", "min - max", "logits hash");
   for (const int64_t count : {int64_t{128}, int64_t{512}}) {
-    if (count > config.max_position_embeddings) continue;
+    if (count > model->pipeline->manifest().ContextTokens()) continue;
     HW_TRY(const auto session, NewSession(model, model->pipeline, count));
     const std::vector<int32_t> ids = MadeUpIds(count, config.vocab_size);
     std::vector<double> speeds;

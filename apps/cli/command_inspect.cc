@@ -1,4 +1,4 @@
-// headway inspect: what is in a GGUF or a package.
+// headway inspect: what is in a GGUF, a package or a Core ML package.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,10 @@
 #include "gguf/gguf_file.h"
 #include "graph/text.h"
 #include "manifest/manifest.h"
+#include "mil/ir/printer.h"
+#include "mil/ir/verify.h"
+#include "mil/package/package.h"
+#include "mil/place/predict.h"
 #include "numbers.h"
 #include "output.h"
 
@@ -41,9 +45,46 @@ Result<void> InspectGguf(const std::string& path, std::string* out) {
 void PrintFile(const std::string& what, const FileEntry& file, std::string* out) {
   Append(out, "{:<28} {:>10}  {}  {}\n", what, FormatBytes(static_cast<double>(file.bytes)),
          file.digest, file.path);
+  if (!file.expected) return;
+  const ExpectedOps& ops = *file.expected;
+  Append(out,
+         "  {} token{} a step; {}: {} of {} compute ops, {} of {} convs on the Neural Engine\n",
+         file.tokens, file.tokens == "1" ? "" : "s", ops.basis, ops.compute_ane, ops.compute_total,
+         ops.conv_ane, ops.conv_total);
+}
+
+template <class Shard>
+void PrintShard(const std::string& what, const Shard& shard, std::string* out) {
+  PrintFile(what, shard.file, out);
+  for (const FileEntry& file : shard.wider) PrintFile(what, file, out);
+}
+
+// A Core ML package: description and program, whether it verifies, and where it is predicted to
+// run.
+Result<void> InspectMlpackage(const std::string& path, std::string* out) {
+  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
+  Append(out, "{}: Core ML package, weights {}\n\n{}\n", path,
+         FormatBytes(static_cast<double>(package.weights.SizeBytes())),
+         mil::PrintModel(package.model));
+  const Result<void> verified = mil::VerifyModel(package.model, &package.weights);
+  if (!verified) {
+    Append(out, "does not verify: {}\n", verified.error().message);
+    return {};
+  }
+  for (const auto& [name, function] : package.model.program.functions) {
+    HW_TRY(const mil::PlacementReport report,
+           mil::PredictPlacement(
+               function, {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
+    Append(out, "function {}: {}", name, mil::PrintPlacement(report));
+  }
+  return {};
 }
 
 Result<void> PrintGraph(const std::string& directory, const FileEntry& file, std::string* out) {
+  if (file.path.ends_with(".mlpackage")) {
+    Append(out, "\n# ");
+    return InspectMlpackage((fs::path(directory) / file.path).string(), out);
+  }
   HW_TRY(const cpu::ShardFile shard,
          cpu::ShardFile::Open((fs::path(directory) / file.path).string()));
   Append(out, "\n# {}\n{}", file.path, graph::Print(shard.graph));
@@ -61,7 +102,8 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
   Append(out, "attention   {} heads, {} kv heads of {}; rotary {} of {} channels{}\n",
          m.num_attention_heads, m.num_key_value_heads, m.head_dim, m.rotary_dim, m.head_dim,
          m.rope_pairs ? ", adjacent pairs" : ", halves");
-  Append(out, "context     {} tokens{}\n", m.max_position_embeddings,
+  if (!manifest.weights.empty()) Append(out, "weights     {}\n", manifest.weights);
+  Append(out, "context     {} tokens{}\n", manifest.ContextTokens(),
          m.rope_long_factors.empty()
              ? ""
              : fmt::format(", long rotary factors beyond {}", m.original_max_position_embeddings));
@@ -70,11 +112,11 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
   PrintFile("tokenizer", manifest.tokenizer, out);
   if (manifest.embedding) PrintFile("embedding", *manifest.embedding, out);
   for (const LayerShard& shard : manifest.layers)
-    PrintFile(fmt::format("layers [{}, {})", shard.start, shard.end), shard.file, out);
+    PrintShard(fmt::format("layers [{}, {})", shard.start, shard.end), shard, out);
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) {
-      PrintFile(fmt::format("head {} [{}, {})", head.kind, shard.vocab_start, shard.vocab_end),
-                shard.file, out);
+      PrintShard(fmt::format("head {} [{}, {})", head.kind, shard.vocab_start, shard.vocab_end),
+                 shard, out);
     }
   }
   if (!with_graphs) return {};
@@ -91,7 +133,10 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
 Result<void> Inspect(const InspectArguments& arguments) {
   std::error_code error;
   std::string text;
-  if (fs::is_directory(arguments.path, error)) {
+  if (fs::exists(fs::path(arguments.path) / "Manifest.json", error) &&
+      !fs::exists(fs::path(arguments.path) / kManifestFileName, error)) {
+    HW_TRY_VOID(InspectMlpackage(arguments.path, &text));
+  } else if (fs::is_directory(arguments.path, error)) {
     HW_TRY_VOID(InspectPackage(arguments.path, arguments.graph, &text));
   } else {
     HW_TRY_VOID(InspectGguf(arguments.path, &text));

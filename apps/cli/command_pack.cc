@@ -8,6 +8,7 @@
 #include "api/opened_model.h"
 #include "commands.h"
 #include "compile/pack.h"
+#include "compile/step_widths.h"
 #include "gate/gate.h"
 #include "gate/record.h"
 #include "interrupt.h"
@@ -15,6 +16,39 @@
 #include "output.h"
 
 namespace headway::cli {
+namespace {
+
+// Of a shard and its other widths.
+template <class Shard, class Use>
+void ForFiles(const Shard& shard, const Use& use) {
+  use(shard.file);
+  for (const FileEntry& file : shard.wider) use(file);
+}
+
+template <class Use>
+void ForShardFiles(const Manifest& manifest, const Use& use) {
+  for (const LayerShard& shard : manifest.layers) ForFiles(shard, use);
+  for (const HeadSpec& head : manifest.heads) {
+    for (const HeadShard& shard : head.shards) ForFiles(shard, use);
+  }
+}
+
+// "; predicted: 1801 of 1803 compute ops on the Neural Engine", where the device predicts.
+std::string PredictionNote(const Manifest& manifest) {
+  int64_t total = 0;
+  int64_t resident = 0;
+  std::string basis;
+  ForShardFiles(manifest, [&](const FileEntry& file) {
+    if (!file.expected) return;
+    basis = file.expected->basis;
+    total += file.expected->compute_total;
+    resident += file.expected->compute_ane;
+  });
+  if (basis.empty()) return "";
+  return fmt::format("; {}: {} of {} compute ops on the Neural Engine", basis, resident, total);
+}
+
+}  // namespace
 
 Result<void> Pack(const PackArguments& arguments) {
   compile::PackOptions options{.topology = arguments.topology,
@@ -30,7 +64,17 @@ Result<void> Pack(const PackArguments& arguments) {
     options.heads.push_back(arguments.heads.substr(begin, end - begin));
     begin = end + 1;
   }
-  HW_TRY(const auto emitter, MakeEmitterFor(arguments.device));
+  options.max_seq = arguments.max_seq;
+  HW_TRY(options.widths, compile::ParseStepWidths(arguments.batch_tokens));
+  HW_TRY_VOID(CheckThreads(arguments.threads));
+  ThreadPool pool(arguments.threads == 0 ? DefaultThreads() : arguments.threads);
+  HW_TRY(const auto emitter,
+         MakeEmitterFor(arguments.device, {.weights = arguments.weights,
+                                           .states = arguments.states,
+                                           .attention = arguments.attention,
+                                           .head_splits = arguments.head_splits,
+                                           .norm_prescale = arguments.norm_prescale,
+                                           .pool = &pool}));
   if (!arguments.no_goldens) {
     options.before_commit = [&](const std::string& directory, Manifest* manifest) {
       return gate::RecordInto(arguments.model, directory,
@@ -44,17 +88,21 @@ Result<void> Pack(const PackArguments& arguments) {
          compile::Pack(arguments.model, arguments.output, options, emitter.get()));
   uint64_t bytes = manifest.tokenizer.bytes;
   if (manifest.embedding) bytes += manifest.embedding->bytes;
-  for (const LayerShard& shard : manifest.layers) bytes += shard.file.bytes;
+  const auto count = [&bytes](const FileEntry& file) { bytes += file.bytes; };
+  for (const LayerShard& shard : manifest.layers) ForFiles(shard, count);
   for (const HeadSpec& head : manifest.heads) {
     // A certified head shares the rows of a full one.
     const bool shared = head.planes && !head.shards.empty() &&
                         head.shards.front().file.path.find("certified") == std::string::npos;
-    for (const HeadShard& shard : head.shards) bytes += shared ? 0 : shard.file.bytes;
+    if (!shared) {
+      for (const HeadShard& shard : head.shards) ForFiles(shard, count);
+    }
     if (head.planes) bytes += head.planes->bytes;
   }
   HW_TRY_VOID(WriteOut(fmt::format(
-      "{}: {}, {}, {}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
-      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)))));
+      "{}: {}, {}, {}{}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
+      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)),
+      PredictionNote(manifest))));
   if (!arguments.gate) return {};
   const char* forced = std::getenv("HEADWAY_CPU");
   HW_TRY(const gate::Report report,

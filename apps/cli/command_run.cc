@@ -92,6 +92,12 @@ class TextStream {
 
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
                     const Generation& generation) {
+  if (model.device == "coreml") {
+    std::fprintf(
+        stderr,
+        "headway: interpreted on the CPU: what the coreml package computes, but no measure "
+        "of the device's speed\n");
+  }
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", ProfileTable(model, generation.counters).c_str());
   }

@@ -116,7 +116,7 @@ std::string Engine::Decode(std::span<const int32_t> ids) const {
 Result<Generation> Engine::Generate(
     std::span<const int32_t> prompt, const GenerateOptions& options,
     const std::function<void(const GeneratedToken&)>& on_token) const {
-  const int64_t context = model_->pipeline->model().max_position_embeddings;
+  const int64_t context = model_->pipeline->manifest().ContextTokens();
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
   if (prompt_tokens < 1)
     return Fail(ErrorCode::kInvalidInput, "prompt: expected at least one token, found none");

@@ -5,9 +5,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "api/devices.h"
 #include "api/package_cache.h"
-#include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/emitter.h"
 #include "compile/head_kind.h"
 #include "gguf/gguf_file.h"
 #include "model/vocabulary.h"
@@ -34,11 +33,13 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .architecture = manifest.model.architecture,
                        .package_directory = model.pipeline->Directory(),
                        .device = manifest.device,
-                       .instruction_set = std::string(model.kernels->kernels.name),
+                       .instruction_set = manifest.device == "coreml"
+                                              ? "interpreted"
+                                              : std::string(model.kernels->kernels.name),
                        .head = model.pipeline->Head().kind,
                        .topology = TopologyOf(manifest),
                        .threads = model.pool->NumThreads(),
-                       .context_tokens = manifest.model.max_position_embeddings,
+                       .context_tokens = manifest.ContextTokens(),
                        .vocab_size = manifest.model.vocab_size,
                        .weight_bytes_per_token = 0};
   for (const auto& shard : model.pipeline->Layers())
@@ -46,18 +47,6 @@ ModelSummary Summarise(const OpenedModel& model) {
   for (const auto& shard : model.pipeline->Head().shards)
     summary.weight_bytes_per_token += shard->WeightBytes();
   return summary;
-}
-
-cpu::LoadMode LoadModeOf(const EngineOptions& options) {
-  switch (options.load) {
-    case LoadWeights::kAuto:
-      return cpu::LoadMode::kAuto;
-    case LoadWeights::kMap:
-      return cpu::LoadMode::kMap;
-    case LoadWeights::kCopy:
-      return cpu::LoadMode::kCopy;
-  }
-  return cpu::LoadMode::kAuto;
 }
 
 Result<std::unique_ptr<tokenizer::Tokenizer>> ReadTokenizer(const std::string& gguf_path) {
@@ -129,19 +118,16 @@ Result<DraftModel> OpenDraftModel(const EngineOptions& options, const OpenedMode
 
 }  // namespace
 
-Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device) {
-  if (device == "cpu") return cpu::MakeEmitter();
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("device '{}': not in this build (available: cpu)", device));
+Result<void> CheckThreads(int threads) {
+  if (threads >= 0 && threads <= kMaxThreads) return {};
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads, threads));
 }
 
 Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                                                const EngineOptions& options) {
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads,
-                            options.threads));
-  }
+  HW_TRY_VOID(CheckThreads(options.threads));
   auto model = std::make_unique<OpenedModel>();
   HW_TRY(const kernels::SelectedKernels selected, kernels::SelectKernels(options.instruction_set));
   model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
@@ -149,8 +135,8 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   const bool is_package = directory == path;
   model->pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
-  model->backend =
-      cpu::MakeCpuBackend(model->kernels.get(), model->pool.get(), LoadModeOf(options));
+  HW_TRY(const Manifest manifest, OpenManifest(directory, false));
+  model->backend = MakeBackendFor(manifest.device, *model, options.load);
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
   // they are.
   const std::string head = compile::CanonicalHeadKind(options.head).value_or(options.head);

@@ -5,9 +5,9 @@
 // library use headway/engine.h.
 
 #include <memory>
-#include <optional>
 #include <string>
 
+#include "api/devices.h"
 #include "backend/backend.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -39,7 +39,7 @@ struct OpenedModel {
 Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                                                const EngineOptions& options);
 
-// The emitter of a device. Errors: kUnsupported, naming the devices of this build.
-Result<std::unique_ptr<Emitter>> MakeEmitterFor(const std::string& device);
+// Errors: kInvalidInput, unless the number makes a team (0: all processors).
+Result<void> CheckThreads(int threads);
 
 }  // namespace headway

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,16 +26,52 @@ using WeightSource = std::function<Result<ConstTensorView>(const std::string& na
 // Called now and then with the bytes of weights written since the last call.
 using ByteProgress = std::function<void(uint64_t bytes)>;
 
+// How many tokens a step of a program takes: exactly `tokens`, or any number from 1 to it.
+struct StepWidth {
+  int64_t tokens = 1;
+  bool flexible = false;
+  friend bool operator==(const StepWidth&, const StepWidth&) = default;
+};
+
+// What a shard is, beside its graph, to devices whose programs are made for one use.
+struct ShardUse {
+  std::string head_kind;  // "full"; empty for layers and embeddings
+  StepWidth width;
+  int64_t max_seq = 0;  // positions of the caches
+};
+
 class Emitter {
  public:
   virtual ~Emitter() = default;
   // "cpu"
   virtual std::string_view Device() const = 0;
+  // Everything but the device that the bytes written depend on; for journals.
+  virtual std::string Settings() const { return ""; }
+  // How the device stores weights, where it has a choice; for the manifest.
+  virtual std::string Weights() const { return ""; }
+  // Head kinds that it can make: "full".
+  virtual std::vector<std::string> HeadKinds() const { return {"full"}; }
+  // Whether a shard is made once for every width; otherwise one serves them all.
+  virtual bool HasWidths() const { return false; }
+  // Positions of the caches when nobody asks for a number; 0: as the model.
+  virtual int64_t DefaultMaxSeq() const { return 0; }
+  // Endings of the names of embeddings and of all other shards.
+  virtual std::string_view EmbeddingSuffix() const { return ".shard"; }
+  virtual std::string_view ShardSuffix() const { return ".shard"; }
+  // Whether an embedding tied to the head needs a file of its own all the same.
+  virtual bool KeepsTiedEmbedding() const { return false; }
+
   // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use
   // is independent of the shard's size. Returns bytes and digest; FileEntry::path is left empty.
   // Errors: kIo; kUnsupported, naming the node that this device cannot run.
   virtual Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
                                  const std::string& path, const ByteProgress& progress) = 0;
+  // The same for devices that care what a shard is used for.
+  virtual Result<FileEntry> EmitFor([[maybe_unused]] const ShardUse& use, const graph::Graph& shard,
+                                    const WeightSource& weights, const std::string& path,
+                                    const ByteProgress& progress) {
+    return Emit(shard, weights, path, progress);
+  }
 };
 
 // One step through a shard: T consecutive tokens.
@@ -46,6 +83,9 @@ struct StepArgs {
   int64_t output_stride = 0;
   const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
   const float* rotary_sin = nullptr;
+  float* block_maxima = nullptr;  // [T, ShardInterface::num_blocks], where there are blocks;
+                                  // null: not wanted
+  int64_t maxima_stride = 0;
   std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared
                                  // by shards that run in turn
 };
@@ -67,8 +107,13 @@ class ShardState {
 struct ShardInterface {
   int64_t input_channels = 0;  // 0: token ids
   int64_t output_channels = 0;
-  int64_t rotary_dim = 0;   // 0: the shard rotates nothing
-  int64_t matrix_rows = 0;  // what ReadRow() may be asked for
+  int64_t rotary_dim = 0;     // 0: the shard rotates nothing
+  int64_t matrix_rows = 0;    // what ReadRow() may be asked for
+  int64_t max_positions = 0;  // of its cache; 0: any
+  // A head may give more or less than logits: the maximum of each of num_blocks blocks of equal
+  // size beside them (0: none), or, instead of them, the best logit and its row: two outputs.
+  int64_t num_blocks = 0;
+  bool is_top1 = false;
 };
 
 // Where one op of a shard runs.
@@ -167,6 +212,10 @@ class Backend {
                                             const std::string& rows_digest) {
     static_cast<void>(rows_digest);
     return Fail(ErrorCode::kUnsupported, path + ": this device has no certified head");
+  }
+  // One shard made for several widths; all paths hold the same weights. Errors: as Load().
+  virtual Result<std::unique_ptr<Executable>> LoadWidths(std::span<const std::string> paths) {
+    return Load(paths.front());
   }
 };
 

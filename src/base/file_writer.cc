@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -26,6 +27,24 @@ void SyncDirectory(const std::string& path) {
 }
 
 std::string ParentOf(const std::string& path) { return fs::path(path).parent_path().string(); }
+
+constexpr const char* kPartial = ".partial-";
+
+std::string PartialName(const std::string& target) {
+  return fmt::format("{}{}{}", target, kPartial, ::getpid());
+}
+
+std::string WithoutSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+Result<void> CheckTarget(const std::string& target, bool replace) {
+  std::error_code error;
+  if (replace || !fs::exists(target, error)) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: exists already; remove it or name another directory", target));
+}
 
 }  // namespace
 
@@ -94,22 +113,51 @@ Result<void> FileWriter::Close() {
 
 Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool replace) {
   std::error_code error;
-  std::string clean = target;
-  while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
-  if (fs::exists(clean, error) && !replace) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("{}: exists already; remove it or name another directory", clean));
-  }
+  std::string clean = WithoutSlash(target);
+  HW_TRY_VOID(CheckTarget(clean, replace));
   const std::string parent = ParentOf(clean);
   if (!parent.empty() && !fs::create_directories(parent, error) && error) {
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: cannot create directory: {}", parent, error.message()));
   }
-  std::string path = fmt::format("{}.partial-{}", clean, ::getpid());
+  std::string path = PartialName(clean);
   fs::remove_all(path, error);
   if (!fs::create_directory(path, error)) {
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: cannot create directory: {}", path, error.message()));
+  }
+  return AtomicDirectory(std::move(clean), std::move(path));
+}
+
+std::vector<std::string> AtomicDirectory::Unfinished(const std::string& target) {
+  const fs::path clean = WithoutSlash(target);
+  const std::string prefix = clean.filename().string() + kPartial;
+  std::vector<std::string> found;
+  std::error_code error;
+  fs::directory_iterator entries(clean.has_parent_path() ? clean.parent_path() : ".", error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::error_code ignored;
+    if (entries->path().filename().string().rfind(prefix, 0) == 0 &&
+        entries->is_directory(ignored)) {
+      found.push_back(entries->path().string());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Result<AtomicDirectory> AtomicDirectory::Adopt(const std::string& target,
+                                               const std::string& unfinished, bool replace) {
+  std::string clean = WithoutSlash(target);
+  HW_TRY_VOID(CheckTarget(clean, replace));
+  std::string path = PartialName(clean);
+  std::error_code error;
+  if (path != unfinished) {
+    fs::remove_all(path, error);
+    fs::rename(unfinished, path, error);
+    if (error)
+      return Fail(ErrorCode::kIo,
+                  fmt::format("{}: cannot rename: {}", unfinished, error.message()));
   }
   return AtomicDirectory(std::move(clean), std::move(path));
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/result.h"
@@ -54,6 +55,13 @@ class AtomicDirectory {
  public:
   // Errors: kIo; kInvalidInput when the target exists and `replace` is false.
   static Result<AtomicDirectory> Create(const std::string& target, bool replace);
+
+  // The .partial directories beside `target`, whoever writes them. A caller that knows that nobody
+  // does any more (by a lock on a file inside) may go on with one.
+  static std::vector<std::string> Unfinished(const std::string& target);
+  // Goes on with `unfinished`, which gets this process' name. Errors: as Create().
+  static Result<AtomicDirectory> Adopt(const std::string& target, const std::string& unfinished,
+                                       bool replace);
 
   AtomicDirectory(AtomicDirectory&& other) noexcept;
   AtomicDirectory& operator=(AtomicDirectory&& other) noexcept;

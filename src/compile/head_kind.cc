@@ -25,7 +25,6 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
           fmt::format("head '{}': expected KIND:N with a number N, for example full:4", text));
     }
   }
-  if (kind.name == "full") return kind;
   if (kind.name == "certified" && colon == std::string::npos) {
     kind.num_shards = kCertifiedShards;
     return kind;
@@ -34,14 +33,8 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("head '{}': expected certified without a number", text));
   }
-  for (const char* planned : {"top1", "blockmax", "top1-fp16", "reduced", "routed"}) {
-    if (kind.name == planned) {
-      return Fail(
-          ErrorCode::kUnsupported,
-          fmt::format("head '{}': this kind is not available on the device cpu (available: full:N, "
-                      "certified)",
-                      text));
-    }
+  for (const char* known : {"full", "top1", "blockmax", "top1-fp16", "reduced", "routed"}) {
+    if (kind.name == known) return kind;
   }
   return Fail(
       ErrorCode::kInvalidInput,
@@ -53,6 +46,19 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
 std::string KindText(const HeadKind& kind) {
   if (kind.name == "certified") return kind.name;
   return fmt::format("{}:{}", kind.name, kind.num_shards);
+}
+
+Result<void> CheckHeadKind(const std::string& text, const HeadKind& kind, std::string_view device,
+                           std::span<const std::string> available) {
+  std::string names;
+  for (const std::string& name : available) {
+    if (name == kind.name) return {};
+    names +=
+        fmt::format("{}{}{}", names.empty() ? "" : ", ", name, name == "certified" ? "" : ":N");
+  }
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("head '{}': this kind is not available on the device {} (available: {})",
+                          text, device, names));
 }
 
 Result<std::string> CanonicalHeadKind(const std::string& text) {

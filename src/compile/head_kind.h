@@ -3,6 +3,7 @@
 // "full:4", "certified" and their kin: how --head names what an LM head is made of.
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -14,12 +15,15 @@ struct HeadKind {
   int64_t num_shards = 1;  // of the vocabulary
 };
 
-// Errors: kInvalidInput (not KIND or KIND:N), kUnsupported (a kind this version cannot pack; names
-// those it can).
+// Errors: kInvalidInput (not KIND or KIND:N, no known kind).
 Result<HeadKind> ParseHeadKind(const std::string& text);
 
 // How a kind is written: "full:4", "certified".
 std::string KindText(const HeadKind& kind);
+
+// Whether `device` makes that kind, `available` being those it does. Errors: kUnsupported.
+Result<void> CheckHeadKind(const std::string& text, const HeadKind& kind, std::string_view device,
+                           std::span<const std::string> available);
 
 // The one way a kind is written: "full" is "full:1", "full:04" is "full:4". Errors: as above.
 Result<std::string> CanonicalHeadKind(const std::string& text);

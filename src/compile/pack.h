@@ -21,7 +21,11 @@ struct PackOptions {
   // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
   // operating system (docs/certified_head.md says why).
   std::optional<uint64_t> rotation_seed = std::nullopt;
-  int threads = 0;       // that build the planes of a certified head; 0: all processors
+  int threads = 0;  // that build the planes of a certified head; 0: all processors
+  // Programs made of each shard, for devices whose programs have a fixed width; the first is the
+  // one for decoding.
+  std::vector<StepWidth> widths = {StepWidth{}};
+  int64_t max_seq = 0;   // longest sequence; 0: the device's default, at most the model's context
   bool replace = false;  // an existing package at the target, and nothing but a package
   bool show_progress = false;
   // Called once the request is known to be good, before the first byte is written; may be empty.
@@ -39,7 +43,8 @@ struct PackOptions {
 // are streamed: memory use does not grow with the model (a certified head's planes are held until
 // they are written: 0.4 bytes a weight of the head). Errors: those of reading the GGUF;
 // kInvalidInput (topology, heads, target exists); kUnsupported (a head kind that does not exist
-// yet); kIo (disk full); kCancelled.
+// yet, a width where the device has none); kIo (disk full); kCancelled. A failure leaves nothing; a
+// pack that was killed is picked up by the next one with the same request, shard by shard.
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
                       const PackOptions& options, Emitter* emitter);
 

@@ -103,7 +103,7 @@ Result<void> CheckFit(const Goldens& goldens, const Manifest& manifest,
   const ModelConfig& m = manifest.model;
   if (goldens.num_layers == m.num_hidden_layers && goldens.hidden_size == m.hidden_size &&
       goldens.vocab_size == m.vocab_size && goldens.device == manifest.device &&
-      goldens.NumTokens() >= 1 && goldens.NumTokens() < m.max_position_embeddings) {
+      goldens.NumTokens() >= 1 && goldens.NumTokens() < manifest.ContextTokens()) {
     return {};
   }
   return Fail(ErrorCode::kCorrupt,

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "api/stored_weights.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -30,31 +31,38 @@ std::vector<float> Rounded(std::span<const double> values) {
   return {values.begin(), values.end()};
 }
 
-// The rows of the model file, as its shards store them: the cpu device keeps GGUF's blocks. Counts
-// what it reads and stops when the user does.
+// The rows of the model as its shards store them: the cpu device keeps GGUF's blocks, others have a
+// reader of their own. Counts what it reads and stops when the user does.
 class Rows {
  public:
   Rows(const gguf::GgufFile& file, uint64_t total, const RecordOptions& options)
       : file_(file), options_(options), progress_("goldens", total, options.show_progress) {}
 
-  Result<void> Read(const std::string& name, int64_t row_begin, int64_t num_rows,
+  Result<void> Read(bool of_shards, const std::string& name, int64_t row_begin, int64_t num_rows,
                     std::span<float> out) {
     if (options_.cancelled_or_null != nullptr &&
         options_.cancelled_or_null->load(std::memory_order_relaxed)) {
       return Fail(ErrorCode::kCancelled, "interrupted while making goldens");
     }
-    HW_TRY(const ConstTensorView view, file_.GetTensor(name));
-    const int64_t columns = view.shape.Columns();
-    for (int64_t row = 0; row < num_rows; ++row)
-      DequantiseRow(view.type, view.Row(row_begin + row), columns, out.data() + row * columns);
+    if (of_shards && options_.stored) {
+      HW_TRY_VOID(options_.stored(name, row_begin, num_rows, out));
+    } else {
+      HW_TRY(const ConstTensorView view, file_.GetTensor(name));
+      const int64_t columns = view.shape.Columns();
+      for (int64_t row = 0; row < num_rows; ++row)
+        DequantiseRow(view.type, view.Row(row_begin + row), columns, out.data() + row * columns);
+    }
     const std::lock_guard lock(mutex_);
     done_ += out.size();
     progress_.Update(done_, name);
     return {};
   }
-  oracle::WeightReader Reader() {
-    return [this](const std::string& name, int64_t row_begin, int64_t num_rows,
-                  std::span<float> out) { return Read(name, row_begin, num_rows, out); };
+  // Of layers and head; or of the embedding, which the host reads from the file's own rows.
+  oracle::WeightReader Reader(bool of_shards) {
+    return [this, of_shards](const std::string& name, int64_t row_begin, int64_t num_rows,
+                             std::span<float> out) {
+      return Read(of_shards, name, row_begin, num_rows, out);
+    };
   }
 
  private:
@@ -86,11 +94,12 @@ int64_t NumWeights(const graph::Graph& graph) {
 }
 
 Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
-                                       int64_t num_tokens) {
+                                       int64_t num_tokens, const RecordOptions& options) {
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
   HW_TRY(const auto tokens, tokenizer::Tokenizer::Create(std::move(vocabulary)));
   HW_TRY(std::vector<int32_t> ids, tokens.Encode(kGoldenText, {.add_bos = true}));
   int64_t limit = std::min(num_tokens, config.max_position_embeddings - 1);
+  if (options.most_tokens > 0) limit = std::min(limit, options.most_tokens);
   // One regime of rotary factors, one token decoded beyond the last position included.
   if (config.original_max_position_embeddings > 0)
     limit = std::min(limit, config.original_max_position_embeddings - 1);
@@ -104,7 +113,7 @@ oracle::OracleOptions RoundingsOf(const std::string& device) {
 }
 
 // Hidden states at every layer boundary, then the logits.
-Result<void> RunChain(const Source& source, const oracle::WeightReader& rows, Goldens* goldens) {
+Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   const int64_t num_layers = goldens->num_layers;
   const auto T = goldens->NumTokens();
   const oracle::OracleOptions options = RoundingsOf(goldens->device);
@@ -117,7 +126,8 @@ Result<void> RunChain(const Source& source, const oracle::WeightReader& rows, Go
                        const oracle::OracleStep& step) -> Result<std::vector<double>> {
     HW_TRY(graph::Graph part,
            partition::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
-    HW_TRY(oracle::Oracle oracle, oracle::Oracle::Create(std::move(part), rows, options));
+    HW_TRY(oracle::Oracle oracle,
+           oracle::Oracle::Create(std::move(part), file->Reader(stage >= 0), options));
     return oracle.Run(step);
   };
   HW_TRY(const std::vector<double> embedded, run(-1, {.ids = goldens->ids}));
@@ -208,15 +218,16 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
   goldens.hidden_size = source.config.hidden_size;
   goldens.vocab_size = source.config.vocab_size;
   const int64_t num_weights = NumWeights(source.graph);
-  HW_TRY(goldens.ids,
-         GoldenIds(packed, source.config,
-                   options.max_tokens > 0 ? options.max_tokens : PositionsFor(num_weights)));
+  HW_TRY(
+      goldens.ids,
+      GoldenIds(packed, source.config,
+                options.max_tokens > 0 ? options.max_tokens : PositionsFor(num_weights), options));
   const std::vector<graph::Weight> matrices = Matrices(source.graph);
   goldens.products.resize(matrices.size());
   Rows rows(packed, 2 * static_cast<uint64_t>(num_weights), options);
-  const oracle::WeightReader reader = rows.Reader();
+  const oracle::WeightReader reader = rows.Reader(true);
   std::vector<std::function<Result<void>()>> tasks = {
-      [&] { return RunChain(source, reader, &goldens); },
+      [&] { return RunChain(source, &rows, &goldens); },
       [&] { return RunReference(reference, &goldens); }};
   for (size_t i = 0; i < matrices.size(); ++i) {
     tasks.emplace_back([&, i]() -> Result<void> {
@@ -231,7 +242,10 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
 Result<void> RecordInto(const std::string& gguf_path, const std::string& directory,
                         const RecordOptions& options, Manifest* manifest) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
-  HW_TRY(const Goldens goldens, MakeGoldens(file, file, options));
+  RecordOptions of_package = options;
+  of_package.most_tokens = manifest->ContextTokens() - 1;
+  HW_TRY(of_package.stored, OpenStoredWeights(directory, *manifest));
+  HW_TRY(const Goldens goldens, MakeGoldens(file, file, of_package));
   HW_TRY(manifest->goldens, WriteGoldens(goldens, directory));
   manifest->gates.clear();
   return {};

@@ -16,9 +16,12 @@ namespace headway::gate {
 
 struct RecordOptions {
   std::string device = "cpu";
-  int64_t max_tokens = 0;  // positions compared; 0: what PositionsFor() says
+  int64_t max_tokens = 0;   // positions compared; 0: what PositionsFor() says
+  int64_t most_tokens = 0;  // that the package's caches hold, less one; 0: as the model
   bool show_progress = false;
   const std::atomic<bool>* cancelled_or_null = nullptr;
+  // Rows of layers and head as the package's shards store them; empty: as `packed` has them.
+  oracle::WeightReader stored = nullptr;
 };
 
 // Positions to compare for a model of that many weights: 64, fewer for large models so that the

@@ -63,7 +63,7 @@ std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
 }
 
 bool GivesLogits(const std::string& head_kind) {
-  return head_kind == "full" || head_kind.rfind("full:", 0) == 0;
+  return head_kind.rfind("full", 0) == 0 || head_kind.rfind("blockmax", 0) == 0;
 }
 
 Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,

@@ -16,14 +16,51 @@ std::string DigestOf(const Json& without_digest) {
   return DigestHex(std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
+Json ToJsonValue(const ExpectedOps& ops) {
+  return Json{{"basis", ops.basis},
+              {"compute_total", ops.compute_total},
+              {"compute_ane", ops.compute_ane},
+              {"conv_total", ops.conv_total},
+              {"conv_ane", ops.conv_ane},
+              {"histogram", ops.histogram}};
+}
+
+ExpectedOps ExpectedFromJson(const Json& json) {
+  return {.basis = json.at("basis").get<std::string>(),
+          .compute_total = json.at("compute_total").get<int64_t>(),
+          .compute_ane = json.at("compute_ane").get<int64_t>(),
+          .conv_total = json.at("conv_total").get<int64_t>(),
+          .conv_ane = json.at("conv_ane").get<int64_t>(),
+          .histogram = json.at("histogram").get<std::map<std::string, int64_t>>()};
+}
+
+// Members that only some devices have are left out where they say nothing.
 Json ToJsonValue(const FileEntry& file) {
-  return Json{{"path", file.path}, {"bytes", file.bytes}, {"digest", file.digest}};
+  Json json{{"path", file.path}, {"bytes", file.bytes}, {"digest", file.digest}};
+  if (!file.tokens.empty()) json["tokens"] = file.tokens;
+  if (file.expected) json["expected"] = ToJsonValue(*file.expected);
+  return json;
 }
 
 FileEntry FileFromJson(const Json& json) {
-  return {.path = json.at("path").get<std::string>(),
-          .bytes = json.at("bytes").get<uint64_t>(),
-          .digest = json.at("digest").get<std::string>()};
+  FileEntry file{.path = json.at("path").get<std::string>(),
+                 .bytes = json.at("bytes").get<uint64_t>(),
+                 .digest = json.at("digest").get<std::string>(),
+                 .tokens = json.value("tokens", std::string())};
+  if (json.contains("expected")) file.expected = ExpectedFromJson(json.at("expected"));
+  return file;
+}
+
+Json WithWider(Json json, const std::vector<FileEntry>& wider) {
+  for (const FileEntry& file : wider) json["wider"].push_back(ToJsonValue(file));
+  return json;
+}
+
+std::vector<FileEntry> WiderFromJson(const Json& json) {
+  std::vector<FileEntry> wider;
+  if (!json.contains("wider")) return wider;
+  for (const Json& file : json.at("wider")) wider.push_back(FileFromJson(file));
+  return wider;
 }
 
 Json ToJsonValue(const ModelConfig& model) {
@@ -84,7 +121,7 @@ Json ToJsonValue(const HeadSpec& head) {
               {"vocab_start", shard.vocab_start},
               {"vocab_end", shard.vocab_end}};
     json.update(ToJsonValue(shard.file));
-    shards.push_back(std::move(json));
+    shards.push_back(WithWider(std::move(json), shard.wider));
   }
   Json json{{"kind", head.kind}, {"shards", std::move(shards)}};
   if (head.planes) json["planes"] = ToJsonValue(*head.planes);
@@ -97,7 +134,8 @@ HeadSpec HeadFromJson(const Json& json) {
     head.shards.push_back({.shard_index = shard.at("shard_index").get<int64_t>(),
                            .vocab_start = shard.at("vocab_start").get<int64_t>(),
                            .vocab_end = shard.at("vocab_end").get<int64_t>(),
-                           .file = FileFromJson(shard)});
+                           .file = FileFromJson(shard),
+                           .wider = WiderFromJson(shard)});
   }
   if (json.contains("planes")) head.planes = FileFromJson(json.at("planes"));
   return head;
@@ -123,13 +161,16 @@ Manifest FromJson(const Json& json) {
   manifest.source_file = json.at("source").at("file").get<std::string>();
   manifest.source_digest = json.at("source").at("digest").get<std::string>();
   manifest.device = json.at("device").get<std::string>();
+  manifest.weights = json.value("weights", std::string());
+  manifest.max_seq = json.value("max_seq", int64_t{0});
   manifest.model = ModelFromJson(json.at("model"));
   manifest.tokenizer = FileFromJson(json.at("tokenizer"));
   if (!json.at("embedding").is_null()) manifest.embedding = FileFromJson(json.at("embedding"));
   for (const Json& shard : json.at("layers")) {
     manifest.layers.push_back({.start = shard.at("start").get<int64_t>(),
                                .end = shard.at("end").get<int64_t>(),
-                               .file = FileFromJson(shard)});
+                               .file = FileFromJson(shard),
+                               .wider = WiderFromJson(shard)});
   }
   for (const Json& head : json.at("heads")) manifest.heads.push_back(HeadFromJson(head));
   // Packages without these were never gated.
@@ -147,7 +188,7 @@ std::string ToJson(const Manifest& manifest) {
   for (const LayerShard& shard : manifest.layers) {
     Json json{{"start", shard.start}, {"end", shard.end}};
     json.update(ToJsonValue(shard.file));
-    layers.push_back(std::move(json));
+    layers.push_back(WithWider(std::move(json), shard.wider));
   }
   Json heads = Json::array();
   for (const HeadSpec& head : manifest.heads) heads.push_back(ToJsonValue(head));
@@ -166,9 +207,21 @@ std::string ToJson(const Manifest& manifest) {
     for (const GateRecord& record : manifest.gates) gates.push_back(ToJsonValue(record));
     json["gates"] = std::move(gates);
   }
+  if (!manifest.weights.empty()) json["weights"] = manifest.weights;
+  if (manifest.max_seq > 0) json["max_seq"] = manifest.max_seq;
   const std::string digest = DigestOf(json);
   json["digest"] = digest;
   return json.dump(1) + "\n";
+}
+
+std::string ToJsonLine(const FileEntry& file) { return ToJsonValue(file).dump() + "\n"; }
+
+Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
+  try {
+    return FileFromJson(Json::parse(line));
+  } catch (const nlohmann::json::exception& error) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("not an entry of a package: {}", error.what()));
+  }
 }
 
 Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where) {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <set>
 
-#include "base/digest.h"
+#include "base/file_tree.h"
 #include "base/file_writer.h"
 #include "manifest/json_io.h"
 
@@ -67,9 +67,13 @@ std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
   std::vector<const FileEntry*> files = {&manifest.tokenizer};
   if (manifest.embedding) files.push_back(&*manifest.embedding);
   if (manifest.goldens) files.push_back(&*manifest.goldens);
-  for (const LayerShard& shard : manifest.layers) files.push_back(&shard.file);
+  const auto add = [&files](const auto& shard) {
+    files.push_back(&shard.file);
+    for (const FileEntry& file : shard.wider) files.push_back(&file);
+  };
+  for (const LayerShard& shard : manifest.layers) add(shard);
   for (const HeadSpec& head : manifest.heads) {
-    for (const HeadShard& shard : head.shards) files.push_back(&shard.file);
+    for (const HeadShard& shard : head.shards) add(shard);
     if (head.planes) files.push_back(&*head.planes);
   }
   return files;
@@ -77,24 +81,23 @@ std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
 
 Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool verify_contents) {
   const std::string path = (fs::path(directory) / file.path).string();
-  std::error_code error;
-  const uint64_t found = fs::file_size(path, error);
-  if (error) {
+  const Result<uint64_t> found = TreeBytes(path);
+  if (!found) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("{}: the manifest lists this file, but it cannot be read: {}", path,
-                            error.message()));
+                            found.error().message));
   }
-  if (found != file.bytes) {
+  if (*found != file.bytes) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("{}: expected {} bytes, found {} (truncated or replaced; pack again)",
-                            path, file.bytes, found));
+                            path, file.bytes, *found));
   }
   if (!verify_contents) return {};
-  HW_TRY(const std::string digest, FileDigestHex(path));
-  if (digest != file.digest) {
+  HW_TRY(const TreeDigest tree, DigestTree(path));
+  if (tree.digest != file.digest) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("{}: expected digest {}, found {} (altered; pack again)", path,
-                            file.digest, digest));
+                            file.digest, tree.digest));
   }
   return {};
 }

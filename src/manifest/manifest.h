@@ -3,7 +3,9 @@
 // manifest.json: what a package holds and what may be expected of it. This folder reads, writes and
 // checks it; it knows neither graphs nor weights. Schema: docs/formats/manifest.md.
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,11 +15,26 @@
 
 namespace headway {
 
-// A file of the package. `path` is relative to the manifest, without "..".
+// Where the ops of a shard's program are expected to run, in the shape of a device's own report.
+struct ExpectedOps {
+  std::string basis;  // "predicted"
+  int64_t compute_total = 0;
+  int64_t compute_ane = 0;  // of these on the accelerator
+  int64_t conv_total = 0;
+  int64_t conv_ane = 0;
+  std::map<std::string, int64_t> histogram = {};  // compute ops by name
+  friend bool operator==(const ExpectedOps&, const ExpectedOps&) = default;
+};
+
+// A file of the package, or a directory (a Core ML package). `path` is relative to the manifest,
+// without "..".
 struct FileEntry {
   std::string path;
-  uint64_t bytes = 0;
-  std::string digest;  // XXH3-128, hexadecimal
+  uint64_t bytes = 0;  // of all files below a directory
+  std::string digest;  // XXH3-128, hexadecimal; of a directory: base/file_tree.h
+  // Of programs with a fixed step: "1", "4", or "1..4" for any width in between. Empty: any.
+  std::string tokens = {};
+  std::optional<ExpectedOps> expected = std::nullopt;
   friend bool operator==(const FileEntry&, const FileEntry&) = default;
 };
 
@@ -26,6 +43,7 @@ struct LayerShard {
   int64_t start = 0;
   int64_t end = 0;
   FileEntry file;
+  std::vector<FileEntry> wider = {};  // the same layers for other numbers of tokens a step
   friend bool operator==(const LayerShard&, const LayerShard&) = default;
 };
 
@@ -35,6 +53,7 @@ struct HeadShard {
   int64_t vocab_start = 0;
   int64_t vocab_end = 0;
   FileEntry file;
+  std::vector<FileEntry> wider = {};  // the same rows for other numbers of tokens a step
   friend bool operator==(const HeadShard&, const HeadShard&) = default;
 };
 
@@ -63,7 +82,9 @@ struct Manifest {
   std::string producer;       // "headway 0.1.0"
   std::string source_file;    // the model file's name, for people
   std::string source_digest;  // identifies its contents
-  std::string device;         // "cpu"
+  std::string device;         // "cpu", "coreml"
+  std::string weights;        // how they are stored, where the device has a choice: "int8"
+  int64_t max_seq = 0;        // positions that the shards' caches hold; 0: as the model
   ModelConfig model;
   FileEntry tokenizer;                 // a GGUF with metadata only
   std::optional<FileEntry> embedding;  // absent: rows are read from the first head (tied)
@@ -71,11 +92,21 @@ struct Manifest {
   std::vector<HeadSpec> heads;         // the first is the default
   std::optional<FileEntry> goldens = std::nullopt;  // what the golden gate compares with
   std::vector<GateRecord> gates = {};               // empty: never gated
+
+  // The longest sequence.
+  int64_t ContextTokens() const {
+    return max_seq > 0 ? std::min(max_seq, model.max_position_embeddings)
+                       : model.max_position_embeddings;
+  }
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
 // The text of manifest.json, its own digest included. Deterministic.
 std::string ToJson(const Manifest& manifest);
+
+// One entry as a line of JSON, and back: for journals of unfinished packages. Errors: kCorrupt.
+std::string ToJsonLine(const FileEntry& file);
+Result<FileEntry> FileEntryFromJsonLine(const std::string& line);
 
 // Parses and checks schema version, digest, coverage of layers and vocabulary, and paths. `where`
 // names the file in messages. Errors: kCorrupt, kUnsupported (schema).

@@ -1,6 +1,7 @@
 #include "runtime/full_head.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/digest.h"
@@ -12,7 +13,25 @@ FullHead::FullHead(Pipeline* pipeline, int64_t max_tokens)
     : pipeline_(pipeline),
       max_tokens_(max_tokens),
       logits_(static_cast<size_t>(max_tokens * pipeline->model().vocab_size) * sizeof(float)) {
-  for (const auto& shard : pipeline->Head().shards) states_.push_back(shard->NewState(1));
+  int64_t blocks = 0;
+  bool all_have_blocks = true;
+  for (const auto& shard : pipeline->Head().shards) {
+    states_.push_back(shard->NewState(1));
+    const ShardInterface interface = shard->Interface();
+    if (interface.is_top1) has_logits_ = false;
+    all_have_blocks = all_have_blocks && interface.num_blocks > 0;
+    first_block_.push_back(blocks);
+    blocks += interface.num_blocks;
+  }
+  first_block_.push_back(blocks);
+  if (!all_have_blocks) first_block_.clear();
+  maxima_.resize(static_cast<size_t>(max_tokens * blocks));
+  if (!has_logits_) winners_.resize(static_cast<size_t>(max_tokens) * 2);
+}
+
+bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
+  return params.temperature == 0.0F && params.repeat_penalty == 1.0F && params.logit_bias.empty() &&
+         params.allow_ids.empty() && !want_logprobs;
 }
 
 int64_t FullHead::ScratchBytes() const {
@@ -29,15 +48,22 @@ std::span<float> FullHead::Project(const float* hidden, int64_t num_tokens, std:
   const uint64_t start = NowNs();
   for (size_t i = 0; i < head.shards.size(); ++i) {
     const uint64_t shard_start = NowNs();
-    head.shards[i]->Run({.num_tokens = num_tokens,
-                         .first_position = 0,
-                         .input = hidden,
-                         .output = logits_.Pointer<float>() + head.specs[i].vocab_start,
-                         .output_stride = vocab_size,
-                         .rotary_cos = nullptr,
-                         .rotary_sin = nullptr,
-                         .scratch = scratch},
-                        states_[i].get());
+    const bool has_blocks = !first_block_.empty();
+    const StepArgs args{.num_tokens = num_tokens,
+                        .first_position = 0,
+                        .input = hidden,
+                        .output = logits_.Pointer<float>() + head.specs[i].vocab_start,
+                        .output_stride = vocab_size,
+                        .rotary_cos = nullptr,
+                        .rotary_sin = nullptr,
+                        .block_maxima = has_blocks ? maxima_.data() + first_block_[i] : nullptr,
+                        .maxima_stride = has_blocks ? first_block_.back() : 0,
+                        .scratch = scratch};
+    if (has_logits_) {
+      head.shards[i]->Run(args, states_[i].get());
+    } else {
+      ProjectWinners(i, args, num_tokens);
+    }
     const uint64_t shard_ns = NowNs() - shard_start;
     counters->head_shard_ns[i] += shard_ns;
     counters->head_predict_shard_work_ns += shard_ns;
@@ -47,11 +73,59 @@ std::span<float> FullHead::Project(const float* hidden, int64_t num_tokens, std:
   return logits_.As<float>(static_cast<size_t>(num_tokens * vocab_size));
 }
 
+// The shard's best token gets its logit, all others of its rows the lowest finite one. A NaN, which
+// stands for a token that the shard does not have, goes to its first row, where sessions find it.
+void FullHead::ProjectWinners(size_t shard, const StepArgs& args, int64_t num_tokens) noexcept {
+  const HeadShard& spec = pipeline_->Head().specs[shard];
+  StepArgs own = args;
+  own.output = winners_.data();
+  own.output_stride = 2;
+  pipeline_->Head().shards[shard]->Run(own, states_[shard].get());
+  for (int64_t t = 0; t < num_tokens; ++t) {
+    float* const rows = args.output + t * args.output_stride;
+    std::fill_n(rows, spec.vocab_end - spec.vocab_start, std::numeric_limits<float>::lowest());
+    const float value = winners_[static_cast<size_t>(2 * t)];
+    const float row = winners_[static_cast<size_t>(2 * t + 1)];
+    if (row >= 0.0F && row < static_cast<float>(spec.vocab_end - spec.vocab_start)) {
+      rows[static_cast<int64_t>(row)] = value;
+    } else {
+      rows[0] = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+// The lowest id among the largest logits: the first block with the largest maximum, then its first
+// logit that equals it.
+sampling::Sampler::Choice FullHead::BestOfBlocks(std::span<const float> logits) noexcept {
+  const LoadedHead& head = pipeline_->Head();
+  const auto row = static_cast<size_t>(logits.data() - logits_.Pointer<float>()) /
+                   static_cast<size_t>(pipeline_->model().vocab_size);
+  const auto blocks = static_cast<size_t>(first_block_.back());
+  const float* const maxima = maxima_.data() + row * blocks;
+  const int64_t best = std::max_element(maxima, maxima + blocks) - maxima;
+  const size_t shard =
+      static_cast<size_t>(std::upper_bound(first_block_.begin(), first_block_.end(), best) -
+                          first_block_.begin()) -
+      1;
+  const HeadShard& spec = head.specs[shard];
+  const int64_t size =
+      (spec.vocab_end - spec.vocab_start) / (first_block_[shard + 1] - first_block_[shard]);
+  const int64_t first = spec.vocab_start + (best - first_block_[shard]) * size;
+  const auto begin = logits.begin() + first;
+  const int64_t lane = std::max_element(begin, begin + size) - begin;
+  const int64_t token = first + lane;
+  return {.token = static_cast<int32_t>(token),
+          .logit = logits[static_cast<size_t>(token)],
+          .logprob = 0.0F};
+}
+
 sampling::Sampler::Choice FullHead::Select(std::span<float> logits, sampling::Sampler* sampler,
                                            uint64_t position, std::span<const int32_t> history,
                                            bool want_logprob, Counters* counters) noexcept {
   const uint64_t start = NowNs();
-  const sampling::Sampler::Choice choice = sampler->Sample(logits, position, history, want_logprob);
+  const bool by_blocks = !first_block_.empty() && IsPlainGreedy(sampler->Params(), want_logprob);
+  const sampling::Sampler::Choice choice =
+      by_blocks ? BestOfBlocks(logits) : sampler->Sample(logits, position, history, want_logprob);
   const uint64_t ns = NowNs() - start;
   counters->head_reduce_ns += ns;
   counters->head_reduce_shard_work_ns += ns;

@@ -1,7 +1,10 @@
 #pragma once
 
-// The full LM head: every vocabulary shard projects the hidden state, and the selection reads the
-// whole row of logits. Projection and selection are timed apart.
+// The LM head over vocabulary shards: every shard projects the hidden state, and the selection
+// reads the whole row of logits. Projection and selection are timed apart. Shards may also give the
+// maxima of blocks of their logits, which spare greedy decoding most of the scan, or nothing but
+// their best token ("top1"): then all other logits are the lowest finite number, and only greedy
+// decoding has a meaning.
 
 #include <cstdint>
 #include <memory>
@@ -30,6 +33,10 @@ class FullHead {
                                    uint64_t position, std::span<const int32_t> history,
                                    bool want_logprob, Counters* counters) noexcept;
 
+  // Whether Project() gives the logits of every token. Without them a session must be greedy
+  // (IsPlainGreedy) and has no logits to show.
+  bool HasLogits() const { return has_logits_; }
+
   int64_t MaxTokens() const { return max_tokens_; }
   int64_t ScratchBytes() const;
 
@@ -38,6 +45,16 @@ class FullHead {
   const int64_t max_tokens_;
   std::vector<std::unique_ptr<ShardState>> states_;
   AlignedBuffer logits_;  // [max_tokens, V]
+  bool has_logits_ = true;
+  std::vector<int64_t> first_block_;  // of each shard, and the end; empty: no block maxima
+  std::vector<float> maxima_;         // [max_tokens, all blocks]
+  std::vector<float> winners_;        // [max_tokens, 2] of one shard; empty: logits
+
+  void ProjectWinners(size_t shard, const StepArgs& args, int64_t num_tokens) noexcept;
+  sampling::Sampler::Choice BestOfBlocks(std::span<const float> logits) noexcept;
 };
+
+// Whether the choice is the largest logit and nothing but the logits has a say in it.
+bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs);
 
 }  // namespace headway

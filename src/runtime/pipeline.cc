@@ -30,8 +30,14 @@ Result<void> CheckInterface(const Executable& shard, const ShardInterface& expec
   if (found.input_channels == expected.input_channels &&
       found.output_channels == expected.output_channels &&
       (found.rotary_dim == 0 || found.rotary_dim == expected.rotary_dim) &&
-      found.matrix_rows >= expected.matrix_rows) {
+      found.matrix_rows >= expected.matrix_rows &&
+      (found.max_positions == 0 || found.max_positions >= expected.max_positions)) {
     return {};
+  }
+  if (found.max_positions != 0 && found.max_positions < expected.max_positions) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected a shard for {} positions, found one for {}", file,
+                            expected.max_positions, found.max_positions));
   }
   return Fail(
       ErrorCode::kCorrupt,
@@ -55,22 +61,34 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
                 fmt::format("{}: expected a package for the device {}, found {}", directory,
                             backend->Device(), manifest.device));
   }
-  const auto load = [&](const FileEntry& file) {
-    return backend->Load((std::filesystem::path(directory) / file.path).string());
+  const auto path_of = [&](const FileEntry& file) {
+    return (std::filesystem::path(directory) / file.path).string();
+  };
+  const auto load = [&](const auto& shard) {
+    std::vector<std::string> paths = {path_of(shard.file)};
+    for (const FileEntry& file : shard.wider) paths.push_back(path_of(file));
+    return backend->LoadWidths(paths);
   };
   const int64_t D = manifest.model.hidden_size;
   for (const LayerShard& shard : manifest.layers) {
-    HW_TRY(auto executable, load(shard.file));
-    HW_TRY_VOID(CheckInterface(*executable, {D, D, manifest.model.rotary_dim, 0}, shard.file.path));
+    HW_TRY(auto executable, load(shard));
+    HW_TRY_VOID(CheckInterface(*executable,
+                               {.input_channels = D,
+                                .output_channels = D,
+                                .rotary_dim = manifest.model.rotary_dim,
+                                .max_positions = manifest.ContextTokens()},
+                               shard.file.path));
     pipeline->layers_.push_back(std::move(executable));
   }
   HW_TRY(const HeadSpec* head, ChooseHead(manifest, head_kind, directory));
   pipeline->head_.kind = head->kind;
   pipeline->head_.specs = head->shards;
   for (const HeadShard& shard : head->shards) {
-    HW_TRY(auto executable, load(shard.file));
-    HW_TRY_VOID(
-        CheckInterface(*executable, {D, shard.vocab_end - shard.vocab_start, 0}, shard.file.path));
+    HW_TRY(auto executable, load(shard));
+    const int64_t rows = shard.vocab_end - shard.vocab_start;
+    const int64_t outputs = executable->Interface().is_top1 ? 2 : rows;
+    HW_TRY_VOID(CheckInterface(*executable, {D, outputs, 0, manifest.embedding ? 0 : rows},
+                               shard.file.path));
     pipeline->head_.shards.push_back(std::move(executable));
   }
   if (head->planes) {
@@ -85,7 +103,7 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
     pipeline->head_.planes = std::move(planes);
   }
   if (manifest.embedding) {
-    HW_TRY(pipeline->embedding_, load(*manifest.embedding));
+    HW_TRY(pipeline->embedding_, backend->Load(path_of(*manifest.embedding)));
     HW_TRY_VOID(CheckInterface(*pipeline->embedding_, {0, D, 0, manifest.model.vocab_size},
                                manifest.embedding->path));
   }

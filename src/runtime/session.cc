@@ -34,14 +34,20 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
                                                  const kernels::KernelSet& kernels,
                                                  SessionOptions options) {
   const ModelConfig& model = pipeline->model();
-  if (options.capacity_tokens < 1 || options.capacity_tokens > model.max_position_embeddings) {
+  const int64_t context = pipeline->manifest().ContextTokens();
+  if (options.capacity_tokens < 1 || options.capacity_tokens > context) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("sequence: expected 1 to {} tokens (the model's context), found {}",
-                            model.max_position_embeddings, options.capacity_tokens));
+                            context, options.capacity_tokens));
   }
   HW_TRY_VOID(sampling::Validate(options.sampling, model.vocab_size));
+  const bool greedy = IsPlainGreedy(options.sampling, options.want_logprobs);
   std::unique_ptr<Session> session(
       new Session(std::move(pipeline), pool, kernels, std::move(options)));
+  if (!greedy)
+    HW_TRY_VOID(
+        session->CheckHasLogits("greedy decoding without penalties, biases, "
+                                "allow-lists and log-probabilities"));
   if (session->pipeline_->Head().planes) {
     HW_TRY(
         session->certified_,
@@ -81,6 +87,15 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
   uncounted_ = counters_;
 }
 
+// Errors: kUnsupported, when the head gives best tokens only.
+Result<void> Session::CheckHasLogits(const char* otherwise) const {
+  if (head_.HasLogits()) return {};
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("head {}: it gives the best token and no logits: expected {}, or a head "
+                          "like full:4",
+                          pipeline_->Head().kind, otherwise));
+}
+
 bool Session::Cancelled() const {
   return options_.cancelled_or_null != nullptr &&
          options_.cancelled_or_null->load(std::memory_order_relaxed);
@@ -105,7 +120,7 @@ Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
     return Fail(
         ErrorCode::kInvalidInput,
         fmt::format("sequence: expected at most {} tokens (model context {}), found {}",
-                    options_.capacity_tokens, pipeline_->model().max_position_embeddings, length));
+                    options_.capacity_tokens, pipeline_->manifest().ContextTokens(), length));
   }
   return {};
 }
@@ -124,6 +139,7 @@ Result<void> Session::Append(std::span<const int32_t> ids) {
 }
 
 Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const LogitsSink& sink) {
+  HW_TRY_VOID(CheckHasLogits("text"));
   HW_TRY_VOID(CheckIds(ids));
   if (ids.empty()) return {};
   const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
@@ -242,6 +258,7 @@ std::span<const float> Session::HiddenState() const {
 }
 
 Result<std::span<const float>> Session::Logits() {
+  HW_TRY_VOID(CheckHasLogits("text"));
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));

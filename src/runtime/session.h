@@ -107,6 +107,7 @@ class Session {
           SessionOptions options);
 
   Result<void> CheckInVocabulary(std::span<const int32_t> ids) const;
+  Result<void> CheckHasLogits(const char* otherwise) const;
   Result<void> CheckIds(std::span<const int32_t> ids) const;
   Result<void> CatchUp(const char* work, int64_t sequence_length, int64_t num_drafts,
                        const LogitsSink* sink, Counters* counters);

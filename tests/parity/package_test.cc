@@ -44,6 +44,7 @@ class InterruptedEmitter final : public Emitter {
     if (left_-- == 0) return then_();
     return emitter_->Emit(shard, weights, path, progress);
   }
+  int Left() const { return left_; }
 
  private:
   std::unique_ptr<Emitter> emitter_;
@@ -178,6 +179,67 @@ TEST_F(PackageTest, KilledPack_LeavesNothingThatOpens) {
   EXPECT_EQ(OpenError(partial, false).rfind(partial + ": expected a package", 0), 0U);
   const auto emitter = MakeEmitterFor("cpu");
   ASSERT_TRUE(PackTo(target, emitter->get()));
+  EXPECT_EQ(OpenError(target, true), "");
+}
+
+// Packs in a process of its own that is killed at shard `num_shards`; returns the directory it
+// leaves.
+std::string PackAndDie(const std::string& gguf, const std::string& target, int num_shards) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    InterruptedEmitter emitter(num_shards, []() -> Result<FileEntry> {
+      ::kill(::getpid(), SIGKILL);
+      return FileEntry{};
+    });
+    static_cast<void>(
+        compile::Pack(gguf, target, {.topology = "1", .heads = {"full:2"}}, &emitter).has_value());
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  return target + ".partial-" + std::to_string(child);
+}
+
+// Shards that a pack with this emitter made itself, of the four that tiny-phi has here.
+int ShardsMade(int left) { return 100 - left; }
+
+TEST_F(PackageTest, KilledPack_IsPickedUpShardByShard) {
+  const std::string target = model_.Path("resumed");
+  const std::string partial = PackAndDie(model_.File(), target, 3);
+  ASSERT_TRUE(fs::exists(partial + "/pack.journal"));
+  std::ofstream(partial + "/half-written") << "of the fourth shard";
+  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
+  ASSERT_TRUE(PackTo(target, &emitter));
+  EXPECT_EQ(ShardsMade(emitter.Left()), 1);
+  const auto whole = MakeEmitterFor("cpu");
+  ASSERT_TRUE(PackTo(model_.Path("whole"), whole->get()));
+  EXPECT_EQ(NamesIn(target), NamesIn(model_.Path("whole")));
+  for (const std::string& name : NamesIn(target))
+    EXPECT_TRUE(ReadAll(target + "/" + name) == ReadAll(model_.Path("whole/" + name))) << name;
+  EXPECT_FALSE(fs::exists(partial));
+}
+
+TEST_F(PackageTest, KilledPack_DamagedShardsAreMadeAgain) {
+  const std::string target = model_.Path("damaged");
+  const std::string partial = PackAndDie(model_.File(), target, 3);
+  FlipBit(partial + "/layers_000_001.shard", 100);
+  fs::remove(partial + "/layers_001_002.shard");
+  std::ofstream(partial + "/pack.journal", std::ios::app) << "{\"path\": \"cut";
+  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
+  ASSERT_TRUE(PackTo(target, &emitter));
+  EXPECT_EQ(ShardsMade(emitter.Left()), 3);
+  EXPECT_EQ(OpenError(target, true), "");
+}
+
+TEST_F(PackageTest, KilledPack_OfAnotherRequest_IsClearedAway) {
+  const std::string target = model_.Path("other");
+  const std::string partial = PackAndDie(model_.File(), target, 2);
+  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
+  ASSERT_TRUE(compile::Pack(model_.File(), target, {.topology = "2", .heads = {"full:2"}}, &emitter)
+                  .has_value());
+  EXPECT_EQ(ShardsMade(emitter.Left()), 3);
+  EXPECT_FALSE(fs::exists(partial));
   EXPECT_EQ(OpenError(target, true), "");
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 
 // The Core ML lowering of a model's graph: finds layers and head in it and hands their sizes and
-// weight rows to the shard builders of mil/shards. Layers must have the Phi-3 form (fused qkv and
-// gate_up, rotary halves); everything else is refused with the node that does not fit. The graph
-// keeps its own ops: MIL is compared with the oracle, not forced back into the graph.
+// weight rows to the shard builders of mil/shards. Layers have the Phi-3 form (fused qkv and
+// gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
+// rows; everything else is refused with the node that does not fit. The graph keeps its own ops:
+// MIL is compared with the oracle, not forced back into the graph.
 
 #include <functional>
 #include <string>
@@ -23,6 +24,7 @@ struct LoweringOptions {
   mil::StateLayout states = mil::StateLayout::kPerLayer;
   mil::AttentionForm attention = mil::AttentionForm::kPerHead;
   float norm_prescale = 0.0F;  // 0: 1 / sqrt(D)
+  int64_t head_splits = 1;     // as HeadShardSpec::splits, for full heads
 };
 
 // The program of layers [first_layer, first_layer + num_layers) of `model`, weights streamed into

@@ -14,6 +14,8 @@ struct Interpreter::State {
   InterpreterOptions options;
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();
   std::map<std::vector<int64_t>, std::unique_ptr<Plan>> plans;  // by the extents of all inputs
+
+  Result<Plan*> PlanFor(const std::map<std::string, Type>& types);
 };
 
 namespace {
@@ -42,6 +44,17 @@ Result<std::map<std::string, Type>> ActualTypes(const Function& function, const 
     types[input.name] = {found->second.type, input.type.is_state};
   }
   return types;
+}
+
+// The plan for inputs of these types, made at its first use.
+using PlanKey = std::vector<int64_t>;
+PlanKey KeyOf(const std::map<std::string, Type>& types) {
+  PlanKey key;
+  for (const auto& [name, type] : types) {
+    key.insert(key.end(), type.tensor.dims.begin(), type.tensor.dims.end());
+    key.push_back(kUnknownDim);
+  }
+  return key;
 }
 
 void RunKernel(const PlanStep& step, const InterpreterOptions& options, BufferPool* buffers,
@@ -90,23 +103,42 @@ TensorMap Interpreter::NewStates() const {
   return states;
 }
 
+Result<Plan*> Interpreter::State::PlanFor(const std::map<std::string, Type>& types) {
+  const PlanKey key = KeyOf(types);
+  if (const auto found = plans.find(key); found != plans.end()) return found->second.get();
+  HW_TRY(std::unique_ptr<Plan> plan, MakePlan(*function, blobs, types, options.keep_weight_bytes));
+  return plans.emplace(key, std::move(plan)).first->second.get();
+}
+
+Result<std::map<std::string, TensorType>> Interpreter::Prepare(
+    const std::map<std::string, Dims>& input_dims) {
+  TensorMap inputs;  // types without storage
+  TensorMap states;
+  for (const NamedType& input : state_->function->inputs) {
+    const auto found = input_dims.find(input.name);
+    if (input.type.is_state) {
+      states[input.name].type = input.type.tensor;
+    } else if (found != input_dims.end()) {
+      inputs[input.name].type = {input.type.tensor.dtype, found->second};
+    }
+  }
+  HW_TRY(const auto types, ActualTypes(*state_->function, inputs, states));
+  HW_TRY(const Plan* const plan, state_->PlanFor(types));
+  for (const PlanStep& step : plan->steps) {
+    if (step.kind != PlanStep::Kind::kKernel || step.kernel) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("op '{}' (name '{}'): expected parameters that are constants",
+                            step.op->type, step.op->Name()));
+  }
+  std::map<std::string, TensorType> outputs;
+  for (const std::string& name : state_->function->Body()->outputs)
+    outputs[name] = plan->scope.TypeOf(name)->tensor;
+  return outputs;
+}
+
 Result<TensorMap> Interpreter::Run(const TensorMap& inputs, TensorMap* states) {
   HW_TRY(const auto types, ActualTypes(*state_->function, inputs, *states));
-  std::vector<int64_t> key;
-  for (const auto& [name, type] : types) {
-    key.insert(key.end(), type.tensor.dims.begin(), type.tensor.dims.end());
-    key.push_back(kUnknownDim);
-  }
-  std::unique_ptr<Plan>& plan = state_->plans[key];
-  if (plan == nullptr) {
-    auto made =
-        MakePlan(*state_->function, state_->blobs, types, state_->options.keep_weight_bytes);
-    if (!made) {
-      state_->plans.erase(key);
-      return tl::unexpected<Error>(std::move(made).error());
-    }
-    plan = *std::move(made);
-  }
+  HW_TRY(Plan* const plan, state_->PlanFor(types));
   for (const auto& [name, tensor] : inputs) {
     if (const auto slot = plan->slots.find(name);
         slot != plan->slots.end() && types.count(name) != 0) {
@@ -119,14 +151,14 @@ Result<TensorMap> Interpreter::Run(const TensorMap& inputs, TensorMap* states) {
     } else if (step.kind == PlanStep::Kind::kWriteState) {
       (*states)[step.state] = plan->values[static_cast<size_t>(step.inputs[0])];
     } else if (step.kernel) {
-      RunKernel(step, state_->options, state_->buffers.get(), plan.get());
+      RunKernel(step, state_->options, state_->buffers.get(), plan);
     } else {
       PlanStep resolved = step;
       if (Result<void> done = ResolveAtRunTime(*plan, state_->blobs, &resolved); !done) {
         return Prefixed(std::move(done).error(),
                         fmt::format("op '{}' (name '{}')", step.op->type, step.op->Name()));
       }
-      RunKernel(resolved, state_->options, state_->buffers.get(), plan.get());
+      RunKernel(resolved, state_->options, state_->buffers.get(), plan);
     }
     for (const int slot : step.last_uses) plan->values[static_cast<size_t>(slot)] = Tensor();
   }

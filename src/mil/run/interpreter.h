@@ -41,6 +41,12 @@ class Interpreter {
   Interpreter& operator=(Interpreter&&) noexcept;
   ~Interpreter();
 
+  // Makes the plan for these extents of the inputs (by name, states left out) before it is needed,
+  // and checks that it depends on nothing that is known only while running: Run() with such inputs
+  // cannot fail then. Returns the types of the outputs. Errors (kInvalidInput, kUnsupported):
+  // inputs that do not fit the function; an op that cannot be planned.
+  Result<std::map<std::string, TensorType>> Prepare(const std::map<std::string, Dims>& input_dims);
+
   // States of the function, filled with zeros: one set per conversation.
   TensorMap NewStates() const;
 

@@ -137,6 +137,11 @@ Result<int64_t> BlockOf(const HeadShardSpec& spec) {
   if (block == 0) {
     block = std::min<int64_t>(128, rows);
     while (block > 1 && rows % block != 0) --block;
+    // Too many blocks of that size: the smallest larger one that divides.
+    while (rows / block > kMaxExact && block <= kMaxExact) {
+      do ++block;
+      while (block <= kMaxExact && rows % block != 0);
+    }
   }
   if (block < 1 || rows % block != 0 || block > kMaxExact || rows / block > kMaxExact) {
     return Fail(ErrorCode::kInvalidInput,
@@ -148,9 +153,42 @@ Result<int64_t> BlockOf(const HeadShardSpec& spec) {
   return block;
 }
 
+int64_t SplitBegin(int64_t rows, int64_t splits, int64_t index) { return rows * index / splits; }
+
+namespace {
+
+// One convolution an output.
+Result<void> AddSplits(const HeadShardSpec& spec, const WeightTarget& target,
+                       const RowSource& shard_rows, const std::string& normed) {
+  const int64_t rows = spec.vocab_end - spec.vocab_begin;
+  for (int64_t i = 0; i < spec.splits; ++i) {
+    const int64_t begin = SplitBegin(rows, spec.splits, i);
+    RowSource part;
+    if (shard_rows) {
+      part = [&shard_rows, begin](int64_t first, std::span<float> out) {
+        return shard_rows(begin + first, out);
+      };
+    }
+    HW_TRY(const std::string weight, EmitWeight(target, fmt::format("w_head_{}", i),
+                                                SplitBegin(rows, spec.splits, i + 1) - begin,
+                                                spec.hidden_size, spec.weights, part));
+    target.function.Output(Project(&target.function, fmt::format("logits_{}", i), normed, weight));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> gain,
                              const RowSource& rows, BlobSink* blobs, const ShardOptions& options) {
   const int64_t num_rows = spec.vocab_end - spec.vocab_begin;
+  if (spec.splits < 1 || spec.splits > num_rows ||
+      (spec.splits > 1 && spec.kind != HeadKind::kFull)) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("head shard: expected 1 to {} splits, and one for the kind {}, found {}",
+                    num_rows, NameOf(spec.kind), spec.splits));
+  }
   if (spec.vocab_begin < 0 || num_rows < 1 || spec.tokens < 1 ||
       static_cast<int64_t>(gain.size()) != spec.hidden_size) {
     return Fail(ErrorCode::kInvalidInput,
@@ -175,10 +213,14 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
       return rows(spec.vocab_begin + first, out);
     };
   }
-  HW_TRY(const std::string weight,
-         EmitWeight(target, "w_head", num_rows, spec.hidden_size, spec.weights, shard_rows));
+  if (spec.splits > 1) {
+    HW_TRY_VOID(AddSplits(spec, target, shard_rows, normed));
+  } else {
+    HW_TRY(const std::string weight,
+           EmitWeight(target, "w_head", num_rows, spec.hidden_size, spec.weights, shard_rows));
+    HeadBuilder(spec, &f).Finish(Project(&f, "logits", normed, weight), block);
+  }
   if (options.progress) options.progress(num_rows * spec.hidden_size, num_rows * spec.hidden_size);
-  HeadBuilder(spec, &f).Finish(Project(&f, "logits", normed, weight), block);
   HW_TRY(Function function, f.Finish());
   HW_TRY(shard.model, MakeModel(std::move(function), {1, spec.tokens}));
   return shard;

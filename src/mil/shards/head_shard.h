@@ -4,7 +4,7 @@
 // shard's rows, and what the head kind adds. Every shard repeats the norm; the host (or another
 // shard of the pipeline) reduces.
 //
-//   kFull      8 compute ops   logits [1, V, T, 1]
+//   kFull      8 compute ops   logits [1, V, T, 1]; split: 7 + K ops, logits_0 to logits_<K - 1>
 //   kTop1     11               top_value [1, 1, T], top_index [1, 1, T] int32: topk and cast are
 //   expected on the CPU kBlockMax 10               logits, and block_max [1, N, 1, T]: the host
 //   scans N maxima and one block of V / N kTop1F16  39               top_value, top_block, top_lane
@@ -29,7 +29,9 @@ struct HeadShardSpec {
   HeadKind kind = HeadKind::kFull;
   int64_t tokens = 1;
   bool flexible = false;
-  int64_t block = 0;  // rows of a block; 0: the largest divisor of V up to 128
+  int64_t splits = 1;  // kFull: convolutions that the rows are shared among, one output each
+  int64_t block = 0;  // rows of a block; 0: the largest divisor of V up to 128, or the smallest one
+                      // above that leaves at most 2047 blocks
   float rms_norm_epsilon = 1e-5F;
   float norm_prescale = 0.0F;  // as in LayerShardSpec
   WeightFormat weights;
@@ -38,6 +40,10 @@ struct HeadShardSpec {
 // The block that `spec` asks for or gets. Errors (kInvalidInput): it does not divide the rows, or
 // there are more than 2047 blocks or lanes.
 Result<int64_t> BlockOf(const HeadShardSpec& spec);
+
+// Rows of the shard, counted from 0, where output `index` of a split begins; `index` = splits:
+// where the last one ends. Sizes differ by at most one.
+int64_t SplitBegin(int64_t rows, int64_t splits, int64_t index);
 
 // `gain`: the final norm, D values. `rows`: rows of the head by vocabulary id.
 Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> gain,

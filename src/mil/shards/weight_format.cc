@@ -216,11 +216,11 @@ Result<std::string> AddWeightOp(const WeightTarget& target, const std::string& n
 std::string NameOf(const WeightFormat& format) {
   switch (format.kind) {
     case WeightKind::kF16:
-      return "f16";
+      return "fp16";
     case WeightKind::kInt8PerChannel:
       return "int8";
     case WeightKind::kInt4Blockwise:
-      return "int4";
+      return "int4-blockwise";
     case WeightKind::kLut:
       break;
   }

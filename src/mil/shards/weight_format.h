@@ -31,7 +31,7 @@ struct WeightFormat {
   int64_t block_columns = 32;
 };
 
-// "f16", "int8", "lut4", "int4"
+// "fp16", "int8", "lut4", "int4-blockwise"
 std::string NameOf(const WeightFormat& format);
 
 // Writes rows [first_row, first_row + out.size() / columns) to `out`, row-major. Called from

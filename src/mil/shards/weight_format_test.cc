@@ -109,7 +109,7 @@ TEST(WeightFormat, ExtentsThatDoNotFit_AreRejected) {
   const auto name = EmitWeight({f, blobs, nullptr, nullptr}, "w", 4, 33,
                                {.kind = WeightKind::kInt4Blockwise}, source);
   ASSERT_FALSE(name.has_value());
-  EXPECT_EQ(name.error().message, "weight 'w': format int4 cannot hold [4, 33]");
+  EXPECT_EQ(name.error().message, "weight 'w': format int4-blockwise cannot hold [4, 33]");
 }
 
 TEST(WeightFormat, SourceErrors_ComeThrough) {

@@ -11,7 +11,7 @@
 namespace headway::mil {
 namespace {
 
-namespace pb = headway::coreml;
+namespace pb = headway::coreml_proto;
 using proto::DecodeConstant;
 using proto::DecodeType;
 

@@ -10,7 +10,7 @@
 namespace headway::mil::proto {
 namespace {
 
-namespace pb = headway::coreml;
+namespace pb = headway::coreml_proto;
 
 tl::unexpected<Error> Bad(std::string message) {
   return Fail(ErrorCode::kCorrupt, std::move(message));

@@ -10,10 +10,10 @@ namespace headway::mil::proto {
 
 // Errors: kCorrupt (rank and extents that disagree, extents above 2^63, unknown type numbers),
 // kUnsupported (lists, tuples, dictionaries).
-Result<Type> DecodeType(const coreml::ValueType& in);
+Result<Type> DecodeType(const coreml_proto::ValueType& in);
 
 // Errors as DecodeType, and kCorrupt when the value has another number of elements than its type
 // says.
-Result<Constant> DecodeConstant(const coreml::Value& in);
+Result<Constant> DecodeConstant(const coreml_proto::Value& in);
 
 }  // namespace headway::mil::proto

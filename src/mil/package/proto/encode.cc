@@ -11,7 +11,7 @@
 namespace headway::mil {
 namespace {
 
-namespace pb = headway::coreml;
+namespace pb = headway::coreml_proto;
 
 void EncodeTensorType(const TensorType& type, pb::TensorType* out) {
   out->set_data_type(MilNumber(type.dtype));

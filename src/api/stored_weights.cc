@@ -1,0 +1,87 @@
+#include "api/stored_weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "backend/coreml/shard_reference.h"
+
+namespace headway {
+namespace {
+
+// Consecutive rows of one weight in one shard.
+struct StoredRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t columns = 0;
+  size_t shard = 0;
+};
+
+class PackageWeights {
+ public:
+  Result<void> Add(const std::string& path) {
+    HW_TRY(coreml::ShardReference shard, coreml::OpenShardReference(path));
+    for (const graph::Weight& weight : shard.graph.weights) {
+      ranges_[weight.name].push_back({.begin = weight.row_begin,
+                                      .end = weight.row_begin + weight.shape.Rows(),
+                                      .columns = weight.shape.Columns(),
+                                      .shard = shards_.size()});
+    }
+    shards_.push_back(std::move(shard));
+    return {};
+  }
+
+  Result<void> Read(const std::string& name, int64_t row, int64_t num_rows,
+                    std::span<float> out) const {
+    const auto found = ranges_.find(name);
+    while (num_rows > 0) {
+      const StoredRange* range = nullptr;
+      if (found != ranges_.end()) {
+        const auto at =
+            std::find_if(found->second.begin(), found->second.end(),
+                         [row](const StoredRange& r) { return row >= r.begin && row < r.end; });
+        if (at != found->second.end()) range = &*at;
+      }
+      if (range == nullptr) {
+        return Fail(
+            ErrorCode::kCorrupt,
+            fmt::format("weight '{}': expected a shard with row {}, found none", name, row));
+      }
+      const int64_t count = std::min(num_rows, range->end - row);
+      const auto width = static_cast<size_t>(count * range->columns);
+      HW_TRY_VOID(shards_[range->shard].weights(name, row, count, out.first(width)));
+      out = out.subspan(width);
+      row += count;
+      num_rows -= count;
+    }
+    return {};
+  }
+
+ private:
+  std::vector<coreml::ShardReference> shards_;
+  std::map<std::string, std::vector<StoredRange>> ranges_;
+};
+
+}  // namespace
+
+Result<oracle::WeightReader> OpenStoredWeights(const std::string& directory,
+                                               const Manifest& manifest) {
+  if (manifest.device != "coreml") return oracle::WeightReader();
+  const auto weights = std::make_shared<PackageWeights>();
+  const auto path_of = [&directory](const FileEntry& file) {
+    return (std::filesystem::path(directory) / file.path).string();
+  };
+  for (const LayerShard& shard : manifest.layers) HW_TRY_VOID(weights->Add(path_of(shard.file)));
+  for (const HeadShard& shard : manifest.heads.front().shards)
+    HW_TRY_VOID(weights->Add(path_of(shard.file)));
+  return oracle::WeightReader(
+      [weights](const std::string& name, int64_t row, int64_t num_rows, std::span<float> out) {
+        return weights->Read(name, row, num_rows, out);
+      });
+}
+
+}  // namespace headway

@@ -1,0 +1,179 @@
+// Core ML packages as a user makes, runs, inspects and gates them, without a Mac.
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli_fixture.h"
+#include "synth/synthesise.h"
+
+namespace headway::cli_test {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+class CoremlTest : public CliTest {
+ protected:
+  std::string PackCoreml(const std::string& name, const Args& more) {
+    const std::string path = Path(name);
+    Args args = {"pack", TinyPhi(), "-o", path, "--device", "coreml"};
+    args.insert(args.end(), more.begin(), more.end());
+    HeadwayOk(args);
+    return path;
+  }
+  Json RunJson(const std::string& package, const Args& more = {}) const {
+    Args args = {"run", package, "-p", "hello", "-n", "12", "--ignore-end", "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome outcome = HeadwayOk(args);
+    Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.out;
+    return json;
+  }
+};
+
+TEST_F(CoremlTest, EveryHeadAndWidth_GeneratesTheSameText) {
+  const std::string package =
+      PackCoreml("all", {"--head", "full:4,full:1,full:20,top1:3,blockmax:2,top1-fp16:4",
+                         "--batch-tokens", "1,4", "--no-goldens"});
+  const Json expected = RunJson(package);
+  EXPECT_EQ(expected["model"]["device"], "coreml");
+  EXPECT_EQ(expected["model"]["instruction_set"], "interpreted");
+  EXPECT_EQ(expected["generated_ids"].size(), 12U);
+  for (const char* head : {"full:1", "full:20", "top1:3", "blockmax:2", "top1-fp16:4"})
+    EXPECT_EQ(RunJson(package, {"--head", head})["generated_ids"], expected["generated_ids"])
+        << head;
+  for (const char* widths : {"1", "4", "1..4"}) {
+    const std::string other =
+        PackCoreml(std::string("w") + widths, {"--batch-tokens", widths, "--no-goldens"});
+    EXPECT_EQ(RunJson(other)["prompt_ids"], expected["prompt_ids"]);
+    EXPECT_EQ(RunJson(other)["generated_ids"].size(), 12U) << widths;
+  }
+  const Json sampled = RunJson(package, {"--temp", "2", "--seed", "3"});
+  EXPECT_EQ(sampled["generated_ids"], RunJson(package, {"--temp", "2", "--seed", "3", "--head",
+                                                        "blockmax:2"})["generated_ids"]);
+  ExpectRefused({"run", package, "-p", "a", "--head", "top1:3", "--temp", "1", "--allow-ungated"},
+                {"head top1:3", "no logits", "greedy"});
+}
+
+TEST_F(CoremlTest, Counters_AddUpAsForEveryDevice) {
+  const Json json = RunJson(PackCoreml("counters", {"--head", "full:3", "--no-goldens"}));
+  const Json& c = json["counters"];
+  const auto value = [&](const char* name) { return c[name].get<uint64_t>(); };
+  EXPECT_EQ(value("steps"), 11U);
+  EXPECT_EQ(value("head_skipped"), value("prefill_tokens") - 1);
+  EXPECT_LE(value("embed_ns") + value("rope_mask_ns") + value("layers_ns") + value("head_ns"),
+            value("step_ns"));
+  EXPECT_EQ(value("head_bytes_read") + value("layers_bytes_read"),
+            value("steps") * json["model"]["weight_bytes_per_token"].get<uint64_t>());
+  EXPECT_GT(value("kv_bytes"), 0U);
+  EXPECT_NE(c["logits_hash"], "0000000000000000");
+}
+
+TEST_F(CoremlTest, Run_SaysThatItInterprets) {
+  const std::string package = PackCoreml("said", {"--no-goldens"});
+  const Outcome outcome = HeadwayOk({"run", package, "-p", "a", "-n", "2", "--profile"});
+  EXPECT_NE(outcome.err.find("coreml interpreted"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("interpreted on the CPU"), std::string::npos) << outcome.err;
+}
+
+TEST_F(CoremlTest, MaxSeq_IsTheContext) {
+  const std::string package = PackCoreml("short", {"--max-seq", "24", "--no-goldens"});
+  EXPECT_EQ(RunJson(package)["model"]["context_tokens"], 24);
+  EXPECT_EQ(
+      HeadwayOk({"run", package, "-p", "hello", "-n", "100", "--ignore-end", "--allow-ungated"})
+          .err.rfind("headway: interpreted on the CPU", 0),
+      0U);
+  ExpectRefused({"run", package, "-p", std::string(100, 'a'), "--allow-ungated"},
+                {"at most 24 tokens"});
+}
+
+TEST_F(CoremlTest, Options_AreAcceptedAndMistakesNamed) {
+  for (const Args& more : std::vector<Args>{{"--weights", "fp16", "--states", "unified"},
+                                            {"--weights", "lut4", "--attention", "batched"},
+                                            {"--weights", "int4-blockwise", "--head-split", "2"},
+                                            {"--norm-prescale", "0.125"}}) {
+    Args with = more;
+    with.insert(with.end(), {"--no-goldens", "--replace"});
+    EXPECT_EQ(RunJson(PackCoreml("options", with))["generated_ids"].size(), 12U);
+  }
+  const auto refused = [&](const Args& more, const std::vector<std::string>& parts) {
+    Args args = {"pack", TinyPhi(), "-o", Path("x")};
+    args.insert(args.end(), more.begin(), more.end());
+    ExpectRefused(args, parts);
+  };
+  refused({"--weights", "fp16"}, {"--weights", "--device coreml", "cpu"});
+  refused({"--batch-tokens", "1,4"}, {"--batch-tokens", "cpu"});
+  refused({"--device", "coreml", "--weights", "int5"}, {"--weights", "lut4", "'int5'"});
+  refused({"--device", "coreml", "--batch-tokens", "1,x"}, {"--batch-tokens", "'x'"});
+  refused({"--device", "coreml", "--batch-tokens", "4,4"}, {"--batch-tokens", "different"});
+  refused({"--device", "coreml", "--states", "two"}, {"--states", "unified", "'two'"});
+  refused({"--device", "coreml", "--max-seq", "100000"}, {"--max-seq", "512", "100000"});
+  refused({"--device", "coreml", "--head", "certified"}, {"certified", "coreml", "top1-fp16:N"});
+  refused({"--head", "top1:2"}, {"top1:2", "device cpu"});
+  refused({"--device", "tpu"}, {"tpu", "coreml"});
+}
+
+TEST_F(CoremlTest, Inspect_ShowsProgramsAndPredictions) {
+  const std::string package =
+      PackCoreml("inspected", {"--head", "full:2,top1:2", "--no-goldens", "--weights", "fp16"});
+  const std::string shown = HeadwayOk({"inspect", package}).out;
+  EXPECT_NE(shown.find("package for coreml"), std::string::npos);
+  EXPECT_NE(shown.find("weights     fp16"), std::string::npos);
+  EXPECT_NE(shown.find("predicted: 8 of 8 compute ops, 1 of 1 convs on the Neural Engine"),
+            std::string::npos)
+      << shown;
+  EXPECT_NE(shown.find("predicted: 9 of 11 compute ops"), std::string::npos) << shown;
+  const std::string program = HeadwayOk({"inspect", package + "/head_top1_2_00.mlpackage"}).out;
+  for (const char* part :
+       {"conv", "topk", "predicted placement: 9 of 11", "headway.weights", "relative RMS error"}) {
+    EXPECT_NE(program.find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(HeadwayOk({"inspect", package, "--graph"}).out.find("predicted placement"),
+            std::string::npos);
+}
+
+TEST_F(CoremlTest, Gates_PassHonestPackages_AndRejectWhatLeavesTheEngine) {
+  const std::string good = PackCoreml("good", {"--head", "full:3,blockmax:2,top1-fp16:2"});
+  const std::string report = HeadwayOk({"gate", "all", good}).out;
+  EXPECT_NE(report.find("predicted"), std::string::npos) << report;
+  EXPECT_NE(report.find("interpreted"), std::string::npos) << report;
+  const auto rejected = [&](const std::string& package, const std::string& reason) {
+    const Outcome outcome = Headway({"gate", "residency", package});
+    EXPECT_EQ(outcome.status, 1) << package;
+    EXPECT_NE(outcome.out.find(reason), std::string::npos) << outcome.out;
+  };
+  rejected(PackCoreml("top1", {"--head", "top1:2", "--no-goldens"}), "topk");
+  rejected(PackCoreml("int4", {"--weights", "int4-blockwise", "--no-goldens"}), "int4");
+}
+
+TEST_F(CoremlTest, Llama_IsPackedAndPassesItsGates) {
+  const std::string gguf = Path("llama.gguf");
+  ASSERT_TRUE(synth::Synthesise({.shape = "tiny-llama", .type = "q8_0", .seed = 1}, gguf, nullptr)
+                  .has_value());
+  HeadwayOk({"pack", gguf, "-o", Path("llama"), "--device", "coreml", "--gate"});
+  EXPECT_EQ(RunJson(Path("llama"))["generated_ids"].size(), 12U);
+}
+
+TEST_F(CoremlTest, DamagedPackages_AreRefused) {
+  const std::string package = PackCoreml("damaged", {"--no-goldens"});
+  const std::string shard = package + "/layers_000_002.mlpackage";
+  const std::string weights = shard + "/Data/com.apple.CoreML/weights/weight.bin";
+  std::string bytes = ReadFile(weights);
+  const std::string good = bytes;
+  bytes[64] = '\0';  // the sentinel of the first blob
+  WriteFile(weights, bytes);
+  ExpectRefused({"run", package, "-p", "a"}, {shard});
+  WriteFile(weights, good.substr(0, good.size() / 2));
+  ExpectRefused({"run", package, "-p", "a"}, {shard, "bytes"});
+  WriteFile(weights, good);
+  bytes = good;
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  WriteFile(weights, bytes);
+  ExpectRefused({"run", package, "-p", "a", "--verify"}, {shard, "digest"});
+  fs::remove(shard + "/Manifest.json");
+  ExpectRefused({"run", package, "-p", "a"}, {shard});
+}
+
+}  // namespace
+}  // namespace headway::cli_test

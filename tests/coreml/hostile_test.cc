@@ -1,0 +1,104 @@
+// Shards with damaged programs: loading works or is refused with the package's name, and what was
+// loaded runs. Sizes and digests are not looked at here: nothing else stands between a file and the
+// interpreter.
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "graph/builder.h"
+#include "shard_bench.h"
+
+namespace headway::coreml {
+namespace {
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void WriteAll(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+class CoremlHostileTest : public CoremlShardTest {
+ protected:
+  std::vector<std::string> HeadPackage(const std::string& kind, const StepWidth& width) {
+    tensors_.Set("gain", Shape{16}, std::vector<float>(16, 1.0F));
+    tensors_.Set("head", Shape{32, 16}, std::vector<float>(512, 0.5F));
+    graph::Builder b;
+    const graph::ValueId x = b.Input("x", 16);
+    const graph::ValueId n =
+        b.RmsNorm("norm", x,
+                  b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{16}}), 1e-5F);
+    b.Output(
+        b.Linear("logits", n,
+                 b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{32, 16}})));
+    return Emit(*b.Finish(), [this](const std::string& name) { return tensors_.View(name); }, {},
+                kind, {width});
+  }
+
+  // A step of three tokens, of whatever the shard is now.
+  static void RunOnce(Executable* shard) {
+    const ShardInterface interface = shard->Interface();
+    if (interface.input_channels > 4096 || interface.output_channels > 4096 ||
+        interface.num_blocks > 4096 || interface.rotary_dim > 0) {
+      return;
+    }
+    const std::vector<float> x(static_cast<size_t>(3 * interface.input_channels), 1.0F);
+    std::vector<float> y(static_cast<size_t>(3 * interface.output_channels));
+    std::vector<float> maxima(static_cast<size_t>(3 * interface.num_blocks));
+    const auto state = shard->NewState(1);
+    shard->Run({.num_tokens = 3,
+                .input = x.data(),
+                .output = y.data(),
+                .output_stride = interface.output_channels,
+                .block_maxima = maxima.data(),
+                .maxima_stride = interface.num_blocks},
+               state.get());
+  }
+
+  FloatTensors tensors_;
+};
+
+TEST_F(CoremlHostileTest, AnyByteOfTheProgram_IsRefusedOrRuns) {
+  std::mt19937 random(13);
+  for (const char* kind : {"full", "top1", "blockmax", "top1-fp16"}) {
+    const auto paths = HeadPackage(kind, {.tokens = 2, .flexible = true});
+    ASSERT_FALSE(paths.empty());
+    const std::string model = paths.front() + "/Data/com.apple.CoreML/model.mlmodel";
+    const std::string good = ReadAll(model);
+    int refused = 0;
+    for (int round = 0; round < 400; ++round) {
+      std::string bad = good;
+      bad[random() % bad.size()] = static_cast<char>(random());
+      WriteAll(model, bad);
+      const auto loaded = backend_->Load(paths.front());
+      if (loaded) {
+        RunOnce(loaded->get());
+      } else {
+        ++refused;
+        EXPECT_NE(loaded.error().message.find(paths.front()), std::string::npos)
+            << loaded.error().message;
+      }
+    }
+    EXPECT_GT(refused, 100) << kind;
+    WriteAll(model, good);
+    EXPECT_TRUE(backend_->Load(paths.front()).has_value());
+  }
+}
+
+TEST_F(CoremlHostileTest, LayersForHeadsAndEmbeddings_AreToldApart) {
+  EXPECT_EQ(backend_->Load(directory_.Path("none.mlpackage")).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(backend_->Load(directory_.Path("none.gguf")).error().code, ErrorCode::kNotFound);
+  const auto paths = HeadPackage("full", {});
+  std::filesystem::remove(paths.front() + "/Data/com.apple.CoreML/weights/weight.bin");
+  const auto loaded = backend_->Load(paths.front());
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_NE(loaded.error().message.find(paths.front()), std::string::npos);
+  EXPECT_FALSE(OpenShardReference(paths.front()).has_value());
+}
+
+}  // namespace
+}  // namespace headway::coreml

@@ -1,0 +1,173 @@
+// Layer shards on disk against the oracle on the weights they store: Phi and Llama layers, every
+// option of the lowering, every width, every weight format. What is left between the two is fp16.
+
+#include <cmath>
+
+#include "gguf/gguf_file.h"
+#include "graph/passes.h"
+#include "model/model.h"
+#include "partition/partition.h"
+#include "runtime/rotary_tables.h"
+#include "shard_bench.h"
+#include "synth/synthesise.h"
+
+namespace headway::coreml {
+namespace {
+
+// Relative RMS error of what `num_layers` layers add to their input. A layer rounds about 30 values
+// in a chain, by at most 2^-11 each; as independent errors sqrt(30 L) 2^-11, and twice that for the
+// roundings that are not independent.
+double Fp16Bound(int64_t num_layers) {
+  return 2 * std::sqrt(30.0 * static_cast<double>(num_layers)) * 0x1p-11;
+}
+
+struct Source {
+  gguf::GgufFile file;
+  ModelConfig config;
+  graph::Graph layers;  // all of the model's
+};
+
+class CoremlLayersTest : public CoremlShardTest {
+ protected:
+  Source Open(const std::string& shape) const {
+    const std::string path = directory_.Path(shape + ".gguf");
+    const auto made = synth::Synthesise({.shape = shape, .type = "q8_0", .seed = 3}, path, nullptr);
+    EXPECT_TRUE(made.has_value()) << made.error().message;
+    auto file = gguf::GgufFile::Open(path);
+    const auto config = model::ReadModelConfig(*file);
+    auto whole = model::BuildGraph(*file, *config);
+    const auto graph = graph::RunPasses(*std::move(whole), graph::DefaultPasses());
+    auto layers = partition::CutStages(*graph, {.begin = 0, .end = config->num_hidden_layers});
+    EXPECT_TRUE(layers.has_value()) << layers.error().message;
+    return {*std::move(file), *config, *std::move(layers)};
+  }
+
+  // Teacher-forced steps of these widths; the error of what the layers add to their input.
+  double ErrorOf(const Source& source, const EmitterOptions& options,
+                 const std::vector<StepWidth>& widths, const std::vector<int64_t>& steps) {
+    const WeightSource weights = [&](const std::string& name) {
+      return source.file.GetTensor(name);
+    };
+    const auto paths = Emit(source.layers, weights, options, "", widths);
+    const auto shard = Load(paths);
+    if (shard == nullptr) return 1;
+    auto reference = OpenShardReference(paths.front());
+    EXPECT_TRUE(reference.has_value()) << reference.error().message;
+    EXPECT_EQ(reference->graph, source.layers);
+    auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
+    const auto state = shard->NewState(32);
+    const int64_t D = source.config.hidden_size;
+    RotaryTables tables(source.config, kMostTokens);
+    std::vector<float> added;
+    std::vector<double> expected;
+    int64_t position = 0;
+    for (const int64_t T : steps) {
+      std::vector<float> x(static_cast<size_t>(T * D));
+      for (size_t i = 0; i < x.size(); ++i)
+        x[i] =
+            0.03125F * static_cast<float>((static_cast<int64_t>(i * 37) + position * 11) % 61 - 30);
+      std::vector<float> y(x.size());
+      tables.Fill(position, T, false);
+      shard->Run({.num_tokens = T,
+                  .first_position = position,
+                  .input = x.data(),
+                  .output = y.data(),
+                  .output_stride = D,
+                  .rotary_cos = tables.Cos(),
+                  .rotary_sin = tables.Sin()},
+                 state.get());
+      const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
+      const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
+      const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
+      const auto right = oracle->Run({.x = {x.begin(), x.end()},
+                                      .first_position = position,
+                                      .rotary_cos = cos,
+                                      .rotary_sin = sin});
+      EXPECT_TRUE(right.has_value()) << right.error().message;
+      for (size_t i = 0; i < x.size(); ++i) {
+        added.push_back(y[i] - x[i]);
+        expected.push_back((*right)[i] - static_cast<double>(x[i]));
+      }
+      position += T;
+    }
+    const double error = RelativeError(added, expected);
+    const double bound = Fp16Bound(source.config.num_hidden_layers);
+    std::printf("    %s: relative RMS error %.5f, bound %.5f\n",
+                mil::NameOf(options.weights).c_str(), error, bound);
+    EXPECT_LE(error, bound);
+    return error;
+  }
+
+  static constexpr int64_t kMostTokens = 16;
+};
+
+TEST_F(CoremlLayersTest, EveryOption_StaysWithinFp16OfTheOracle) {
+  const std::vector<int64_t> steps = {1, 1, 4, 3, 7, 1};
+  for (const char* shape : {"tiny-phi", "tiny-llama"}) {
+    const Source source = Open(shape);
+    for (const mil::StateLayout states :
+         {mil::StateLayout::kPerLayer, mil::StateLayout::kUnified}) {
+      for (const mil::AttentionForm attention :
+           {mil::AttentionForm::kPerHead, mil::AttentionForm::kBatched}) {
+        for (const std::vector<StepWidth>& widths :
+             {std::vector<StepWidth>{{1, false}}, std::vector<StepWidth>{{1, false}, {4, false}},
+              std::vector<StepWidth>{{4, false}}, std::vector<StepWidth>{{4, true}}}) {
+          SCOPED_TRACE(std::string(shape) + ", states " + std::to_string(static_cast<int>(states)) +
+                       ", attention " + std::to_string(static_cast<int>(attention)) + ", widths " +
+                       std::to_string(widths.size()) + " of " +
+                       std::to_string(widths.back().tokens));
+          EmitterOptions options;
+          options.states = states;
+          options.attention = attention;
+          ErrorOf(source, options, widths, steps);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CoremlLayersTest, EveryWeightFormat_StaysWithinFp16OfTheOracleOnTheSameWeights) {
+  const Source source = Open("tiny-llama");
+  for (const char* name :
+       {"fp16", "int8", "lut1", "lut2", "lut3", "lut4", "lut6", "lut8", "int4-blockwise"}) {
+    const auto format = ParseWeightFormat(name);
+    ASSERT_TRUE(format.has_value()) << name;
+    EXPECT_EQ(mil::NameOf(*format), name);
+    EmitterOptions options;
+    options.weights = *format;
+    ErrorOf(source, options, {{1, false}}, {1, 1, 1, 1});
+  }
+  EXPECT_EQ(ParseWeightFormat("int5").error().code, ErrorCode::kInvalidInput);
+}
+
+TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
+  const Source source = Open("tiny-phi");
+  const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
+  const auto shard = Load(Emit(source.layers, weights, {}, "", {{1, false}}));
+  ASSERT_NE(shard, nullptr);
+  const int64_t D = source.config.hidden_size;
+  const auto state = shard->NewState(32);
+  RotaryTables tables(source.config, 1);
+  const auto run = [&](int64_t position, float size) {
+    const std::vector<float> x(static_cast<size_t>(D), size);
+    std::vector<float> y(x.size());
+    tables.Fill(position, 1, false);
+    shard->Run({.num_tokens = 1,
+                .first_position = position,
+                .input = x.data(),
+                .output = y.data(),
+                .output_stride = D,
+                .rotary_cos = tables.Cos(),
+                .rotary_sin = tables.Sin()},
+               state.get());
+    return y;
+  };
+  run(0, 0.5F);
+  const std::vector<float> second = run(1, 0.25F);
+  run(2, 1.0F);
+  run(1, -3.0F);
+  EXPECT_EQ(run(1, 0.25F), second);
+}
+
+}  // namespace
+}  // namespace headway::coreml

@@ -1,0 +1,64 @@
+#pragma once
+
+// Shards written by the coreml emitter, loaded by the interpreting backend, and the oracle on what
+// they store.
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/coreml/coreml_backend.h"
+#include "backend/coreml/emitter.h"
+#include "backend/coreml/shard_reference.h"
+
+namespace headway::coreml {
+
+// A directory of this process, removed with this object.
+class ScratchDirectory {
+ public:
+  explicit ScratchDirectory(const std::string& name);
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+  ~ScratchDirectory();
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// Matrices and vectors in binary32 by name: a WeightSource.
+class FloatTensors {
+ public:
+  void Set(const std::string& name, const Shape& shape, std::vector<float> values);
+  Result<ConstTensorView> View(const std::string& name) const;
+
+ private:
+  struct Tensor {
+    Shape shape;
+    std::vector<float> values;
+  };
+  std::map<std::string, Tensor> tensors_;
+};
+
+class CoremlShardTest : public testing::Test {
+ protected:
+  // One package a width; returns their paths. A failure is a test failure, and no paths.
+  std::vector<std::string> Emit(const graph::Graph& shard, const WeightSource& source,
+                                const EmitterOptions& options, const std::string& head_kind,
+                                const std::vector<StepWidth>& widths, int64_t max_seq = 32);
+  // Null after a failure.
+  std::unique_ptr<Executable> Load(const std::vector<std::string>& paths);
+
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> backend_ = MakeInterpretedBackend(&pool_);
+  ScratchDirectory directory_{"shards"};
+  int made_ = 0;
+};
+
+// |found - expected| / |expected|, Frobenius norms.
+double RelativeError(const std::vector<float>& found, const std::vector<double>& expected);
+
+}  // namespace headway::coreml
