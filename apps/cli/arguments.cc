@@ -329,6 +329,14 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   AddNumber(app, "--tokens", &bench->tokens, "decoded tokens a round")->type_name("N");
   AddNumber(app, "--context", &bench->context, "tokens before them")->type_name("N");
   AddNumber(app, "--rounds", &bench->rounds, "rounds, in turns")->type_name("N");
+  app->add_option("--margin", bench->margins,
+                  "with head: certified against full head on hidden states whose winner stands M "
+                  "sigma above the bulk, several with commas; 0: independent logits")
+      ->delimiter(',')
+      ->type_name("M");
+  app->add_option("--hidden", bench->hidden,
+                  "with head: the same on hidden states from a file, binary32, before the norm")
+      ->type_name("FILE");
   AddLoad(app, &bench->load);
   app->add_flag("--json", bench->json, "one JSON object instead of the tables");
 }

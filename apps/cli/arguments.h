@@ -93,6 +93,8 @@ struct BenchArguments {
   int rounds = 5;
   std::string load = "auto";
   bool json = false;
+  std::vector<double> margins;  // head: the certified head on drawn hidden states
+  std::string hidden;           // or on those of a file
 };
 
 struct EvalArguments {

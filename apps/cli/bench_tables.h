@@ -41,6 +41,11 @@ Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
 // Every head of the package in turns.
 Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);
+// The certified head against the full head on hidden states whose winner stands that many sigma
+// above the bulk (0: independent logits), or from a file of binary32 states before the norm. Fails
+// when a token differs.
+Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
+                            const std::vector<double>& margins, const std::string& hidden);
 // A decode step after 128 to 16,384 tokens, against the bytes of their keys and values.
 Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
                           measure::ReadBandwidth* bandwidth);

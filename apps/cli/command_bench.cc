@@ -54,16 +54,22 @@ Result<void> Bench(const BenchArguments& arguments) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("bench {}: expected a GGUF or a package, found none", arguments.what));
   }
+  const bool certified =
+      arguments.what == "head" && (!arguments.margins.empty() || !arguments.hidden.empty());
   const char* forced = std::getenv("HEADWAY_CPU");
   const EngineOptions options{.threads = arguments.threads,
                               .instruction_set = forced == nullptr ? "" : forced,
                               .topology = "",
-                              .head = "",
+                              .head = certified ? "certified" : "",
                               .cache_directory = "",
                               .load = ParseLoad(arguments.load),
                               .verify_contents = false,
                               .show_progress = true};
   HW_TRY(const auto model, OpenModel(arguments.model, options));
+  if (certified) {
+    HW_TRY_VOID(BenchCertified(model.get(), setting, arguments.margins, arguments.hidden));
+    return Finish(arguments, &model->summary, rows);
+  }
   std::optional<measure::ReadBandwidth> bandwidth;  // takes memory and time: only for its tables
   const auto memory = [&] {
     if (!bandwidth) bandwidth.emplace(measure::kBandwidthBytes);

@@ -19,7 +19,7 @@ constexpr int64_t kFirstCandidates = 4;
 constexpr size_t kRefineRows = 256;
 // The first slice of strips that is refined, and by how much the next ones grow.
 constexpr int64_t kFirstSlice = 32;
-constexpr int64_t kSliceGrowth = 2;
+constexpr int64_t kSliceGrowth = 4;
 // Strips and records are read at random places: what a byte of them costs against the full head's
 // stream, about; and the share of a full pass at which a search gives up. The screen itself is
 // about a sixth of a full pass: together they stay below 1.25.
@@ -235,6 +235,8 @@ bool Search::RefineStrips() {
     // Strips are sorted by estimate, not by bound: those that a raised threshold excludes are
     // skipped inside.
     const int64_t end = std::min(begin + slice, total);
+    // Inside a slice in the order of memory: dense lists stream.
+    std::sort(order_.begin() + begin, order_.begin() + end);
     const uint64_t refined_before = evidence_.rows_refined;
     const size_t alive_before = alive_.size();
     RefineSlice(begin, end);
@@ -266,7 +268,8 @@ void Search::RefineSlice(int64_t begin, int64_t end) {
     worker.refined = 0;
     int64_t first = 0;
     int64_t last = 0;
-    while (queue_.Take(end - begin, 4, &first, &last)) {
+    const int64_t stretch = std::max<int64_t>(4, (end - begin) / (8 * pool_->NumThreads()));
+    while (queue_.Take(end - begin, stretch, &first, &last)) {
       for (; first < last; ++first) {
         const int64_t strip = order_[static_cast<size_t>(begin + first)];
         if (strips_[static_cast<size_t>(strip)].largest_upper < Threshold()) continue;
