@@ -32,8 +32,11 @@ std::vector<const VariantResult*> Measured(const Results& results) {
 void Figure(const std::string& title, const std::string& caption, const std::string& drawing,
             std::string* out) {
   if (drawing.empty()) return;
+  std::string sentence = Escape(caption);
+  if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z')
+    sentence[0] = static_cast<char>(sentence[0] - 'a' + 'A');
   Append(out, "<h2>{}</h2>\n<figure>\n<figcaption>{}</figcaption>\n{}</figure>\n", Escape(title),
-         Escape(caption), drawing);
+         sentence, drawing);
 }
 
 void AppendHead(const Spec& spec, const Results& results, std::string* out) {
@@ -51,8 +54,12 @@ void AppendHead(const Spec& spec, const Results& results, std::string* out) {
   Append(out, "<p>{}</p>\n<h2>In short</h2>\n<ul>\n", Escape(spec.intent));
   for (const std::string& sentence : Findings(spec, results))
     Append(out, "<li>{}</li>\n", Escape(sentence));
-  for (const std::string& surprise : Surprises(spec, results))
-    Append(out, "<li><b>Not as expected.</b> {}.</li>\n", Escape(surprise));
+  constexpr size_t kShown = 3;
+  const std::vector<std::string> surprises = Surprises(spec, results);
+  for (size_t i = 0; i < std::min(kShown, surprises.size()); ++i)
+    Append(out, "<li><b>Not as expected.</b> {}.</li>\n", Escape(surprises[i]));
+  if (surprises.size() > kShown)
+    Append(out, "<li>{} more are not as expected.</li>\n", surprises.size() - kShown);
   Append(out, "</ul>\n");
   const int done = RoundsDone(results);
   if (done < spec.repeats && !Measured(results).empty())
@@ -105,8 +112,7 @@ void AppendRatios(const Spec& spec, const Results& results, std::string* out) {
   if (intervals.size() < 2) return;
   Figure("Against the baseline",
          fmt::format("{} divided by that of {} in the same round. The dot is the median over {} "
-                     "rounds, the line a 95 % interval of it. Left of the dashed line is faster; a "
-                     "line that touches it is a tie.",
+                     "rounds, the line a 95 % interval of it. Left of the dashed line is faster.",
                      MetricName(spec.metric), spec.baseline, RoundsDone(results)),
          Intervals("Ratios to the baseline", intervals, 1.0), out);
 }
@@ -153,7 +159,7 @@ void AppendSteps(const Results& results, std::string* out) {
                                  {layers, 2, "layers " + Time(layers)},
                                  {input, 3, "embedding and rotary tables " + Time(input)},
                                  {other, 5, "other " + Time(other)}},
-                    .text = fmt::format("{}, {:.3g} tokens/s", Time(step), 1e9 / step)});
+                    .text = fmt::format("{}, {:.0f} tokens/s", Time(step), 1e9 / step)});
   }
   Figure("Where a step's time goes", "One decoded token, medians over all rounds.",
          Bars("Step time", bars,

@@ -76,8 +76,14 @@ Result<void> PackOne(const Workshop& workshop, const VariantSpec& variant,
   fs::create_directories(fs::path(package).parent_path(), error);
   Say(workshop, fmt::format("packing {} with {}", fs::path(package).filename().string(),
                             fmt::join(heads, ", ")));
-  HW_TRY(const auto emitter, MakeEmitterFor(variant.device));
+  ThreadPool pool(DefaultThreads());
+  DeviceOptions device;
+  device.weights = variant.weights;
+  device.pool = &pool;
+  HW_TRY(const auto emitter, MakeEmitterFor(variant.device, device));
   compile::PackOptions options{.topology = variant.topology, .heads = heads, .replace = true};
+  if (emitter->HasWidths() && variant.batch_tokens > 1)
+    options.widths.push_back({.tokens = variant.batch_tokens, .flexible = false});
   options.show_progress = workshop.show_progress;
   options.cancelled_or_null = workshop.cancelled_or_null;
   options.before_commit = [&](const std::string& directory, Manifest* manifest) -> Result<void> {
@@ -139,8 +145,13 @@ std::string PackageOf(const Workshop& workshop, const VariantSpec& variant) {
 }
 
 std::string ReasonAgainst(const VariantSpec& variant) {
-  if (const auto emitter = MakeEmitterFor(variant.device); !emitter) return emitter.error().message;
-  if (const auto kind = compile::ParseHeadKind(variant.head); !kind) return kind.error().message;
+  const auto emitter = MakeEmitterFor(variant.device);
+  if (!emitter) return emitter.error().message;
+  const auto kind = compile::ParseHeadKind(variant.head);
+  if (!kind) return kind.error().message;
+  const auto available =
+      compile::CheckHeadKind(variant.head, *kind, variant.device, (*emitter)->HeadKinds());
+  if (!available) return available.error().message;
   if (variant.device == "cpu" && !variant.weights.empty())
     return fmt::format("weights '{}': the device cpu keeps the model file's own", variant.weights);
   return "";

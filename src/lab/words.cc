@@ -139,9 +139,12 @@ std::vector<std::string> Findings(const Spec& spec, const Results& results) {
   };
   const std::string against = fmt::format("than {} in {}", spec.baseline, MetricName(spec.metric));
   add(better, "better " + against);
-  add(tied, fmt::format("tied with {}: the interval of the ratio contains 1", spec.baseline));
+  add(tied, spec.at_least > 0
+                ? fmt::format("tied with {}: no difference of {:.0f} % or more is shown",
+                              spec.baseline, 100 * spec.at_least)
+                : fmt::format("tied with {}: the interval of the ratio contains 1", spec.baseline));
   add(worse, "worse " + against);
-  add(noisy, "undecided: the interval contains 1 but is wider than 20 %, the machine was too busy");
+  add(noisy, "undecided: the interval is wider than 20 %, the machine was too busy");
   add(failed, "stopped by a gate and not timed");
   add(untimed,
       "gated and predicted only: the device is not in this machine, so there is no verdict "
