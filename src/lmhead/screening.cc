@@ -142,7 +142,8 @@ void Screening::ScreenTiles(int64_t num_states) {
   if (num_tokens == 0) return;
   const int64_t num_tiles = kernels::NumSignTiles(planes_->NumRows());
   const int64_t tile_bytes = kernels::SignTileBytes(D);
-  const int64_t fair = (num_tiles + 4 * pool_->NumThreads() - 1) / (4 * pool_->NumThreads());
+  const int64_t shares = int64_t{4} * pool_->NumThreads();
+  const int64_t fair = (num_tiles + shares - 1) / shares;
   const int64_t chunk =
       std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
   int64_t begin = 0;

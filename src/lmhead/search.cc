@@ -86,7 +86,8 @@ bool Search::IsFew(int64_t num_rows) const {
 
 bool Search::TooDear(double rows, double records) const {
   // Rows spread over strips at random: some share one.
-  const double all = static_cast<double>(exact_->FullBytes() / exact_->StripBytes());
+  const double all =
+      static_cast<double>(exact_->FullBytes()) / static_cast<double>(exact_->StripBytes());
   const double strips = all * (1.0 - std::exp(-rows / all));
   const double bytes =
       strips * static_cast<double>(exact_->StripBytes()) +
@@ -116,8 +117,8 @@ void Search::Begin(int64_t state, const SearchGoal* goal) {
 }
 
 SearchEvidence Search::Evaluate(int64_t state, std::span<const int32_t> rows) noexcept {
-  static const SearchGoal kAnything;
-  Begin(state, &kAnything);
+  static const SearchGoal anything;
+  Begin(state, &anything);
   EvaluateRows(rows);
   return Finish(true);
 }
@@ -268,7 +269,8 @@ void Search::RefineSlice(int64_t begin, int64_t end) {
     worker.refined = 0;
     int64_t first = 0;
     int64_t last = 0;
-    const int64_t stretch = std::max<int64_t>(4, (end - begin) / (8 * pool_->NumThreads()));
+    const int64_t stretch =
+        std::max<int64_t>(4, (end - begin) / (int64_t{8} * pool_->NumThreads()));
     while (queue_.Take(end - begin, stretch, &first, &last)) {
       for (; first < last; ++first) {
         const int64_t strip = order_[static_cast<size_t>(begin + first)];
