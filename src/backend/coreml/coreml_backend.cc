@@ -21,8 +21,8 @@ class NoState final : public ShardState {
 // Rows of the one tensor of a GGUF, read by the host.
 class EmbeddingRows final : public Executable {
  public:
-  EmbeddingRows(gguf::GgufFile file, ConstTensorView table)
-      : file_(std::move(file)), table_(std::move(table)) {}
+  EmbeddingRows(gguf::GgufFile file, const ConstTensorView& table)
+      : file_(std::move(file)), table_(table) {}
 
   std::unique_ptr<ShardState> NewState(int64_t /*capacity_tokens*/) const override {
     return std::make_unique<NoState>();
@@ -87,10 +87,10 @@ Result<std::unique_ptr<Executable>> MakeEmbedding(const std::string& gguf_path) 
     return BadProgram(gguf_path, fmt::format("expected one tensor, the embedding, found {}",
                                              file.Tensors().size()));
   }
-  HW_TRY(ConstTensorView table, file.GetTensor(std::string(file.Tensors().front().name)));
+  HW_TRY(const ConstTensorView table, file.GetTensor(std::string(file.Tensors().front().name)));
   if (table.shape.Rank() != 2)
     return BadProgram(gguf_path, "expected a matrix, found another shape");
-  return std::make_unique<EmbeddingRows>(std::move(file), std::move(table));
+  return std::make_unique<EmbeddingRows>(std::move(file), table);
 }
 
 Residency PredictedResidency(const Programs& programs) {

@@ -170,9 +170,10 @@ class InterpretedHead final : public Executable {
     if (s_.form == Form::kTop1) {
       row = out.at("top_index").Ints()[at];
     } else {
-      row = static_cast<double>(out.at("top_block").Floats()[at]) *
-                static_cast<double>(s_.rows / s_.num_blocks) +
-            static_cast<double>(out.at("top_lane").Floats()[at]);
+      const int64_t block_rows = s_.rows / s_.num_blocks;
+      row =
+          static_cast<double>(out.at("top_block").Floats()[at]) * static_cast<double>(block_rows) +
+          static_cast<double>(out.at("top_lane").Floats()[at]);
     }
     to[0] = out.at("top_value").Floats()[at];
     to[1] = row >= 0 && row < static_cast<double>(s_.rows)
