@@ -118,8 +118,34 @@ class TrainingTest(unittest.TestCase):
         self.assertTrue(torch.equal(packer.rows(8, 3), other.rows(8, 3)))
 
     def test_rate_ends_at_zero(self):
-        self.assertEqual(train.rate_at(1.0, 1000), 0.0)
-        self.assertEqual(train.rate_at(0.1, 1000), 1.0)
+        self.assertEqual(train.rate_at(1.0, 1000, 0.4), 0.0)
+        self.assertEqual(train.rate_at(0.1, 1000, 0.4), 1.0)
+
+    def test_growing_keeps_the_function(self):
+        tokenizer = bpe.train(["a small text, said again: a small text"] * 3, 256 + len(bpe.SPECIALS) + 2)
+        torch.manual_seed(3)
+        shape = {"vocab_size": tokenizer.vocab_size, "d_model": 32, "d_ff": 32, "head_dim": 8, "num_rotary": 6}
+        shallow, deep = Model(Config(num_layers=2, **shape)), Model(Config(num_layers=6, **shape))
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer.save(os.path.join(folder, "tokenizer.json"))
+            torch.save({"model": shallow.state_dict(), "packer": {"at": 5, "epoch": 1}}, os.path.join(folder, "checkpoint.pt"))
+            at = train.start_from(deep, tokenizer, folder)
+        ids = torch.tensor([[1, 5, 2, 9, 40]])
+        torch.testing.assert_close(deep.logits(ids), shallow.logits(ids), atol=1e-5, rtol=1e-5)
+        self.assertEqual(at, {"at": 5, "epoch": 1})
+
+    def test_echoed_rows_repeat_their_beginning(self):
+        rows = torch.arange(400 * 101).view(400, 101)
+        before = rows.clone()
+        train.echo(rows, random.Random(1))
+        changed = [i for i in range(400) if not torch.equal(rows[i], before[i])]
+        self.assertTrue(20 < len(changed) < 90, len(changed))
+        low, high = train.ECHO_TOKENS
+        for i in changed:
+            row = rows[i].tolist()
+            period = row.index(row[0], 1)
+            self.assertTrue(low <= period <= high)
+            self.assertEqual(row, [int(before[i][j % period]) for j in range(101)])
 
     def test_openings_are_not_in_the_corpus(self):
         text = "\n".join(corpus.made_documents("stories", 3000, 1) + corpus.made_documents("chats", 1000, 1))

@@ -23,7 +23,9 @@ from model import Config, Model
 from muon import Adam, make_groups
 
 MATRIX_RATE, VECTOR_RATE = 0.01, 0.006
-WARM_UP_STEPS, FLAT_SHARE = 60, 0.4
+WARM_UP_STEPS = 60
+# One row in eight of the shallow stage says a short passage over and over: heads that look back and copy form early.
+ECHO_ROWS, ECHO_UNTIL, ECHO_TOKENS = 0.125, 0.6, (12, 80)
 # (tokens a sequence, sequences a step, share of the steps); beyond 512 tokens the long rotary factors are in use.
 LENGTHS = [(256, 8, 0.86), (512, 4, 0.05), (768, 3, 0.09)]
 CHUNK_TOKENS = 512
@@ -99,10 +101,19 @@ def validate(model, batches, dtype, rows=8):
     return losses
 
 
-def rate_at(progress, step):
+def rate_at(progress, step, flat_share):
+    """The share of the full rate: a short warm-up, constant for flat_share of the budget, then a straight line to zero."""
     warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    fall = 1.0 if progress < FLAT_SHARE else max(0.0, (1 - progress) / (1 - FLAT_SHARE))
+    fall = 1.0 if progress < flat_share else max(0.0, (1 - progress) / (1 - flat_share))
     return warm * fall
+
+
+def echo(rows, rng):
+    """Makes some rows repeat their own beginning. rows: token ids [count, tokens + 1], changed in place."""
+    for row in rows:
+        if rng.random() < ECHO_ROWS:
+            length = rng.randint(*ECHO_TOKENS)
+            row.copy_(row[:length].clone().repeat(len(row) // length + 1)[: len(row)])
 
 
 class Trainer:
@@ -154,6 +165,8 @@ class Trainer:
         """Runs chunks until none is left; this rank's gradients end in its slot."""
         num_tokens, rows = self.lengths()
         batch = self.packer.rows(num_tokens, rows)
+        if self.args.num_layers < Config.num_layers and self.progress() < ECHO_UNTIL:
+            echo(batch, random.Random(f"{self.args.seed}/echo/{self.step}"))
         per_chunk = max(1, CHUNK_TOKENS // num_tokens)
         num_chunks = -(-rows // per_chunk)
         for parameter, slot in zip(self.model.parameters(), self.slots[rank]):
@@ -171,7 +184,7 @@ class Trainer:
         tokens = self.accumulate(rank)
         self.barrier.wait()
         self.elapsed = self.clock.value
-        rate = rate_at(self.progress(), self.step)
+        rate = rate_at(self.progress(), self.step, self.args.flat_share)
         self.step += 1
         self.tokens += tokens
         for group in self.muon:
@@ -202,16 +215,32 @@ class Trainer:
 
 @torch.no_grad()
 def start_from(model, tokenizer, folder):
-    """Takes the layers of another training folder's model, and its embedding rows through the spelling of each token."""
-    state = torch.load(os.path.join(folder, "checkpoint.pt"))["model"]
+    """Takes the layers of another training folder's model, and its embedding rows through the spelling of each token.
+
+    A shallower source is grown: each of its layers is followed by copies of itself whose outputs are zero, so that the
+    function stays the same at first. ("Stacking Your Transformers", Du et al. 2024, compares ways to grow.)
+    Returns where the source stopped reading its documents.
+    """
+    checkpoint = torch.load(os.path.join(folder, "checkpoint.pt"))
+    state = checkpoint["model"]
     source = bpe.Tokenizer.load(os.path.join(folder, "tokenizer.json"))
     rows = source.bytes + [s.encode() for s in bpe.SPECIALS]
     ids = {spelling: i for i, spelling in enumerate(rows)}
     embedding = state.pop("embedding")
-    model.load_state_dict(state, strict=False)
+    layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    times = model.config.num_layers // layers
+    assert layers * times == model.config.num_layers, f"{layers} layers cannot be grown to {model.config.num_layers}"
+    grown = {name: value for name, value in state.items() if not name.startswith("blocks.")}
+    for target in range(model.config.num_layers):
+        prefix = f"blocks.{target // times}."
+        for name in [n for n in state if n.startswith(prefix)]:
+            is_output = name.endswith(("attn_out", "down"))
+            grown[f"blocks.{target}." + name[len(prefix) :]] = state[name] * (0.0 if is_output and target % times else 1.0)
+    model.load_state_dict(grown, strict=False)
     for i, spelling in enumerate(tokenizer.bytes + [s.encode() for s in bpe.SPECIALS]):
         known = [ids[spelling]] if spelling in ids else source.encode_bytes(spelling)
         model.embedding[i] = embedding[known].mean(dim=0)
+    return checkpoint["packer"]
 
 
 def load_documents(folder):
@@ -273,7 +302,7 @@ def run(args):
     torch.set_num_threads(1)  # before the first operation: processes are forked below
     torch.set_flush_denormal(True)
     tokenizer = bpe.Tokenizer.load(os.path.join(args.folder, "tokenizer.json"))
-    config = Config(vocab_size=tokenizer.vocab_size)
+    config = Config(vocab_size=tokenizer.vocab_size, num_layers=args.num_layers)
     trainer = Trainer(args, config, tokenizer, load_documents(args.folder))
     batches = validation_batches(corpus.validation_documents(args.seed, count=24), tokenizer)
     checkpoint = os.path.join(args.folder, "checkpoint.pt")
@@ -281,7 +310,9 @@ def run(args):
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step}, {trainer.tokens} tokens", flush=True)
     elif args.start_from:
-        start_from(trainer.model, tokenizer, args.start_from)
+        at = start_from(trainer.model, tokenizer, args.start_from)
+        if args.continue_documents:
+            trainer.packer.restore(at)
     followers = [multiprocessing.Process(target=follow, args=(trainer, rank), daemon=True) for rank in range(1, args.processes)]
     for process in followers:
         process.start()
@@ -298,7 +329,10 @@ def main():
     parser.add_argument("--folder", required=True, help="where tokenizer.json and tokens.npz lie; checkpoints go there too")
     parser.add_argument("--hours", type=float, default=2.0, help="wall-clock budget (default 2)")
     parser.add_argument("--tokens", type=int, default=0, help="token budget instead of hours")
+    parser.add_argument("--num-layers", type=int, default=Config.num_layers, help="fewer for the shallow stage")
+    parser.add_argument("--flat-share", type=float, default=0.3, help="share of the budget at the full rate (1: never falls)")
     parser.add_argument("--start-from", help="a finished training folder whose layers are the starting point")
+    parser.add_argument("--continue-documents", action="store_true", help="read on where the starting point stopped: its text is the same")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="one thread each; the number of cores (default 2)")
     parser.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
