@@ -92,7 +92,7 @@ class Contest {
     });
   }
   double RunBatches(std::span<const float> states) {
-    const auto D = static_cast<size_t>(D_);
+    const auto D = static_cast<size_t>(num_channels_);
     const int64_t whole = static_cast<int64_t>(states.size() / D) / kBatch * kBatch;
     return Time(states.first(static_cast<size_t>(whole) * D), [&](const float* hidden, int64_t i) {
       if (i % kBatch != 0) return;
@@ -107,7 +107,7 @@ class Contest {
 
  private:
   explicit Contest(OpenedModel* model)
-      : D_(model->pipeline->model().hidden_size),
+      : num_channels_(model->pipeline->model().hidden_size),
         full_(model->pipeline.get(), 1),
         sampler_({}, model->pipeline->model().vocab_size, model->kernels->kernels, *model->pool),
         scratch_(static_cast<size_t>(full_.ScratchBytes())) {
@@ -118,10 +118,10 @@ class Contest {
 
   template <class F>
   double Time(std::span<const float> states, const F& step) {
-    const int64_t count = static_cast<int64_t>(states.size()) / D_;
+    const int64_t count = static_cast<int64_t>(states.size()) / num_channels_;
     tokens_.resize(std::max(tokens_.size(), static_cast<size_t>(count)), -1);
     const uint64_t start = NowNs();
-    for (int64_t i = 0; i < count; ++i) step(states.data() + i * D_, i);
+    for (int64_t i = 0; i < count; ++i) step(states.data() + i * num_channels_, i);
     return static_cast<double>(NowNs() - start) * 1e-6 / static_cast<double>(count);
   }
 
@@ -144,7 +144,7 @@ class Contest {
         fmt::format("state {}: expected token {} from every head, found {}", index, known, token));
   }
 
-  const int64_t D_;
+  const int64_t num_channels_;
   FullHead full_;
   sampling::Sampler sampler_;
   AlignedBuffer scratch_;

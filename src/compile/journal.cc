@@ -53,7 +53,9 @@ std::optional<std::map<std::string, FileEntry>> ReadEntries(const std::string& d
   std::map<std::string, FileEntry> entries;
   while (std::getline(lines, line)) {
     auto entry = FileEntryFromJsonLine(line);
-    if (entry) entries[entry->path] = *std::move(entry);
+    if (!entry) continue;
+    const std::string path = entry->path;
+    entries.insert_or_assign(path, *std::move(entry));
   }
   return entries;
 }

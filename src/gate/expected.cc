@@ -31,7 +31,8 @@ std::vector<float> RoundedToHalf(std::span<const double> values) {
   return rounded;
 }
 
-Result<std::vector<double>> RunOracle(const std::string& mlpackage, oracle::OracleStep step) {
+Result<std::vector<double>> RunOracle(const std::string& mlpackage,
+                                      const oracle::OracleStep& step) {
   HW_TRY(coreml::ShardReference reference, coreml::OpenShardReference(mlpackage));
   HW_TRY(oracle::Oracle oracle,
          oracle::Oracle::Create(std::move(reference.graph), std::move(reference.weights),

@@ -177,7 +177,7 @@ Result<void> PackMissing(const Workshop& workshop, Results* results) {
           std::find(heads.begin(), heads.end(), head) == heads.end())
         heads.push_back(head);
     }
-    const Result<void> packed = PackOne(workshop, variants.front()->spec, heads);
+    Result<void> packed = PackOne(workshop, variants.front()->spec, heads);
     if (packed) continue;
     const ErrorCode code = packed.error().code;
     if (code == ErrorCode::kCancelled || code == ErrorCode::kIo) return packed;

@@ -37,10 +37,10 @@ class BatchEncoder {
   BatchEncoder(const ConstTensorView& rows, const std::vector<RotationPanels>& panels)
       : rows_(rows),
         panels_(panels),
-        D_(rows.shape.Columns()),
-        num_blocks_(kernels::NumRotationBlocks(D_)),
-        magnitude_(rows.type, D_),
-        values_(static_cast<size_t>(kBatchRows * D_)),
+        num_channels_(rows.shape.Columns()),
+        num_blocks_(kernels::NumRotationBlocks(num_channels_)),
+        magnitude_(rows.type, num_channels_),
+        values_(static_cast<size_t>(kBatchRows * num_channels_)),
         magnitudes_(static_cast<size_t>(kBatchRows * num_blocks_)) {
     size_t widest = 0;
     for (const RotationPanels& panel : panels)
@@ -54,7 +54,7 @@ class BatchEncoder {
   void AddNorms(int64_t row, Norms* norms) {
     ReadRow(row, 0);
     double squares = 0.0;
-    for (int64_t c = 0; c < D_; ++c) {
+    for (int64_t c = 0; c < num_channels_; ++c) {
       const double value = values_[static_cast<size_t>(c)];
       squares += value * value;
     }
@@ -78,7 +78,7 @@ class BatchEncoder {
     for (int64_t r = 0; r < num_rows; ++r) ReadRow(first + r, r);
     std::fill(gammas_.begin(), gammas_.end(), Gammas{});
     for (int64_t b = 0; b < num_blocks_; ++b) EncodeBlocks(first, b, num_rows, target);
-    const double certain = CertainFactor(D_);
+    const double certain = CertainFactor(num_channels_);
     for (int64_t r = 0; r < num_rows; ++r) {
       const Gammas& g = gammas_[static_cast<size_t>(r)];
       PutTerms(first + r, num_blocks_, RoundUpToF16(g.sign + certain * g.sign_excess),
@@ -95,16 +95,17 @@ class BatchEncoder {
     std::memcpy(halves + 2 * index, &value, sizeof value);
   }
   std::byte* Record(const Target& target, int64_t row) const {
-    return target.records + row * kernels::RefineRecordBytes(D_);
+    return target.records + row * kernels::RefineRecordBytes(num_channels_);
   }
   std::byte* SignTile(const Target& target, int64_t row) const {
-    return target.signs + row / kernels::kSignTileRows * kernels::SignTileBytes(D_);
+    return target.signs + row / kernels::kSignTileRows * kernels::SignTileBytes(num_channels_);
   }
   // Scale of block b, or gamma (b = number of blocks), of both planes.
   void PutTerms(int64_t row, int64_t b, F16 sign, F16 refine, const Target& target) const {
-    PutHalf(SignTile(target, row) + kernels::SignScaleOffset(D_, b, row % kernels::kSignTileRows),
+    PutHalf(SignTile(target, row) +
+                kernels::SignScaleOffset(num_channels_, b, row % kernels::kSignTileRows),
             0, sign);
-    PutHalf(Record(target, row) + kernels::RefineCodesBytes(D_), b, refine);
+    PutHalf(Record(target, row) + kernels::RefineCodesBytes(num_channels_), b, refine);
   }
   double& Magnitude(int64_t r, int64_t b) {
     return magnitudes_[static_cast<size_t>(r * num_blocks_ + b)];
@@ -112,20 +113,20 @@ class BatchEncoder {
 
   // Row `row` of the matrix into place r of the tile.
   void ReadRow(int64_t row, int64_t r) {
-    float* out = &values_[static_cast<size_t>(r * D_)];
-    DequantiseRow(rows_.type, rows_.Row(row), D_, out);
-    magnitude_.SetRow(rows_.Row(row), {out, static_cast<size_t>(D_)});
+    float* out = &values_[static_cast<size_t>(r * num_channels_)];
+    DequantiseRow(rows_.type, rows_.Row(row), num_channels_, out);
+    magnitude_.SetRow(rows_.Row(row), {out, static_cast<size_t>(num_channels_)});
     for (int64_t b = 0; b < num_blocks_; ++b) {
-      const kernels::RotationBlock block = kernels::RotationBlockOf(D_, b);
+      const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
       Magnitude(r, b) = magnitude_.Norm(block.begin, block.size);
     }
   }
 
   void EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const Target& target) {
-    const kernels::RotationBlock block = kernels::RotationBlockOf(D_, b);
+    const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
     const RotationPanels& panels = panels_[static_cast<size_t>(b)];
     for (int64_t r = 0; r < num_rows; ++r) {
-      const float* from = &values_[static_cast<size_t>(r * D_ + block.begin)];
+      const float* from = &values_[static_cast<size_t>(r * num_channels_ + block.begin)];
       std::copy_n(from, block.size, &block_[static_cast<size_t>(r * block.size)]);
     }
     panels.Rotate(block_.data(), num_rows, rotated_.data());
@@ -147,17 +148,17 @@ class BatchEncoder {
   }
 
   void Store(int64_t row, int64_t b, F16 scale, const Target& target) {
-    const int64_t size = kernels::RotationBlockOf(D_, b).size;
+    const int64_t size = kernels::RotationBlockOf(num_channels_, b).size;
     PutTerms(row, b, scale, scale, target);
     for (int64_t c = 0; c < size; c += kernels::kSignGroup) {
       uint32_t index = 0;
       for (int64_t k = 0; k < kernels::kSignGroup && c + k < size; ++k) {
         index |= static_cast<uint32_t>(signs_[static_cast<size_t>(c + k)]) << k;
       }
-      kernels::SetSignIndex(SignTile(target, row), D_, b, c / kernels::kSignGroup,
+      kernels::SetSignIndex(SignTile(target, row), num_channels_, b, c / kernels::kSignGroup,
                             row % kernels::kSignTileRows, index);
     }
-    const int64_t first_unit = kernels::RefineUnitsBefore(D_, b);
+    const int64_t first_unit = kernels::RefineUnitsBefore(num_channels_, b);
     for (int64_t c = 0; c < size; ++c) {
       kernels::SetRefineCode(Record(target, row), first_unit, c, codes_[static_cast<size_t>(c)]);
     }
@@ -165,7 +166,7 @@ class BatchEncoder {
 
   const ConstTensorView& rows_;
   const std::vector<RotationPanels>& panels_;
-  const int64_t D_;
+  const int64_t num_channels_;
   const int64_t num_blocks_;
   KernelMagnitude magnitude_;
   std::vector<float> values_;       // [64, D]

@@ -86,6 +86,26 @@ float StepOf(double ratio, double norm) {
   return static_cast<float>(ratio * norm * (1.0 + 0x1p-20)) + 0x1p-120F;
 }
 
+// One ratio of step to norm for all blocks: then the noise of all of them is a multiple of the
+// radius' own unit. Fills the blocks' norms.
+Ranges RangesOfBlocks(std::span<const float> hidden, std::span<const float> rotated, double norm,
+                      std::array<double, kernels::kMaxRotationBlocks>* norms) {
+  const auto D = static_cast<int64_t>(hidden.size());
+  Ranges range;
+  for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
+    const RotationBlock block = RotationBlockOf(D, b);
+    const auto begin = static_cast<size_t>(block.begin);
+    const auto size = static_cast<size_t>(block.size);
+    const double block_norm =
+        std::max(NormOf(hidden.subspan(begin, size)) * (1.0 + 0x1p-23), kSmallestBlockShare * norm);
+    (*norms)[static_cast<size_t>(b)] = block_norm;
+    const Ranges mine = RangesOf(rotated.subspan(begin, size), block_norm);
+    range.tables = std::max(range.tables, mine.tables);
+    range.activations = std::max(range.activations, mine.activations);
+  }
+  return range;
+}
+
 }  // namespace
 
 Result<CertificateMode> ParseCertificateMode(const std::string& text) {
@@ -152,21 +172,8 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
   const double largest_logit = norm * planes.largest_row_norm;
   if (!(largest_logit >= kSmallestNorm && largest_logit <= kLargestNorm)) return false;
 
-  // One ratio of step to norm for all blocks: then the noise of all of them is a multiple of the
-  // radius' own unit.
-  Ranges range;
   std::array<double, kernels::kMaxRotationBlocks> norms;
-  for (int64_t b = 0; b < num_blocks; ++b) {
-    const RotationBlock block = RotationBlockOf(D, b);
-    const auto begin = static_cast<size_t>(block.begin);
-    const auto size = static_cast<size_t>(block.size);
-    const double block_norm =
-        std::max(NormOf(hidden.subspan(begin, size)) * (1.0 + 0x1p-23), kSmallestBlockShare * norm);
-    norms[static_cast<size_t>(b)] = block_norm;
-    const Ranges mine = RangesOf(rotated.subspan(begin, size), block_norm);
-    range.tables = std::max(range.tables, mine.tables);
-    range.activations = std::max(range.activations, mine.activations);
-  }
+  const Ranges range = RangesOfBlocks(hidden, rotated, norm, &norms);
   const double unscale = std::ldexp(1.0, -planes.scale_exponent);
   double most_groups = 0.0;
   for (int64_t b = 0; b < num_blocks; ++b) {

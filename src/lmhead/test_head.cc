@@ -9,13 +9,13 @@
 namespace headway::lmhead {
 
 const kernels::KernelSet& TestKernels() {
-  static const kernels::SelectedKernels kSelected = [] {
+  static const kernels::SelectedKernels selected_once = [] {
     const char* forced = std::getenv("HEADWAY_CPU");
     auto selected = kernels::SelectKernels(forced == nullptr ? "" : forced);
     HW_CHECK(selected.has_value(), "kernels for this processor");
     return *selected;
   }();
-  return kSelected.kernels;
+  return selected_once.kernels;
 }
 
 TestHead::TestHead(DataType type, int64_t num_rows, int64_t num_channels,

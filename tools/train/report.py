@@ -100,6 +100,18 @@ def continuations(reader, tokenizer, num_tokens=100):
     return lines
 
 
+def read_log(folder):
+    """The entries of log.jsonl, behind those of the shallow stage, if there was one: its tokens and seconds come first."""
+    entries = []
+    shallow = os.path.join(folder, "shallow")
+    for stage in [shallow, folder] if os.path.isdir(shallow) else [folder]:
+        step, tokens, seconds = (entries[-1][key] for key in ("step", "tokens", "elapsed_s")) if entries else (0, 0, 0)
+        with open(os.path.join(stage, "log.jsonl"), encoding="utf-8") as file:
+            read = [json.loads(line) for line in file]
+        entries += [{**e, "step": e["step"] + step, "tokens": e["tokens"] + tokens, "elapsed_s": e["elapsed_s"] + seconds} for e in read]
+    return entries
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", required=True)
@@ -109,8 +121,7 @@ def main():
     args = parser.parse_args()
     reader = gguf.Reader(args.model)
     tokenizer = sample.read_tokenizer(reader.metadata)
-    with open(os.path.join(args.folder, "log.jsonl"), encoding="utf-8") as file:
-        entries = [json.loads(line) for line in file]
+    entries = read_log(args.folder)
     curve_svg(entries, os.path.join(os.path.dirname(args.readme), "loss.svg"))
     text = [MARKER, "", "## Validation loss while training", "", "![loss curve](loss.svg)", ""] + curve_table(entries)
     text += ["", "## Validation perplexity per part", "", "Of the exported file, one document at a time, up to 512 tokens each:", ""] + perplexity_table(reader, tokenizer, args.seed)
