@@ -39,6 +39,7 @@ constexpr const char* kRunExamples =
     "  headway run package --chat -p \"Name three birds.\" --temp 0.8 --top-p 0.95 --seed 7\n"
     "  headway run model.gguf --ids 1,2,3 -n 16 --json\n"
     "  headway run model.gguf --prompt-file code.txt --speculate lookup --profile\n"
+    "  headway run model.gguf --chat -p \"Who are you?\" --json-schema answer.json\n"
     "  head -c 2000 notes.txt | headway run model.gguf --prompt-file -\n"
     "\n"
     "Prints the prompt (not with --chat or --ids) and what the model adds. Ctrl-C stops cleanly.\n"
@@ -99,7 +100,7 @@ constexpr const char* kBenchExamples =
     "  headway bench chain model.gguf --threads 2 --tokens 64\n"
     "  headway bench all models/story-12m.gguf\n"
     "\n"
-    "WHAT: memory, chain (decode steps), prefill, batch, head, sampling, or all of them.";
+    "WHAT: memory, chain (decode steps), prefill, batch, head, sampling, speculate, or all.";
 
 // An option whose text must be a T and nothing else, so that every option says what it expected in
 // the same words. CLI11 alone would take "-1" for a count (as 2^64 - 1).
@@ -210,6 +211,10 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_flag("--logprobs", run->logprobs, "with --json: natural log-probability of each token");
   AddSampling(app, run);
   AddSpeculation(app, run);
+  app->add_option("--grammar", run->grammar_file, "what the new text must be, in GBNF")
+      ->type_name("FILE");
+  app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")
+      ->type_name("FILE");
 }
 
 void AddPack(CLI::App* app, PackArguments* pack) {

@@ -40,6 +40,8 @@ struct RunArguments {
   std::string speculate;  // empty: off
   std::string probe;
   int64_t draft_tokens = 7;
+  std::string grammar_file;
+  std::string json_schema_file;
 };
 
 struct PackArguments {

@@ -81,7 +81,7 @@ class Contest {
   double RunFull(std::span<const float> states) {
     return Time(states, [&](const float* hidden, int64_t i) {
       const auto logits = full_.Project(hidden, 1, scratch_.data(), &full_counters_);
-      Note(i, full_.Select(logits, &sampler_, 1, {}, false, &full_counters_).token);
+      Note(i, full_.Select(logits, &sampler_, 1, {}, false, {}, &full_counters_).token);
     });
   }
   double RunCertified(std::span<const float> states) {

@@ -38,6 +38,8 @@ Result<void> BenchChain(OpenedModel* model, const BenchSetting& setting,
 Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting);
 // A step of 1, 2, 4, 8 tokens, layers and head.
 Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
+// Steps of 1, 2, 4, 8 tokens with drafts that are right at 70 %, against plain decoding.
+Result<void> BenchSpeculation(OpenedModel* model, const BenchSetting& setting);
 // Every head of the package in turns.
 Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);

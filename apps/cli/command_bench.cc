@@ -39,8 +39,8 @@ Result<void> Bench(const BenchArguments& arguments) {
         fmt::format("bench: expected tokens, context and rounds of at least 1, found {}, {} and {}",
                     setting.tokens, setting.context, setting.rounds));
   }
-  constexpr std::array<std::string_view, 8> kKnown = {"memory", "chain",    "prefill", "batch",
-                                                      "head",   "sampling", "context", "all"};
+  constexpr std::array<std::string_view, 9> kKnown = {
+      "memory", "chain", "prefill", "batch", "head", "sampling", "context", "speculate", "all"};
   if (std::find(kKnown.begin(), kKnown.end(), arguments.what) == kKnown.end()) {
     return Fail(ErrorCode::kInvalidInput, fmt::format("bench: expected one of {}, found '{}'",
                                                       fmt::join(kKnown, ", "), arguments.what));
@@ -79,6 +79,7 @@ Result<void> Bench(const BenchArguments& arguments) {
   if (wanted("chain")) HW_TRY_VOID(BenchChain(model.get(), setting, memory()));
   if (wanted("prefill")) HW_TRY_VOID(BenchPrefill(model.get(), setting));
   if (wanted("batch")) HW_TRY_VOID(BenchBatch(model.get(), setting));
+  if (wanted("speculate")) HW_TRY_VOID(BenchSpeculation(model.get(), setting));
   if (wanted("head")) HW_TRY_VOID(BenchHeads(model.get(), setting, memory()));
   if (wanted("sampling")) HW_TRY_VOID(BenchSampling(model.get(), setting));
   if (wanted("context")) HW_TRY_VOID(BenchContext(model.get(), setting, memory()));

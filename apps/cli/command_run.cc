@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "commands.h"
 #include "gate/gate.h"
+#include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
 #include "json_report.h"
@@ -38,6 +39,34 @@ Result<SamplingParams> ReadSampling(const RunArguments& arguments) {
     HW_TRY(sampling.allow_ids, ParseIds(text, arguments.allow_ids_file));
   }
   return sampling;
+}
+
+struct GrammarTexts {
+  std::string gbnf;
+  std::string json_schema;
+};
+
+// Compiled here only to find mistakes before a model is opened.
+Result<GrammarTexts> ReadGrammar(const RunArguments& arguments) {
+  constexpr uint64_t kMostBytes = uint64_t{16} << 20;
+  GrammarTexts texts;
+  const std::string& gbnf_file = arguments.grammar_file;
+  const std::string& schema_file = arguments.json_schema_file;
+  if (gbnf_file.empty() && schema_file.empty()) return texts;
+  if (!gbnf_file.empty() && !schema_file.empty())
+    return Fail(ErrorCode::kInvalidInput, "expected --grammar or --json-schema, found both");
+  const char* flag = gbnf_file.empty() ? "--json-schema" : "--grammar";
+  if (arguments.ignore_end) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected no --ignore-end beside it, found one", flag));
+  }
+  const std::string& file = gbnf_file.empty() ? schema_file : gbnf_file;
+  HW_TRY(std::string text, ReadTextFile(file, kMostBytes));
+  const auto automaton =
+      gbnf_file.empty() ? grammar::CompileJsonSchema(text) : grammar::CompileGbnf(text);
+  if (!automaton) return Prefixed(automaton.error(), file);
+  (gbnf_file.empty() ? texts.json_schema : texts.gbnf) = std::move(text);
+  return texts;
 }
 
 Result<void> CheckCounts(const RunArguments& arguments) {
@@ -144,6 +173,7 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY_VOID(CheckCounts(arguments));
   HW_TRY(SamplingParams sampling, ReadSampling(arguments));
   HW_TRY(const SpeculationRequest speculation, ReadSpeculation(arguments));
+  HW_TRY(GrammarTexts grammar, ReadGrammar(arguments));
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
   HW_TRY(const bool gated, CheckGates(arguments));
@@ -163,6 +193,8 @@ Result<void> Run(const RunArguments& arguments) {
                           .speculation = speculation.params,
                           .certificate = arguments.certificate,
                           .audit_every = arguments.audit_every,
+                          .grammar = std::move(grammar.gbnf),
+                          .json_schema = std::move(grammar.json_schema),
                           .want_logprobs = arguments.logprobs,
                           .stop_at_end = !arguments.ignore_end,
                           .cancelled_or_null = stop};

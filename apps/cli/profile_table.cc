@@ -116,7 +116,18 @@ std::string ProfileTable(const ModelSummary& model, const Counters& c) {
   }
   text += SpeculationLine("speculation", c.speculation);
   text += SpeculationLine("lookup would give", c.probe);
-  text += fmt::format("\nhead skipped for {}", Plural(c.head_skipped, "prompt token"));
+  text += fmt::format("\nhead skipped for {}",
+                      Plural(c.head_skipped - c.forced_tokens, "prompt token"));
+  if (c.forced_tokens > 0) {
+    text +=
+        fmt::format(" and {} that a grammar left no choice for", Plural(c.forced_tokens, "token"));
+  }
+  const uint64_t all_rows =
+      static_cast<uint64_t>(model.vocab_size) * (c.step_tokens + c.forced_tokens);
+  if (c.head_rows_computed > 0 && c.head_rows_computed < all_rows) {
+    text += fmt::format("; {:.1f} % of the tokens' rows computed",
+                        Percent(c.head_rows_computed, all_rows));
+  }
   if (c.cache_rebuilds > 0)
     text += fmt::format("; cache rebuilt {}", Plural(c.cache_rebuilds, "time"));
   text += fmt::format("; hash of the last logits {:016x}\n", c.logits_hash);

@@ -44,8 +44,11 @@ struct Counters {
   uint64_t head_rows_rescored = 0;
   uint64_t head_planes_read = 0;
   uint64_t head_fallbacks = 0;
+  uint64_t head_rows_computed = 0;  // rows of the vocabulary times positions
   uint64_t head_skipped =
       0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
+  uint64_t forced_tokens = 0;  // the only ones that a grammar allowed
+  uint64_t mask_ns = 0;        // finding what a grammar allows
   uint64_t layers_bytes_read = 0;
 
   SpeculationCounters speculation;

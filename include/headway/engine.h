@@ -56,6 +56,10 @@ struct GenerateOptions {
   // on how many choices the full head runs as well, to compare: every n-th; 0: never.
   std::string certificate = {};
   int64_t audit_every = 0;
+  // What the new text must be, one at most: a grammar in GBNF, or a JSON schema (docs/grammar.md).
+  // Generation ends with the text. Empty: anything.
+  std::string grammar = {};
+  std::string json_schema = {};
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;

@@ -28,6 +28,10 @@ class DecodeLoop {
     while (goes_on) {
       const int64_t left = max_new - static_cast<int64_t>(result_->ids.size());
       if (left < 1) break;
+      if (source->IsOver()) {
+        result_->stop_reason = StopReason::kEndToken;
+        break;
+      }
       const auto choices = source->Next(left);
       if (!choices) {
         if (choices.error().code != ErrorCode::kCancelled)

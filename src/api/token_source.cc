@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "grammar/compile.h"
 #include "runtime/lookup_drafter.h"
 #include "runtime/model_drafter.h"
 
@@ -87,18 +88,45 @@ Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
   return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(std::move(session), capacity));
 }
 
+// The bytes of every token that is text, and the tokens that end one.
+std::shared_ptr<const grammar::TokenTrie> NewTrie(const tokenizer::Tokenizer& tokenizer) {
+  std::vector<std::string_view> tokens;
+  std::vector<int32_t> ends;
+  for (int32_t id = 0; id < tokenizer.VocabSize(); ++id) {
+    const bool is_text = !tokenizer.vocabulary().IsSpecial(id) && !tokenizer.IsEndOfGeneration(id);
+    tokens.push_back(is_text ? tokenizer.TokenBytes(id) : std::string_view());
+    if (tokenizer.IsEndOfGeneration(id)) ends.push_back(id);
+  }
+  return std::make_shared<const grammar::TokenTrie>(tokens, std::move(ends));
+}
+
+Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateOptions& options) {
+  if (!options.grammar.empty() && !options.json_schema.empty())
+    return Fail(ErrorCode::kInvalidInput, "expected a grammar or a JSON schema, found both");
+  if (!options.stop_at_end) {
+    return Fail(ErrorCode::kInvalidInput,
+                "grammar: expected a generation that stops at the end of the text");
+  }
+  return options.grammar.empty() ? grammar::CompileJsonSchema(options.json_schema)
+                                 : grammar::CompileGbnf(options.grammar);
+}
+
 }  // namespace
 
 Result<TokenSource> TokenSource::Create(const OpenedModel& model, const GenerateOptions& options,
                                         int64_t capacity_tokens) {
   HW_TRY(const CertifiedOptions certified, ReadCertified(options, model));
-  HW_TRY(auto session, NewSession(model.pipeline, model,
-                                  {.capacity_tokens = capacity_tokens,
-                                   .sampling = options.sampling,
-                                   .want_logprobs = options.want_logprobs,
-                                   .certified = certified,
-                                   .progress = options.progress,
-                                   .cancelled_or_null = options.cancelled_or_null}));
+  SessionOptions session_options{.capacity_tokens = capacity_tokens,
+                                 .sampling = options.sampling,
+                                 .want_logprobs = options.want_logprobs,
+                                 .certified = certified,
+                                 .progress = options.progress,
+                                 .cancelled_or_null = options.cancelled_or_null};
+  if (!options.grammar.empty() || !options.json_schema.empty()) {
+    HW_TRY(session_options.grammar, CompileGrammar(options));
+    session_options.trie = NewTrie(*model.tokenizer);
+  }
+  HW_TRY(auto session, NewSession(model.pipeline, model, std::move(session_options)));
   TokenSource source(std::move(session));
   const SpeculationParams& params = options.speculation;
   HW_TRY_VOID(CheckSpeculation(params, model, *source.session_));

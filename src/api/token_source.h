@@ -29,6 +29,8 @@ class TokenSource {
 
   // The evidence of the last tokens, one each, with a certified head; else empty.
   std::span<const Certificate> Certificates() const { return session_->Certificates(); }
+  // True when a grammar's text is complete and no token exists to say so.
+  bool IsOver() const { return session_->GrammarIsOver(); }
 
   Counters TakeCounters();
 

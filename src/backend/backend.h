@@ -74,6 +74,8 @@ class Emitter {
   }
 };
 
+inline constexpr int64_t kRowBlock = 16;
+
 // One step through a shard: T consecutive tokens.
 struct StepArgs {
   int64_t num_tokens = 0;        // T, 1 to MaxTokens()
@@ -88,6 +90,9 @@ struct StepArgs {
   int64_t maxima_stride = 0;
   std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared
                                  // by shards that run in turn
+  // Head shards: the blocks of kRowBlock rows whose logits are needed, ascending; empty: all.
+  // Others may be computed, too.
+  std::span<const int32_t> needed_blocks = {};
 };
 
 // What a session needs to run one shard: its part of the KV cache and step scratch. Made by the

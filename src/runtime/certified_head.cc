@@ -208,7 +208,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::ChooseFully(int64_t state, uint
   }
   ++counters->head_fallbacks;
   const sampling::Sampler::Choice choice =
-      full_->Select(logits, sampler_, position, history, want_logprob_, counters);
+      full_->Select(logits, sampler_, position, history, want_logprob_, {}, counters);
   certificate_.fallback = true;
   certificate_.token = choice.token;
   certificate_.value = choice.logit;

@@ -8,6 +8,19 @@
 #include "runtime/clock.h"
 
 namespace headway {
+namespace {
+
+// The blocks of the shard's rows in which ids from ids[*next] on lie; moves *next behind them.
+void TakeBlocks(const HeadShard& shard, std::span<const int32_t> ids, size_t* next,
+                std::vector<int32_t>* blocks) {
+  blocks->clear();
+  for (; *next < ids.size() && ids[*next] < shard.vocab_end; ++*next) {
+    const auto block = static_cast<int32_t>((ids[*next] - shard.vocab_start) / kRowBlock);
+    if (blocks->empty() || blocks->back() != block) blocks->push_back(block);
+  }
+}
+
+}  // namespace
 
 FullHead::FullHead(Pipeline* pipeline, int64_t max_tokens)
     : pipeline_(pipeline),
@@ -26,6 +39,7 @@ FullHead::FullHead(Pipeline* pipeline, int64_t max_tokens)
   first_block_.push_back(blocks);
   if (!all_have_blocks) first_block_.clear();
   maxima_.resize(static_cast<size_t>(max_tokens * blocks));
+  blocks_.reserve(static_cast<size_t>(pipeline->model().vocab_size / kRowBlock) + 1);
   if (!has_logits_) winners_.resize(static_cast<size_t>(max_tokens) * 2);
 }
 
@@ -43,34 +57,80 @@ int64_t FullHead::ScratchBytes() const {
 std::span<float> FullHead::Project(const float* hidden, int64_t num_tokens, std::byte* scratch,
                                    Counters* counters) noexcept {
   HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
-  const LoadedHead& head = pipeline_->Head();
-  const int64_t vocab_size = pipeline_->model().vocab_size;
   const uint64_t start = NowNs();
-  for (size_t i = 0; i < head.shards.size(); ++i) {
-    const uint64_t shard_start = NowNs();
-    const bool has_blocks = !first_block_.empty();
-    const StepArgs args{.num_tokens = num_tokens,
-                        .first_position = 0,
-                        .input = hidden,
-                        .output = logits_.Pointer<float>() + head.specs[i].vocab_start,
-                        .output_stride = vocab_size,
-                        .rotary_cos = nullptr,
-                        .rotary_sin = nullptr,
-                        .block_maxima = has_blocks ? maxima_.data() + first_block_[i] : nullptr,
-                        .maxima_stride = has_blocks ? first_block_.back() : 0,
-                        .scratch = scratch};
-    if (has_logits_) {
-      head.shards[i]->Run(args, states_[i].get());
-    } else {
-      ProjectWinners(i, args, num_tokens);
-    }
-    const uint64_t shard_ns = NowNs() - shard_start;
-    counters->head_shard_ns[i] += shard_ns;
-    counters->head_predict_shard_work_ns += shard_ns;
-    counters->head_bytes_read += static_cast<uint64_t>(head.shards[i]->WeightBytes());
+  for (size_t i = 0; i < states_.size(); ++i)
+    RunShard(i, hidden, num_tokens, {}, scratch, counters);
+  counters->head_predict_ns += NowNs() - start;
+  return logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
+}
+
+std::span<float> FullHead::ProjectFew(const float* hidden, int64_t num_tokens,
+                                      std::span<const int32_t> ids, std::byte* scratch,
+                                      Counters* counters) noexcept {
+  HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
+  const uint64_t start = NowNs();
+  const auto logits =
+      logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
+  std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+  size_t next = 0;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    TakeBlocks(pipeline_->Head().specs[i], ids, &next, &blocks_);
+    if (!blocks_.empty()) RunShard(i, hidden, num_tokens, blocks_, scratch, counters);
   }
   counters->head_predict_ns += NowNs() - start;
-  return logits_.As<float>(static_cast<size_t>(num_tokens * vocab_size));
+  return logits;
+}
+
+int64_t FullHead::RowsFor(std::span<const int32_t> ids) const {
+  int64_t rows = 0;
+  std::vector<int32_t> blocks;
+  size_t next = 0;
+  for (const HeadShard& shard : pipeline_->Head().specs) {
+    TakeBlocks(shard, ids, &next, &blocks);
+    rows += RowsOf(shard, blocks);
+  }
+  return rows;
+}
+
+// Rows in `blocks`; the last block of a shard may be short.
+int64_t FullHead::RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) const {
+  int64_t rows = 0;
+  for (const int32_t block : blocks)
+    rows += std::min(kRowBlock, shard.vocab_end - shard.vocab_start - block * kRowBlock);
+  return rows;
+}
+
+// All rows of the shard when `blocks` is empty.
+void FullHead::RunShard(size_t shard, const float* hidden, int64_t num_tokens,
+                        std::span<const int32_t> blocks, std::byte* scratch, Counters* counters) {
+  const LoadedHead& head = pipeline_->Head();
+  const HeadShard& spec = head.specs[shard];
+  const uint64_t start = NowNs();
+  const bool has_blocks = !first_block_.empty();
+  const StepArgs args{.num_tokens = num_tokens,
+                      .first_position = 0,
+                      .input = hidden,
+                      .output = logits_.Pointer<float>() + spec.vocab_start,
+                      .output_stride = pipeline_->model().vocab_size,
+                      .rotary_cos = nullptr,
+                      .rotary_sin = nullptr,
+                      .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
+                      .maxima_stride = has_blocks ? first_block_.back() : 0,
+                      .scratch = scratch,
+                      .needed_blocks = blocks};
+  if (has_logits_) {
+    head.shards[shard]->Run(args, states_[shard].get());
+  } else {
+    ProjectWinners(shard, args, num_tokens);
+  }
+  const uint64_t ns = NowNs() - start;
+  const int64_t all_rows = spec.vocab_end - spec.vocab_start;
+  const int64_t rows = blocks.empty() ? all_rows : RowsOf(spec, blocks);
+  counters->head_shard_ns[shard] += ns;
+  counters->head_predict_shard_work_ns += ns;
+  counters->head_rows_computed += static_cast<uint64_t>(rows * num_tokens);
+  counters->head_bytes_read +=
+      static_cast<uint64_t>(head.shards[shard]->WeightBytes() * rows / all_rows);
 }
 
 // The shard's best token gets its logit, all others of its rows the lowest finite one. A NaN, which
@@ -121,11 +181,14 @@ sampling::Sampler::Choice FullHead::BestOfBlocks(std::span<const float> logits) 
 
 sampling::Sampler::Choice FullHead::Select(std::span<float> logits, sampling::Sampler* sampler,
                                            uint64_t position, std::span<const int32_t> history,
-                                           bool want_logprob, Counters* counters) noexcept {
+                                           bool want_logprob, std::span<const uint64_t> mask,
+                                           Counters* counters) noexcept {
   const uint64_t start = NowNs();
-  const bool by_blocks = !first_block_.empty() && IsPlainGreedy(sampler->Params(), want_logprob);
+  const bool by_blocks =
+      mask.empty() && !first_block_.empty() && IsPlainGreedy(sampler->Params(), want_logprob);
   const sampling::Sampler::Choice choice =
-      by_blocks ? BestOfBlocks(logits) : sampler->Sample(logits, position, history, want_logprob);
+      by_blocks ? BestOfBlocks(logits)
+                : sampler->Sample(logits, position, history, want_logprob, mask);
   const uint64_t ns = NowNs() - start;
   counters->head_reduce_ns += ns;
   counters->head_reduce_shard_work_ns += ns;

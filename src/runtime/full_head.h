@@ -28,10 +28,19 @@ class FullHead {
   std::span<float> Project(const float* hidden, int64_t num_tokens, std::byte* scratch,
                            Counters* counters) noexcept;
 
-  // Chooses from one row of logits, timed as the head's reduction.
+  // The same for the tokens `ids` (ascending) alone; the logits of others are -infinity or, in the
+  // same block of rows, their own.
+  std::span<float> ProjectFew(const float* hidden, int64_t num_tokens, std::span<const int32_t> ids,
+                              std::byte* scratch, Counters* counters) noexcept;
+
+  // How many rows ProjectFew() would compute for a hidden state.
+  int64_t RowsFor(std::span<const int32_t> ids) const;
+
+  // Chooses from one row of logits, timed as the head's reduction. `mask`: Sampler::Sample.
   sampling::Sampler::Choice Select(std::span<float> logits, sampling::Sampler* sampler,
                                    uint64_t position, std::span<const int32_t> history,
-                                   bool want_logprob, Counters* counters) noexcept;
+                                   bool want_logprob, std::span<const uint64_t> mask,
+                                   Counters* counters) noexcept;
 
   // Whether Project() gives the logits of every token. Without them a session must be greedy
   // (IsPlainGreedy) and has no logits to show.
@@ -41,6 +50,10 @@ class FullHead {
   int64_t ScratchBytes() const;
 
  private:
+  void RunShard(size_t shard, const float* hidden, int64_t num_tokens,
+                std::span<const int32_t> blocks, std::byte* scratch, Counters* counters);
+  int64_t RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) const;
+
   Pipeline* const pipeline_;
   const int64_t max_tokens_;
   std::vector<std::unique_ptr<ShardState>> states_;
@@ -52,6 +65,7 @@ class FullHead {
 
   void ProjectWinners(size_t shard, const StepArgs& args, int64_t num_tokens) noexcept;
   sampling::Sampler::Choice BestOfBlocks(std::span<const float> logits) noexcept;
+  std::vector<int32_t> blocks_;  // needed ones of one shard
 };
 
 // Whether the choice is the largest logit and nothing but the logits has a say in it.

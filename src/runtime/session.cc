@@ -48,6 +48,8 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
     HW_TRY_VOID(
         session->CheckHasLogits("greedy decoding without penalties, biases, "
                                 "allow-lists and log-probabilities"));
+  if (session->grammar_ != nullptr)
+    HW_TRY_VOID(session->CheckHasLogits("decoding without a grammar"));
   if (session->pipeline_->Head().planes) {
     HW_TRY(
         session->certified_,
@@ -85,6 +87,7 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
   counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
   counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
   uncounted_ = counters_;
+  RestartGrammar();
 }
 
 // Errors: kUnsupported, when the head gives best tokens only.
@@ -129,6 +132,7 @@ Result<void> Session::Append(std::span<const int32_t> ids) {
   HW_TRY_VOID(CheckIds(ids));
   if (ids.empty()) return {};
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
+  RestartGrammar();
   const uint64_t start = NowNs();
   const uint64_t skipped = ids.size() - 1;
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
@@ -145,6 +149,7 @@ Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const Logit
   const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
   HW_TRY_VOID(CatchUp("prefill", length, 0, nullptr, &uncounted_));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
+  RestartGrammar();
   return CatchUp("prefill", length, 0, &sink, &uncounted_);
 }
 
@@ -164,6 +169,7 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
     long_factors_ = long_factors;
   }
   const auto length = static_cast<int64_t>(tokens_.size());
+  if (sink != nullptr) needed_ids_.clear();
   const int64_t step = sink == nullptr ? MaxStep(pipeline_.get()) : kLogitsStep;
   const int64_t first = cached_;
   while (cached_ < length) {
@@ -233,23 +239,34 @@ Result<void> Session::CheckFinite(int64_t num_tokens) const {
                           pipeline_->model().num_hidden_layers, cached_, cached_ + num_tokens));
 }
 
-// Logits [num_tokens, V] of positions from `first_position` on. The first `num_checked` rows are
-// finite.
+// Logits [num_tokens, V] of positions from `first_position` on, of needed_ids_ alone if there are
+// any. The first `num_checked` rows are finite.
 Result<std::span<float>> Session::ProjectChecked(const float* hidden, int64_t num_tokens,
                                                  int64_t num_checked, int64_t first_position,
                                                  Counters* counters) {
-  const std::span<float> logits = head_.Project(hidden, num_tokens, scratch_.data(), counters);
+  const std::span<float> logits =
+      needed_ids_.empty()
+          ? head_.Project(hidden, num_tokens, scratch_.data(), counters)
+          : head_.ProjectFew(hidden, num_tokens, needed_ids_, scratch_.data(), counters);
   const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
-  const auto checked = logits.first(static_cast<size_t>(num_checked) * vocab_size);
-  if (kernels_.all_finite(checked.data(), static_cast<int64_t>(checked.size()))) return logits;
-  const auto found = static_cast<size_t>(
-      std::find_if(checked.begin(), checked.end(), [](float x) { return !std::isfinite(x); }) -
-      checked.begin());
-  return Fail(ErrorCode::kCorrupt,
-              fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
-                          "the weights of the head overflow in this model file",
-                          pipeline_->Head().kind, logits[found], found % vocab_size,
-                          first_position + static_cast<int64_t>(found / vocab_size)));
+  for (size_t t = 0; t < static_cast<size_t>(num_checked); ++t) {
+    const auto row = logits.subspan(t * vocab_size, vocab_size);
+    if (LogitsAreFinite(row.data())) continue;
+    const auto is_wrong = [&](int32_t id) { return !std::isfinite(row[static_cast<size_t>(id)]); };
+    int32_t found = 0;
+    if (needed_ids_.empty()) {
+      while (!is_wrong(found)) ++found;
+    } else {
+      found = *std::find_if(needed_ids_.begin(), needed_ids_.end(), is_wrong);
+    }
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
+                    "the weights of the head overflow in this model file",
+                    pipeline_->Head().kind, row[static_cast<size_t>(found)], found,
+                    first_position + static_cast<int64_t>(t)));
+  }
+  return logits;
 }
 
 std::span<const float> Session::HiddenState() const {
@@ -262,6 +279,7 @@ Result<std::span<const float>> Session::Logits() {
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
+  needed_ids_.clear();
   HW_TRY(const std::span<float> logits,
          ProjectChecked(HiddenState().data(), 1, 1, cached_ - 1, &uncounted_));
   return std::span<const float>(logits);
@@ -309,12 +327,18 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
                             MaxDrafts(), MaxDrafts() + 1, drafts.size()));
   }
   const auto length = static_cast<int64_t>(tokens_.size());
-  const int64_t num_drafts = UsableDrafts(static_cast<int64_t>(drafts.size()));
-  // A step in the sense of the counters runs layers and head; the first choice after a prompt,
-  // whose layers ran with the prompt, is the prompt's.
-  const bool is_step = cached_ + 1 == length && length > 1;
-  Counters* counters = is_step ? &counters_ : &uncounted_;
+  const auto usable = static_cast<size_t>(UsableDrafts(static_cast<int64_t>(drafts.size())));
   const uint64_t start = NowNs();
+  HW_TRY(const int64_t num_drafts, FollowGrammar(drafts.first(usable)));
+  counters_.mask_ns += NowNs() - start;
+  if (!masks_.empty() && masks_[0]->count == 1 && !options_.want_logprobs)
+    return AppendForced(masks_[0]->few[0]);
+  ChooseRows();
+  // A step in the sense of the counters runs layers and head for tokens of the output; the first
+  // choice after a prompt, whose layers ran with the prompt, is the prompt's.
+  const bool is_step =
+      length > 1 && (cached_ + 1 == length || (cached_ >= prompt_end_ && cached_ < length));
+  Counters* counters = is_step ? &counters_ : &uncounted_;
   tokens_.insert(tokens_.end(), drafts.begin(), drafts.begin() + num_drafts);
   const auto forget_drafts = [&](const Error& error) {
     tokens_.resize(static_cast<size_t>(length));
@@ -329,23 +353,27 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
   const uint64_t end = NowNs();
   if (is_step) {
     counters_.head_ns += end - head_start;
-    counters_.step_ns += end - start;
-    ++counters_.steps;
-    counters_.step_tokens += choices_.size();
-    if (num_drafts > 0) {
-      SpeculationCounters& speculation = counters_.speculation;
-      ++speculation.passes;
-      speculation.tokens += choices_.size();
-      speculation.drafted += static_cast<uint64_t>(num_drafts);
-      speculation.accepted += choices_.size() - 1;
-    }
-    // Truncate() allows more steps than the capacity; the samples of the first ones stay.
-    std::vector<uint64_t>& samples = counters_.step_samples_ns;
-    if (samples.size() < samples.capacity()) samples.push_back(end - start);
+    CountStep(end - start, num_drafts);
   } else {
     counters_.prefill_ns += end - start;
   }
   return std::span<const sampling::Sampler::Choice>(choices_);
+}
+
+void Session::CountStep(uint64_t ns, int64_t num_drafts) {
+  counters_.step_ns += ns;
+  ++counters_.steps;
+  counters_.step_tokens += choices_.size();
+  if (num_drafts > 0) {
+    SpeculationCounters& speculation = counters_.speculation;
+    ++speculation.passes;
+    speculation.tokens += choices_.size();
+    speculation.drafted += static_cast<uint64_t>(num_drafts);
+    speculation.accepted += choices_.size() - 1;
+  }
+  // Truncate() allows more steps than the capacity; the samples of the first ones stay.
+  std::vector<uint64_t>& samples = counters_.step_samples_ns;
+  if (samples.size() < samples.capacity()) samples.push_back(ns);
 }
 
 // The head for the last 1 + num_drafts positions that ran.
@@ -356,7 +384,8 @@ Result<void> Session::RunHead(int64_t length, int64_t num_drafts, Counters* coun
   const auto history = [&](int64_t position) {
     return std::span<const int32_t>(tokens_).first(static_cast<size_t>(position));
   };
-  if (certified_ != nullptr && num_states <= certified_->MaxStates()) {
+  // Under a grammar the rows it allows are computed, of any head.
+  if (certified_ != nullptr && masks_.empty() && num_states <= certified_->MaxStates()) {
     certified_->Begin(hidden, num_states, options_.want_logprobs, counters);
     return Choose(
         length, num_drafts,
@@ -369,7 +398,7 @@ Result<void> Session::RunHead(int64_t length, int64_t num_drafts, Counters* coun
   }
   if (certified_ != nullptr) {  // more states than it takes
     certified_->NoteFullPass();
-    counters->head_fallbacks += 1;
+    counters->head_fallbacks += masks_.empty() ? 1U : 0U;
   }
   HW_TRY(const std::span<float> logits,
          ProjectChecked(hidden, num_states, 1, length - 1, counters));
@@ -381,12 +410,14 @@ Result<void> Session::RunHead(int64_t length, int64_t num_drafts, Counters* coun
       length, num_drafts,
       [&](int64_t j) -> Result<sampling::Sampler::Choice> {
         const int64_t position = length + j;
-        return head_.Select(row(j), &sampler_, static_cast<uint64_t>(position), history(position),
-                            options_.want_logprobs, counters);
+        return head_.Select(
+            row(j), &sampler_, static_cast<uint64_t>(position), history(position),
+            options_.want_logprobs,
+            masks_.empty() ? std::span<const uint64_t>() : masks_[static_cast<size_t>(j)]->bits,
+            counters);
       },
       [&](int64_t j) {
-        return kernels_.all_finite(hidden + j * D, D) &&
-               kernels_.all_finite(row(j).data(), static_cast<int64_t>(vocab_size));
+        return kernels_.all_finite(hidden + j * D, D) && LogitsAreFinite(row(j).data());
       });
 }
 
@@ -402,6 +433,7 @@ Result<void> Session::Choose(int64_t length, int64_t num_drafts, const ChooseOne
     const int64_t position = length + j;
     HW_TRY(const sampling::Sampler::Choice choice, choose(j));
     choices_.push_back(choice);
+    if (grammar_ != nullptr) grammar_at_ = grammar_->After(grammar_at_, choice.token);
     if (certified_ != nullptr) certificates_.push_back(certified_->LastCertificate());
     // A row that is not finite is left to the next step, which finds it again and reports it.
     const bool goes_on =
@@ -425,6 +457,13 @@ void Session::Truncate(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 0, "a length");
   if (num_tokens >= static_cast<int64_t>(tokens_.size())) return;
   tokens_.resize(static_cast<size_t>(num_tokens));
+  prompt_end_ = std::min(prompt_end_, num_tokens);
+  grammar_from_ = std::min(grammar_from_, num_tokens);
+  if (grammar_ != nullptr) {
+    grammar_at_ = grammar_->Start();
+    for (const int32_t id : std::span(tokens_).subspan(static_cast<size_t>(grammar_from_)))
+      grammar_at_ = grammar_->After(grammar_at_, id);
+  }
   // The last token runs again: its hidden state is what the next decode step reads.
   cached_ = std::max<int64_t>(0, std::min(cached_, num_tokens - 1));
   last_hidden_ = nullptr;

@@ -14,6 +14,7 @@
 #include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "grammar/token_grammar.h"
 #include "headway/counters.h"
 #include "kernels/kernel_set.h"
 #include "runtime/certified_head.h"
@@ -29,6 +30,10 @@ struct SessionOptions {
   sampling::SamplingParams sampling;
   bool want_logprobs = false;
   CertifiedOptions certified = {};  // of a certified head
+  // The output, what follows the last tokens that were appended, is a text of this grammar. Both or
+  // none; `trie` holds the vocabulary's bytes and end tokens.
+  std::shared_ptr<const grammar::Automaton> grammar = nullptr;
+  std::shared_ptr<const grammar::TokenTrie> trie = nullptr;
   // Called between steps of long work with tokens done and in total ("prefill", "rebuilding the
   // cache").
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
@@ -64,8 +69,14 @@ class Session {
   // are any before the first choice after a prompt, whose layers ran with the prompt. Returns the
   // choices, at least one, valid until the next call. Errors: as Decode(), and kInvalidInput for
   // too many drafts or ids outside the vocabulary; nothing is appended then.
+  // With a grammar: drafts that it does not allow are not looked at; a token that is the only one
+  // allowed is appended without running anything (its logit is given as 0); kInvalidInput when no
+  // token is allowed.
   Result<std::span<const sampling::Sampler::Choice>> DecodeWithDrafts(
       std::span<const int32_t> drafts);
+
+  // True when the grammar's text is complete, nothing can follow, and no token exists to say so.
+  bool GrammarIsOver() const;
 
   // The most drafts that one step takes.
   int64_t MaxDrafts() const;
@@ -120,6 +131,12 @@ class Session {
   template <class ChooseOne, class Usable>
   Result<void> Choose(int64_t length, int64_t num_drafts, const ChooseOne& choose,
                       const Usable& usable);
+  Result<int64_t> FollowGrammar(std::span<const int32_t> drafts);
+  std::span<const sampling::Sampler::Choice> AppendForced(int32_t token);
+  void RestartGrammar();
+  void ChooseRows();
+  bool LogitsAreFinite(const float* row) const;
+  void CountStep(uint64_t ns, int64_t num_drafts);
   Result<std::span<float>> ProjectChecked(const float* hidden, int64_t num_tokens,
                                           int64_t num_checked, int64_t first_position,
                                           Counters* counters);
@@ -143,8 +160,14 @@ class Session {
   std::vector<int32_t> tokens_;
   std::vector<sampling::Sampler::Choice> choices_;  // of the last step
   std::vector<Certificate> certificates_;           // of the last step
-  int64_t cached_ = 0;         // positions whose keys and values are in the cache
-  bool long_factors_ = false;  // what the cache was built with
+  std::unique_ptr<grammar::TokenGrammar> grammar_;  // null: none
+  grammar::TokenGrammar::Position grammar_at_ = 0;  // after the last token
+  int64_t grammar_from_ = 0;                        // its text begins with that token
+  std::vector<const grammar::TokenMask*> masks_;    // of the positions of a step; empty: no grammar
+  std::vector<int32_t> needed_ids_;  // whose logits the step computes, ascending; empty: all
+  int64_t prompt_end_ = 0;           // tokens up to here were appended
+  int64_t cached_ = 0;               // positions whose keys and values are in the cache
+  bool long_factors_ = false;        // what the cache was built with
   Counters counters_;
   Counters uncounted_;  // head runs outside decode steps
 };

@@ -65,13 +65,15 @@ Sampler::Sampler(SamplingParams params, int64_t vocab_size, const kernels::Kerne
 }
 
 Sampler::Choice Sampler::Sample(std::span<float> logits, uint64_t position,
-                                std::span<const int32_t> history, bool want_logprob) noexcept {
+                                std::span<const int32_t> history, bool want_logprob,
+                                std::span<const uint64_t> mask) noexcept {
   HW_DCHECK((logits.size() + 63) / 64 == seen_.size(), "logits of the whole vocabulary");
   const double log_normaliser = want_logprob ? LogNormaliser(logits) : 0.0;
   touched_.clear();
   Penalise(logits, history);
   AddBias(logits);
   KeepAllowed(logits);
+  if (!mask.empty()) KeepMasked(logits, mask);
 
   // Filters never remove the best token, so greedy needs none of them.
   Choice choice;
@@ -128,6 +130,17 @@ void Sampler::KeepAllowed(std::span<float> logits) {
   std::fill(logits.begin(), logits.end(), kMinusInfinity);
   for (size_t i = 0; i < allowed_.size(); ++i) {
     logits[static_cast<size_t>(allowed_[i])] = allowed_logits_[i];
+  }
+}
+
+void Sampler::KeepMasked(std::span<float> logits, std::span<const uint64_t> mask) {
+  for (size_t word = 0; word * 64 < logits.size(); ++word) {
+    const uint64_t bits = mask[word];
+    if (bits == ~uint64_t{0}) continue;
+    const auto block = logits.subspan(word * 64, std::min<size_t>(64, logits.size() - word * 64));
+    for (size_t i = 0; i < block.size(); ++i) {
+      if ((bits >> i & 1) == 0) block[i] = kMinusInfinity;
+    }
   }
 }
 

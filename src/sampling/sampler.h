@@ -37,8 +37,10 @@ class Sampler {
   //   ids outside [0, V) are ignored.
   // No allocation. The choice does not depend on the number of threads. When every allowed logit is
   // -infinity, the lowest allowed id is chosen. Not to be called inside ThreadPool::Run.
+  //   mask: one bit an id, the ids allowed at this position besides the parameters' own rules, at
+  //   least one of them allowed by those; empty: all. Part of step 3.
   Choice Sample(std::span<float> logits, uint64_t position, std::span<const int32_t> history,
-                bool want_logprob = false) noexcept;
+                bool want_logprob = false, std::span<const uint64_t> mask = {}) noexcept;
 
  private:
   struct Touched {
@@ -49,6 +51,7 @@ class Sampler {
   void Penalise(std::span<float> logits, std::span<const int32_t> history);
   void AddBias(std::span<float> logits);
   void KeepAllowed(std::span<float> logits);
+  static void KeepMasked(std::span<float> logits, std::span<const uint64_t> mask);
   kernels::ArgMax Largest(std::span<const float> logits);
   double LogNormaliser(std::span<const float> logits);
   int32_t Draw(std::span<float> logits, float max, uint64_t position);

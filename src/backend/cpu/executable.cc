@@ -35,9 +35,10 @@ bool AllBelow(const float* x, int64_t n, float limit) {
 // One step on one member of the team.
 class Stepper {
  public:
-  Stepper(const ShardFile& file, const kernels::KernelSet& kernels, const StepArgs& args,
-          CpuShardState* state, ThreadPool* pool, int thread_index)
+  Stepper(const ShardFile& file, const Plan& plan, const kernels::KernelSet& kernels,
+          const StepArgs& args, CpuShardState* state, ThreadPool* pool, int thread_index)
       : file_(file),
+        plan_(plan),
         kernels_(kernels),
         args_(args),
         state_(state),
@@ -139,6 +140,11 @@ class Stepper {
   }
 
   void ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
+    const bool is_matrix = phase.parts.size() == 1 && phase.parts[0].weight == plan_.matrix;
+    if (is_matrix && !args_.needed_blocks.empty()) {
+      ExecuteNeeded(phase.parts[0], phase_index);
+      return;
+    }
     int64_t total_tiles = 0;
     int64_t tile_bytes = 1;
     for (const LinearPart& part : phase.parts) {
@@ -165,13 +171,30 @@ class Stepper {
     }
   }
 
-  void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end) {
+  // A block is a strip of a tile.
+  void ExecuteNeeded(const LinearPart& part, size_t phase_index) {
+    static_assert(kRowBlock == kernels::kStripRows);
+    const auto total = static_cast<int64_t>(args_.needed_blocks.size());
+    int64_t begin = 0;
+    int64_t end = 0;
+    while (state_->Queue(phase_index, 0).Take(total, 1, &begin, &end)) {
+      const int64_t block = args_.needed_blocks[static_cast<size_t>(begin)];
+      const int64_t tile = block / kernels::kTileStrips;
+      const int64_t strip = block % kernels::kTileStrips;
+      Multiply(part, tile, tile + 1, strip, strip + 1);
+    }
+  }
+
+  void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
+                int64_t strip_begin = 0, int64_t strip_end = kernels::kTileStrips) {
     const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(part.weight)];
     kernels::MatMulArgs args{.tiles = file_.WeightData(part.weight),
                              .num_rows = weight.shape[0],
                              .num_channels = weight.shape.Columns(),
                              .tile_begin = tile_begin,
                              .tile_end = tile_end,
+                             .strip_begin = strip_begin,
+                             .strip_end = strip_end,
                              .num_tokens = args_.num_tokens,
                              .xq = {},
                              .x = At(part.x, 0),
@@ -249,6 +272,7 @@ class Stepper {
   }
 
   const ShardFile& file_;
+  const Plan& plan_;
   const kernels::KernelSet& kernels_;
   const StepArgs& args_;
   CpuShardState* const state_;
@@ -274,7 +298,7 @@ void CpuExecutable::RunPhases(const StepArgs& args, ShardState* state, size_t nu
   auto* cpu_state = static_cast<CpuShardState*>(state);
   cpu_state->ResetQueues();
   pool_->Run([&](int thread_index) {
-    Stepper stepper(file_, kernels_->kernels, args, cpu_state, pool_, thread_index);
+    Stepper stepper(file_, plan_, kernels_->kernels, args, cpu_state, pool_, thread_index);
     for (size_t i = 0; i < num_phases; ++i) {
       if (i > 0) pool_->Barrier();
       stepper.Execute(plan_.phases[i], i);

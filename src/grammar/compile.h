@@ -1,0 +1,19 @@
+#pragma once
+
+// From the texts that a user gives to an automaton.
+
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "grammar/automaton.h"
+
+namespace headway::grammar {
+
+// Errors: those of ParseGbnf and Automaton::Build, with "grammar: " before them.
+Result<std::shared_ptr<const Automaton>> CompileGbnf(std::string_view gbnf);
+
+// Errors: those of ParseJsonSchema and Automaton::Build, with "schema: " before them.
+Result<std::shared_ptr<const Automaton>> CompileJsonSchema(std::string_view json);
+
+}  // namespace headway::grammar

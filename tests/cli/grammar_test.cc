@@ -1,0 +1,104 @@
+// `headway run --grammar` and `--json-schema` on the model in models/.
+
+#include <nlohmann/json.hpp>
+
+#include "cli_fixture.h"
+
+namespace headway::cli_test {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kModel = HEADWAY_SOURCE_DIR "/models/story-12m.gguf";
+constexpr const char* kSchema = R"({"type": "object", "properties": {
+    "animal": {"enum": ["fox", "bear", "rabbit"]}, "age": {"type": "integer", "minimum": 1, "maximum": 99},
+    "happy": {"type": "boolean"}, "friends": {"type": "array", "items": {"enum": ["Tim", "Anna"]},
+    "minItems": 1, "maxItems": 3}}, "required": ["animal", "age", "happy", "friends"]})";
+
+class GrammarTest : public CliTest {
+ protected:
+  Json RunJson(Args args) const {
+    args.insert(args.begin(), {"run", kModel, "-p", "The fox said: ", "--threads", "1"});
+    args.emplace_back("--json");
+    const Outcome outcome = HeadwayOk(args);
+    Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.out;
+    return json;
+  }
+  std::string File(const std::string& name, const std::string& text) const {
+    WriteFile(Path(name), text);
+    return Path(name);
+  }
+};
+
+TEST_F(GrammarTest, JsonSchema_GivesSuchJson) {
+  const std::string schema = File("schema.json", kSchema);
+  for (const char* seed : {"1", "2", "3", "4"}) {
+    const Args base = {"--json-schema", schema, "--temp", "1", "--seed", seed, "-n", "200"};
+    const Json plain = RunJson(base);
+    EXPECT_EQ(plain["stop_reason"], "end");
+    const Json text = Json::parse(plain["text"].get<std::string>(), nullptr, false);
+    ASSERT_FALSE(text.is_discarded()) << plain["text"];
+    EXPECT_TRUE(text["animal"] == "fox" || text["animal"] == "bear" || text["animal"] == "rabbit");
+    EXPECT_TRUE(text["age"] >= 1 && text["age"] <= 99);
+    EXPECT_TRUE(text["happy"].is_boolean());
+    EXPECT_TRUE(text["friends"].size() >= 1 && text["friends"].size() <= 3);
+    Args with = base;
+    with.insert(with.end(), {"--speculate", "lookup:1..4"});
+    EXPECT_EQ(RunJson(with)["generated_ids"], plain["generated_ids"]);
+    with = base;
+    with.emplace_back("--logprobs");  // computes all rows of every token
+    const Json all_rows = RunJson(with);
+    EXPECT_EQ(all_rows["generated_ids"], plain["generated_ids"]);
+    const Json& c = plain["counters"];
+    const auto tokens = plain["generated_ids"].size();
+    EXPECT_GT(c["forced_tokens"], 0);
+    EXPECT_EQ(c["head_skipped"].get<size_t>(),
+              plain["prompt_ids"].size() - 1 + c["forced_tokens"].get<size_t>());
+    // The aim is below 60 % of the rows.
+    EXPECT_LT(c["head_rows_computed"].get<size_t>(),
+              tokens * plain["model"]["vocab_size"].get<size_t>() * 6 / 10);
+  }
+}
+
+TEST_F(GrammarTest, Gbnf_LimitsTheText) {
+  const std::string file = File("g", "# an answer\nroot ::= (\"yes\" | \"no\") \"!\"{2}\n");
+  const Json json = RunJson({"--grammar", file});
+  EXPECT_TRUE(json["text"] == "yes!!" || json["text"] == "no!!") << json["text"];
+  EXPECT_EQ(json["stop_reason"], "end");
+}
+
+TEST_F(GrammarTest, Mistakes_AreNamed) {
+  const std::string yes = File("yes", "root ::= \"yes\"");
+  const std::string schema = File("schema.json", kSchema);
+  const auto refused = [&](const Args& more, const std::vector<std::string>& parts) {
+    Args args = {"run", TinyPhi(), "-p", "a"};
+    args.insert(args.end(), more.begin(), more.end());
+    ExpectRefused(args, parts);
+  };
+  refused({"--grammar", Path("none")}, {Path("none"), "No such file"});
+  refused({"--grammar", yes, "--json-schema", schema},
+          {"expected --grammar or --json-schema, found both"});
+  refused({"--grammar", yes, "--ignore-end"}, {"--grammar: expected no --ignore-end beside it"});
+  refused({"--grammar", File("empty", "")}, {Path("empty") + ": grammar: expected a rule 'root'"});
+  refused({"--grammar", File("bad", "root ::= \"a\n")},
+          {Path("bad") + ": grammar: line 1, column 12: expected '\"'"});
+  refused({"--grammar", File("left", "root ::= root \"a\"")}, {"left recursion"});
+  refused({"--json-schema", File("nojson", "{")}, {Path("nojson") + ": schema: expected JSON"});
+  refused({"--json-schema", File("not", R"({"properties": {"a": {"not": {}}}})")},
+          {"schema: #/properties/a: expected keywords that a grammar can express, found 'not'"});
+}
+
+TEST_F(GrammarTest, AGrammarThatAllowsNothing_IsAnError) {
+  const std::string file = File("g", "root ::= \"yes\"");
+  const std::string allow = File("ids", "1 2 3");
+  const Outcome outcome =
+      Headway({"run", kModel, "-p", "a", "--grammar", file, "--allow-ids", allow});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_NE(outcome.err.find("grammar: expected a token that may come next, found none"),
+            std::string::npos)
+      << outcome.err;
+}
+
+}  // namespace
+}  // namespace headway::cli_test
