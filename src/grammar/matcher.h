@@ -26,8 +26,9 @@ class Matcher {
   Position Start();
   // The position after one more byte.
   Position Next(Position position, uint8_t byte) {
-    const int32_t known =
-        transitions_[static_cast<size_t>(position * num_classes_ + automaton_->ByteClass(byte))];
+    const size_t cell = static_cast<size_t>(position) * static_cast<size_t>(num_classes_) +
+                        static_cast<size_t>(automaton_->ByteClass(byte));
+    const int32_t known = transitions_[cell];
     return known != kUnknown ? known : Compute(position, byte);
   }
   // True when the text so far is complete.
