@@ -307,8 +307,9 @@ class SchemaConverter {
       const bool clash = form && (schema.contains("minLength") || schema.contains("maxLength") ||
                                   (schema.contains("pattern") && schema.contains("format")));
       if ((!form && !length && keyword != "type" && !Holds(kAnnotations, keyword)) || clash)
-        return Unsupported(
-            where, clash ? keyword + "' beside other limits of the string, '" + keyword : keyword);
+        return Unsupported(where, clash ? std::string(keyword).append(
+                                              "' beside other limits of the string, '") += keyword
+                                        : keyword);
       if (form && !value.is_string()) return Wrong(where, keyword + ": expected a text");
     }
     if (schema.contains("pattern")) {

@@ -33,7 +33,7 @@ Matcher::Position Matcher::Compute(Position position, uint8_t byte) {
     }
   }
   const Position next = work_.empty() ? kDead : Close();
-  transitions_[static_cast<size_t>(position * num_classes_ + automaton_->ByteClass(byte))] = next;
+  transitions_[Cell(position, byte)] = next;
   return next;
 }
 

@@ -26,9 +26,7 @@ class Matcher {
   Position Start();
   // The position after one more byte.
   Position Next(Position position, uint8_t byte) {
-    const size_t cell = static_cast<size_t>(position) * static_cast<size_t>(num_classes_) +
-                        static_cast<size_t>(automaton_->ByteClass(byte));
-    const int32_t known = transitions_[cell];
+    const int32_t known = transitions_[Cell(position, byte)];
     return known != kUnknown ? known : Compute(position, byte);
   }
   // True when the text so far is complete.
@@ -71,6 +69,11 @@ class Matcher {
     int32_t below;  // stack
   };
 
+  // Where the transition of `byte` from `position` is kept.
+  size_t Cell(Position position, uint8_t byte) const {
+    return static_cast<size_t>(position) * static_cast<size_t>(num_classes_) +
+           static_cast<size_t>(automaton_->ByteClass(byte));
+  }
   Position Compute(Position position, uint8_t byte);
   int32_t Push(int32_t return_to, int32_t below);
   // Follows jumps, calls and returns from work_ and numbers the set that they lead to.

@@ -181,7 +181,7 @@ class PatternParser {
     } else if (c == 's' || c == 'S') {
       ranges = c == 's' ? spaces : Complement(spaces);
     } else if (const size_t which = kLetters.find(c); which != std::string_view::npos) {
-      const auto meaning = static_cast<uint32_t>(kMeanings[which]);
+      const auto meaning = static_cast<uint32_t>(static_cast<unsigned char>(kMeanings[which]));
       ranges = {{meaning, meaning}};
     } else if (c > ' ' && c < 0x7F && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
                !(c >= '0' && c <= '9')) {
