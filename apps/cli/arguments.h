@@ -1,7 +1,6 @@
 #pragma once
 
-// The command line as plain structs. Parsing (and the one include of CLI11) is in arguments.cc;
-// each command in a file of its own sees only its struct.
+// The command line as plain structs: each command in a file of its own sees only its struct.
 
 #include <cstdint>
 #include <optional>

@@ -1,0 +1,50 @@
+#pragma once
+
+// The options of each command, entered into its parser: run_options.cc, package_options.cc,
+// measure_options.cc. These files, arguments.cc and parse_mistake.cc are the ones that see CLI11.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <string>
+#include <system_error>
+#include <type_traits>
+
+#include "arguments.h"
+
+namespace headway::cli {
+
+// An option whose text must be a T and nothing else, so that every option says what it expected in
+// the same words. CLI11 alone would take "-1" for a count (as 2^64 - 1).
+template <class T>
+CLI::Option* AddNumber(CLI::App* app, const std::string& names, T* value, const std::string& what) {
+  CLI::Option* option = app->add_option(names, *value, what)->capture_default_str();
+  return option->check(CLI::Validator(
+      [](std::string& text) -> std::string {
+        T parsed{};
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+        if (error == std::errc{} && end == text.data() + text.size()) return "";
+        if (std::is_floating_point_v<T>) return fmt::format("expected a number, found '{}'", text);
+        return fmt::format("expected a whole number{}{}, found '{}'",
+                           std::is_unsigned_v<T> ? " from 0" : "",
+                           error == std::errc::result_out_of_range ? " that is smaller" : "", text);
+      },
+      ""));
+}
+
+// --load
+void AddLoad(CLI::App* app, std::string* load);
+
+void AddRun(CLI::App* app, RunArguments* run);
+
+void AddPack(CLI::App* app, PackArguments* pack);
+void AddGate(CLI::App* app, GateArguments* gate);
+void AddSynth(CLI::App* app, SynthArguments* synth);
+void AddInspect(CLI::App* app, InspectArguments* inspect);
+
+void AddBench(CLI::App* app, BenchArguments* bench);
+void AddEval(CLI::App* app, EvalArguments* eval);
+void AddLab(CLI::App* app, LabArguments* lab);
+
+}  // namespace headway::cli
