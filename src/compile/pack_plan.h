@@ -1,0 +1,43 @@
+#pragma once
+
+// What a package will hold, decided before the first byte is written: bad requests fail early and
+// leave nothing behind. Inside this folder only.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/result.h"
+#include "compile/pack.h"
+#include "gguf/gguf_file.h"
+#include "graph/graph.h"
+#include "manifest/model_config.h"
+#include "partition/partition.h"
+
+namespace headway::compile {
+
+struct PackPlan {
+  ModelConfig model;
+  std::vector<std::pair<partition::Range, graph::Graph>> layers;
+  struct Head {
+    std::string kind;
+    std::vector<std::pair<partition::Range, graph::Graph>> shards;  // empty: those of heads[shares]
+    bool with_planes = false;
+    size_t shares = 0;
+  };
+  std::vector<Head> heads;
+  std::string head_weight;  // the tensor of the head's rows
+  graph::Graph embedding;
+  bool own_embedding = false;
+  int64_t max_seq = 0;
+  uint64_t total_bytes = 0;
+};
+
+// Errors: those of reading the model; kInvalidInput (topology, heads, positions); kUnsupported (a
+// head kind or a width that the device does not have).
+Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options,
+                              const Emitter& emitter);
+
+}  // namespace headway::compile

@@ -1,0 +1,55 @@
+#pragma once
+
+// Writes the shards of a planned package, those that a killed pack has finished excepted. Inside
+// this folder only.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/progress.h"
+#include "base/result.h"
+#include "compile/journal.h"
+#include "compile/pack.h"
+#include "compile/pack_plan.h"
+#include "gguf/gguf_file.h"
+#include "manifest/manifest.h"
+
+namespace headway::compile {
+
+// "4", "1..4": as the manifest writes a width.
+std::string TokensText(const StepWidth& width);
+
+class Packer {
+ public:
+  // Everything must outlive the packer.
+  Packer(const gguf::GgufFile& file, Emitter* emitter, Construction* construction,
+         const PackPlan& plan, const PackOptions& options)
+      : file_(file),
+        emitter_(emitter),
+        construction_(*construction),
+        plan_(plan),
+        options_(options),
+        progress_("packing", plan.total_bytes, options.show_progress) {}
+
+  // Embedding, layers and heads; enters them in `manifest`. Errors: those of the emitter;
+  // kCancelled; kIo.
+  Result<void> EmitShards(Manifest* manifest);
+
+ private:
+  // One file for each width, the first one's name being `name` and the device's ending.
+  Result<std::vector<FileEntry>> EmitWidths(const graph::Graph& shard, const std::string& name,
+                                            const std::string& head_kind);
+  Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name);
+
+  const gguf::GgufFile& file_;
+  Emitter* const emitter_;
+  Construction& construction_;
+  const PackPlan& plan_;
+  const PackOptions& options_;
+  uint64_t done_bytes_ = 0;
+  Progress progress_;
+};
+
+}  // namespace headway::compile
