@@ -90,7 +90,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
   if (options.on_start) options.on_start();
   Manifest manifest;
-  manifest.producer = fmt::format("headway {}", kVersion);
+  manifest.producer = ProducerText();
   manifest.source_file = fs::path(gguf_path).filename().string();
   HW_TRY(manifest.source_digest, QuickFingerprint(gguf_path));
   manifest.device = std::string(emitter->Device());
@@ -110,6 +110,8 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY_VOID(target.directory.Commit());
   return manifest;
 }
+
+std::string ProducerText() { return fmt::format("headway {}", kVersion); }
 
 Result<std::string> QuickFingerprint(const std::string& path) {
   constexpr size_t kEndBytes = size_t{4} << 20;

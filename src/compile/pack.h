@@ -48,6 +48,9 @@ struct PackOptions {
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
                       const PackOptions& options, Emitter* emitter);
 
+// "headway 0.1.0": what manifests name as their producer.
+std::string ProducerText();
+
 // A digest that identifies a model file without reading all of it: over its size and its first and
 // last 4 MiB. Metadata, tensor names and shapes are in the first part. For cache keys. Errors:
 // kNotFound, kIo.

@@ -37,14 +37,29 @@ std::string Canonical(const std::string& head) {
   return compile::CanonicalHeadKind(head).value_or(head);
 }
 
+// Whether this build's shards are in the package: a file format that has changed since (or a file
+// that was cut short) is found when the shards are loaded, before anything is measured.
+bool Opens(const std::string& package, const std::string& head) {
+  EngineOptions options;
+  options.threads = 1;
+  options.head = head;
+  options.load = LoadWeights::kMap;
+  return OpenModel(package, options).has_value();
+}
+
+// Whether the package is of this model, made by this version, with all these heads, and can be
+// used; otherwise it is made anew.
 bool HoldsAll(const Workshop& workshop, const std::string& package,
               const std::vector<std::string>& heads) {
   const auto manifest = OpenManifest(package, false);
-  if (!manifest || manifest->source_digest != workshop.model_digest || !manifest->goldens)
+  if (!manifest || manifest->source_digest != workshop.model_digest || !manifest->goldens ||
+      manifest->producer != compile::ProducerText()) {
     return false;
+  }
   return std::all_of(heads.begin(), heads.end(), [&](const std::string& head) {
     return std::any_of(manifest->heads.begin(), manifest->heads.end(),
-                       [&](const HeadSpec& spec) { return spec.kind == head; });
+                       [&](const HeadSpec& spec) { return spec.kind == head; }) &&
+           Opens(package, head);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
@@ -120,6 +121,24 @@ TEST_F(ExperimentTest, AnotherSpecification_StartsAnewInTheSamePackages) {
   const auto other = Run(WriteSpec({{"title", "Other"}}));
   ASSERT_TRUE(other) << other.error().message;
   EXPECT_EQ(std::filesystem::last_write_time(shard), packed);
+}
+
+TEST_F(ExperimentTest, PackagesOfAnotherShardFormat_AreMadeAnew) {
+  ASSERT_TRUE(Run(WriteSpec()));
+  const std::string shard = model_.Path("out/packages/cpu-1/layers_000_001.shard");
+  {  // as an older build would have written it: same size, other magic
+    std::fstream file(shard, std::ios::in | std::ios::out | std::ios::binary);
+    ASSERT_TRUE(file.write("HWSHARD1", 8));
+  }
+  const auto report = Run(WriteSpec({{"title", "Other"}}));
+  ASSERT_TRUE(report) << report.error().message;
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(report->results.variants[i].status, Status::kReady)
+        << report->results.variants[i].reason;
+  std::ifstream file(shard, std::ios::binary);
+  std::string magic(8, '\0');
+  ASSERT_TRUE(file.read(magic.data(), 8));
+  EXPECT_NE(magic, "HWSHARD1");
 }
 
 TEST_F(ExperimentTest, AVariantThatFailsAGate_IsReportedAndNotMeasured) {
