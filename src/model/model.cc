@@ -7,8 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "model/llama.h"
-#include "model/phi3.h"
+#include "model/transformer.h"
 #include "model/weights.h"
 
 namespace headway::model {
@@ -185,11 +184,9 @@ Result<ModelConfig> ReadModelConfig(const gguf::GgufFile& file) {
 Result<graph::Graph> BuildGraph(const gguf::GgufFile& file, const ModelConfig& config) {
   graph::Builder builder;
   Weights weights(file, &builder);
-  if (config.architecture == "phi3") {
-    BuildPhi3(config, &weights, &builder);
-  } else {
-    BuildLlama(config, &weights, &builder);
-  }
+  const Projections projections =
+      config.architecture == "phi3" ? Projections::kFused : Projections::kSeparate;
+  BuildTransformer(config, projections, &weights, &builder);
   if (weights.FirstError()) return tl::unexpected<Error>(*weights.FirstError());
   return builder.Finish();
 }

@@ -1,8 +1,7 @@
 #pragma once
 
-// From a GGUF file to the hyper-parameters and the graph of the model in it. One file per
-// architecture (phi3.cc, llama.cc) holds the forward pass on one screen; GGUF names appear in this
-// folder only.
+// From a GGUF file to the hyper-parameters and the graph of the model in it. transformer.cc holds
+// the forward pass on one screen; GGUF names appear in this folder only.
 
 #include <string>
 
