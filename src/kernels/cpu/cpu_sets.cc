@@ -3,8 +3,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-#include "kernels/cpu/avx2/avx2.h"
-#include "kernels/cpu/avx512/avx512.h"
+#include "kernels/cpu/parts.h"
 #endif
 
 namespace headway::kernels::cpu {
@@ -46,13 +45,30 @@ std::string MissingForAvx2() {
   return missing;
 }
 
+const CpuTables& Tables() {
+  static const CpuTables tables = [] {
+    CpuTables made;
+    made.avx2.name = "avx2";
+    made.avx512.name = "avx512";
+    AddSimpleMatMuls(&made);
+    AddKMatMuls(&made);
+    AddFloatMatMuls(&made);
+    AddLaneKernels(&made);
+    avx2::AddPlaneKernels(&made.avx2);
+    avx512::AddPlaneKernels(&made.avx512);
+    avx512::AddScreen(&made.avx512);
+    return made;
+  }();
+  return tables;
+}
+
 }  // namespace
 
 std::vector<CpuSet> CpuSets() {
   __builtin_cpu_init();
   std::vector<CpuSet> sets;
-  sets.push_back({.set = &avx512::Set(), .missing = MissingForAvx512()});
-  sets.push_back({.set = &avx2::Set(), .missing = MissingForAvx2()});
+  sets.push_back({.set = &Tables().avx512, .missing = MissingForAvx512()});
+  sets.push_back({.set = &Tables().avx2, .missing = MissingForAvx2()});
   return sets;
 }
 

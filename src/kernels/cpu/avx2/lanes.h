@@ -50,6 +50,11 @@ HW_KERNEL_INLINE Floats Load(const F16* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
 }
+HW_KERNEL_INLINE __m256 WidenEight(const BF16* p) {
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+HW_KERNEL_INLINE Floats Load(const BF16* p) { return {WidenEight(p), WidenEight(p + 8)}; }
 HW_KERNEL_INLINE void Store(F16* p, Floats a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT));

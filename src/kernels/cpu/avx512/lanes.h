@@ -31,6 +31,10 @@ HW_KERNEL_INLINE void Store(float* p, Floats a) { _mm512_storeu_ps(p, a); }
 HW_KERNEL_INLINE Floats Load(const F16* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
+HW_KERNEL_INLINE Floats Load(const BF16* p) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
 HW_KERNEL_INLINE void Store(F16* p, Floats a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }

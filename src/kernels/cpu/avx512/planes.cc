@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/avx512/avx512.h"
 #include "kernels/cpu/avx512/lanes.h"
+#include "kernels/cpu/parts.h"
 #include "kernels/plane_kernels.h"
 
 // clang-format off
