@@ -12,8 +12,9 @@
 #include "bench_common.h"
 #include "bench_tables.h"
 #include "measure/turns.h"
-#include "runtime/certified_head.h"
 #include "runtime/clock.h"
+#include "runtime/full_head.h"
+#include "runtime/make_head.h"
 
 namespace headway::cli {
 namespace {
@@ -71,33 +72,28 @@ class Contest {
  public:
   static Result<std::unique_ptr<Contest>> Create(OpenedModel* model) {
     std::unique_ptr<Contest> contest(new Contest(model));
-    HW_TRY(contest->certified_,
-           CertifiedHead::Create(model->pipeline.get(), model->pool.get(), model->kernels->kernels,
-                                 &contest->full_, &contest->sampler_, {}, kBatch));
+    HW_TRY(contest->certified_, MakeHead(model->pipeline.get(), model->pool.get(),
+                                         model->kernels->kernels, &contest->sampler_, {}));
     return contest;
   }
 
   // Milliseconds a state.
   double RunFull(std::span<const float> states) {
     return Time(states, [&](const float* hidden, int64_t i) {
-      const auto logits = full_.Project(hidden, 1, scratch_.data(), &full_counters_);
-      Note(i, full_.Select(logits, &sampler_, 1, {}, false, {}, &full_counters_).token);
+      Run(&full_, hidden, 1, i, &full_counters_);
     });
   }
   double RunCertified(std::span<const float> states) {
     return Time(states, [&](const float* hidden, int64_t i) {
-      certified_->Begin(hidden, 1, false, &counters_);
+      Run(certified_.get(), hidden, 1, i, &counters_);
       ++choices_;
-      Take(0, i, &counters_);
     });
   }
   double RunBatches(std::span<const float> states) {
     const auto D = static_cast<size_t>(num_channels_);
     const int64_t whole = static_cast<int64_t>(states.size() / D) / kBatch * kBatch;
     return Time(states.first(static_cast<size_t>(whole) * D), [&](const float* hidden, int64_t i) {
-      if (i % kBatch != 0) return;
-      certified_->Begin(hidden, kBatch, false, &batch_counters_);
-      for (int64_t t = 0; t < kBatch; ++t) Take(t, i + t, &batch_counters_);
+      if (i % kBatch == 0) Run(certified_.get(), hidden, kBatch, i, &batch_counters_);
     });
   }
 
@@ -108,8 +104,8 @@ class Contest {
  private:
   explicit Contest(OpenedModel* model)
       : num_channels_(model->pipeline->model().hidden_size),
-        full_(model->pipeline.get(), 1),
         sampler_({}, model->pipeline->model().vocab_size, model->kernels->kernels, *model->pool),
+        full_(model->pipeline.get(), model->kernels->kernels, &sampler_, 1),
         scratch_(static_cast<size_t>(full_.ScratchBytes())) {
     counters_.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
     full_counters_ = counters_;
@@ -125,12 +121,23 @@ class Contest {
     return static_cast<double>(NowNs() - start) * 1e-6 / static_cast<double>(count);
   }
 
-  void Take(int64_t state, int64_t index, Counters* counters) {
-    const auto choice = certified_->Choose(state, 1, {}, scratch_.data(), counters);
-    if (!choice) {
-      outcome_ = tl::unexpected<Error>(choice.error());
-    } else {
-      Note(index, choice->token);
+  // Lets a head choose from states number `index` and following.
+  void Run(Head* head, const float* hidden, int64_t num_states, int64_t index, Counters* counters) {
+    const auto began = head->Begin({.hidden = hidden,
+                                    .num_states = num_states,
+                                    .first_position = 1,
+                                    .want_logprobs = false,
+                                    .scratch = scratch_.data(),
+                                    .masks = {}},
+                                   counters);
+    if (!began) outcome_ = began;
+    for (int64_t t = 0; began && t < num_states; ++t) {
+      const auto choice = head->Choose(t, {}, counters);
+      if (!choice) {
+        outcome_ = tl::unexpected<Error>(choice.error());
+      } else {
+        Note(index + t, choice->token);
+      }
     }
   }
 
@@ -145,10 +152,10 @@ class Contest {
   }
 
   const int64_t num_channels_;
-  FullHead full_;
   sampling::Sampler sampler_;
+  FullHead full_;
   AlignedBuffer scratch_;
-  std::unique_ptr<CertifiedHead> certified_;
+  std::unique_ptr<Head> certified_;
   Counters counters_;  // of single states
   Counters batch_counters_;
   Counters full_counters_;

@@ -10,6 +10,12 @@
 #include "runtime/clock.h"
 
 namespace headway {
+namespace {
+
+// Hidden states that are screened in one pass: a token and drafts.
+constexpr int64_t kScreenedStates = 4;
+
+}  // namespace
 
 // The head's shards, strip by strip.
 class CertifiedHead::Rows final : public lmhead::ExactRows {
@@ -45,12 +51,12 @@ class CertifiedHead::Rows final : public lmhead::ExactRows {
   int64_t full_bytes_ = 0;
 };
 
-CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels, FullHead* full,
-                             sampling::Sampler* sampler, const CertifiedOptions& options)
+CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
+                             std::unique_ptr<FullHead> full, sampling::Sampler* sampler,
+                             const CertifiedOptions& options)
     : pipeline_(pipeline),
       kernels_(kernels),
-      full_(full),
-      sampler_(sampler),
+      full_(std::move(full)),
       options_(options),
       goal_(sampling::SparseGoalOf(sampler->Params(), pipeline->model().vocab_size)),
       sparse_(sampler->Params(), pipeline->model().vocab_size, kernels) {
@@ -63,9 +69,11 @@ CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kerne
 
 CertifiedHead::~CertifiedHead() = default;
 
-Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(
-    Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels, FullHead* full,
-    sampling::Sampler* sampler, const CertifiedOptions& options, int64_t max_states) {
+Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline, ThreadPool* pool,
+                                                             const kernels::KernelSet& kernels,
+                                                             std::unique_ptr<FullHead> full,
+                                                             sampling::Sampler* sampler,
+                                                             const CertifiedOptions& options) {
   const LoadedHead& head = pipeline->Head();
   if (!head.planes || head.shards.front()->StripRows() == 0) {
     return Fail(ErrorCode::kUnsupported,
@@ -79,8 +87,9 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(
     return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
   }
   std::unique_ptr<CertifiedHead> certified(
-      new CertifiedHead(pipeline, kernels, full, sampler, options));
-  const int64_t states = std::min(max_states, kernels::kMaxScreenTokens);
+      new CertifiedHead(pipeline, kernels, std::move(full), sampler, options));
+  static_assert(kScreenedStates <= kernels::kMaxScreenTokens);
+  const int64_t states = std::min(kScreenedStates, certified->full_->MaxStates());
   for (int64_t i = 0; i < states; ++i) {
     certified->states_.push_back(
         {.shard_state = head.shards.front()->NewState(1),
@@ -95,20 +104,28 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(
   return certified;
 }
 
-void CertifiedHead::Begin(const float* hidden, int64_t num_states, bool want_logprob,
-                          Counters* counters) {
-  hidden_ = hidden;
-  want_logprob_ = want_logprob;
+Result<void> CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
+  step_ = step;
+  const bool too_many = step.num_states > static_cast<int64_t>(states_.size());
+  full_pass_ = too_many || !step.masks.empty();
+  if (full_pass_) {
+    counters->head_fallbacks += step.masks.empty() ? 1U : 0U;
+    return full_->Begin(step, counters);
+  }
   screened_ = false;
-  if (!goal_.possible || want_logprob) return;
+  if (goal_.possible && !step.want_logprobs) Screen(step, counters);
+  return {};
+}
+
+void CertifiedHead::Screen(const HeadStep& step, Counters* counters) {
   const uint64_t start = NowNs();
   const int64_t D = pipeline_->model().hidden_size;
-  for (int64_t t = 0; t < num_states; ++t) {
+  for (int64_t t = 0; t < step.num_states; ++t) {
     State& state = states_[static_cast<size_t>(t)];
     state.input = pipeline_->Head().shards.front()->RunToProduct(
         {.num_tokens = 1,
          .first_position = 0,
-         .input = hidden + t * D,
+         .input = step.hidden + t * D,
          .output = nullptr,
          .output_stride = 0,
          .rotary_cos = nullptr,
@@ -118,7 +135,7 @@ void CertifiedHead::Begin(const float* hidden, int64_t num_states, bool want_log
   }
   const auto allowed = static_cast<int64_t>(sparse_.Allowed().size());
   if (allowed == 0 || !search_->IsFew(allowed)) {
-    search_->Screen(multiplied_.Pointer<float>(), num_states, goal_.num_winners);
+    search_->Screen(multiplied_.Pointer<float>(), step.num_states, goal_.num_winners);
     screened_ = true;
     // One pass over the signs serves all states.
     counters->head_bytes_read += static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes());
@@ -154,15 +171,26 @@ bool CertifiedHead::Fill(std::span<const lmhead::Candidate> candidates) {
   return !entries_.empty();
 }
 
-Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state, uint64_t position,
+bool CertifiedHead::IsUsable(int64_t state) const {
+  if (full_pass_) return full_->IsUsable(state);
+  const int64_t D = pipeline_->model().hidden_size;
+  return kernels_.all_finite(step_.hidden + state * D, D);
+}
+
+Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
                                                         std::span<const int32_t> history,
-                                                        std::byte* scratch, Counters* counters) {
+                                                        Counters* counters) {
+  if (full_pass_) {
+    HW_TRY(const auto choice, full_->Choose(state, history, counters));
+    certificate_ = {.token = choice.token, .fallback = true, .value = choice.logit};
+    return choice;
+  }
   ++num_choices_;
   certificate_ = {.deterministic = options_.mode.deterministic,
                   .delta = options_.mode.deterministic ? 0.0 : options_.mode.delta};
-  if (!goal_.possible || want_logprob_)
-    return ChooseFully(state, position, history, scratch, counters);
+  if (!goal_.possible || step_.want_logprobs) return ChooseFully(state, history, counters);
 
+  const uint64_t position = static_cast<uint64_t>(step_.first_position + state);
   const uint64_t start = NowNs();
   sparse_.SetHistory(history);
   const lmhead::SearchEvidence evidence = Search(state, position);
@@ -181,34 +209,36 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state, uint64_t 
   certificate_.rows_exact = evidence.rows_exact;
   certificate_.bytes_read = evidence.bytes_read;
   if (!evidence.decided || !Fill(search_->Candidates()))
-    return ChooseFully(state, position, history, scratch, counters);
+    return ChooseFully(state, history, counters);
 
   const sampling::Sampler::Choice choice = sparse_.Choose(entries_, position);
   counters->head_reduce_ns += NowNs() - found;
   certificate_.token = choice.token;
   certificate_.value = choice.logit;
   if (options_.audit_every > 0 && num_choices_ % static_cast<uint64_t>(options_.audit_every) == 0) {
-    HW_TRY_VOID(Audit(state, position, history, scratch, choice));
+    HW_TRY_VOID(Audit(state, history, choice));
   }
   return choice;
 }
 
-Result<sampling::Sampler::Choice> CertifiedHead::ChooseFully(int64_t state, uint64_t position,
+// The full head for one state of the step.
+Result<sampling::Sampler::Choice> CertifiedHead::RunFull(int64_t state,
+                                                         std::span<const int32_t> history,
+                                                         Counters* counters) {
+  HeadStep step = step_;
+  step.hidden += state * pipeline_->model().hidden_size;
+  step.num_states = 1;
+  step.first_position += state;
+  HW_TRY_VOID(full_->Begin(step, counters));
+  return full_->Choose(0, history, counters);
+}
+
+Result<sampling::Sampler::Choice> CertifiedHead::ChooseFully(int64_t state,
                                                              std::span<const int32_t> history,
-                                                             std::byte* scratch,
                                                              Counters* counters) {
-  const int64_t D = pipeline_->model().hidden_size;
   const uint64_t read_before = counters->head_bytes_read;
-  const std::span<float> logits = full_->Project(hidden_ + state * D, 1, scratch, counters);
-  if (!kernels_.all_finite(logits.data(), static_cast<int64_t>(logits.size()))) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("head {}: expected finite logits, found NaN or infinity at position "
-                            "{}: the weights of the head overflow in this model file",
-                            pipeline_->Head().kind, position));
-  }
+  HW_TRY(const sampling::Sampler::Choice choice, RunFull(state, history, counters));
   ++counters->head_fallbacks;
-  const sampling::Sampler::Choice choice =
-      full_->Select(logits, sampler_, position, history, want_logprob_, {}, counters);
   certificate_.fallback = true;
   certificate_.token = choice.token;
   certificate_.value = choice.logit;
@@ -216,12 +246,9 @@ Result<sampling::Sampler::Choice> CertifiedHead::ChooseFully(int64_t state, uint
   return choice;
 }
 
-Result<void> CertifiedHead::Audit(int64_t state, uint64_t position,
-                                  std::span<const int32_t> history, std::byte* scratch,
+Result<void> CertifiedHead::Audit(int64_t state, std::span<const int32_t> history,
                                   const sampling::Sampler::Choice& choice) {
-  const int64_t D = pipeline_->model().hidden_size;
-  const std::span<float> logits = full_->Project(hidden_ + state * D, 1, scratch, &uncounted_);
-  const sampling::Sampler::Choice expected = sampler_->Sample(logits, position, history, false);
+  HW_TRY(const sampling::Sampler::Choice expected, RunFull(state, history, &uncounted_));
   certificate_.audited = true;
   if (expected.token == choice.token && expected.logit == choice.logit) return {};
   return Fail(
@@ -229,9 +256,9 @@ Result<void> CertifiedHead::Audit(int64_t state, uint64_t position,
       fmt::format("audit: position {}: expected the full head's token {} (logit {}), found {} "
                   "(logit {}); certificate: {}, theta {}, {} rows refined, {} exact; the package's "
                   "planes may be damaged (--verify), or the hidden states depend on its rotation",
-                  position, expected.token, expected.logit, choice.token, choice.logit,
-                  lmhead::ToString(options_.mode), certificate_.theta, certificate_.rows_refined,
-                  certificate_.rows_exact));
+                  step_.first_position + state, expected.token, expected.logit, choice.token,
+                  choice.logit, lmhead::ToString(options_.mode), certificate_.theta,
+                  certificate_.rows_refined, certificate_.rows_exact));
 }
 
 }  // namespace headway

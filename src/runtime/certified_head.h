@@ -12,11 +12,10 @@
 #include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
-#include "headway/certificate.h"
-#include "headway/counters.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/search.h"
 #include "runtime/full_head.h"
+#include "runtime/head.h"
 #include "runtime/pipeline.h"
 #include "sampling/sampler.h"
 #include "sampling/sparse_sampler.h"
@@ -28,46 +27,44 @@ struct CertifiedOptions {
   int64_t audit_every = 0;  // run the full head, too, on every n-th choice; 0: never
 };
 
-class CertifiedHead {
+class CertifiedHead final : public Head {
  public:
-  // `pipeline` holds a certified head; it, `full`, `sampler` and `pool` must outlive this object.
-  // `max_states`: of one step. Errors: kIo (no randomness from the system), kUnsupported.
+  // `pipeline` holds a certified head; it, `sampler` and `pool` must outlive this object. `full`
+  // has the same pipeline and sampler. Errors: kIo (no randomness from the system), kUnsupported.
   static Result<std::unique_ptr<CertifiedHead>> Create(Pipeline* pipeline, ThreadPool* pool,
                                                        const kernels::KernelSet& kernels,
-                                                       FullHead* full, sampling::Sampler* sampler,
-                                                       const CertifiedOptions& options,
-                                                       int64_t max_states);
-  ~CertifiedHead();
+                                                       std::unique_ptr<FullHead> full,
+                                                       sampling::Sampler* sampler,
+                                                       const CertifiedOptions& options);
+  ~CertifiedHead() override;
 
-  // Looks at `num_states` hidden states before the norm, [num_states, D], which must stay valid
-  // until the last Choose() of the step. `want_logprob`: the choices need log-probabilities.
-  void Begin(const float* hidden, int64_t num_states, bool want_logprob, Counters* counters);
-
-  // Chooses from state `state`, as Sampler does from its full row of logits. `scratch` as in
-  // StepArgs. Errors: kCorrupt (logits that are not finite), kGateFailed (an audit found a
-  // difference, with a report).
-  Result<sampling::Sampler::Choice> Choose(int64_t state, uint64_t position,
-                                           std::span<const int32_t> history, std::byte* scratch,
-                                           Counters* counters);
-
-  // The full head runs in place of this one: the certificate says so.
-  void NoteFullPass() { certificate_ = {.fallback = true}; }
-
-  // The evidence of the last Choose().
-  const Certificate& LastCertificate() const { return certificate_; }
-  int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }
+  // Under a grammar, and for more states than a screen takes, the full head runs.
+  Result<void> Begin(const HeadStep& step, Counters* counters) override;
+  bool IsUsable(int64_t state) const override;
+  Result<sampling::Sampler::Choice> Choose(int64_t state, std::span<const int32_t> history,
+                                           Counters* counters) override;
+  Result<std::span<float>> Logits(const HeadStep& step, Counters* counters) override {
+    return full_->Logits(step, counters);
+  }
+  bool HasLogits() const override { return full_->HasLogits(); }
+  const Certificate* LastCertificate() const override { return &certificate_; }
+  int64_t MaxStates() const override { return full_->MaxStates(); }
+  int64_t ScratchBytes() const override { return full_->ScratchBytes(); }
 
  private:
   class Rows;
 
-  CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels, FullHead* full,
-                sampling::Sampler* sampler, const CertifiedOptions& options);
+  CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
+                std::unique_ptr<FullHead> full, sampling::Sampler* sampler,
+                const CertifiedOptions& options);
 
-  Result<sampling::Sampler::Choice> ChooseFully(int64_t state, uint64_t position,
-                                                std::span<const int32_t> history,
-                                                std::byte* scratch, Counters* counters);
-  Result<void> Audit(int64_t state, uint64_t position, std::span<const int32_t> history,
-                     std::byte* scratch, const sampling::Sampler::Choice& choice);
+  void Screen(const HeadStep& step, Counters* counters);
+  Result<sampling::Sampler::Choice> RunFull(int64_t state, std::span<const int32_t> history,
+                                            Counters* counters);
+  Result<sampling::Sampler::Choice> ChooseFully(int64_t state, std::span<const int32_t> history,
+                                                Counters* counters);
+  Result<void> Audit(int64_t state, std::span<const int32_t> history,
+                     const sampling::Sampler::Choice& choice);
   lmhead::SearchEvidence Search(int64_t state, uint64_t position);
   bool Fill(std::span<const lmhead::Candidate> candidates);
 
@@ -80,8 +77,7 @@ class CertifiedHead {
 
   Pipeline* const pipeline_;
   const kernels::KernelSet kernels_;
-  FullHead* const full_;
-  sampling::Sampler* const sampler_;
+  const std::unique_ptr<FullHead> full_;
   const CertifiedOptions options_;
   sampling::SparseGoal goal_;
   sampling::SparseSampler sparse_;
@@ -90,8 +86,8 @@ class CertifiedHead {
   std::unique_ptr<lmhead::Search> search_;
   AlignedBuffer multiplied_;  // [max_states, D]: what the rows are multiplied with
   std::vector<sampling::SparseSampler::Entry> entries_;
-  const float* hidden_ = nullptr;
-  bool want_logprob_ = false;
+  HeadStep step_;
+  bool full_pass_ = false;  // the full head has the step
   bool screened_ = false;
   uint64_t num_choices_ = 0;
   Certificate certificate_;

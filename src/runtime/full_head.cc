@@ -1,198 +1,101 @@
 #include "runtime/full_head.h"
 
-#include <algorithm>
-#include <limits>
+#include <fmt/format.h>
 
-#include "base/check.h"
-#include "base/digest.h"
-#include "runtime/clock.h"
+#include <algorithm>
+#include <cmath>
 
 namespace headway {
-namespace {
 
-// The blocks of the shard's rows in which ids from ids[*next] on lie; moves *next behind them.
-void TakeBlocks(const HeadShard& shard, std::span<const int32_t> ids, size_t* next,
-                std::vector<int32_t>* blocks) {
-  blocks->clear();
-  for (; *next < ids.size() && ids[*next] < shard.vocab_end; ++*next) {
-    const auto block = static_cast<int32_t>((ids[*next] - shard.vocab_start) / kRowBlock);
-    if (blocks->empty() || blocks->back() != block) blocks->push_back(block);
-  }
-}
-
-}  // namespace
-
-FullHead::FullHead(Pipeline* pipeline, int64_t max_tokens)
+FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
+                   sampling::Sampler* sampler, int64_t max_states)
     : pipeline_(pipeline),
-      max_tokens_(max_tokens),
-      logits_(static_cast<size_t>(max_tokens * pipeline->model().vocab_size) * sizeof(float)) {
-  int64_t blocks = 0;
-  bool all_have_blocks = true;
-  for (const auto& shard : pipeline->Head().shards) {
-    states_.push_back(shard->NewState(1));
-    const ShardInterface interface = shard->Interface();
-    if (interface.is_top1) has_logits_ = false;
-    all_have_blocks = all_have_blocks && interface.num_blocks > 0;
-    first_block_.push_back(blocks);
-    blocks += interface.num_blocks;
-  }
-  first_block_.push_back(blocks);
-  if (!all_have_blocks) first_block_.clear();
-  maxima_.resize(static_cast<size_t>(max_tokens * blocks));
-  blocks_.reserve(static_cast<size_t>(pipeline->model().vocab_size / kRowBlock) + 1);
-  if (!has_logits_) winners_.resize(static_cast<size_t>(max_tokens) * 2);
-}
+      kernels_(kernels),
+      sampler_(sampler),
+      projection_(pipeline, max_states) {}
 
-bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
-  return params.temperature == 0.0F && params.repeat_penalty == 1.0F && params.logit_bias.empty() &&
-         params.allow_ids.empty() && !want_logprobs;
-}
-
-int64_t FullHead::ScratchBytes() const {
-  int64_t most = 0;
-  for (const auto& shard : pipeline_->Head().shards) most = std::max(most, shard->ScratchBytes());
-  return most;
-}
-
-std::span<float> FullHead::Project(const float* hidden, int64_t num_tokens, std::byte* scratch,
-                                   Counters* counters) noexcept {
-  HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
-  const uint64_t start = NowNs();
-  for (size_t i = 0; i < states_.size(); ++i)
-    RunShard(i, hidden, num_tokens, {}, scratch, counters);
-  counters->head_predict_ns += NowNs() - start;
-  return logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
-}
-
-std::span<float> FullHead::ProjectFew(const float* hidden, int64_t num_tokens,
-                                      std::span<const int32_t> ids, std::byte* scratch,
-                                      Counters* counters) noexcept {
-  HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
-  const uint64_t start = NowNs();
-  const auto logits =
-      logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
-  std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
-  size_t next = 0;
-  for (size_t i = 0; i < states_.size(); ++i) {
-    TakeBlocks(pipeline_->Head().specs[i], ids, &next, &blocks_);
-    if (!blocks_.empty()) RunShard(i, hidden, num_tokens, blocks_, scratch, counters);
-  }
-  counters->head_predict_ns += NowNs() - start;
-  return logits;
-}
-
-int64_t FullHead::RowsFor(std::span<const int32_t> ids) const {
-  int64_t rows = 0;
-  std::vector<int32_t> blocks;
-  size_t next = 0;
-  for (const HeadShard& shard : pipeline_->Head().specs) {
-    TakeBlocks(shard, ids, &next, &blocks);
-    rows += RowsOf(shard, blocks);
-  }
-  return rows;
-}
-
-// Rows in `blocks`; the last block of a shard may be short.
-int64_t FullHead::RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) const {
-  int64_t rows = 0;
-  for (const int32_t block : blocks)
-    rows += std::min(kRowBlock, shard.vocab_end - shard.vocab_start - block * kRowBlock);
-  return rows;
-}
-
-// All rows of the shard when `blocks` is empty.
-void FullHead::RunShard(size_t shard, const float* hidden, int64_t num_tokens,
-                        std::span<const int32_t> blocks, std::byte* scratch, Counters* counters) {
-  const LoadedHead& head = pipeline_->Head();
-  const HeadShard& spec = head.specs[shard];
-  const uint64_t start = NowNs();
-  const bool has_blocks = !first_block_.empty();
-  const StepArgs args{.num_tokens = num_tokens,
-                      .first_position = 0,
-                      .input = hidden,
-                      .output = logits_.Pointer<float>() + spec.vocab_start,
-                      .output_stride = pipeline_->model().vocab_size,
-                      .rotary_cos = nullptr,
-                      .rotary_sin = nullptr,
-                      .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
-                      .maxima_stride = has_blocks ? first_block_.back() : 0,
-                      .scratch = scratch,
-                      .needed_blocks = blocks};
-  if (has_logits_) {
-    head.shards[shard]->Run(args, states_[shard].get());
-  } else {
-    ProjectWinners(shard, args, num_tokens);
-  }
-  const uint64_t ns = NowNs() - start;
-  const int64_t all_rows = spec.vocab_end - spec.vocab_start;
-  const int64_t rows = blocks.empty() ? all_rows : RowsOf(spec, blocks);
-  counters->head_shard_ns[shard] += ns;
-  counters->head_predict_shard_work_ns += ns;
-  counters->head_rows_computed += static_cast<uint64_t>(rows * num_tokens);
-  counters->head_bytes_read +=
-      static_cast<uint64_t>(head.shards[shard]->WeightBytes() * rows / all_rows);
-}
-
-// The shard's best token gets its logit, all others of its rows the lowest finite one. A NaN, which
-// stands for a token that the shard does not have, goes to its first row, where sessions find it.
-void FullHead::ProjectWinners(size_t shard, const StepArgs& args, int64_t num_tokens) noexcept {
-  const HeadShard& spec = pipeline_->Head().specs[shard];
-  StepArgs own = args;
-  own.output = winners_.data();
-  own.output_stride = 2;
-  pipeline_->Head().shards[shard]->Run(own, states_[shard].get());
-  for (int64_t t = 0; t < num_tokens; ++t) {
-    float* const rows = args.output + t * args.output_stride;
-    std::fill_n(rows, spec.vocab_end - spec.vocab_start, std::numeric_limits<float>::lowest());
-    const float value = winners_[static_cast<size_t>(2 * t)];
-    const float row = winners_[static_cast<size_t>(2 * t + 1)];
-    if (row >= 0.0F && row < static_cast<float>(spec.vocab_end - spec.vocab_start)) {
-      rows[static_cast<int64_t>(row)] = value;
-    } else {
-      rows[0] = std::numeric_limits<float>::quiet_NaN();
+// Where all masks of the step allow few tokens, only their rows are computed; log-probabilities
+// need all rows.
+void FullHead::ChooseRows() {
+  needed_ids_.clear();
+  if (step_.masks.empty() || step_.want_logprobs) return;
+  for (const grammar::TokenMask* mask : step_.masks) {
+    if (mask->count > grammar::TokenMask::kFew) {
+      needed_ids_.clear();
+      return;
     }
+    needed_ids_.insert(needed_ids_.end(), mask->few.begin(), mask->few.end());
   }
+  std::sort(needed_ids_.begin(), needed_ids_.end());
+  needed_ids_.erase(std::unique(needed_ids_.begin(), needed_ids_.end()), needed_ids_.end());
+  // Blocks here and there read slower than the whole in order.
+  if (2 * projection_.RowsFor(needed_ids_) > pipeline_->model().vocab_size) needed_ids_.clear();
 }
 
-// The lowest id among the largest logits: the first block with the largest maximum, then its first
-// logit that equals it.
-sampling::Sampler::Choice FullHead::BestOfBlocks(std::span<const float> logits) noexcept {
-  const LoadedHead& head = pipeline_->Head();
-  const auto row = static_cast<size_t>(logits.data() - logits_.Pointer<float>()) /
-                   static_cast<size_t>(pipeline_->model().vocab_size);
-  const auto blocks = static_cast<size_t>(first_block_.back());
-  const float* const maxima = maxima_.data() + row * blocks;
-  const int64_t best = std::max_element(maxima, maxima + blocks) - maxima;
-  const size_t shard =
-      static_cast<size_t>(std::upper_bound(first_block_.begin(), first_block_.end(), best) -
-                          first_block_.begin()) -
-      1;
-  const HeadShard& spec = head.specs[shard];
-  const int64_t size =
-      (spec.vocab_end - spec.vocab_start) / (first_block_[shard + 1] - first_block_[shard]);
-  const int64_t first = spec.vocab_start + (best - first_block_[shard]) * size;
-  const auto begin = logits.begin() + first;
-  const int64_t lane = std::max_element(begin, begin + size) - begin;
-  const int64_t token = first + lane;
-  return {.token = static_cast<int32_t>(token),
-          .logit = logits[static_cast<size_t>(token)],
-          .logprob = 0.0F};
+std::span<float> FullHead::Row(int64_t state) const {
+  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
+  return logits_.subspan(static_cast<size_t>(state) * vocab_size, vocab_size);
 }
 
-sampling::Sampler::Choice FullHead::Select(std::span<float> logits, sampling::Sampler* sampler,
-                                           uint64_t position, std::span<const int32_t> history,
-                                           bool want_logprob, std::span<const uint64_t> mask,
-                                           Counters* counters) noexcept {
-  const uint64_t start = NowNs();
-  const bool by_blocks =
-      mask.empty() && !first_block_.empty() && IsPlainGreedy(sampler->Params(), want_logprob);
-  const sampling::Sampler::Choice choice =
-      by_blocks ? BestOfBlocks(logits)
-                : sampler->Sample(logits, position, history, want_logprob, mask);
-  const uint64_t ns = NowNs() - start;
-  counters->head_reduce_ns += ns;
-  counters->head_reduce_shard_work_ns += ns;
-  return choice;
+bool FullHead::LogitsAreFinite(int64_t state) const {
+  const std::span<const float> row = Row(state);
+  if (needed_ids_.empty()) return kernels_.all_finite(row.data(), static_cast<int64_t>(row.size()));
+  return std::all_of(needed_ids_.begin(), needed_ids_.end(),
+                     [row](int32_t id) { return std::isfinite(row[static_cast<size_t>(id)]); });
+}
+
+Result<void> FullHead::CheckFinite(int64_t state) const {
+  if (LogitsAreFinite(state)) return {};
+  const std::span<const float> row = Row(state);
+  const auto is_wrong = [&](int32_t id) { return !std::isfinite(row[static_cast<size_t>(id)]); };
+  int32_t found = 0;
+  if (needed_ids_.empty()) {
+    while (!is_wrong(found)) ++found;
+  } else {
+    found = *std::find_if(needed_ids_.begin(), needed_ids_.end(), is_wrong);
+  }
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
+                          "the weights of the head overflow in this model file",
+                          pipeline_->Head().kind, row[static_cast<size_t>(found)], found,
+                          step_.first_position - 1 + state));
+}
+
+Result<void> FullHead::Begin(const HeadStep& step, Counters* counters) {
+  step_ = step;
+  ChooseRows();
+  logits_ = needed_ids_.empty()
+                ? projection_.Project(step.hidden, step.num_states, step.scratch, counters)
+                : projection_.ProjectFew(step.hidden, step.num_states, needed_ids_, step.scratch,
+                                         counters);
+  return CheckFinite(0);
+}
+
+bool FullHead::IsUsable(int64_t state) const {
+  const int64_t D = pipeline_->model().hidden_size;
+  return kernels_.all_finite(step_.hidden + state * D, D) && LogitsAreFinite(state);
+}
+
+Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<const int32_t> history,
+                                                   Counters* counters) {
+  const auto mask = step_.masks.empty()
+                        ? std::span<const uint64_t>()
+                        : std::span<const uint64_t>(step_.masks[static_cast<size_t>(state)]->bits);
+  return projection_.Select(Row(state), sampler_,
+                            static_cast<uint64_t>(step_.first_position + state), history,
+                            step_.want_logprobs, mask, counters);
+}
+
+Result<std::span<float>> FullHead::Logits(const HeadStep& step, Counters* counters) {
+  HW_TRY_VOID(Begin({.hidden = step.hidden,
+                     .num_states = step.num_states,
+                     .first_position = step.first_position,
+                     .want_logprobs = false,
+                     .scratch = step.scratch,
+                     .masks = {}},
+                    counters));
+  for (int64_t state = 1; state < step.num_states; ++state) HW_TRY_VOID(CheckFinite(state));
+  return logits_;
 }
 
 }  // namespace headway

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "runtime/clock.h"
+#include "runtime/make_head.h"
 
 namespace headway {
 namespace {
@@ -19,13 +20,6 @@ int64_t MaxStep(Pipeline* pipeline) {
   for (const auto& layer : pipeline->Layers()) step = std::min(step, layer->MaxTokens());
   return step;
 }
-
-// Positions whose logits are computed together by AppendWithLogits: wide enough to share a reading
-// of the head, narrow enough that the logits of a 200,064-token vocabulary take 13 MB.
-constexpr int64_t kLogitsStep = 16;
-
-// Hidden states that a certified head screens in one pass: a token and drafts.
-constexpr int64_t kCertifiedStates = 4;
 
 }  // namespace
 
@@ -44,18 +38,15 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
   const bool greedy = IsPlainGreedy(options.sampling, options.want_logprobs);
   std::unique_ptr<Session> session(
       new Session(std::move(pipeline), pool, kernels, std::move(options)));
+  HW_TRY(session->head_, MakeHead(session->pipeline_.get(), pool, kernels, &session->sampler_,
+                                  session->options_.certified));
+  session->Allocate();
   if (!greedy)
     HW_TRY_VOID(
         session->CheckHasLogits("greedy decoding without penalties, biases, "
                                 "allow-lists and log-probabilities"));
   if (session->grammar_ != nullptr)
     HW_TRY_VOID(session->CheckHasLogits("decoding without a grammar"));
-  if (session->pipeline_->Head().planes) {
-    HW_TRY(
-        session->certified_,
-        CertifiedHead::Create(session->pipeline_.get(), pool, kernels, &session->head_,
-                              &session->sampler_, session->options_.certified, kCertifiedStates));
-  }
   return session;
 }
 
@@ -66,14 +57,16 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
       kernels_(kernels),
       options_(std::move(options)),
       sampler_(options_.sampling, pipeline_->model().vocab_size, kernels_, *pool_),
-      head_(pipeline_.get(), kLogitsStep),
-      rotary_(pipeline_->model(), MaxStep(pipeline_.get())) {
+      rotary_(pipeline_->model(), MaxStep(pipeline_.get())) {}
+
+// Everything that a step needs.
+void Session::Allocate() {
   const auto hidden_bytes =
       static_cast<size_t>(MaxStep(pipeline_.get()) * pipeline_->model().hidden_size) *
       sizeof(float);
   hidden_a_ = AlignedBuffer(hidden_bytes);
   hidden_b_ = AlignedBuffer(hidden_bytes);
-  int64_t scratch_bytes = head_.ScratchBytes();
+  int64_t scratch_bytes = head_->ScratchBytes();
   for (const auto& layer : pipeline_->Layers()) {
     layer_states_.push_back(layer->NewState(options_.capacity_tokens));
     counters_.kv_bytes += static_cast<uint64_t>(layer_states_.back()->KvBytes());
@@ -92,7 +85,7 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
 
 // Errors: kUnsupported, when the head gives best tokens only.
 Result<void> Session::CheckHasLogits(const char* otherwise) const {
-  if (head_.HasLogits()) return {};
+  if (head_->HasLogits()) return {};
   return Fail(ErrorCode::kUnsupported,
               fmt::format("head {}: it gives the best token and no logits: expected {}, or a head "
                           "like full:4",
@@ -169,8 +162,7 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
     long_factors_ = long_factors;
   }
   const auto length = static_cast<int64_t>(tokens_.size());
-  if (sink != nullptr) needed_ids_.clear();
-  const int64_t step = sink == nullptr ? MaxStep(pipeline_.get()) : kLogitsStep;
+  const int64_t step = sink == nullptr ? MaxStep(pipeline_.get()) : kLogitsStates;
   const int64_t first = cached_;
   while (cached_ < length) {
     if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
@@ -179,8 +171,7 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
     const bool is_last = cached_ + num_tokens == length;
     HW_TRY_VOID(CheckFinite(is_last ? num_tokens - num_drafts : num_tokens));
     if (sink != nullptr) {
-      HW_TRY(const std::span<float> logits,
-             ProjectChecked(last_hidden_, num_tokens, num_tokens, cached_, &uncounted_));
+      HW_TRY(const std::span<float> logits, LogitsAfter(cached_, last_hidden_, num_tokens));
       const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
       for (int64_t t = 0; t < num_tokens; ++t) {
         (*sink)(cached_ + t, logits.subspan(static_cast<size_t>(t) * vocab_size, vocab_size));
@@ -239,34 +230,16 @@ Result<void> Session::CheckFinite(int64_t num_tokens) const {
                           pipeline_->model().num_hidden_layers, cached_, cached_ + num_tokens));
 }
 
-// Logits [num_tokens, V] of positions from `first_position` on, of needed_ids_ alone if there are
-// any. The first `num_checked` rows are finite.
-Result<std::span<float>> Session::ProjectChecked(const float* hidden, int64_t num_tokens,
-                                                 int64_t num_checked, int64_t first_position,
-                                                 Counters* counters) {
-  const std::span<float> logits =
-      needed_ids_.empty()
-          ? head_.Project(hidden, num_tokens, scratch_.data(), counters)
-          : head_.ProjectFew(hidden, num_tokens, needed_ids_, scratch_.data(), counters);
-  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
-  for (size_t t = 0; t < static_cast<size_t>(num_checked); ++t) {
-    const auto row = logits.subspan(t * vocab_size, vocab_size);
-    if (LogitsAreFinite(row.data())) continue;
-    const auto is_wrong = [&](int32_t id) { return !std::isfinite(row[static_cast<size_t>(id)]); };
-    int32_t found = 0;
-    if (needed_ids_.empty()) {
-      while (!is_wrong(found)) ++found;
-    } else {
-      found = *std::find_if(needed_ids_.begin(), needed_ids_.end(), is_wrong);
-    }
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
-                    "the weights of the head overflow in this model file",
-                    pipeline_->Head().kind, row[static_cast<size_t>(found)], found,
-                    first_position + static_cast<int64_t>(t)));
-  }
-  return logits;
+// Logits [num_states, V] from the hidden states of positions from `first_position` on.
+Result<std::span<float>> Session::LogitsAfter(int64_t first_position, const float* hidden,
+                                              int64_t num_states) {
+  return head_->Logits({.hidden = hidden,
+                        .num_states = num_states,
+                        .first_position = first_position + 1,
+                        .want_logprobs = false,
+                        .scratch = scratch_.data(),
+                        .masks = {}},
+                       &uncounted_);
 }
 
 std::span<const float> Session::HiddenState() const {
@@ -279,9 +252,7 @@ Result<std::span<const float>> Session::Logits() {
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
   HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
-  needed_ids_.clear();
-  HW_TRY(const std::span<float> logits,
-         ProjectChecked(HiddenState().data(), 1, 1, cached_ - 1, &uncounted_));
+  HW_TRY(const std::span<float> logits, LogitsAfter(cached_ - 1, HiddenState().data(), 1));
   return std::span<const float>(logits);
 }
 
@@ -291,7 +262,7 @@ Result<sampling::Sampler::Choice> Session::Decode() {
 }
 
 int64_t Session::MaxDrafts() const {
-  return std::min(MaxStep(pipeline_.get()), head_.MaxTokens()) - 1;
+  return std::min(MaxStep(pipeline_.get()), head_->MaxStates()) - 1;
 }
 
 Result<void> Session::CheckDecodable() const {
@@ -333,7 +304,6 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
   counters_.mask_ns += NowNs() - start;
   if (!masks_.empty() && masks_[0]->count == 1 && !options_.want_logprobs)
     return AppendForced(masks_[0]->few[0]);
-  ChooseRows();
   // A step in the sense of the counters runs layers and head for tokens of the output; the first
   // choice after a prompt, whose layers ran with the prompt, is the prompt's.
   const bool is_step =
@@ -376,72 +346,33 @@ void Session::CountStep(uint64_t ns, int64_t num_drafts) {
   if (samples.size() < samples.capacity()) samples.push_back(ns);
 }
 
-// The head for the last 1 + num_drafts positions that ran.
+// The head for the last 1 + num_drafts positions that ran: chooses as long as the drafts behind
+// `length` agree with the choices, and makes the sequence end with the last choice. What wrong
+// drafts left in the cache lies behind it and is overwritten before anything can see it.
 Result<void> Session::RunHead(int64_t length, int64_t num_drafts, Counters* counters) {
-  const int64_t D = pipeline_->model().hidden_size;
   const int64_t num_states = 1 + num_drafts;
-  const float* hidden = last_hidden_ + (last_hidden_tokens_ - num_states) * D;
-  const auto history = [&](int64_t position) {
-    return std::span<const int32_t>(tokens_).first(static_cast<size_t>(position));
-  };
-  // Under a grammar the rows it allows are computed, of any head.
-  if (certified_ != nullptr && masks_.empty() && num_states <= certified_->MaxStates()) {
-    certified_->Begin(hidden, num_states, options_.want_logprobs, counters);
-    return Choose(
-        length, num_drafts,
-        [&](int64_t j) {
-          const int64_t position = length + j;
-          return certified_->Choose(j, static_cast<uint64_t>(position), history(position),
-                                    scratch_.data(), counters);
-        },
-        [&](int64_t j) { return kernels_.all_finite(hidden + j * D, D); });
-  }
-  if (certified_ != nullptr) {  // more states than it takes
-    certified_->NoteFullPass();
-    counters->head_fallbacks += masks_.empty() ? 1U : 0U;
-  }
-  HW_TRY(const std::span<float> logits,
-         ProjectChecked(hidden, num_states, 1, length - 1, counters));
-  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
-  const auto row = [&](int64_t j) {
-    return logits.subspan(static_cast<size_t>(j) * vocab_size, vocab_size);
-  };
-  return Choose(
-      length, num_drafts,
-      [&](int64_t j) -> Result<sampling::Sampler::Choice> {
-        const int64_t position = length + j;
-        return head_.Select(
-            row(j), &sampler_, static_cast<uint64_t>(position), history(position),
-            options_.want_logprobs,
-            masks_.empty() ? std::span<const uint64_t>() : masks_[static_cast<size_t>(j)]->bits,
-            counters);
-      },
-      [&](int64_t j) {
-        return kernels_.all_finite(hidden + j * D, D) && LogitsAreFinite(row(j).data());
-      });
-}
-
-// Chooses as long as the drafts behind `length` agree with the choices, and makes the sequence end
-// with the last choice. What wrong drafts left in the cache lies behind it and is overwritten
-// before anything can see it.
-template <class ChooseOne, class Usable>
-Result<void> Session::Choose(int64_t length, int64_t num_drafts, const ChooseOne& choose,
-                             const Usable& usable) {
+  const int64_t D = pipeline_->model().hidden_size;
+  HW_TRY_VOID(head_->Begin({.hidden = last_hidden_ + (last_hidden_tokens_ - num_states) * D,
+                            .num_states = num_states,
+                            .first_position = length,
+                            .want_logprobs = options_.want_logprobs,
+                            .scratch = scratch_.data(),
+                            .masks = masks_},
+                           counters));
   choices_.clear();
   certificates_.clear();
   for (int64_t j = 0;; ++j) {
-    const int64_t position = length + j;
-    HW_TRY(const sampling::Sampler::Choice choice, choose(j));
+    const auto position = static_cast<size_t>(length + j);
+    HW_TRY(const sampling::Sampler::Choice choice,
+           head_->Choose(j, std::span<const int32_t>(tokens_).first(position), counters));
     choices_.push_back(choice);
     if (grammar_ != nullptr) grammar_at_ = grammar_->After(grammar_at_, choice.token);
-    if (certified_ != nullptr) certificates_.push_back(certified_->LastCertificate());
-    // A row that is not finite is left to the next step, which finds it again and reports it.
-    const bool goes_on =
-        j < num_drafts && tokens_[static_cast<size_t>(position)] == choice.token && usable(j + 1);
-    if (goes_on) continue;
-    tokens_.resize(static_cast<size_t>(position));
+    if (const Certificate* evidence = head_->LastCertificate()) certificates_.push_back(*evidence);
+    // A state that is not finite is left to the next step, which finds it again and reports it.
+    if (j < num_drafts && tokens_[position] == choice.token && head_->IsUsable(j + 1)) continue;
+    tokens_.resize(position);
     tokens_.push_back(choice.token);
-    cached_ = position;
+    cached_ = length + j;
     last_row_ -= num_drafts - j;
     return {};
   }
@@ -449,8 +380,8 @@ Result<void> Session::Choose(int64_t length, int64_t num_drafts, const ChooseOne
 
 uint64_t Session::LastLogitsHash() {
   if (last_hidden_ == nullptr) return 0;
-  return Hash64(
-      std::as_bytes(head_.Project(HiddenState().data(), 1, scratch_.data(), &uncounted_)));
+  const auto logits = LogitsAfter(cached_ - 1, HiddenState().data(), 1);
+  return logits ? Hash64(std::as_bytes(*logits)) : 0;
 }
 
 void Session::Truncate(int64_t num_tokens) {

@@ -18,7 +18,7 @@
 #include "headway/counters.h"
 #include "kernels/kernel_set.h"
 #include "runtime/certified_head.h"
-#include "runtime/full_head.h"
+#include "runtime/head.h"
 #include "runtime/pipeline.h"
 #include "runtime/rotary_tables.h"
 #include "sampling/sampler.h"
@@ -117,6 +117,7 @@ class Session {
   Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
           SessionOptions options);
 
+  void Allocate();
   Result<void> CheckInVocabulary(std::span<const int32_t> ids) const;
   Result<void> CheckHasLogits(const char* otherwise) const;
   Result<void> CheckIds(std::span<const int32_t> ids) const;
@@ -127,19 +128,12 @@ class Session {
   Result<void> CheckDecodable() const;
   int64_t UsableDrafts(int64_t wanted) const;
   Result<void> RunHead(int64_t length, int64_t num_drafts, Counters* counters);
-  // choose(j) -> Result<Choice> from state j of the step; usable(j): whether it may be looked at.
-  template <class ChooseOne, class Usable>
-  Result<void> Choose(int64_t length, int64_t num_drafts, const ChooseOne& choose,
-                      const Usable& usable);
   Result<int64_t> FollowGrammar(std::span<const int32_t> drafts);
   std::span<const sampling::Sampler::Choice> AppendForced(int32_t token);
   void RestartGrammar();
-  void ChooseRows();
-  bool LogitsAreFinite(const float* row) const;
   void CountStep(uint64_t ns, int64_t num_drafts);
-  Result<std::span<float>> ProjectChecked(const float* hidden, int64_t num_tokens,
-                                          int64_t num_checked, int64_t first_position,
-                                          Counters* counters);
+  Result<std::span<float>> LogitsAfter(int64_t first_position, const float* hidden,
+                                       int64_t num_states);
   bool Cancelled() const;
 
   std::shared_ptr<Pipeline> pipeline_;
@@ -147,8 +141,7 @@ class Session {
   const kernels::KernelSet kernels_;
   SessionOptions options_;
   sampling::Sampler sampler_;
-  FullHead head_;
-  std::unique_ptr<CertifiedHead> certified_;  // null: head_ chooses
+  std::unique_ptr<Head> head_;
   RotaryTables rotary_;
   std::vector<std::unique_ptr<ShardState>> layer_states_;
   AlignedBuffer hidden_a_;  // [max step, D], ping
@@ -164,10 +157,9 @@ class Session {
   grammar::TokenGrammar::Position grammar_at_ = 0;  // after the last token
   int64_t grammar_from_ = 0;                        // its text begins with that token
   std::vector<const grammar::TokenMask*> masks_;    // of the positions of a step; empty: no grammar
-  std::vector<int32_t> needed_ids_;  // whose logits the step computes, ascending; empty: all
-  int64_t prompt_end_ = 0;           // tokens up to here were appended
-  int64_t cached_ = 0;               // positions whose keys and values are in the cache
-  bool long_factors_ = false;        // what the cache was built with
+  int64_t prompt_end_ = 0;                          // tokens up to here were appended
+  int64_t cached_ = 0;         // positions whose keys and values are in the cache
+  bool long_factors_ = false;  // what the cache was built with
   Counters counters_;
   Counters uncounted_;  // head runs outside decode steps
 };

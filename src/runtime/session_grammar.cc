@@ -1,6 +1,5 @@
 // The part of a session that follows a grammar.
 
-#include <algorithm>
 #include <cmath>
 
 #include "runtime/session.h"
@@ -44,39 +43,13 @@ Result<int64_t> Session::FollowGrammar(std::span<const int32_t> drafts) {
 std::span<const sampling::Sampler::Choice> Session::AppendForced(int32_t token) {
   choices_.assign(1, {.token = token, .logit = 0.0F, .logprob = 0.0F});
   certificates_.clear();
-  if (certified_ != nullptr) {
-    certified_->NoteFullPass();
-    certificates_.push_back(certified_->LastCertificate());
-  }
+  if (head_->LastCertificate() != nullptr)
+    certificates_.push_back({.token = token, .fallback = true});
   tokens_.push_back(token);
   grammar_at_ = grammar_->After(grammar_at_, token);
   ++counters_.head_skipped;
   ++counters_.forced_tokens;
   return choices_;
-}
-
-// Where all masks of the step allow few tokens, only their rows are computed; log-probabilities
-// need all rows.
-void Session::ChooseRows() {
-  needed_ids_.clear();
-  if (masks_.empty() || options_.want_logprobs) return;
-  for (const grammar::TokenMask* mask : masks_) {
-    if (mask->count > grammar::TokenMask::kFew) {
-      needed_ids_.clear();
-      return;
-    }
-    needed_ids_.insert(needed_ids_.end(), mask->few.begin(), mask->few.end());
-  }
-  std::sort(needed_ids_.begin(), needed_ids_.end());
-  needed_ids_.erase(std::unique(needed_ids_.begin(), needed_ids_.end()), needed_ids_.end());
-  // Blocks here and there read slower than the whole in order.
-  if (2 * head_.RowsFor(needed_ids_) > pipeline_->model().vocab_size) needed_ids_.clear();
-}
-
-bool Session::LogitsAreFinite(const float* row) const {
-  if (needed_ids_.empty()) return kernels_.all_finite(row, pipeline_->model().vocab_size);
-  return std::all_of(needed_ids_.begin(), needed_ids_.end(),
-                     [row](int32_t id) { return std::isfinite(row[id]); });
 }
 
 void Session::RestartGrammar() {

@@ -13,7 +13,8 @@
 #include "api/opened_model.h"
 #include "base/file_writer.h"
 #include "gate/stack.h"
-#include "runtime/certified_head.h"
+#include "runtime/full_head.h"
+#include "runtime/make_head.h"
 
 namespace headway {
 namespace {
@@ -59,11 +60,11 @@ class SlowCertifiedReplay : public testing::Test {
   void Compare(SamplingParams params) {
     const int64_t D = model_->pipeline->model().hidden_size;
     const int64_t V = model_->pipeline->model().vocab_size;
-    FullHead full(model_->pipeline.get(), 16);
-    AlignedBuffer scratch(static_cast<size_t>(full.ScratchBytes()));
     sampling::Sampler sampler(params, V, model_->kernels->kernels, *model_->pool);
-    auto certified = CertifiedHead::Create(model_->pipeline.get(), model_->pool.get(),
-                                           model_->kernels->kernels, &full, &sampler, {}, 1);
+    FullHead full(model_->pipeline.get(), model_->kernels->kernels, &sampler, 1);
+    AlignedBuffer scratch(static_cast<size_t>(full.ScratchBytes()));
+    auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels,
+                              &sampler, {});
     ASSERT_TRUE(certified.has_value());
     Counters counters;
     counters.head_shard_ns.assign(model_->pipeline->Head().shards.size(), 0);
@@ -78,15 +79,22 @@ class SlowCertifiedReplay : public testing::Test {
       const std::vector<float> hidden = gate::RunLayers(model_->pipeline.get(), ids);
       for (int64_t t = 0; t < kWindow && done < kChoices; ++t, ++done) {
         const float* state = hidden.data() + t * D;
-        const auto position = static_cast<uint64_t>(done);
         const auto history = ids.first(static_cast<size_t>(t + 1));
-        const auto logits = full.Project(state, 1, scratch.data(), &full_counters);
-        if (done % 16 == 0) margins.push_back(MarginOf(logits));
-        const auto expected = sampler.Sample(logits, position, history);
-        (*certified)->Begin(state, 1, false, &counters);
-        const auto found = (*certified)->Choose(0, position, history, scratch.data(), &counters);
+        const HeadStep step{.hidden = state,
+                            .num_states = 1,
+                            .first_position = done,
+                            .want_logprobs = false,
+                            .scratch = scratch.data(),
+                            .masks = {}};
+        const auto logits = full.Logits(step, &full_counters);
+        ASSERT_TRUE(logits.has_value()) << logits.error().message;
+        if (done % 16 == 0) margins.push_back(MarginOf(*logits));
+        const auto expected = full.Choose(0, history, &full_counters);
+        ASSERT_TRUE((*certified)->Begin(step, &counters).has_value());
+        const auto found = (*certified)->Choose(0, history, &counters);
         ASSERT_TRUE(found.has_value()) << found.error().message;
-        differences += found->token == expected.token && found->logit == expected.logit ? 0 : 1;
+        const bool same = found->token == expected->token && found->logit == expected->logit;
+        differences += same ? 0 : 1;
       }
     }
     EXPECT_EQ(differences, 0);

@@ -1,0 +1,18 @@
+#include "runtime/make_head.h"
+
+#include "runtime/full_head.h"
+
+namespace headway {
+
+Result<std::unique_ptr<Head>> MakeHead(Pipeline* pipeline, ThreadPool* pool,
+                                       const kernels::KernelSet& kernels,
+                                       sampling::Sampler* sampler,
+                                       const CertifiedOptions& certified) {
+  auto full = std::make_unique<FullHead>(pipeline, kernels, sampler, kLogitsStates);
+  if (!pipeline->Head().planes) return std::unique_ptr<Head>(std::move(full));
+  HW_TRY(auto head,
+         CertifiedHead::Create(pipeline, pool, kernels, std::move(full), sampler, certified));
+  return std::unique_ptr<Head>(std::move(head));
+}
+
+}  // namespace headway
