@@ -1,8 +1,9 @@
 #pragma once
 
-// One conversation: token ids in, token ids out. Holds the KV cache, the step buffers, the sampler
-// and the counters; shares the Pipeline. After construction a decode step allocates nothing. Not
-// thread-safe; many sessions may share a pipeline, one at a time on the same team of threads.
+// One conversation: token ids in, token ids out. Keeps the sequence, its layers with their cache,
+// its head, its place in a grammar and the counters together; shares the Pipeline. After
+// construction a decode step allocates nothing. Not thread-safe; many sessions may share a
+// pipeline, one at a time on the same team of threads.
 
 #include <atomic>
 #include <cstdint>
@@ -18,9 +19,10 @@
 #include "headway/counters.h"
 #include "kernels/kernel_set.h"
 #include "runtime/certified_head.h"
+#include "runtime/grammar_follower.h"
 #include "runtime/head.h"
+#include "runtime/layer_stack.h"
 #include "runtime/pipeline.h"
-#include "runtime/rotary_tables.h"
 #include "sampling/sampler.h"
 
 namespace headway {
@@ -121,45 +123,31 @@ class Session {
   Result<void> CheckInVocabulary(std::span<const int32_t> ids) const;
   Result<void> CheckHasLogits(const char* otherwise) const;
   Result<void> CheckIds(std::span<const int32_t> ids) const;
+  Result<void> CheckDecodable() const;
+  bool Cancelled() const;
+  void RestartGrammar();
   Result<void> CatchUp(const char* work, int64_t sequence_length, int64_t num_drafts,
                        const LogitsSink* sink, Counters* counters);
-  void RunLayers(int64_t first, int64_t num_tokens, Counters* counters);
-  Result<void> CheckFinite(int64_t num_tokens) const;
-  Result<void> CheckDecodable() const;
   int64_t UsableDrafts(int64_t wanted) const;
-  Result<void> RunHead(int64_t length, int64_t num_drafts, Counters* counters);
-  Result<int64_t> FollowGrammar(std::span<const int32_t> drafts);
+  Result<void> RunHead(int64_t length, int64_t num_drafts, TokenMasks masks, Counters* counters);
   std::span<const sampling::Sampler::Choice> AppendForced(int32_t token);
-  void RestartGrammar();
   void CountStep(uint64_t ns, int64_t num_drafts);
   Result<std::span<float>> LogitsAfter(int64_t first_position, const float* hidden,
                                        int64_t num_states);
-  bool Cancelled() const;
 
   std::shared_ptr<Pipeline> pipeline_;
-  ThreadPool* const pool_;
-  const kernels::KernelSet kernels_;
   SessionOptions options_;
   sampling::Sampler sampler_;
   std::unique_ptr<Head> head_;
-  RotaryTables rotary_;
-  std::vector<std::unique_ptr<ShardState>> layer_states_;
-  AlignedBuffer hidden_a_;  // [max step, D], ping
-  AlignedBuffer hidden_b_;  // pong
-  AlignedBuffer scratch_;
-  const float* last_hidden_ = nullptr;  // [tokens of the last step, D]
-  int64_t last_hidden_tokens_ = 0;
-  int64_t last_row_ = 0;  // of last_hidden_: the position whose logits gave the last choice
+  AlignedBuffer head_scratch_;
+  LayerStack layers_;
+  std::unique_ptr<GrammarFollower> grammar_;  // null: none
+  int64_t last_row_ = 0;  // of layers_.Hidden(): the position whose logits gave the last choice
   std::vector<int32_t> tokens_;
   std::vector<sampling::Sampler::Choice> choices_;  // of the last step
   std::vector<Certificate> certificates_;           // of the last step
-  std::unique_ptr<grammar::TokenGrammar> grammar_;  // null: none
-  grammar::TokenGrammar::Position grammar_at_ = 0;  // after the last token
-  int64_t grammar_from_ = 0;                        // its text begins with that token
-  std::vector<const grammar::TokenMask*> masks_;    // of the positions of a step; empty: no grammar
+  int64_t grammar_from_ = 0;                        // the grammar's text begins with that token
   int64_t prompt_end_ = 0;                          // tokens up to here were appended
-  int64_t cached_ = 0;         // positions whose keys and values are in the cache
-  bool long_factors_ = false;  // what the cache was built with
   Counters counters_;
   Counters uncounted_;  // head runs outside decode steps
 };

@@ -1,0 +1,45 @@
+#pragma once
+
+// A conversation's place in its grammar, and what the grammar allows at the positions of a step.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "grammar/token_grammar.h"
+#include "sampling/sampling_params.h"
+
+namespace headway {
+
+using TokenMasks = std::span<const grammar::TokenMask* const>;
+
+class GrammarFollower {
+ public:
+  // Steps of up to `most_masks` positions. What `params` forbid is never allowed.
+  GrammarFollower(std::shared_ptr<const grammar::Automaton> automaton,
+                  std::shared_ptr<const grammar::TokenTrie> trie,
+                  const sampling::SamplingParams& params, int64_t vocab_size, int64_t most_masks);
+
+  // The grammar's text is `ids`.
+  void Restart(std::span<const int32_t> ids);
+  // It goes on with an allowed token.
+  void Take(int32_t token) { at_ = grammar_.After(at_, token); }
+  // True when it is complete, nothing can follow, and no token exists to say so.
+  bool IsOver() const { return grammar_.IsOver(at_); }
+
+  // Finds the masks of the next position and of those after the drafts; returns how many drafts are
+  // allowed. Drafts that lead where no token is allowed are left to later steps, which report it.
+  // Errors: kInvalidInput when no token may come next, kUnsupported (TokenGrammar::MaskAt).
+  Result<int64_t> Follow(std::span<const int32_t> drafts);
+  // Of the last Follow().
+  TokenMasks Masks() const { return masks_; }
+
+ private:
+  grammar::TokenGrammar grammar_;
+  grammar::TokenGrammar::Position at_ = 0;
+  std::vector<const grammar::TokenMask*> masks_;
+};
+
+}  // namespace headway
