@@ -96,6 +96,7 @@ struct BenchArguments {
   bool json = false;
   std::vector<double> margins;  // head: the certified head on drawn hidden states
   std::string hidden;           // or on those of a file
+  std::string prompt_file;      // speculate: prompt lookup on its continuation
 };
 
 struct EvalArguments {

@@ -40,6 +40,10 @@ Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting);
 Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
 // Steps of 1, 2, 4, 8 tokens with drafts that are right at 70 %, against plain decoding.
 Result<void> BenchSpeculation(OpenedModel* model, const BenchSetting& setting);
+// Prompt lookup against plain decoding on the greedy continuation of a text. Fails when a token
+// differs.
+Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
+                         const std::string& prompt_file);
 // Every head of the package in turns.
 Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);

@@ -79,7 +79,11 @@ Result<void> Bench(const BenchArguments& arguments) {
   if (wanted("chain")) HW_TRY_VOID(BenchChain(model.get(), setting, memory()));
   if (wanted("prefill")) HW_TRY_VOID(BenchPrefill(model.get(), setting));
   if (wanted("batch")) HW_TRY_VOID(BenchBatch(model.get(), setting));
-  if (wanted("speculate")) HW_TRY_VOID(BenchSpeculation(model.get(), setting));
+  if (wanted("speculate")) {
+    HW_TRY_VOID(arguments.prompt_file.empty()
+                    ? BenchSpeculation(model.get(), setting)
+                    : BenchLookup(model.get(), setting, arguments.prompt_file));
+  }
   if (wanted("head")) HW_TRY_VOID(BenchHeads(model.get(), setting, memory()));
   if (wanted("sampling")) HW_TRY_VOID(BenchSampling(model.get(), setting));
   if (wanted("context")) HW_TRY_VOID(BenchContext(model.get(), setting, memory()));

@@ -47,6 +47,9 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
   app->add_option("--hidden", bench->hidden,
                   "with head: the same on hidden states from a file, binary32, before the norm")
       ->type_name("FILE");
+  app->add_option("--prompt-file", bench->prompt_file,
+                  "with speculate: prompt lookup against plain decoding on what follows this text")
+      ->type_name("FILE");
   AddLoad(app, &bench->load);
   app->add_flag("--json", bench->json, "one JSON object instead of the tables");
 }

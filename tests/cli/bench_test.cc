@@ -40,5 +40,24 @@ TEST_F(BenchTest, Json_HoldsEveryLineOfTheTable) {
   EXPECT_GT(context[0]["kv_bytes"].get<double>(), 0.0);
 }
 
+TEST_F(BenchTest, Lookup_IsComparedWithPlainDecodingOnAText) {
+  WriteFile(Path("text.txt"), "one two three one two three one two");
+  const Outcome outcome =
+      HeadwayOk({"bench", "speculate", Package(), "--prompt-file", Path("text.txt"), "--rounds",
+                 "1", "--tokens", "24", "--json"});
+  const Json json = Json::parse(outcome.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << outcome.out;
+  ASSERT_EQ(json["rows"].size(), 2U);
+  EXPECT_EQ(json["rows"][0]["row"], "plain");
+  EXPECT_EQ(json["rows"][0]["drafted"], 0.0);
+  EXPECT_EQ(json["rows"][1]["row"], "lookup");
+  EXPECT_GE(json["rows"][1]["drafted"], json["rows"][1]["accepted"]);
+  // A text that does not fit is an error, as everywhere.
+  const Outcome full = Headway({"bench", "speculate", Package(), "--prompt-file", Path("text.txt"),
+                                "--rounds", "1", "--tokens", "100000"});
+  EXPECT_EQ(full.status, 2);
+  EXPECT_NE(full.err.find("sequence: expected at most"), std::string::npos) << full.err;
+}
+
 }  // namespace
 }  // namespace headway::cli_test
