@@ -56,21 +56,31 @@ def metadata(config, tokenizer, name):
     ]
 
 
+PARTS = [("attn_norm", "attn_norm.weight", gguf.TYPE_F32), ("attn_qkv", "qkv", gguf.TYPE_Q8_0), ("attn_output", "attn_out", gguf.TYPE_Q8_0),
+         ("ffn_norm", "ffn_norm.weight", gguf.TYPE_F32), ("ffn_up", "gate_up", gguf.TYPE_Q8_0), ("ffn_down", "down", gguf.TYPE_Q8_0)]
+
+
+def parameters(config):
+    """[(name in the file, name in the checkpoint, type)] of everything that is trained, in file order."""
+    layers = [(f"blk.{i}.{name}.weight", f"blocks.{i}.{source}", kind) for i in range(config.num_layers) for name, source, kind in PARTS]
+    return [("token_embd.weight", "embedding", gguf.TYPE_Q8_0)] + layers + [("output_norm.weight", "output_norm.weight", gguf.TYPE_F32)]
+
+
 def tensors(config, state):
     """[(name, type, array)] in file order. state: the checkpoint's {parameter name: tensor}."""
-    def array(name):
-        return state[name].float().numpy()
+    trained = [(name, kind, state[source].float().numpy()) for name, source, kind in parameters(config)]
+    factors = [("rope_factors_long.weight", gguf.TYPE_F32, np.array(config.long_factors(), dtype=np.float32)),
+               ("rope_factors_short.weight", gguf.TYPE_F32, np.array(config.short_factors(), dtype=np.float32))]
+    return trained[:1] + factors + trained[1:]
 
-    out = [("token_embd.weight", gguf.TYPE_Q8_0, array("embedding")),
-           ("rope_factors_long.weight", gguf.TYPE_F32, np.array(config.long_factors(), dtype=np.float32)),
-           ("rope_factors_short.weight", gguf.TYPE_F32, np.array(config.short_factors(), dtype=np.float32))]
-    parts = [("attn_norm", "attn_norm.weight", gguf.TYPE_F32), ("attn_qkv", "qkv", gguf.TYPE_Q8_0), ("attn_output", "attn_out", gguf.TYPE_Q8_0),
-             ("ffn_norm", "ffn_norm.weight", gguf.TYPE_F32), ("ffn_up", "gate_up", gguf.TYPE_Q8_0), ("ffn_down", "down", gguf.TYPE_Q8_0)]
-    for i in range(config.num_layers):
-        for name, source, kind in parts:
-            out.append((f"blk.{i}.{name}.weight", kind, array(f"blocks.{i}.{source}")))
-    out.append(("output_norm.weight", gguf.TYPE_F32, array("output_norm.weight")))
-    return out
+
+def read_state(config, tokenizer, path):
+    """The checkpoint's {parameter name: tensor} out of an exported file, which must have this tokenizer."""
+    reader = gguf.Reader(path)
+    tokens, merges = tokenizer.token_strings()
+    same = reader.metadata["tokenizer.ggml.tokens"] == tokens and reader.metadata["tokenizer.ggml.merges"] == merges
+    assert same, f"{path} was trained with another tokenizer than this folder's"
+    return {source: torch.from_numpy(reader.tensors[name].copy()) for name, source, _ in parameters(config)}
 
 
 def export(folder, output, name):

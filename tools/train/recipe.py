@@ -1,6 +1,7 @@
 """One command from nothing to the model: corpus, tokenizer, training, export, sample.
 
     /usr/bin/python3 tools/train/recipe.py --hours 2
+    /usr/bin/python3 tools/train/recipe.py --continue-from models/story-12m.gguf --hours 1   # another sitting
     /usr/bin/python3 tools/train/recipe.py --wide --hours 0.3      # the wide-head sibling, 32,768 tokens
 """
 
@@ -16,6 +17,7 @@ import corpus
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHALLOW_SHARE = 0.35  # of the hours, for the stage of four layers
+ANNEALED_RATE = 0.4  # of the usual rates, for a model that has been trained to the end of a schedule
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
@@ -52,6 +54,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--characters", type=int, default=0, help="size of the corpus (default 48 million, wide 16 million)")
     parser.add_argument("--output", default=None, help="the file to write (default models/story-12m.gguf, wide: in the build folder)")
+    parser.add_argument("--continue-from", metavar="GGUF", help="train an exported model of this recipe further instead of from nothing")
     parser.add_argument("--corpus-only", action="store_true")
     args = parser.parse_args()
     folder = os.path.join(ROOT, "build", "train", "wide" if args.wide else "story")
@@ -65,6 +68,8 @@ def main():
     story = os.path.join(ROOT, "build", "train", "story")
     if args.wide and os.path.exists(os.path.join(story, "checkpoint.pt")):
         train(folder, args.seed, args.hours, ["--start-from", story])
+    elif args.continue_from:
+        train(folder, args.seed, args.hours, ["--start-from", args.continue_from, "--rate", str(ANNEALED_RATE), "--flat-share", "0.4"])
     else:
         # Four layers see three times as many tokens an hour as twelve, and learn most of what the text needs.
         shallow = os.path.join(folder, "shallow")

@@ -107,6 +107,18 @@ class ModelTest(unittest.TestCase):
                 self.assertLess(np.abs(reader.tensors[name] - array).max(), step)
                 array[:] = reader.tensors[name]
 
+    def test_file_gives_its_parameters_back(self):
+        tokenizer = bpe.train(small_documents(), 600)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.gguf")
+            listed = export_gguf.tensors(self.config, self.model.state_dict())
+            gguf.write(path, export_gguf.metadata(self.config, tokenizer, "test"), listed)
+            state = export_gguf.read_state(self.config, tokenizer, path)
+        self.assertEqual(set(state), set(dict(self.model.named_parameters())))
+        for name, parameter in self.model.named_parameters():
+            step = float(parameter.abs().max()) / 127
+            torch.testing.assert_close(state[name], parameter.detach(), atol=step, rtol=0)
+
 
 class TrainingTest(unittest.TestCase):
     def test_packer_resumes_where_it_stopped(self):

@@ -19,6 +19,7 @@ import torch
 
 import bpe
 import corpus
+import export_gguf
 from model import Config, Model
 from muon import Adam, make_groups
 
@@ -184,7 +185,7 @@ class Trainer:
         tokens = self.accumulate(rank)
         self.barrier.wait()
         self.elapsed = self.clock.value
-        rate = rate_at(self.progress(), self.step, self.args.flat_share)
+        rate = self.args.rate * rate_at(self.progress(), self.step, self.args.flat_share)
         self.step += 1
         self.tokens += tokens
         for group in self.muon:
@@ -309,6 +310,9 @@ def run(args):
     if os.path.exists(checkpoint):
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step}, {trainer.tokens} tokens", flush=True)
+    elif args.start_from and args.start_from.endswith(".gguf"):
+        trainer.model.load_state_dict(export_gguf.read_state(config, tokenizer, args.start_from))
+        trainer.packer.restore({"at": 0, "epoch": 2})  # the first sitting read in the order of epoch 1
     elif args.start_from:
         at = start_from(trainer.model, tokenizer, args.start_from)
         if args.continue_documents:
@@ -331,7 +335,8 @@ def main():
     parser.add_argument("--tokens", type=int, default=0, help="token budget instead of hours")
     parser.add_argument("--num-layers", type=int, default=Config.num_layers, help="fewer for the shallow stage")
     parser.add_argument("--flat-share", type=float, default=0.3, help="share of the budget at the full rate (1: never falls)")
-    parser.add_argument("--start-from", help="a finished training folder whose layers are the starting point")
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the usual rates (less for weights that are annealed already)")
+    parser.add_argument("--start-from", help="a finished training folder whose layers are the starting point, or an exported .gguf")
     parser.add_argument("--continue-documents", action="store_true", help="read on where the starting point stopped: its text is the same")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="one thread each; the number of cores (default 2)")
