@@ -6,55 +6,20 @@
 // full head would be cheaper. Knows neither models nor files; the exact rows come from outside.
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
+#include "lmhead/candidates.h"
+#include "lmhead/exact_rows.h"
 #include "lmhead/planes.h"
+#include "lmhead/refinement.h"
+#include "lmhead/scores.h"
 #include "lmhead/screening.h"
+#include "lmhead/search_goal.h"
 
 namespace headway::lmhead {
-
-// The full head's own arithmetic for single rows. Rows come in strips: what is computed together.
-class ExactRows {
- public:
-  virtual ~ExactRows() = default;
-  // The strip that holds `row`, and how many bytes of weights one strip reads.
-  virtual int64_t StripOf(int64_t row) const = 0;
-  virtual int64_t StripBytes() const = 0;
-  // Of one run of the full head.
-  virtual int64_t FullBytes() const = 0;
-  // Writes logits[row] of the rows of a strip, bit for bit the full head's, for state `state` of
-  // the batch; may write those of neighbours. Called by several threads at once, on different
-  // strips and the same logits.
-  virtual void Compute(int64_t strip, int64_t state, float* logits) noexcept = 0;
-};
-
-struct Candidate {
-  int32_t id = 0;
-  float logit = 0.0F;
-};
-
-// What is looked for: every row whose value can be among the `keep` largest, or within `margin` of
-// the largest. The value of a row is its logit, or its perturbed logit (docs/arithmetic.md,
-// "Selection").
-struct SearchGoal {
-  int64_t keep = 1;
-  float margin = 0.0F;
-  bool perturbed = false;
-  float inverse_temperature = 1.0F;
-  uint64_t seed = 0;
-  uint64_t position = 0;
-  // Rows whose logit is changed before the comparison: always evaluated. Ascending.
-  std::span<const int32_t> changed = {};
-  // The changed logit of such a row.
-  std::function<float(int32_t id, float logit)> change = nullptr;
-  // Rows that may win, ascending; empty: all.
-  std::span<const int32_t> allowed = {};
-};
 
 // What one search did: the certificate's evidence.
 struct SearchEvidence {
@@ -75,8 +40,8 @@ struct SearchOptions {
 
 class Search {
  public:
-  // Holds up to `max_states` states. Everything must outlive the search. Allocates what Screen()
-  // and Decide() need, but for lists that grow with the rows left.
+  // Holds up to `max_states` states. Everything must outlive the search. Allocates all that
+  // Screen() and Decide() need.
   Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet& kernels,
          ThreadPool* pool, int64_t max_states, const SearchOptions& options);
 
@@ -93,73 +58,35 @@ class Search {
   SearchEvidence Evaluate(int64_t state, std::span<const int32_t> rows) noexcept;
 
   // Ids ascending, exact logits.
-  std::span<const Candidate> Candidates() const { return candidates_; }
+  std::span<const Candidate> Found() const { return candidates_.Rows(); }
 
   // True when evaluating that many rows is cheaper than screening.
   bool IsFew(int64_t num_rows) const;
 
  private:
-  // A row that refinement has left: value of its estimate, bound of its value.
-  struct Alive {
-    int32_t row;
-    float estimate;
-    float bound;
-  };
-  // One thread's lists.
-  struct Worker {
-    std::vector<int32_t> rows;
-    std::vector<float> estimates;
-    std::vector<float> uppers;
-    std::vector<Alive> alive;
-    uint64_t refined = 0;
-  };
-
-  void Begin(int64_t state, const SearchGoal* goal);
-  void ScoreStrips();
-  void ScoreStrip(int64_t strip);
+  SearchEvidence Give(bool decided);
   void EvaluateBestStrips();
   void ListStrips();
   bool RefineStrips();
-  void RefineSlice(int64_t begin, int64_t end);
-  void RefineRows(Worker* worker);
-  void RaiseTheta();
-  bool EvaluateAlive();
-  void EvaluateRows(std::span<const int32_t> rows);
-  void UpdateTheta();
-  float ValueOf(const Candidate& candidate) const;
-  bool IsExact(int32_t row) const;
+  void RefineSlice(std::span<const int32_t> strips);
+  void EvaluateAlive();
   float Threshold() const;
-  bool TooDear(double rows, double records) const;
-  SearchEvidence Finish(bool decided);
+  double CostOf(double rows, double records) const;
 
   const Planes* const planes_;
   ExactRows* const exact_;
-  const kernels::KernelSet kernels_;
-  ThreadPool* const pool_;
   const SearchOptions options_;
   Screening screening_;
-  ChunkQueue queue_;
+  Scores scores_;
+  Candidates candidates_;
+  Refinement refinement_;
 
   // Of the search in progress.
-  int64_t state_ = 0;
   const SearchGoal* goal_ = nullptr;
-  const ScreenedState* screened_ = nullptr;
-  const float* scores_ = nullptr;               // [V], upper bounds of values
-  bool own_scores_ = false;                     // scores_ is scored_, not the screen's upper bounds
-  AlignedBuffer scored_;                        // [V]
-  AlignedBuffer logits_;                        // [V], exact where evaluated
-  std::vector<kernels::ScreenSummary> strips_;  // values in place of logits
-  std::vector<int32_t> order_;                  // strips left, the most promising first
-  std::vector<Worker> workers_;
-  std::vector<Alive> alive_;
-  std::vector<Candidate> candidates_;
-  std::vector<float> values_;         // of candidates_
-  std::vector<float> sorted_values_;  // scratch
-  std::vector<int32_t> wanted_;       // scratch
-  std::vector<int64_t> wanted_strips_;
-  std::vector<uint64_t> exact_bits_;  // [V / 64]
-  float theta_ = 0.0F;
-  SearchEvidence evidence_;
+  std::vector<int32_t> order_;  // strips left, the most promising first
+  size_t num_promising_ = 0;
+  std::vector<int32_t> wanted_;  // scratch
+  const size_t batch_;           // rows computed exactly before the threshold is looked at again
 };
 
 }  // namespace headway::lmhead

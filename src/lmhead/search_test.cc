@@ -54,8 +54,8 @@ bool CheckState(Search* search, TestHead* head, std::span<const float> state) {
   const SearchEvidence evidence = search->Decide(0, {});
   if (!evidence.decided) return false;
   const std::vector<float> full = head->FullLogits(0);
-  EXPECT_EQ(Best(search->Candidates()), ArgMax(full));
-  for (const Candidate& candidate : search->Candidates()) {
+  EXPECT_EQ(Best(search->Found()), ArgMax(full));
+  for (const Candidate& candidate : search->Found()) {
     EXPECT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
   }
   return true;
@@ -218,7 +218,7 @@ TEST(Search, ASmallerRadiusLosesWinnersAmongNearTies) {
       const std::vector<float> hidden = head.SetStates(direction);
       search.Screen(hidden.data(), 1, 1);
       EXPECT_TRUE(search.Decide(0, {}).decided);
-      count += Best(search.Candidates()) != ArgMax(head.FullLogits(0)) ? 1 : 0;
+      count += Best(search.Found()) != ArgMax(head.FullLogits(0)) ? 1 : 0;
     }
     return count;
   };
@@ -256,7 +256,7 @@ TEST(Search, BatchesGiveWhatSingleStatesGive) {
     search.Screen(hidden.data(), batch, 1);
     for (int64_t t = 0; t < batch; ++t) {
       ASSERT_TRUE(search.Decide(t, {}).decided);
-      EXPECT_EQ(Best(search.Candidates()), ArgMax(head.FullLogits(t))) << batch << " " << t;
+      EXPECT_EQ(Best(search.Found()), ArgMax(head.FullLogits(t))) << batch << " " << t;
     }
   }
 }
@@ -307,7 +307,7 @@ TEST(Search, FindsTheBestKAndThoseWithinAMargin) {
       std::sort(sorted.begin(), sorted.end(), std::greater<>());
       const float least = sorted[static_cast<size_t>(keep - 1)];
       std::vector<int32_t> found;
-      for (const Candidate& c : search.Candidates()) found.push_back(c.id);
+      for (const Candidate& c : search.Found()) found.push_back(c.id);
       for (size_t i = 0; i < full.size(); ++i) {
         if (full[i] < least) continue;
         EXPECT_TRUE(std::binary_search(found.begin(), found.end(), static_cast<int32_t>(i)));

@@ -208,8 +208,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   certificate_.rows_refined = evidence.rows_refined;
   certificate_.rows_exact = evidence.rows_exact;
   certificate_.bytes_read = evidence.bytes_read;
-  if (!evidence.decided || !Fill(search_->Candidates()))
-    return ChooseFully(state, history, counters);
+  if (!evidence.decided || !Fill(search_->Found())) return ChooseFully(state, history, counters);
 
   const sampling::Sampler::Choice choice = sparse_.Choose(entries_, position);
   counters->head_reduce_ns += NowNs() - found;

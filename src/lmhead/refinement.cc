@@ -1,0 +1,125 @@
+#include "lmhead/refinement.h"
+
+#include <algorithm>
+
+namespace headway::lmhead {
+namespace {
+
+constexpr int64_t kStripRows = kernels::kSignStripRows;
+// Rows refined by one kernel call, at least.
+constexpr int64_t kRefineRows = 256;
+// at_least() writes whole vectors.
+constexpr int64_t kListSlack = 16;
+
+}  // namespace
+
+Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool)
+    : planes_(planes),
+      kernels_(kernels),
+      pool_(pool),
+      workers_(static_cast<size_t>(pool->NumThreads())) {
+  // Lists are as long as they can get, so that a step allocates nothing; what is not touched takes
+  // no memory.
+  const auto rows = static_cast<size_t>(planes->NumRows());
+  alive_.reserve(rows);
+  for (Worker& worker : workers_) {
+    worker.alive.reserve(rows);
+    worker.rows.resize(static_cast<size_t>(kRefineRows + kStripRows + kListSlack));
+    worker.estimates.resize(worker.rows.size());
+    worker.uppers.resize(worker.rows.size());
+  }
+}
+
+void Refinement::Begin(const ScreenedState* screened, const Scores* scores,
+                       const Candidates* candidates) {
+  screened_ = screened;
+  scores_ = scores;
+  candidates_ = candidates;
+  alive_.clear();
+  num_refined_ = 0;
+}
+
+void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
+  const auto num_strips = static_cast<int64_t>(strips.size());
+  queue_.Reset();
+  pool_->Run([&](int thread) {
+    Worker& worker = workers_[static_cast<size_t>(thread)];
+    worker.alive.clear();
+    worker.num_rows = 0;
+    worker.refined = 0;
+    int64_t begin = 0;
+    int64_t end = 0;
+    const int64_t stretch = std::max<int64_t>(4, num_strips / (int64_t{8} * pool_->NumThreads()));
+    while (queue_.Take(num_strips, stretch, &begin, &end)) {
+      for (; begin < end; ++begin) {
+        ListStrip(strips[static_cast<size_t>(begin)], threshold, &worker);
+        if (worker.num_rows >= kRefineRows) RefineRows(threshold, &worker);
+      }
+    }
+    RefineRows(threshold, &worker);
+  });
+  for (const Worker& worker : workers_) {
+    alive_.insert(alive_.end(), worker.alive.begin(), worker.alive.end());
+    num_refined_ += worker.refined;
+  }
+}
+
+// Adds the strip's rows to the thread's list.
+void Refinement::ListStrip(int64_t strip, float threshold, Worker* worker) const {
+  if (scores_->Strips()[static_cast<size_t>(strip)].largest_upper < threshold) return;
+  const int64_t row = strip * kStripRows;
+  const int64_t n = std::min(kStripRows, planes_->NumRows() - row);
+  int32_t* const found = worker->rows.data() + worker->num_rows;
+  const int64_t count =
+      kernels_.at_least(scores_->Upper() + row, n, threshold, static_cast<int32_t>(row), found);
+  int32_t* const end =
+      std::remove_if(found, found + count, [&](int32_t id) { return candidates_->IsExact(id); });
+  worker->num_rows += end - found;
+}
+
+// Bounds the rows that a thread has collected by three bits.
+void Refinement::RefineRows(float threshold, Worker* worker) const {
+  if (worker->num_rows == 0) return;
+  const StateTerms& terms = screened_->terms;
+  kernels_.refine({.records = planes_->Records(),
+                   .num_channels = planes_->Constants().num_channels,
+                   .rows = worker->rows.data(),
+                   .num_rows = worker->num_rows,
+                   .q = screened_->q.Pointer<int8_t>(),
+                   .blocks = terms.refine.data(),
+                   .multiplier = terms.refine_radius.multiplier,
+                   .constant = terms.refine_radius.constant,
+                   .estimate_factor = terms.refine_factor,
+                   .screened = screened_->estimate.Pointer<float>(),
+                   .estimate = worker->estimates.data(),
+                   .upper = worker->uppers.data()});
+  const float* screened = screened_->upper.Pointer<float>();
+  for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
+    const int32_t row = worker->rows[i];
+    // Both bounds hold: the smaller one counts.
+    const float upper = std::min(worker->uppers[i], screened[row]);
+    const float bound = scores_->BoundAt(row, upper);
+    if (bound < threshold) continue;
+    worker->alive.push_back(
+        {.row = row, .estimate = scores_->ValueAt(row, worker->estimates[i]), .bound = bound});
+  }
+  worker->refined += static_cast<uint64_t>(worker->num_rows);
+  worker->num_rows = 0;
+}
+
+void Refinement::Drop(float threshold) {
+  std::erase_if(alive_, [&](const AliveRow& row) {
+    return row.bound < threshold || candidates_->IsExact(row.row);
+  });
+}
+
+std::span<const AliveRow> Refinement::Best(size_t count) {
+  const size_t found = std::min(count, alive_.size());
+  std::partial_sort(alive_.begin(), alive_.begin() + static_cast<std::ptrdiff_t>(found),
+                    alive_.end(), [](const AliveRow& a, const AliveRow& b) {
+                      return a.estimate != b.estimate ? a.estimate > b.estimate : a.row < b.row;
+                    });
+  return std::span<const AliveRow>(alive_).first(found);
+}
+
+}  // namespace headway::lmhead

@@ -1,0 +1,73 @@
+#pragma once
+
+// The second stage of a search: bounds rows by three bits and keeps those that may still matter.
+// Used by Search.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "lmhead/candidates.h"
+#include "lmhead/planes.h"
+#include "lmhead/scores.h"
+#include "lmhead/screening.h"
+
+namespace headway::lmhead {
+
+// A row that refinement has left: value of its estimate, bound of its value.
+struct AliveRow {
+  int32_t row;
+  float estimate;
+  float bound;
+};
+
+class Refinement {
+ public:
+  // Everything must outlive this object.
+  Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool);
+
+  // Forgets all rows. The arguments stay valid until the next Begin().
+  void Begin(const ScreenedState* screened, const Scores* scores, const Candidates* candidates);
+
+  // Refines the rows of `strips` (ascending: dense ones stream) whose bound reaches `threshold` and
+  // that are not known exactly.
+  void Refine(std::span<const int32_t> strips, float threshold);
+
+  // Forgets rows that are known exactly or stay below `threshold`.
+  void Drop(float threshold);
+
+  // What is left, the best `count` estimates first in order.
+  std::span<const AliveRow> Best(size_t count);
+  size_t NumAlive() const { return alive_.size(); }
+  // Records read since Begin().
+  uint64_t NumRefined() const { return num_refined_; }
+
+ private:
+  // One thread's lists.
+  struct Worker {
+    std::vector<int32_t> rows;
+    int64_t num_rows = 0;
+    std::vector<float> estimates;
+    std::vector<float> uppers;
+    std::vector<AliveRow> alive;
+    uint64_t refined = 0;
+  };
+
+  void ListStrip(int64_t strip, float threshold, Worker* worker) const;
+  void RefineRows(float threshold, Worker* worker) const;
+
+  const Planes* const planes_;
+  const kernels::KernelSet kernels_;
+  ThreadPool* const pool_;
+  ChunkQueue queue_;
+  const ScreenedState* screened_ = nullptr;
+  const Scores* scores_ = nullptr;
+  const Candidates* candidates_ = nullptr;
+  std::vector<Worker> workers_;
+  std::vector<AliveRow> alive_;
+  uint64_t num_refined_ = 0;
+};
+
+}  // namespace headway::lmhead

@@ -1,0 +1,59 @@
+#pragma once
+
+// What the screen says of the values that a search compares: upper bounds of rows, and of strips of
+// 64 rows with their best estimate. Used by Search.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "lmhead/screening.h"
+#include "lmhead/search_goal.h"
+
+namespace headway::lmhead {
+
+// About how many rows of some strips a threshold leaves.
+struct RowsLeft {
+  double now = 0.0;             // by the screen
+  double after_refining = 0.0;  // when the refinement has bounded them
+};
+
+class Scores {
+ public:
+  Scores(int64_t num_rows, const kernels::KernelSet& kernels, ThreadPool* pool);
+
+  // Values of a screened state; both stay valid while they are used.
+  void Compute(const ScreenedState* screened, const SearchGoal* goal);
+
+  int64_t NumRows() const { return num_rows_; }
+  // Upper bounds of the values [V]; -infinity for rows that may not be chosen.
+  const float* Upper() const { return upper_; }
+  // In terms of values.
+  std::span<const kernels::ScreenSummary> Strips() const { return strips_; }
+
+  // About the value of a row with that logit; and an upper bound of the value of a row whose logit
+  // is at most `upper`.
+  float ValueAt(int32_t row, float logit) const;
+  float BoundAt(int32_t row, float upper) const;
+
+  // From a sample of `strips`: how many of their rows reach `threshold`. Decides about speed alone.
+  RowsLeft Forecast(std::span<const int32_t> strips, float threshold) const;
+
+ private:
+  void ScoreStrip(int64_t strip);
+
+  const int64_t num_rows_;
+  const kernels::KernelSet kernels_;
+  ThreadPool* const pool_;
+  ChunkQueue queue_;
+  const ScreenedState* screened_ = nullptr;
+  const SearchGoal* goal_ = nullptr;
+  const float* upper_ = nullptr;
+  AlignedBuffer scored_;                        // [V], where values are not logits
+  std::vector<kernels::ScreenSummary> strips_;  // values in place of logits
+};
+
+}  // namespace headway::lmhead
