@@ -195,14 +195,31 @@ class Planner {
   int Quantised(ValueId id) {
     const auto found = quantised_.find(id);
     if (found != quantised_.end()) return found->second;
-    RowsPhase& rows = Rows();
+    AttentionPhase* attention = ByHeads(id);
+    if (attention == nullptr) Rows();
     const int buffer = NewBuffer(kernels::QuantisedRowsBytes(max_tokens_, Channels(id)));
-    RowOp op{
-        .kind = RowOp::Kind::kQuantise, .x = Use(id), .y = {}, .out = {}, .channels = Channels(id)};
-    op.out.offset_bytes = buffer;
-    rows.ops.push_back(op);
+    const RowOp op{.kind = RowOp::Kind::kQuantise,
+                   .x = Use(id),
+                   .y = {},
+                   .out = {.offset_bytes = buffer, .stride_channels = Channels(id), .channel = 0},
+                   .channels = Channels(id)};
+    if (attention != nullptr) {
+      attention->quantise = op;
+    } else {
+      Rows().ops.push_back(op);
+    }
     quantised_[id] = buffer;
     return buffer;
+  }
+
+  // The attention of the current phase when `id` is its result and each head's part of it is whole
+  // blocks; else null.
+  AttentionPhase* ByHeads(ValueId id) {
+    if (plan_.phases.empty()) return nullptr;
+    auto* phase = std::get_if<AttentionPhase>(&plan_.phases.back());
+    if (phase == nullptr || attention_output_ != id) return nullptr;
+    const graph::AttentionAttributes& a = phase->attention;
+    return a.num_heads / a.num_kv_heads * a.head_dim % 32 == 0 ? phase : nullptr;
   }
 
   Result<void> LowerLinear(const Node& node) {
@@ -249,6 +266,7 @@ class Planner {
     placed.k = Use(node.inputs[1]);
     placed.v = Use(node.inputs[2]);
     placed.out = Define(node.output);
+    attention_output_ = node.output;
     return {};
   }
 
@@ -265,13 +283,7 @@ class Planner {
     for (Phase& phase : plan_.phases) {
       if (auto* rows = std::get_if<RowsPhase>(&phase)) {
         for (RowOp& op : rows->ops) {
-          resolve(&op.x);
-          resolve(&op.y);
-          if (op.kind == RowOp::Kind::kQuantise) {
-            resolve_bytes(&op.out.offset_bytes);
-          } else {
-            resolve(&op.out);
-          }
+          for (Place* place : {&op.x, &op.y, &op.out}) resolve(place);
         }
       } else if (auto* linear = std::get_if<LinearPhase>(&phase)) {
         for (LinearPart& part : linear->parts) {
@@ -282,6 +294,9 @@ class Planner {
       } else if (auto* attention = std::get_if<AttentionPhase>(&phase)) {
         for (Place* place : {&attention->q, &attention->k, &attention->v, &attention->out})
           resolve(place);
+        if (attention->quantise) {
+          for (Place* place : {&attention->quantise->x, &attention->quantise->out}) resolve(place);
+        }
       }
     }
     return std::move(plan_);
@@ -298,6 +313,7 @@ class Planner {
       rotary_of_;  // rotated values not yet read by attention
   std::map<ValueId, int> quantised_;
   ValueId linear_input_ = -1;
+  ValueId attention_output_ = -1;  // of the last attention
 };
 
 }  // namespace

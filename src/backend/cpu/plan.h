@@ -5,6 +5,7 @@
 // is visible. Buffers are offsets into one scratch area, reused when their values are dead.
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -32,8 +33,10 @@ struct RowOp {
   enum class Kind : uint8_t { kRmsNorm, kAdd, kMul, kSilu, kSwiGlu, kQuantise };
   Kind kind = Kind::kAdd;
   Place x;
-  Place y;    // second input
-  Place out;  // kQuantise: offset_bytes alone counts
+  Place y;  // second input
+  // kQuantise: bytes into scratch; `channel` and `stride_channels` (all of them) place this op's
+  // channels inside the quantised row.
+  Place out;
   int64_t channels = 0;
   graph::WeightId gain = -1;  // kRmsNorm
   float eps = 0.0F;
@@ -59,6 +62,7 @@ struct AttentionPhase {
   graph::RotaryAttributes rotary;  // n_rot = 0: none
   int64_t cache_index = 0;         // layer counted inside the shard
   Place q, k, v, out;
+  std::optional<RowOp> quantise;  // of out: done head by head, without a phase of its own
 };
 
 struct EmbeddingPhase {

@@ -10,6 +10,7 @@ CpuShardState::CpuShardState(const Plan& plan, int64_t capacity_tokens, int num_
     : capacity_((capacity_tokens + kernels::kKeyTile - 1) / kernels::kKeyTile * kernels::kKeyTile),
       num_queues_(2 * plan.phases.size()),
       queues_(std::make_unique<ChunkQueue[]>(num_queues_)) {
+  for (size_t i = 0; i < plan.phases.size(); ++i) tiles_.emplace_back(num_threads);
   int64_t elements = 0;
   for (const Phase& phase : plan.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);
@@ -34,6 +35,7 @@ void CpuShardState::FillCache() {
 
 void CpuShardState::ResetQueues() {
   for (size_t i = 0; i < num_queues_; ++i) queues_[i].Reset();
+  for (StretchQueue& queue : tiles_) queue.Reset();
 }
 
 }  // namespace headway::cpu

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/plan.h"
 #include "base/aligned_buffer.h"
+#include "base/stretch_queue.h"
 #include "base/thread_pool.h"
 #include "tensor/half.h"
 
@@ -31,6 +32,8 @@ class CpuShardState final : public ShardState {
   }
   // One queue a phase (two for attention); all are reset before a step.
   ChunkQueue& Queue(size_t phase, size_t which) { return queues_[2 * phase + which]; }
+  // What a phase of products deals out instead.
+  StretchQueue& Tiles(size_t phase) { return tiles_[phase]; }
   void ResetQueues();
 
  private:
@@ -46,6 +49,7 @@ class CpuShardState final : public ShardState {
   int64_t attention_scratch_floats_ = 0;
   size_t num_queues_;
   std::unique_ptr<ChunkQueue[]> queues_;
+  std::vector<StretchQueue> tiles_;
 };
 
 }  // namespace headway::cpu

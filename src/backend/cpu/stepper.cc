@@ -1,0 +1,316 @@
+#include "backend/cpu/stepper.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace headway::cpu {
+namespace {
+
+// Tokens of one attention call during a prefill.
+constexpr int64_t kAttentionTokens = 16;
+// Channels that one member takes at a time when a row is shared: a few microseconds of work.
+constexpr int64_t kSharedChannels = 1024;
+// Weights that a member without work reads ahead: a fifth of a core's second-level cache, as long
+// as others normalise a row.
+constexpr int64_t kWarmBytes = int64_t{192} << 10;
+// Keys and values from here on become infinite in F16; below the other limit a score of 512
+// channels stays finite.
+constexpr float kF16Overflow = 65520.0F;
+constexpr float kLargestQuery = 0x1p100F;
+
+// NaN is not below anything.
+bool AllBelow(const float* x, int64_t n, float limit) {
+  int64_t others = 0;
+  for (int64_t i = 0; i < n; ++i) others += std::fabs(x[i]) < limit ? 0 : 1;
+  return others == 0;
+}
+
+// The op on `count` channels from `first` on.
+RowOp Part(RowOp op, int64_t first, int64_t count) {
+  op.channels = count;
+  for (Place* place : {&op.x, &op.y, &op.out}) place->channel += first;
+  return op;
+}
+
+}  // namespace
+
+void Stepper::Run(size_t num_phases) {
+  for (size_t i = 0; i < num_phases; ++i) {
+    const bool busy = Execute(plan_.phases[i], i);
+    if (i + 1 == num_phases) break;
+    const auto* next = std::get_if<LinearPhase>(&plan_.phases[i + 1]);
+    if (!busy && next != nullptr) Warm(*next);
+    pool_->Barrier();
+  }
+}
+
+bool Stepper::Execute(const Phase& phase, size_t phase_index) {
+  if (const auto* rows = std::get_if<RowsPhase>(&phase)) return ExecuteRows(*rows, phase_index);
+  if (const auto* linear = std::get_if<LinearPhase>(&phase)) {
+    return ExecuteLinear(*linear, phase_index);
+  }
+  if (const auto* attention = std::get_if<AttentionPhase>(&phase)) {
+    return ExecuteAttention(*attention, phase_index);
+  }
+  return false;
+}
+
+float* Stepper::At(const Place& place, int64_t token) const {
+  switch (place.base) {
+    case Place::Base::kInput:  // never written: only reads take this branch
+      return const_cast<float*>(args_.input) + token * place.stride_channels + place.channel;
+    case Place::Base::kOutput:
+      return args_.output + token * args_.output_stride + place.channel;
+    case Place::Base::kScratch:
+      break;
+  }
+  return reinterpret_cast<float*>(args_.scratch + place.offset_bytes) +
+         token * place.stride_channels + place.channel;
+}
+
+// Fewer tokens than members: rows in which every channel stands for itself are shared by channels.
+bool Stepper::SharedByChannels(const RowsPhase& phase) const {
+  if (args_.num_tokens >= pool_->NumThreads()) return false;
+  return std::all_of(phase.ops.begin(), phase.ops.end(), [&](const RowOp& op) {
+    return op.kind != RowOp::Kind::kRmsNorm && op.channels == phase.ops[0].channels;
+  });
+}
+
+bool Stepper::ExecuteRows(const RowsPhase& phase, size_t phase_index) {
+  ChunkQueue& queue = state_->Queue(phase_index, 0);
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool busy = false;
+  if (SharedByChannels(phase)) {
+    const int64_t channels = phase.ops[0].channels;
+    const int64_t parts = (channels + kSharedChannels - 1) / kSharedChannels;
+    for (; queue.Take(args_.num_tokens * parts, 1, &begin, &end); busy = true) {
+      const int64_t first = begin % parts * kSharedChannels;
+      const int64_t count = std::min(kSharedChannels, channels - first);
+      for (const RowOp& op : phase.ops) ExecuteRowOp(Part(op, first, count), begin / parts);
+    }
+    return busy;
+  }
+  const int64_t chunk = std::max<int64_t>(1, args_.num_tokens / (int64_t{4} * pool_->NumThreads()));
+  for (; queue.Take(args_.num_tokens, chunk, &begin, &end); busy = true) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (const RowOp& op : phase.ops) ExecuteRowOp(op, t);
+    }
+  }
+  return busy;
+}
+
+void Stepper::ExecuteRowOp(const RowOp& op, int64_t t) {
+  const float* x = At(op.x, t);
+  const int64_t n = op.channels;
+  switch (op.kind) {
+    case RowOp::Kind::kRmsNorm:
+      kernels_.rms_norm(x, reinterpret_cast<const float*>(file_.WeightData(op.gain)), op.eps, n,
+                        At(op.out, t));
+      break;
+    case RowOp::Kind::kAdd: {
+      float* out = At(op.out, t);
+      if (out != At(op.y, t)) std::memcpy(out, At(op.y, t), static_cast<size_t>(n) * sizeof(float));
+      kernels_.add(x, n, out);
+      break;
+    }
+    case RowOp::Kind::kMul: {
+      const float* y = At(op.y, t);
+      float* out = At(op.out, t);
+      for (int64_t c = 0; c < n; ++c) out[c] = x[c] * y[c];
+      break;
+    }
+    case RowOp::Kind::kSilu: {
+      float* out = At(op.out, t);
+      // silu(x) = swiglu(x, 1); unfused graphs are for tests, speed does not matter.
+      constexpr float kOne = 1.0F;
+      for (int64_t c = 0; c < n; ++c) kernels_.swiglu(x + c, &kOne, 1, out + c);
+      break;
+    }
+    case RowOp::Kind::kSwiGlu:
+      kernels_.swiglu(x, At(op.y, t), n, At(op.out, t));
+      break;
+    case RowOp::Kind::kQuantise:
+      Quantise(op, t);
+      break;
+  }
+}
+
+// NaN and infinity have no 8-bit code: without the check they would come out as some number. As a
+// NaN scale they reach every product of the token and with it the residual stream, where the
+// session finds them.
+void Stepper::Quantise(const RowOp& op, int64_t t) {
+  const kernels::QuantisedRows all = Quantised(op.out.offset_bytes, op.out.stride_channels);
+  // The token's group of eight, from the op's first channel on, as a matrix of its own.
+  const int64_t token = t % kernels::QuantisedRows::kGroup;
+  const kernels::QuantisedRows rows = {.blocks = all.Block(t - token, op.out.channel / 32),
+                                       .num_tokens = all.GroupWidth(t),
+                                       .num_channels = op.channels};
+  const float* x = At(op.x, t);
+  if (kernels_.all_finite(x, op.channels)) {
+    kernels_.quantise_rows(x, 0, token, token + 1, rows);
+    return;
+  }
+  for (int64_t b = 0; b < op.channels / 32; ++b) *rows.Block(token, b) = {};
+  rows.Block(token, 0)->scale = std::numeric_limits<float>::quiet_NaN();
+}
+
+int64_t Stepper::TotalTiles(const LinearPhase& phase) const {
+  int64_t total = 0;
+  for (const LinearPart& part : phase.parts) total += kernels::NumTiles(RowsOf(part));
+  return total;
+}
+
+template <class Use>
+void Stepper::ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const {
+  int64_t first = 0;  // tile of the phase at which the part begins
+  for (const LinearPart& part : phase.parts) {
+    const int64_t tiles = kernels::NumTiles(RowsOf(part));
+    const int64_t from = std::max(begin - first, int64_t{0});
+    const int64_t to = std::min(end - first, tiles);
+    if (from < to) use(part, from, to);
+    first += tiles;
+  }
+}
+
+bool Stepper::ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
+  const bool is_matrix = phase.parts.size() == 1 && phase.parts[0].weight == plan_.matrix;
+  if (is_matrix && !args_.needed_blocks.empty()) return ExecuteNeeded(phase.parts[0], phase_index);
+  const int64_t total = TotalTiles(phase);
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool busy = false;
+  for (; state_->Tiles(phase_index).Take(thread_index_, total, &begin, &end); busy = true) {
+    ForParts(phase, begin, end,
+             [&](const LinearPart& part, int64_t from, int64_t to) { Multiply(part, from, to); });
+  }
+  return busy;
+}
+
+// A block is a strip of a tile.
+bool Stepper::ExecuteNeeded(const LinearPart& part, size_t phase_index) {
+  static_assert(kRowBlock == kernels::kStripRows);
+  const auto total = static_cast<int64_t>(args_.needed_blocks.size());
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool busy = false;
+  for (; state_->Queue(phase_index, 0).Take(total, 1, &begin, &end); busy = true) {
+    const int64_t block = args_.needed_blocks[static_cast<size_t>(begin)];
+    const int64_t tile = block / kernels::kTileStrips;
+    const int64_t strip = block % kernels::kTileStrips;
+    Multiply(part, tile, tile + 1, strip, strip + 1);
+  }
+  return busy;
+}
+
+void Stepper::Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
+                       int64_t strip_begin, int64_t strip_end) {
+  const graph::Weight& weight = Weight(part);
+  kernels::MatMulArgs args{.tiles = file_.WeightData(part.weight),
+                           .num_rows = weight.shape[0],
+                           .num_channels = weight.shape.Columns(),
+                           .tile_begin = tile_begin,
+                           .tile_end = tile_end,
+                           .strip_begin = strip_begin,
+                           .strip_end = strip_end,
+                           .num_tokens = args_.num_tokens,
+                           .xq = {},
+                           .x = At(part.x, 0),
+                           .x_stride = StrideOf(part.x),
+                           .y = At(part.out, 0),
+                           .y_stride = StrideOf(part.out)};
+  if (part.quantised_bytes >= 0) args.xq = Quantised(part.quantised_bytes, args.num_channels);
+  kernels_.matmul[static_cast<size_t>(weight.type)](args);
+}
+
+// Reads the beginning of this member's stretch into its second-level cache, while the others finish
+// what the products wait for. Plain loads: software prefetching into that level halves the speed.
+void Stepper::Warm(const LinearPhase& phase) const {
+  if (!args_.needed_blocks.empty()) return;
+  const int64_t total = TotalTiles(phase);
+  const int64_t first = total * thread_index_ / pool_->NumThreads();
+  ForParts(phase, first, std::min(first + 1, total),
+           [&](const LinearPart& part, int64_t tile, int64_t) {
+             const int64_t tile_bytes =
+                 kernels::TileBytes(Weight(part).type, Weight(part).shape.Columns());
+             const int64_t left = (kernels::NumTiles(RowsOf(part)) - tile) * tile_bytes;
+             const volatile std::byte* from = file_.WeightData(part.weight) + tile * tile_bytes;
+             for (int64_t i = 0; i < std::min(left, kWarmBytes); i += 64) (void)from[i];
+           });
+}
+
+// First every key and value of the step is stored, then every query reads; with one token a head's
+// owner does both.
+bool Stepper::ExecuteAttention(const AttentionPhase& phase, size_t phase_index) {
+  const int64_t kv_heads = phase.attention.num_kv_heads;
+  const bool one_token = args_.num_tokens == 1;
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool busy = false;
+  for (; state_->Queue(phase_index, 0).Take(kv_heads, 1, &begin, &end); busy = true) {
+    StoreHead(phase, begin);
+    if (one_token) Attend(phase, begin, 0, 1);
+  }
+  if (one_token) return busy;
+  pool_->Barrier();
+  const int64_t blocks = (args_.num_tokens + kAttentionTokens - 1) / kAttentionTokens;
+  for (; state_->Queue(phase_index, 1).Take(kv_heads * blocks, 1, &begin, &end); busy = true) {
+    const int64_t first = begin % blocks * kAttentionTokens;
+    Attend(phase, begin / blocks, first, std::min(first + kAttentionTokens, args_.num_tokens));
+  }
+  return busy;
+}
+
+void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head) {
+  const graph::AttentionAttributes& a = phase.attention;
+  const int64_t group = a.num_heads / a.num_kv_heads;
+  const auto style =
+      phase.rotary.pairs ? kernels::RotaryStyle::kPairs : kernels::RotaryStyle::kHalves;
+  for (int64_t t = 0; t < args_.num_tokens; ++t) {
+    float* q = At(phase.q, t) + kv_head * group * a.head_dim;
+    float* k = At(phase.k, t) + kv_head * a.head_dim;
+    if (phase.rotary.n_rot > 0) {
+      const float* cos = args_.rotary_cos + t * (phase.rotary.n_rot / 2);
+      const float* sin = args_.rotary_sin + t * (phase.rotary.n_rot / 2);
+      kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, group, q);
+      kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
+    }
+    const float* v = At(phase.v, t) + kv_head * a.head_dim;
+    const int64_t position = args_.first_position + t;
+    F16* values = state_->Values(phase, kv_head);
+    kernels_.store_kv(k, v, a.head_dim, position, state_->Keys(phase, kv_head), values);
+    // The softmax may hide scores that are no numbers; values that are none show.
+    if (!AllBelow(q, group * a.head_dim, kLargestQuery) || !AllBelow(k, a.head_dim, kF16Overflow) ||
+        !AllBelow(v, a.head_dim, kF16Overflow)) {
+      std::fill_n(values + position * a.head_dim, a.head_dim,
+                  ToF16(std::numeric_limits<float>::quiet_NaN()));
+    }
+  }
+}
+
+void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin,
+                     int64_t token_end) {
+  const graph::AttentionAttributes& a = phase.attention;
+  const int64_t group = a.num_heads / a.num_kv_heads;
+  kernels_.attention({.q = At(phase.q, token_begin) + kv_head * group * a.head_dim,
+                      .q_stride = StrideOf(phase.q),
+                      .k = state_->Keys(phase, kv_head),
+                      .v = state_->Values(phase, kv_head),
+                      .num_tokens = token_end - token_begin,
+                      .first_position = args_.first_position + token_begin,
+                      .num_heads = group,
+                      .head_dim = a.head_dim,
+                      .window = a.window,
+                      .scale = a.scale,
+                      .scratch = state_->AttentionScratch(thread_index_),
+                      .out = At(phase.out, token_begin) + kv_head * group * a.head_dim,
+                      .out_stride = StrideOf(phase.out)});
+  if (!phase.quantise) return;
+  const int64_t channels = group * a.head_dim;
+  const RowOp op = Part(*phase.quantise, kv_head * channels, channels);
+  for (int64_t t = token_begin; t < token_end; ++t) Quantise(op, t);
+}
+
+}  // namespace headway::cpu

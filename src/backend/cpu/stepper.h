@@ -1,0 +1,78 @@
+#pragma once
+
+// What one member of the team does in one step: its share of every phase of a plan, with a barrier
+// between phases. Which member does what never changes a bit. Inside this folder only.
+
+#include "backend/backend.h"
+#include "backend/cpu/plan.h"
+#include "backend/cpu/shard_file.h"
+#include "backend/cpu/shard_state.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_set.h"
+#include "kernels/tiles.h"
+
+namespace headway::cpu {
+
+class Stepper {
+ public:
+  // Everything is borrowed for the step. thread_index: which member of `pool` this is.
+  Stepper(const ShardFile& file, const Plan& plan, const kernels::KernelSet& kernels,
+          const StepArgs& args, CpuShardState* state, ThreadPool* pool, int thread_index)
+      : file_(file),
+        plan_(plan),
+        kernels_(kernels),
+        args_(args),
+        state_(state),
+        pool_(pool),
+        thread_index_(thread_index) {}
+
+  // The first num_phases phases.
+  void Run(size_t num_phases);
+
+ private:
+  // Each returns whether there was something to do for this member.
+  bool Execute(const Phase& phase, size_t phase_index);
+  bool ExecuteRows(const RowsPhase& phase, size_t phase_index);
+  bool ExecuteLinear(const LinearPhase& phase, size_t phase_index);
+  bool ExecuteNeeded(const LinearPart& part, size_t phase_index);
+  bool ExecuteAttention(const AttentionPhase& phase, size_t phase_index);
+
+  bool SharedByChannels(const RowsPhase& phase) const;
+  void ExecuteRowOp(const RowOp& op, int64_t t);
+  void Quantise(const RowOp& op, int64_t t);
+
+  int64_t RowsOf(const LinearPart& part) const { return Weight(part).shape[0]; }
+  const graph::Weight& Weight(const LinearPart& part) const {
+    return file_.graph.weights[static_cast<size_t>(part.weight)];
+  }
+  int64_t TotalTiles(const LinearPhase& phase) const;
+  // Calls use(part, first tile of the part, last) for tiles [begin, end) of the phase.
+  template <class Use>
+  void ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const;
+  void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
+                int64_t strip_begin = 0, int64_t strip_end = kernels::kTileStrips);
+  void Warm(const LinearPhase& phase) const;
+
+  void StoreHead(const AttentionPhase& phase, int64_t kv_head);
+  void Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin, int64_t token_end);
+
+  float* At(const Place& place, int64_t token) const;
+  int64_t StrideOf(const Place& place) const {
+    return place.base == Place::Base::kOutput ? args_.output_stride : place.stride_channels;
+  }
+  kernels::QuantisedRows Quantised(int64_t offset_bytes, int64_t channels) const {
+    return {.blocks = reinterpret_cast<kernels::ActivationBlock*>(args_.scratch + offset_bytes),
+            .num_tokens = args_.num_tokens,
+            .num_channels = channels};
+  }
+
+  const ShardFile& file_;
+  const Plan& plan_;
+  const kernels::KernelSet& kernels_;
+  const StepArgs& args_;
+  CpuShardState* const state_;
+  ThreadPool* const pool_;
+  const int thread_index_;
+};
+
+}  // namespace headway::cpu
