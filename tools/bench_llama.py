@@ -4,7 +4,10 @@
     tools/bench_llama.py model.gguf --threads 2 --rounds 3
     tools/bench_llama.py model.gguf --package model.pkg --threads 1,2 --tests decode,batch --record runs.jsonl
 
-llama-bench and llama-batched-bench must be on PATH (or in --peer DIR); nothing of llama.cpp is in this repository. One round runs every
+    tools/bench_llama.py model.gguf --peer ik/build/bin --peer-name ik_llama.cpp --peer-flags "-rtr 1" --tests decode,prefill
+    HEADWAY_CPU=avx2 tools/bench_llama.py model.gguf --peer build-avx2/bin --peer-name "llama.cpp (AVX2)" --tests prefill
+
+llama-bench (and for batches llama-batched-bench) must be on PATH or in --peer DIR; nothing of llama.cpp is in this repository. One round runs every
 test once with Headway and once with the peer; ratios are taken round by round. With --record the rounds are kept in a file, and the table is
 made of all rounds in it, so that a long comparison can be cut into short ones. Results of the day they were measured: docs/benchmarks.md.
 """
@@ -41,11 +44,11 @@ def headway(args, test, threads):
 
 def llama(args, test, threads):
     def bench(*more):
-        return json.loads(output(args.bench, "-m", args.model, "-t", threads, "-r", 1, "-o", "json", *more))
+        return json.loads(output(args.bench, "-m", args.model, "-t", threads, "-r", 1, "-o", "json", *args.peer_flags.split(), *more))
     if test == "decode":
         return {"decode": bench("-p", 0, "-n", args.tokens)[0]["avg_ts"]}
     if test == "prefill":
-        return {f"prefill {row['n_prompt']} tokens": row["avg_ts"] for row in bench("-p", "128,512", "-n", 0, "--no-warmup")}
+        return {f"prefill {row['n_prompt']} tokens": row["avg_ts"] for row in bench("-p", "128,512", "-n", 0, *args.prefill_flags.split())}
     lines = output(args.batched, "-m", args.model, "-t", threads, "-c", 1024, "-npp", 16, "-ntg", 4, "-npl", ",".join(map(str, WIDTHS)),
                    "--output-format", "jsonl")
     steps = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
@@ -57,7 +60,7 @@ def measure(args):
     for _ in range(args.rounds):
         for threads in args.threads.split(","):
             for test in args.tests.split(","):
-                rounds.append({"model": pathlib.Path(args.model).name, "threads": int(threads), "headway": headway(args, test, threads),
+                rounds.append({"model": pathlib.Path(args.model).name, "against": args.peer_name, "threads": int(threads), "headway": headway(args, test, threads),
                                "peer": llama(args, test, threads)})
     return rounds
 
@@ -71,19 +74,19 @@ def table(rounds):
     for one in rounds:
         for test, ours in one["headway"].items():
             if test in one["peer"]:
-                key = (one["model"], one["threads"], test)
+                key = (one["against"], one["model"], one["threads"], test)
                 lines.setdefault(key, []).append((ours, one["peer"][test]))
-    print("| model | threads | test | rounds | Headway a second | llama.cpp a second | ratio |\n|---|---|---|---|---|---|---|")
-    for (model, threads, test), pairs in sorted(lines.items()):
+    print("| against | model | threads | test | rounds | Headway a second | peer a second | ratio |\n|---|---|---|---|---|---|---|---|")
+    for (peer, model, threads, test), pairs in sorted(lines.items()):
         ours, theirs = zip(*pairs)
         ratios = [a / b for a, b in pairs]
-        print(f"| {model} | {threads} | {test} | {len(pairs)} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} |")
-    for (model, threads, test), pairs in sorted(lines.items()):
-        if test.startswith("step of") and test != "step of 1 tokens" and (model, threads, "step of 1 tokens") in lines:
-            ones = lines[(model, threads, "step of 1 tokens")]
+        print(f"| {peer} | {model} | {threads} | {test} | {len(pairs)} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} |")
+    for (peer, model, threads, test), pairs in sorted(lines.items()):
+        if test.startswith("step of") and test != "step of 1 tokens" and (peer, model, threads, "step of 1 tokens") in lines:
+            ones = lines[(peer, model, threads, "step of 1 tokens")]
             ours = [one[0] / wide[0] for one, wide in zip(ones, pairs)]
             theirs = [one[1] / wide[1] for one, wide in zip(ones, pairs)]
-            print(f"{model}, {threads} threads, {test} against its own step of 1: Headway {spread(ours)}, llama.cpp {spread(theirs)}")
+            print(f"{model}, {threads} threads, {test} against its own step of 1: Headway {spread(ours)}, {peer} {spread(theirs)}")
 
 
 def main():
@@ -97,10 +100,13 @@ def main():
     parser.add_argument("--record", type=pathlib.Path, help="append the rounds to this file and make the table of all in it")
     parser.add_argument("--headway", default=ROOT / "build/release/headway")
     parser.add_argument("--peer", help="the directory of llama-bench and llama-batched-bench")
+    parser.add_argument("--peer-name", default="llama.cpp", help="what the table calls it")
+    parser.add_argument("--prefill-flags", default="--no-warmup", help="the same, of prefill alone; ik_llama.cpp says '-w 0'")
+    parser.add_argument("--peer-flags", default="", help="more arguments of llama-bench, with spaces")
     args = parser.parse_args()
     for field, name in (("bench", "llama-bench"), ("batched", "llama-batched-bench")):
         path = shutil.which(name, path=args.peer)
-        if path is None:
+        if path is None and (field == "bench" or "batch" in args.tests.split(",")):
             sys.exit(f"{name}: expected on PATH or in --peer, not found")
         setattr(args, field, path)
     rounds = measure(args)
