@@ -78,6 +78,7 @@ struct SynthArguments {
   uint64_t seed = 1;
   bool pure = false;
   std::optional<double> margin;
+  int64_t distinct_rows = 0;
 };
 
 struct InspectArguments {
@@ -94,6 +95,7 @@ struct BenchArguments {
   int rounds = 5;
   std::string load = "auto";
   bool json = false;
+  bool sampled = false;
   std::vector<double> margins;  // head: the certified head on drawn hidden states
   std::string hidden;           // or on those of a file
   std::string prompt_file;      // speculate: prompt lookup on its continuation

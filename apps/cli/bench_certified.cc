@@ -70,8 +70,8 @@ Result<std::vector<float>> ReadStates(const std::string& path, int64_t D, int64_
 // Both heads on one set of states.
 class Contest {
  public:
-  static Result<std::unique_ptr<Contest>> Create(OpenedModel* model) {
-    std::unique_ptr<Contest> contest(new Contest(model));
+  static Result<std::unique_ptr<Contest>> Create(OpenedModel* model, const SamplingParams& params) {
+    std::unique_ptr<Contest> contest(new Contest(model, params));
     HW_TRY(contest->certified_, MakeHead(model->pipeline.get(), model->pool.get(),
                                          model->kernels->kernels, &contest->sampler_, {}));
     return contest;
@@ -102,9 +102,10 @@ class Contest {
   const Result<void>& Outcome() const { return outcome_; }
 
  private:
-  explicit Contest(OpenedModel* model)
+  Contest(OpenedModel* model, const SamplingParams& params)
       : num_channels_(model->pipeline->model().hidden_size),
-        sampler_({}, model->pipeline->model().vocab_size, model->kernels->kernels, *model->pool),
+        sampler_(params, model->pipeline->model().vocab_size, model->kernels->kernels,
+                 *model->pool),
         full_(model->pipeline.get(), model->kernels->kernels, &sampler_, 1),
         scratch_(static_cast<size_t>(full_.ScratchBytes())) {
     counters_.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
@@ -125,7 +126,7 @@ class Contest {
   void Run(Head* head, const float* hidden, int64_t num_states, int64_t index, Counters* counters) {
     const auto began = head->Begin({.hidden = hidden,
                                     .num_states = num_states,
-                                    .first_position = 1,
+                                    .first_position = 1 + index,
                                     .want_logprobs = false,
                                     .scratch = scratch_.data(),
                                     .masks = {}},
@@ -165,8 +166,8 @@ class Contest {
 };
 
 Result<void> BenchStates(OpenedModel* model, const BenchSetting& setting, const std::string& name,
-                         const std::vector<float>& states) {
-  HW_TRY(const auto contest, Contest::Create(model));
+                         const std::vector<float>& states, const SamplingParams& params) {
+  HW_TRY(const auto contest, Contest::Create(model, params));
   const auto results = measure::MeasureInTurns(
       {[&] { return contest->RunFull(states); }, [&] { return contest->RunCertified(states); },
        [&] { return contest->RunBatches(states); }},
@@ -181,7 +182,7 @@ Result<void> BenchStates(OpenedModel* model, const BenchSetting& setting, const 
   const Spread& certified = results[1].value;
   const Spread& ratio = results[1].ratio_to_first;
   const double bytes = static_cast<double>(counters.head_bytes_read) / choices / int8;
-  Say(setting, "{:<12}{:>10.3f}{:>12.3f}{:>10.2f}{:>16}{:>12.2f}{:>10.3f}{:>10.1f}{:>10.2f}\n",
+  Say(setting, "{:<22}{:>10.3f}{:>12.3f}{:>10.2f}{:>16}{:>12.2f}{:>10.3f}{:>10.1f}{:>10.2f}\n",
       name, full.median, certified.median, 1.0 / ratio.median,
       fmt::format("{:.2f} - {:.2f}", 1.0 / ratio.high, 1.0 / ratio.low),
       1.0 / results[2].ratio_to_first.median, bytes,
@@ -201,27 +202,86 @@ Result<void> BenchStates(OpenedModel* model, const BenchSetting& setting, const 
   return {};
 }
 
+struct NamedStates {
+  std::string name;
+  std::vector<float> states;
+  bool drawn;  // else of a trained model
+};
+
+// What temperatures mean depends on the logits' scale. Those of trained heads deviate by about this
+// much from their mean (docs/certified_head.md); temperatures for drawn states are scaled to it.
+constexpr double kTrainedDeviation = 3.0;
+
+std::vector<std::pair<std::string, SamplingParams>> SampledWays(double scale) {
+  const auto at = [scale](double temperature, int top_k) {
+    SamplingParams params;
+    params.temperature = static_cast<float>(temperature * scale);
+    params.top_k = top_k;
+    params.seed = 1;
+    return params;
+  };
+  return {{"T 0.8", at(0.8, 0)}, {"T 1", at(1.0, 0)}, {"T 1, top-k 40", at(1.0, 40)}};
+}
+
+// Of the first state, over the vocabulary.
+Result<double> DeviationOfLogits(OpenedModel* model, const std::vector<float>& states) {
+  sampling::Sampler sampler({}, model->pipeline->model().vocab_size, model->kernels->kernels,
+                            *model->pool);
+  FullHead full(model->pipeline.get(), model->kernels->kernels, &sampler, 1);
+  AlignedBuffer scratch(static_cast<size_t>(full.ScratchBytes()));
+  Counters counters;
+  counters.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
+  HW_TRY(const auto logits, full.Logits({.hidden = states.data(),
+                                         .num_states = 1,
+                                         .first_position = 1,
+                                         .want_logprobs = false,
+                                         .scratch = scratch.data(),
+                                         .masks = {}},
+                                        &counters));
+  double sum = 0.0;
+  double squares = 0.0;
+  for (const float logit : logits) {
+    sum += logit;
+    squares += static_cast<double>(logit) * logit;
+  }
+  const auto n = static_cast<double>(logits.size());
+  return std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
+}
+
 }  // namespace
 
 Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
-                            const std::vector<double>& margins, const std::string& hidden) {
+                            const std::vector<double>& margins, const std::string& hidden,
+                            bool sampled) {
   if (!model->pipeline->Head().planes) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("bench head: expected a package with a certified head, found {}",
                             model->pipeline->Head().kind));
   }
   Title(setting, *model, "certified head against full head");
-  Say(setting, "{:<12}{:>10}{:>12}{:>10}{:>16}{:>12}{:>10}{:>10}{:>10}\n", "states", "full ms",
+  Say(setting, "{:<22}{:>10}{:>12}{:>10}{:>16}{:>12}{:>10}{:>10}{:>10}\n", "states", "full ms",
       "certified", "speedup", "95 % interval", "batch of 4", "of int8", "exact", "fallback%");
+  std::vector<NamedStates> sets;
   for (const double margin : margins) {
-    const std::vector<float> states = DrawStates(model, margin, setting.tokens);
-    HW_TRY_VOID(
-        BenchStates(model, setting, margin > 0.0 ? fmt::format("M = {}", margin) : "iid", states));
+    sets.push_back({.name = margin > 0.0 ? fmt::format("M = {}", margin) : "iid",
+                    .states = DrawStates(model, margin, setting.tokens),
+                    .drawn = true});
   }
   if (!hidden.empty()) {
-    HW_TRY(const std::vector<float> states,
-           ReadStates(hidden, model->pipeline->model().hidden_size, setting.tokens));
-    HW_TRY_VOID(BenchStates(model, setting, "file", states));
+    HW_TRY(auto states, ReadStates(hidden, model->pipeline->model().hidden_size, setting.tokens));
+    sets.push_back({.name = "file", .states = std::move(states), .drawn = false});
+  }
+  for (const NamedStates& set : sets) {
+    HW_TRY_VOID(BenchStates(model, setting, set.name, set.states, {}));
+  }
+  if (!sampled) return {};
+  for (const NamedStates& set : sets) {
+    HW_TRY(const double deviation, DeviationOfLogits(model, set.states));
+    for (const auto& [name, params] :
+         SampledWays(set.drawn ? deviation / kTrainedDeviation : 1.0)) {
+      HW_TRY_VOID(
+          BenchStates(model, setting, fmt::format("{}, {}", set.name, name), set.states, params));
+    }
   }
   return {};
 }

@@ -51,7 +51,8 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
 // above the bulk (0: independent logits), or from a file of binary32 states before the norm. Fails
 // when a token differs.
 Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
-                            const std::vector<double>& margins, const std::string& hidden);
+                            const std::vector<double>& margins, const std::string& hidden,
+                            bool sampled);
 // A decode step after 128 to 16,384 tokens, against the bytes of their keys and values.
 Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
                           measure::ReadBandwidth* bandwidth);

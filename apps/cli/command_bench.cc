@@ -67,7 +67,8 @@ Result<void> Bench(const BenchArguments& arguments) {
                               .show_progress = true};
   HW_TRY(const auto model, OpenModel(arguments.model, options));
   if (certified) {
-    HW_TRY_VOID(BenchCertified(model.get(), setting, arguments.margins, arguments.hidden));
+    HW_TRY_VOID(BenchCertified(model.get(), setting, arguments.margins, arguments.hidden,
+                               arguments.sampled));
     return Finish(arguments, &model->summary, rows);
   }
   std::optional<measure::ReadBandwidth> bandwidth;  // takes memory and time: only for its tables

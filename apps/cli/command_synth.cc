@@ -24,6 +24,7 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .seed = arguments.seed,
                               .pure = arguments.pure,
                               .margin_sigma = arguments.margin,
+                              .distinct_rows = arguments.distinct_rows,
                               .num_threads = DefaultThreads(),
                               .cancelled_or_null = CatchInterrupts()};
   HW_TRY_VOID(synth::Synthesise(spec, arguments.output, progress));

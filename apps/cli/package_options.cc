@@ -25,7 +25,8 @@ constexpr const char* kGateExamples =
     "kept in the package; exit status 1 when a gate fails (docs/gates.md).";
 
 constexpr const char* kSynthExamples =
-    "Shapes: phi4-mini (4 GB at q8_0), small-head-heavy, tiny-phi, tiny-llama.\n"
+    "Shapes: phi4-mini (4 GB at q8_0), phi4-mini-head (one layer), small-head-heavy, tiny-phi, "
+    "tiny-llama.\n"
     "Types: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k_m q5_k_m q6_k.\n"
     "Example:\n"
     "  headway synth tiny-phi -o tiny.gguf --type q4_0 --seed 3";
@@ -121,6 +122,9 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
   app->add_option("--margin", synth->margin,
                   "an untied head whose winner stands M sigma above the bulk")
       ->type_name("M");
+  AddNumber(app, "--distinct-rows", &synth->distinct_rows,
+            "an untied head of N different rows, again and again; 0: all different")
+      ->type_name("N");
   app->add_flag("--pure", synth->pure,
                 "every matrix in the named type, instead of llama.cpp's mix");
 }

@@ -65,6 +65,7 @@ CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kerne
     goal_.keep = std::min(goal_.keep, allowed);
   }
   uncounted_.head_shard_ns.assign(pipeline->Head().shards.size(), 0);
+  entries_.reserve(static_cast<size_t>(pipeline->model().vocab_size));
 }
 
 CertifiedHead::~CertifiedHead() = default;

@@ -7,11 +7,28 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 5> kShapes = {{
+constexpr std::array<ModelShape, 6> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
      .num_layers = 32,
+     .hidden_size = 3072,
+     .intermediate_size = 8192,
+     .num_heads = 24,
+     .num_kv_heads = 8,
+     .head_dim = 128,
+     .rotary_dim = 96,
+     .vocab_size = 200064,
+     .tied_embedding = true,
+     .context_length = 131072,
+     .original_context_length = 4096,
+     .rope_attention_factor = 1.1902381F,
+     .sliding_window = 262144},
+    // Its head over a single layer, for measuring the head alone.
+    {.name = "phi4-mini-head",
+     .architecture = "phi3",
+     .pre_tokenizer = "gpt-4o",
+     .num_layers = 1,
      .hidden_size = 3072,
      .intermediate_size = 8192,
      .num_heads = 24,

@@ -42,7 +42,8 @@ class Planner {
       : shape_(shape), mix_(mix), options_(options) {}
 
   std::vector<PlannedTensor> Plan() {
-    const bool tied = shape_.tied_embedding && !options_.margin_sigma;
+    const bool tied =
+        shape_.tied_embedding && !options_.margin_sigma && options_.distinct_rows == 0;
     Matrix("token_embd.weight", shape_.vocab_size, shape_.hidden_size,
            {.role = TensorRole::kEmbedding, .serves_as_head = tied});
     if (options_.margin_sigma) tensors_.back().distribution.standard_deviation = kPointingEmbedding;
@@ -52,6 +53,7 @@ class Planner {
     if (!tied) {
       Matrix("output.weight", shape_.vocab_size, shape_.hidden_size,
              {.role = TensorRole::kOutput, .serves_as_head = true});
+      tensors_.back().distinct_rows = options_.distinct_rows;
     }
     if (options_.margin_sigma) PointHead(*options_.margin_sigma, tensors_.back());
     return std::move(tensors_);

@@ -32,11 +32,13 @@ struct PlannedTensor {
   Distribution distribution;
   std::vector<float> values;  // given values (F32) instead of drawn ones, when not empty
   std::optional<RowEcho> echo;
+  int64_t distinct_rows = 0;  // row r equals row r % distinct_rows; 0: all are different
 };
 
 struct PlanOptions {
   bool pure = false;                   // see TypeFor
   std::optional<double> margin_sigma;  // see SynthSpec; below MaxMargin(shape)
+  int64_t distinct_rows = 0;           // of the head; see PlannedTensor
 };
 
 // All tensors of the model in file order. Standard deviations keep activations near 1 at any depth:

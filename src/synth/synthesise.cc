@@ -76,8 +76,10 @@ class TensorStream {
     pool_.Run([&](int thread_index) {
       float* values = rows_[static_cast<size_t>(thread_index)].data();
       for (int64_t r = thread_index; r < count; r += pool_.NumThreads()) {
-        DrawWeights(key, static_cast<uint64_t>((first + r) * columns),
-                    static_cast<uint64_t>(columns), tensor.distribution, values);
+        const int64_t source =
+            tensor.distinct_rows > 0 ? (first + r) % tensor.distinct_rows : first + r;
+        DrawWeights(key, static_cast<uint64_t>(source * columns), static_cast<uint64_t>(columns),
+                    tensor.distribution, values);
         if (tensor.echo) AddEcho(*tensor.echo, first + r, tensor.shape, thread_index, values);
         QuantiseRow(tensor.type, values, columns, piece_.data() + r * row_bytes);
       }
@@ -114,9 +116,16 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
             "synth: margin {} (expected more than 0 and less than {:.1f}, what {} channels allow)",
             *spec.margin_sigma, MaxMargin(*shape), shape->hidden_size));
   }
+  if (spec.distinct_rows < 0 || (spec.distinct_rows > 0 && spec.margin_sigma)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("synth: {} distinct rows of the head (expected a positive number, and "
+                            "no margin beside it)",
+                            spec.distinct_rows));
+  }
   HW_CHECK(spec.num_threads >= 1, "at least one thread");
-  const std::vector<PlannedTensor> tensors =
-      PlanTensors(*shape, *mix, {.pure = spec.pure, .margin_sigma = spec.margin_sigma});
+  const std::vector<PlannedTensor> tensors = PlanTensors(
+      *shape, *mix,
+      {.pure = spec.pure, .margin_sigma = spec.margin_sigma, .distinct_rows = spec.distinct_rows});
   gguf::GgufWriter writer;
   AddMetadata(*shape, *mix, spec.seed, writer);
   for (const PlannedTensor& tensor : tensors)

@@ -22,6 +22,9 @@ struct SynthSpec {
   // logits, for the model's own final hidden states: after token t, Successor(t) wins. See
   // PlanTensors.
   std::optional<double> margin_sigma = std::nullopt;
+  // An untied head with no more than this number of different rows, which follow each other again
+  // and again: ties that no screening can tell apart. 0: all are different. Not with a margin.
+  int64_t distinct_rows = 0;
   int num_threads = 1;
   // Set by a signal handler or another thread: writing stops and leaves nothing behind.
   const std::atomic<bool>* cancelled_or_null = nullptr;

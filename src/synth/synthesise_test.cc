@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <span>
@@ -146,14 +147,33 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
     return Synthesise(spec, path, {}).error().message;
   };
   EXPECT_EQ(message({.shape = "phi5"}),
-            "synth: unknown shape 'phi5' (expected one of: phi4-mini small-head-heavy tiny-phi "
-            "test-phi tiny-llama)");
+            "synth: unknown shape 'phi5' (expected one of: phi4-mini phi4-mini-head "
+            "small-head-heavy tiny-phi test-phi tiny-llama)");
   EXPECT_EQ(message({.shape = "tiny-phi", .type = "q3_k"}),
             "synth: unknown type 'q3_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
             "q4_k_m q5_k_m q6_k)");
   EXPECT_EQ(message({.shape = "tiny-phi", .margin_sigma = 16.0}),
             "synth: margin 16 (expected more than 0 and less than 15.0, what 256 channels allow)");
+  EXPECT_EQ(message({.shape = "tiny-phi", .margin_sigma = 4.0, .distinct_rows = 2}),
+            "synth: 2 distinct rows of the head (expected a positive number, and no margin beside "
+            "it)");
   EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(SynthesiseTest, DistinctRows_FollowEachOtherAgainAndAgain) {
+  const auto file = gguf::GgufFile::Open(
+      Make({.shape = "tiny-phi", .type = "q8_0", .seed = 5, .distinct_rows = 3}, "model.gguf"));
+  ASSERT_TRUE(file) << file.error().message;
+  const auto head = file->GetTensor("output.weight");
+  ASSERT_TRUE(head);
+  const auto bytes = static_cast<size_t>(RowBytes(head->type, head->shape.Columns()));
+  const auto equal = [&](int64_t a, int64_t b) {
+    return std::memcmp(head->Row(a), head->Row(b), bytes) == 0;
+  };
+  for (int64_t row = 3; row < head->shape.Rows(); ++row) EXPECT_TRUE(equal(row, row - 3)) << row;
+  EXPECT_FALSE(equal(0, 1));
+  EXPECT_FALSE(equal(1, 2));
+  EXPECT_FALSE(equal(0, 2));
 }
 
 // The margin as the straight-line reference sees it: after every token its successor wins, and

@@ -30,8 +30,13 @@ int64_t NumChoices() {
   return wanted == nullptr ? 100000 : std::max<int64_t>(1, std::strtoll(wanted, nullptr, 10));
 }
 
-// The winner's distance from the mean of the logits, in their standard deviations.
-double MarginOf(std::span<const float> logits) {
+// The logits' standard deviation, and the winner's distance from their mean in such.
+struct Spread {
+  double deviation;
+  double margin;
+};
+
+Spread SpreadOf(std::span<const float> logits) {
   double sum = 0.0;
   double squares = 0.0;
   for (const float logit : logits) {
@@ -41,7 +46,8 @@ double MarginOf(std::span<const float> logits) {
   const auto n = static_cast<double>(logits.size());
   const double mean = sum / n;
   const double largest = *std::max_element(logits.begin(), logits.end());
-  return (largest - mean) / std::sqrt(squares / n - mean * mean);
+  const double deviation = std::sqrt(squares / n - mean * mean);
+  return {.deviation = deviation, .margin = (largest - mean) / deviation};
 }
 
 class SlowCertifiedReplay : public testing::Test {
@@ -82,6 +88,7 @@ class SlowCertifiedReplay : public testing::Test {
     int64_t done = 0;
     int64_t differences = 0;
     std::vector<double> margins;  // of every 16th state
+    double deviations = 0.0;      // the sum
     std::vector<int32_t> window(kWindow);
     const auto windows = static_cast<int64_t>(ids_.size()) - kWindow;
     for (int64_t w = 0; done < num_choices; ++w) {
@@ -101,7 +108,11 @@ class SlowCertifiedReplay : public testing::Test {
                             .masks = {}};
         const auto logits = full.Logits(step, &full_counters);
         ASSERT_TRUE(logits.has_value()) << logits.error().message;
-        if (done % 16 == 0) margins.push_back(MarginOf(*logits));
+        if (done % 16 == 0) {
+          const Spread spread = SpreadOf(*logits);
+          margins.push_back(spread.margin);
+          deviations += spread.deviation;
+        }
         const auto expected = full.Choose(0, history, &full_counters);
         ASSERT_TRUE((*certified)->Begin(step, &counters).has_value());
         const auto found = (*certified)->Choose(0, history, &counters);
@@ -124,6 +135,8 @@ class SlowCertifiedReplay : public testing::Test {
                 100.0 * static_cast<double>(counters.head_fallbacks) / static_cast<double>(done));
     std::sort(margins.begin(), margins.end());
     const auto percentile = [&](size_t p) { return margins[(margins.size() - 1) * p / 100]; };
+    std::printf("logits' standard deviation: %.2f on average\n",
+                deviations / static_cast<double>(margins.size()));
     std::printf("winner above the bulk, sigma: 1 %% %.2f, 10 %% %.2f, median %.2f, 90 %% %.2f\n",
                 percentile(1), percentile(10), percentile(50), percentile(90));
     RecordProperty("share_of_bytes", std::to_string(share));

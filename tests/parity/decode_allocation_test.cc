@@ -60,9 +60,10 @@ TEST(DecodeAllocationTest, EveryTokenAfterTheFirst_AsksForNoMemory) {
   if (!CountsAllocations()) GTEST_SKIP() << "a sanitizer's allocator is in use";
   for (const char* type : {"q4_k_m", "f16"}) {
     const TestModel model("tiny-phi", type);
-    const std::string package = model.Pack("1", {"full:3"});
-    for (const int threads : {1, 3}) {
-      const auto opened = OpenPackage(package, {.threads = threads});
+    const std::string package = model.Pack("1", {"full:3", "certified"});
+    for (const auto& [head, threads] :
+         {std::pair<const char*, int>{"full:3", 1}, {"full:3", 3}, {"certified", 2}}) {
+      const auto opened = OpenPackage(package, {.threads = threads, .head = head});
       for (const Case& test : Cases()) {
         SessionOptions options{.capacity_tokens = 200, .sampling = test.sampling};
         options.want_logprobs = test.want_logprobs;
@@ -73,7 +74,7 @@ TEST(DecodeAllocationTest, EveryTokenAfterTheFirst_AsksForNoMemory) {
         bool all_decoded = true;
         for (int i = 0; i < 25; ++i) all_decoded = session->Decode().has_value() && all_decoded;
         EXPECT_EQ(NumAllocations() - before, 0)
-            << type << ", " << test.name << ", " << threads << " threads";
+            << type << ", " << head << ", " << test.name << ", " << threads << " threads";
         EXPECT_TRUE(all_decoded);
         EXPECT_EQ(session->GetCounters().cache_rebuilds, 1U);
       }
