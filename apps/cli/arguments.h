@@ -31,6 +31,7 @@ struct RunArguments {
   int threads = 0;
   std::string topology;  // empty: 6 layers a shard, or the package's own
   std::string head;
+  std::string usage_file;
   std::string certificate;
   int64_t audit_every = 0;
   SamplingParams sampling;
@@ -49,6 +50,7 @@ struct PackArguments {
   std::string device = "cpu";
   std::string topology = "6";
   std::string heads = "full:4";
+  std::string usage_file;
   std::optional<uint64_t> rotation_seed;
   int64_t max_seq = 0;
   std::string batch_tokens;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "api/opened_model.h"
 #include "commands.h"
@@ -14,6 +15,7 @@
 #include "interrupt.h"
 #include "numbers.h"
 #include "output.h"
+#include "prompt.h"
 
 namespace headway::cli {
 namespace {
@@ -65,6 +67,7 @@ Result<void> Pack(const PackArguments& arguments) {
     begin = end + 1;
   }
   options.max_seq = arguments.max_seq;
+  HW_TRY(options.usage_text, ReadUsage(arguments.usage_file));
   HW_TRY(options.widths, compile::ParseStepWidths(arguments.batch_tokens));
   HW_TRY_VOID(CheckThreads(arguments.threads));
   ThreadPool pool(arguments.threads == 0 ? DefaultThreads() : arguments.threads);
@@ -88,16 +91,14 @@ Result<void> Pack(const PackArguments& arguments) {
          compile::Pack(arguments.model, arguments.output, options, emitter.get()));
   uint64_t bytes = manifest.tokenizer.bytes;
   if (manifest.embedding) bytes += manifest.embedding->bytes;
-  const auto count = [&bytes](const FileEntry& file) { bytes += file.bytes; };
-  for (const LayerShard& shard : manifest.layers) ForFiles(shard, count);
+  std::set<std::string> counted;  // heads share files
+  const auto count = [&](const FileEntry& file) {
+    if (counted.insert(file.path).second) bytes += file.bytes;
+  };
+  ForShardFiles(manifest, count);
   for (const HeadSpec& head : manifest.heads) {
-    // A certified head shares the rows of a full one.
-    const bool shared = head.planes && !head.shards.empty() &&
-                        head.shards.front().file.path.find("certified") == std::string::npos;
-    if (!shared) {
-      for (const HeadShard& shard : head.shards) ForFiles(shard, count);
-    }
-    if (head.planes) bytes += head.planes->bytes;
+    if (head.planes) count(*head.planes);
+    if (head.first) count(head.first->file);
   }
   HW_TRY_VOID(WriteOut(fmt::format(
       "{}: {}, {}, {}{}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),

@@ -152,6 +152,18 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   return gated;
 }
 
+// --usage decides about what is packed: a package has been.
+Result<std::string> ReadUsageFor(const RunArguments& arguments) {
+  std::error_code error;
+  const bool packed = std::filesystem::is_directory(arguments.model, error);
+  if (!arguments.usage_file.empty() && (packed || !arguments.head.starts_with("reduced:"))) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--usage: expected a GGUF and --head reduced:K beside it, found {}",
+                            packed ? "a package" : "another head"));
+  }
+  return ReadUsage(arguments.usage_file);
+}
+
 EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
                               const std::atomic<bool>* stop) {
   const char* instruction_set = std::getenv("HEADWAY_CPU");
@@ -159,6 +171,7 @@ EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& 
           .instruction_set = instruction_set == nullptr ? "" : instruction_set,
           .topology = arguments.topology,
           .head = arguments.head,
+          .usage_text = "",
           .cache_directory = "",
           .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
@@ -177,8 +190,9 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
   HW_TRY(const bool gated, CheckGates(arguments));
-  HW_TRY(const Engine engine,
-         Engine::Open(arguments.model, EngineOptionsOf(arguments, speculation.draft_model, stop)));
+  EngineOptions engine_options = EngineOptionsOf(arguments, speculation.draft_model, stop);
+  HW_TRY(engine_options.usage_text, ReadUsageFor(arguments));
+  HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",

@@ -54,6 +54,9 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,certified")
       ->capture_default_str()
       ->type_name("KINDS");
+  app->add_option("--usage", pack->usage_file,
+                  "with reduced:K: a text like those to come; its K most used tokens come first")
+      ->type_name("FILE");
   app->add_option("--rotation-seed", pack->rotation_seed,
                   "of a certified head, for reproduction only; default: 256 bits from the system")
       ->type_name("S");

@@ -57,6 +57,11 @@ Result<Prompt> ReadPrompt(const RunArguments& arguments) {
   return prompt;
 }
 
+Result<std::string> ReadUsage(const std::string& file) {
+  if (file.empty()) return std::string();
+  return ReadTextFile(file, kMaxPromptBytes);
+}
+
 Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, Prompt* prompt) {
   if (arguments.ids) return {};
   if (arguments.chat) {

@@ -23,6 +23,9 @@ struct Prompt {
 // kInvalidInput, kNotFound, kIo.
 Result<Prompt> ReadPrompt(const RunArguments& arguments);
 
+// The text of --usage; empty when none was named. Errors: kNotFound, kIo.
+Result<std::string> ReadUsage(const std::string& file);
+
 // Fills in the ids. Errors: those of Engine::Encode and EncodeChat; kInvalidInput for a text that
 // has no tokens.
 Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, Prompt* prompt);

@@ -87,9 +87,14 @@ void AddRun(CLI::App* app, RunArguments* run) {
       ->type_name("T");
   app->add_option(
          "--head", run->head,
-         "LM head: full:N has N vocabulary shards, certified reads less; default full:4, or "
+         "LM head: full:N has N vocabulary shards, certified reads less, reduced:K tries K rows "
+         "first; default full:4, or "
          "the package's first")
       ->type_name("KIND");
+  app->add_option("--usage", run->usage_file,
+                  "of a GGUF, with --head reduced:K: a text like those to come; its K most used "
+                  "tokens come first")
+      ->type_name("FILE");
   app->add_option(
          "--certificate", run->certificate,
          "of a certified head: deterministic, or probabilistic:DELTA with DELTA the failure "

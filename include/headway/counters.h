@@ -44,6 +44,7 @@ struct Counters {
   uint64_t head_rows_rescored = 0;
   uint64_t head_planes_read = 0;
   uint64_t head_fallbacks = 0;
+  uint64_t head_rest_needed = 0;    // reduced heads: tokens that needed rows beyond the first
   uint64_t head_rows_computed = 0;  // rows of the vocabulary times positions
   uint64_t head_skipped =
       0;  // tokens that needed no head: all prompt tokens but the last, forced tokens

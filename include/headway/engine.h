@@ -34,6 +34,7 @@ struct EngineOptions {
   std::string instruction_set;   // "": the best; "reference", "avx2", "avx512": exactly that one
   std::string topology;          // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
   std::string head;              // "full:4"; empty: the package's first, or full:4 for a GGUF
+  std::string usage_text = {};   // for reduced:K of a GGUF: what decides about the first rows
   std::string cache_directory;   // for packages made from GGUFs; empty: docs/cli.md says which
   std::string draft_model = {};  // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;

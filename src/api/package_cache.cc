@@ -59,8 +59,9 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
          compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
   HW_TRY(const std::string fingerprint, compile::QuickFingerprint(gguf_path));
   // Whatever changes what a package holds must change its name.
-  const std::string request = fmt::format("{} {} {} {} schema {} {}", fingerprint, topology, head,
-                                          kVersion, Manifest::kSchema, cpu::kShardMagic);
+  std::string request = fmt::format("{} {} {} {} schema {} {}", fingerprint, topology, head,
+                                    kVersion, Manifest::kSchema, cpu::kShardMagic);
+  if (!options.usage_text.empty()) request += " usage " + options.usage_text;
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
   HW_TRY(const std::string root, CacheDirectory(options));
@@ -70,6 +71,7 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
   const compile::PackOptions pack{.topology = topology,
                                   .heads = {head},
+                                  .usage_text = options.usage_text,
                                   .replace = true,
                                   .show_progress = options.show_progress,
                                   .on_start =

@@ -33,18 +33,30 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("head '{}': expected certified without a number", text));
   }
-  for (const char* known : {"full", "top1", "blockmax", "top1-fp16", "reduced", "routed"}) {
+  if (kind.name == "reduced") {
+    if (colon == std::string::npos || kind.num_shards < 1) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("head '{}': expected reduced:K with the number K of rows computed "
+                              "first, for example reduced:2048",
+                              text));
+    }
+    kind.first_rows = kind.num_shards;
+    kind.num_shards = kCertifiedShards;
+    return kind;
+  }
+  for (const char* known : {"full", "top1", "blockmax", "top1-fp16", "routed"}) {
     if (kind.name == known) return kind;
   }
   return Fail(
       ErrorCode::kInvalidInput,
-      fmt::format("head '{}': expected full:N with N from 1 to 64, or certified, found an unknown "
-                  "kind",
+      fmt::format("head '{}': expected full:N with N from 1 to 64, certified or reduced:K, found "
+                  "an unknown kind",
                   text));
 }
 
 std::string KindText(const HeadKind& kind) {
   if (kind.name == "certified") return kind.name;
+  if (kind.name == "reduced") return fmt::format("reduced:{}", kind.first_rows);
   return fmt::format("{}:{}", kind.name, kind.num_shards);
 }
 
@@ -53,8 +65,8 @@ Result<void> CheckHeadKind(const std::string& text, const HeadKind& kind, std::s
   std::string names;
   for (const std::string& name : available) {
     if (name == kind.name) return {};
-    names +=
-        fmt::format("{}{}{}", names.empty() ? "" : ", ", name, name == "certified" ? "" : ":N");
+    const char* number = name == "certified" ? "" : name == "reduced" ? ":K" : ":N";
+    names += fmt::format("{}{}{}", names.empty() ? "" : ", ", name, number);
   }
   return Fail(ErrorCode::kUnsupported,
               fmt::format("head '{}': this kind is not available on the device {} (available: {})",

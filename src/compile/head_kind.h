@@ -1,6 +1,6 @@
 #pragma once
 
-// "full:4", "certified" and their kin: how --head names what an LM head is made of.
+// "full:4", "certified", "reduced:2048" and their kin: how --head names what an LM head is made of.
 
 #include <cstdint>
 #include <span>
@@ -13,6 +13,9 @@ namespace headway::compile {
 struct HeadKind {
   std::string name;        // "full", "certified"
   int64_t num_shards = 1;  // of the vocabulary
+  int64_t first_rows = 0;  // reduced:K: rows computed first
+  // Certified and reduced heads: planes beside the rows, which they can share with a full head.
+  bool HasPlanes() const { return name == "certified" || name == "reduced"; }
 };
 
 // Errors: kInvalidInput (not KIND or KIND:N, no known kind).

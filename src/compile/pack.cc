@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include "base/digest.h"
@@ -51,16 +53,21 @@ Result<void> CheckReplaceable(const std::string& directory, bool replace) {
                           directory, kManifestFileName));
 }
 
-// The planes of certified heads, once every row has been written.
+// The planes, once every row has been written: one file, since all heads that have planes share
+// their rows.
 Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
                        const std::string& directory, const PackOptions& options,
                        Manifest* manifest) {
+  std::optional<FileEntry> planes;
   for (size_t i = 0; i < plan.heads.size(); ++i) {
     if (!plan.heads[i].with_planes) continue;
     HeadSpec& spec = manifest->heads[i];
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
-    HW_TRY(spec.planes, WritePlanes(rows, RowsDigest(spec), directory, options));
+    if (!planes) {
+      HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), directory, options));
+    }
+    spec.planes = planes;
   }
   return {};
 }
@@ -74,6 +81,8 @@ Result<std::string> RequestLine(const std::string& gguf_path, const PackPlan& pl
                                  emitter.Settings(), options.topology, plan.max_seq);
   for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
+  if (!options.usage_text.empty())
+    line += fmt::format(" usage {}", DigestHex(std::as_bytes(std::span(options.usage_text))));
   line += " tokens";
   for (const StepWidth& width : options.widths) line += fmt::format(" {}", TokensText(width));
   return line;

@@ -21,6 +21,9 @@ struct PackOptions {
   // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
   // operating system (docs/certified_head.md says why).
   std::optional<uint64_t> rotation_seed = std::nullopt;
+  // A text in the manner of those to come: the tokens that it uses most are the first rows of a
+  // reduced head. Empty: the lowest ids.
+  std::string usage_text = {};
   int threads = 0;  // that build the planes of a certified head; 0: all processors
   // Programs made of each shard, for devices whose programs have a fixed width; the first is the
   // one for decoding.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compile/first_rows.h"
 #include "compile/head_kind.h"
 #include "graph/passes.h"
 #include "model/model.h"
@@ -25,15 +26,38 @@ std::string LastWeight(const graph::Graph& head) {
   return "";
 }
 
-// The head whose rows `kind` uses: a certified head those of the first full head, any other its
-// own. Heads are numbered as listed; `own` is the number of the head itself.
+// The head whose rows `kind` uses: certified and reduced heads those of the first full head, or of
+// the first of their own kind, any other its own. Heads are numbered as listed; `own` is the number
+// of the head itself.
 Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own) {
-  if (kind.name != "certified") return own;
+  if (!kind.HasPlanes()) return own;
+  size_t first = own;
+  for (size_t i = heads.size(); i-- > 0;) {
+    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    if (other.HasPlanes()) first = std::min(first, i);
+  }
   for (size_t i = 0; i < heads.size(); ++i) {
     HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
     if (other.name == "full") return i;
   }
-  return own;
+  return first;
+}
+
+// The rows that a reduced head computes first. Errors: kInvalidInput.
+Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
+                           const tokenizer::Tokenizer& tokenizer, const PackOptions& options,
+                           PackPlan* plan, PackPlan::Head* planned) {
+  const int64_t vocab_size = plan->model.vocab_size;
+  if (kind.first_rows >= vocab_size) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("head '{}': expected fewer rows than the vocabulary's {}",
+                            KindText(kind), vocab_size));
+  }
+  HW_TRY(planned->first_ids,
+         MostUsedTokens(tokenizer, options.usage_text, vocab_size, kind.first_rows));
+  HW_TRY(planned->first, partition::CutHeadRows(head, {.begin = 0, .end = kind.first_rows}));
+  plan->total_bytes += static_cast<uint64_t>(graph::WeightBytes(planned->first));
+  return {};
 }
 
 // Errors: kUnsupported, kInvalidInput.
@@ -65,7 +89,7 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   const int64_t num_layers = plan.model.num_hidden_layers;
   // A package whose tokenizer cannot be opened would be found useless only when it is run.
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
-  HW_TRY_VOID(tokenizer::Tokenizer::Create(std::move(vocabulary)));
+  HW_TRY(const tokenizer::Tokenizer tokenizer, tokenizer::Tokenizer::Create(std::move(vocabulary)));
   HW_TRY(const std::vector<Range> topology, partition::ParseTopology(options.topology, num_layers));
   HW_TRY(graph::Graph whole, model::BuildGraph(file, plan.model));
   HW_TRY(const graph::Graph graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));
@@ -83,8 +107,13 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size()));
     PackPlan::Head planned{.kind = KindText(kind),
                            .shards = {},
-                           .with_planes = kind.name == "certified",
-                           .shares = shares};
+                           .with_planes = kind.HasPlanes(),
+                           .shares = shares,
+                           .first_ids = {},
+                           .first = {}};
+    if (kind.first_rows > 0) {
+      HW_TRY_VOID(PlanFirstRows(kind, head, tokenizer, options, &plan, &planned));
+    }
     if (shares == plan.heads.size()) {
       HW_TRY(const std::vector<Range> rows,
              partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));

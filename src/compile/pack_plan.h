@@ -26,6 +26,8 @@ struct PackPlan {
     std::vector<std::pair<partition::Range, graph::Graph>> shards;  // empty: those of heads[shares]
     bool with_planes = false;
     size_t shares = 0;
+    std::vector<int32_t> first_ids;  // reduced:K: the rows of `first`, ascending; else empty
+    graph::Graph first;
   };
   std::vector<Head> heads;
   std::string head_weight;  // the tensor of the head's rows

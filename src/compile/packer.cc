@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <utility>
+
+#include "compile/first_rows.h"
 
 namespace headway::compile {
 namespace {
@@ -43,7 +46,7 @@ Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
 }
 
 Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
-                               const std::string& name) {
+                               const std::string& name, std::span<const int32_t> head_rows) {
   const auto total = static_cast<uint64_t>(graph::WeightBytes(shard));
   const uint64_t before = done_bytes_;
   if (auto finished = construction_.journal.Finished(name)) {
@@ -51,10 +54,16 @@ Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
     return *std::move(finished);
   }
   const std::atomic<bool>* const cancelled_or_null = options_.cancelled_or_null;
+  std::optional<GatheredRows> gathered;
+  if (!head_rows.empty()) {
+    HW_TRY(const ConstTensorView rows, file_.GetTensor(plan_.head_weight));
+    gathered.emplace(rows, head_rows);
+  }
   const WeightSource source = [&](const std::string& weight) -> Result<ConstTensorView> {
     if (cancelled_or_null != nullptr && cancelled_or_null->load(std::memory_order_relaxed)) {
       return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
     }
+    if (gathered && weight == plan_.head_weight) return gathered->View();
     return file_.GetTensor(weight);
   };
   const ByteProgress progress = [&](uint64_t bytes) {
@@ -98,6 +107,12 @@ Result<void> Packer::EmitShards(Manifest* manifest) {
           .shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = {}};
       Assign(std::move(files), &shard);
       spec.shards.push_back(std::move(shard));
+    }
+    if (!head.first_ids.empty()) {
+      HW_TRY(FileEntry first,
+             Emit(head.first, {.head_kind = kind, .width = {}, .max_seq = plan_.max_seq},
+                  fmt::format("head_{}_first{}", prefix, emitter_->ShardSuffix()), head.first_ids));
+      spec.first = FirstRows{.file = std::move(first), .ids = head.first_ids};
     }
     manifest->heads.push_back(std::move(spec));
   }

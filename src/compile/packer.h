@@ -4,6 +4,7 @@
 // this folder only.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,9 @@ class Packer {
   // One file for each width, the first one's name being `name` and the device's ending.
   Result<std::vector<FileEntry>> EmitWidths(const graph::Graph& shard, const std::string& name,
                                             const std::string& head_kind);
-  Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name);
+  // `head_rows`: rows that stand for the head's own, in that order; empty: the head's own.
+  Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
+                         std::span<const int32_t> head_rows = {});
 
   const gguf::GgufFile& file_;
   Emitter* const emitter_;

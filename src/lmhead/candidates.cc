@@ -31,12 +31,37 @@ void Candidates::Begin(int64_t state, const SearchGoal* goal) {
   for (const Candidate& candidate : candidates_) {
     exact_bits_[static_cast<size_t>(candidate.id) / 64] = 0;
   }
+  for (const int32_t row : known_) exact_bits_[static_cast<size_t>(row) / 64] = 0;
   candidates_.clear();
   values_.clear();
+  num_rows_ = 0;
   num_strips_ = 0;
   theta_ = kMinusInfinity;
   state_ = state;
   goal_ = goal;
+  known_ = goal->known_ids;
+  if (!known_.empty()) EnterKnown();
+}
+
+// Of the known rows only those stay that can matter: listing all would cost more than the rest of a
+// search.
+void Candidates::EnterKnown() {
+  for (size_t i = 0; i < known_.size(); ++i) {
+    exact_bits_[static_cast<size_t>(known_[i]) / 64] |= uint64_t{1} << (known_[i] % 64);
+    candidates_.push_back({.id = known_[i], .logit = goal_->known_logits[i]});
+    values_.push_back(ValueOf(candidates_.back()));
+  }
+  UpdateTheta();
+  size_t kept = 0;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const bool changed =
+        std::binary_search(goal_->changed.begin(), goal_->changed.end(), candidates_[i].id);
+    if (!changed && (values_[i] < theta_ || values_[i] == kMinusInfinity)) continue;
+    candidates_[kept] = candidates_[i];
+    values_[kept++] = values_[i];
+  }
+  candidates_.resize(kept);
+  values_.resize(kept);
 }
 
 void Candidates::Evaluate(std::span<const int32_t> rows) {
@@ -65,6 +90,7 @@ void Candidates::Evaluate(std::span<const int32_t> rows) {
     candidates_[i].logit = logits[candidates_[i].id];
     values_.push_back(ValueOf(candidates_[i]));
   }
+  num_rows_ += candidates_.size() - first_new;
   num_strips_ += strips_.size();
   UpdateTheta();
 }
@@ -74,10 +100,7 @@ float Candidates::ValueOf(const Candidate& candidate) const {
   if (std::binary_search(goal_->changed.begin(), goal_->changed.end(), candidate.id)) {
     value = goal_->change(candidate.id, value);
   }
-  const bool allowed =
-      goal_->allowed.empty() ||
-      std::binary_search(goal_->allowed.begin(), goal_->allowed.end(), candidate.id);
-  if (!allowed) return kMinusInfinity;
+  if (!goal_->Allows(candidate.id)) return kMinusInfinity;
   if (!goal_->perturbed) return value;
   return kernels_
       .gumbel_argmax(&value, 1, goal_->inverse_temperature, goal_->seed, goal_->position,

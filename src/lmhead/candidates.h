@@ -21,7 +21,7 @@ class Candidates {
   Candidates(ExactRows* exact, int64_t num_rows, const kernels::KernelSet& kernels,
              ThreadPool* pool);
 
-  // Forgets all rows; `goal` stays valid until the next Begin().
+  // Forgets all rows but those that the goal knows; it stays valid until the next Begin().
   void Begin(int64_t state, const SearchGoal* goal);
 
   // Computes `rows` (those that have not been yet), in any order.
@@ -38,10 +38,12 @@ class Candidates {
   std::span<const Candidate> Rows() const { return candidates_; }
   void Sort();
 
-  uint64_t NumRows() const { return candidates_.size(); }
+  // Computed since Begin().
+  uint64_t NumRows() const { return num_rows_; }
   uint64_t NumStrips() const { return num_strips_; }
 
  private:
+  void EnterKnown();
   float ValueOf(const Candidate& candidate) const;
   void UpdateTheta();
 
@@ -57,6 +59,8 @@ class Candidates {
   std::vector<float> sorted_values_;  // scratch
   std::vector<int64_t> strips_;       // scratch
   std::vector<uint64_t> exact_bits_;  // [V / 64]
+  std::span<const int32_t> known_;    // whose bits are set without being in candidates_
+  uint64_t num_rows_ = 0;
   uint64_t num_strips_ = 0;
   float theta_ = 0.0F;
 };

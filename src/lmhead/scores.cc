@@ -28,7 +28,7 @@ Scores::Scores(int64_t num_rows, const kernels::KernelSet& kernels, ThreadPool* 
 void Scores::Compute(const ScreenedState* screened, const SearchGoal* goal) {
   screened_ = screened;
   goal_ = goal;
-  if (!goal->perturbed && goal->allowed.empty()) {
+  if (!goal->perturbed && goal->allowed.empty() && goal->mask.empty()) {
     upper_ = screened->upper.Pointer<float>();
     std::copy(screened->summaries.begin(), screened->summaries.end(), strips_.begin());
     return;
@@ -56,6 +56,13 @@ void Scores::ScoreStrip(int64_t strip) {
                      score);
   } else {
     std::copy_n(upper, n, score);
+  }
+  if (!goal_->mask.empty()) {
+    static_assert(kStripRows == 64, "a strip is a word of the mask");
+    const uint64_t word = goal_->mask[static_cast<size_t>(strip)];
+    for (int64_t i = 0; i < n; ++i) {
+      if ((word >> i & 1) == 0) score[i] = kMinusInfinity;
+    }
   }
   if (!goal_->allowed.empty()) {
     auto next = std::lower_bound(goal_->allowed.begin(), goal_->allowed.end(), first);

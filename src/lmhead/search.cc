@@ -8,8 +8,6 @@
 namespace headway::lmhead {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-
 // Rows that are evaluated first, to get a threshold; the best estimates.
 constexpr int64_t kFirstCandidates = 4;
 // Strips that are refined first, since a threshold may come from them; and the share of all strips
@@ -127,7 +125,8 @@ void Search::EvaluateBestStrips() {
   for (int64_t i = 0; i < first; ++i) {
     const kernels::ScreenSummary& strip =
         strips[static_cast<size_t>(order_[static_cast<size_t>(i)])];
-    if (strip.best_estimate > kMinusInfinity) wanted_.push_back(strip.best_row);
+    // With a threshold from known or changed rows: those that promise a higher one.
+    if (strip.best_estimate > candidates_.Theta()) wanted_.push_back(strip.best_row);
   }
   candidates_.Evaluate(wanted_);
 }

@@ -2,6 +2,7 @@
 
 // What a search looks for.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -21,8 +22,17 @@ struct SearchGoal {
   std::span<const int32_t> changed = {};
   // The changed logit of such a row.
   std::function<float(int32_t id, float logit)> change = nullptr;
-  // Rows that may win, ascending; empty: all.
+  // Rows that may win, ascending, and one bit a row; empty: all.
   std::span<const int32_t> allowed = {};
+  std::span<const uint64_t> mask = {};
+  // Rows whose exact logits are there already, ascending.
+  std::span<const int32_t> known_ids = {};
+  std::span<const float> known_logits = {};  // finite
+
+  bool Allows(int32_t row) const {
+    if (!mask.empty() && (mask[static_cast<size_t>(row) / 64] >> (row % 64) & 1) == 0) return false;
+    return allowed.empty() || std::binary_search(allowed.begin(), allowed.end(), row);
+  }
 };
 
 }  // namespace headway::lmhead

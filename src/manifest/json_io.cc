@@ -125,6 +125,10 @@ Json ToJsonValue(const HeadSpec& head) {
   }
   Json json{{"kind", head.kind}, {"shards", std::move(shards)}};
   if (head.planes) json["planes"] = ToJsonValue(*head.planes);
+  if (head.first) {
+    json["first_rows"] = ToJsonValue(head.first->file);
+    json["first_rows"]["ids"] = head.first->ids;
+  }
   return json;
 }
 
@@ -138,6 +142,11 @@ HeadSpec HeadFromJson(const Json& json) {
                            .wider = WiderFromJson(shard)});
   }
   if (json.contains("planes")) head.planes = FileFromJson(json.at("planes"));
+  if (json.contains("first_rows")) {
+    const Json& first = json.at("first_rows");
+    head.first =
+        FirstRows{.file = FileFromJson(first), .ids = first.at("ids").get<std::vector<int32_t>>()};
+  }
   return head;
 }
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include "base/file_tree.h"
@@ -26,6 +28,18 @@ bool IsSafePath(const std::string& path) {
     if (part == "..") return false;
   }
   return true;
+}
+
+Result<void> CheckFirstRows(const HeadSpec& head, int64_t vocab_size, const std::string& where) {
+  if (!head.first) return {};
+  const std::vector<int32_t>& ids = head.first->ids;
+  const bool ascend =
+      std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end();
+  if (head.planes && !ids.empty() && ascend && ids.front() >= 0 && ids.back() < vocab_size)
+    return {};
+  return Corrupt(where, fmt::format("head {}: expected planes beside its first rows, and their ids "
+                                    "ascending from 0 to {}",
+                                    head.kind, vocab_size - 1));
 }
 
 Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
@@ -55,6 +69,7 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
       }
       row = shard.vocab_end;
     }
+    HW_TRY_VOID(CheckFirstRows(head, manifest.model.vocab_size, where));
     if (row != manifest.model.vocab_size) {
       return Corrupt(where, fmt::format("head {}: expected tokens [0, {}), found [0, {})",
                                         head.kind, manifest.model.vocab_size, row));
@@ -75,6 +90,7 @@ std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
   for (const HeadSpec& head : manifest.heads) {
     for (const HeadShard& shard : head.shards) add(shard);
     if (head.planes) files.push_back(&*head.planes);
+    if (head.first) files.push_back(&head.first->file);
   }
   return files;
 }

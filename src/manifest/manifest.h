@@ -57,10 +57,18 @@ struct HeadShard {
   friend bool operator==(const HeadShard&, const HeadShard&) = default;
 };
 
+// Rows of the head once more, in a shard of their own: those that a reduced head computes first.
+struct FirstRows {
+  FileEntry file;
+  std::vector<int32_t> ids;  // ascending; row i of the shard is row ids[i] of the head
+  friend bool operator==(const FirstRows&, const FirstRows&) = default;
+};
+
 struct HeadSpec {
   std::string kind;  // "full:4"
   std::vector<HeadShard> shards;
-  std::optional<FileEntry> planes = std::nullopt;  // certified heads
+  std::optional<FileEntry> planes = std::nullopt;  // certified and reduced heads
+  std::optional<FirstRows> first = std::nullopt;   // reduced heads
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
 

@@ -49,6 +49,24 @@ TEST(ManifestTest, Json_RoundTrip_IsEqualAndDeterministic) {
   EXPECT_EQ(ToJson(*back), ToJson(manifest));
 }
 
+TEST(ManifestTest, FirstRows_RoundTripAndAreChecked) {
+  Manifest manifest = Example();
+  HeadSpec& head = manifest.heads[0];
+  head.planes = {.path = "p.planes", .bytes = 1, .digest = "ff"};
+  head.first = FirstRows{.file = {.path = "f.shard", .bytes = 1, .digest = "ab"}, .ids = {3, 99}};
+  const auto back = ManifestFromJson(ToJson(manifest), "m.json");
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, manifest);
+  for (const std::vector<int32_t>& wrong :
+       {std::vector<int32_t>{}, {3, 3}, {9, 3}, {-1, 3}, {3, 100}}) {
+    head.first->ids = wrong;
+    EXPECT_NE(MessageOf(manifest).find("ids ascending from 0 to 99"), std::string::npos);
+  }
+  head.first->ids = {3};
+  head.planes.reset();
+  EXPECT_NE(MessageOf(manifest).find("expected planes beside its first rows"), std::string::npos);
+}
+
 TEST(ManifestTest, GoldensAndGates_RoundTripAndMayBeAbsent) {
   Manifest manifest = Example();
   EXPECT_EQ(ToJson(manifest).find("gates"), std::string::npos);

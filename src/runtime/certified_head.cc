@@ -14,6 +14,9 @@ namespace {
 
 // Hidden states that are screened in one pass: a token and drafts.
 constexpr int64_t kScreenedStates = 4;
+// Rows of a grammar's list that cost less than this share of a full pass are computed without
+// screening.
+constexpr double kFewShare = 0.12;
 
 }  // namespace
 
@@ -99,6 +102,11 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
   }
   certified->multiplied_ =
       AlignedBuffer(static_cast<size_t>(states * pipeline->model().hidden_size) * sizeof(float));
+  if (head.first != nullptr) {
+    certified->first_state_ = head.first->NewState(1);
+    certified->first_logits_ =
+        AlignedBuffer(static_cast<size_t>(states) * head.first_ids.size() * sizeof(float));
+  }
   certified->rows_ = std::make_unique<Rows>(pipeline, &certified->states_);
   certified->search_ = std::make_unique<lmhead::Search>(&*head.planes, certified->rows_.get(),
                                                         kernels, pool, states, search);
@@ -108,14 +116,46 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
 Result<void> CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   const bool too_many = step.num_states > static_cast<int64_t>(states_.size());
-  full_pass_ = too_many || !step.masks.empty();
+  const auto vocab_size = static_cast<double>(pipeline_->model().vocab_size);
+  const bool few =
+      !step.masks.empty() && static_cast<double>(full_->RowsFor(step)) < kFewShare * vocab_size;
+  full_pass_ = too_many || few;
   if (full_pass_) {
-    counters->head_fallbacks += step.masks.empty() ? 1U : 0U;
+    counters->head_fallbacks += few ? 0U : 1U;
     return full_->Begin(step, counters);
   }
   screened_ = false;
-  if (goal_.possible && !step.want_logprobs) Screen(step, counters);
+  if (!goal_.possible || step.want_logprobs) return {};
+  ComputeFirstRows(step, counters);
+  Screen(step, counters);
   return {};
+}
+
+int64_t CertifiedHead::ScratchBytes() const {
+  const Executable* first = pipeline_->Head().first.get();
+  return first == nullptr ? full_->ScratchBytes()
+                          : std::max(full_->ScratchBytes(), first->ScratchBytes());
+}
+
+void CertifiedHead::ComputeFirstRows(const HeadStep& step, Counters* counters) {
+  if (first_state_ == nullptr) return;
+  const uint64_t start = NowNs();
+  LoadedHead& head = pipeline_->Head();
+  const auto count = static_cast<int64_t>(head.first_ids.size());
+  head.first->Run({.num_tokens = step.num_states,
+                   .first_position = 0,
+                   .input = step.hidden,
+                   .output = first_logits_.Pointer<float>(),
+                   .output_stride = count,
+                   .rotary_cos = nullptr,
+                   .rotary_sin = nullptr,
+                   .scratch = step.scratch},
+                  first_state_.get());
+  const uint64_t ns = NowNs() - start;
+  counters->head_predict_ns += ns;
+  counters->head_predict_shard_work_ns += ns;
+  counters->head_bytes_read += static_cast<uint64_t>(head.first->WeightBytes());
+  counters->head_rows_computed += static_cast<uint64_t>(count * step.num_states);
 }
 
 void CertifiedHead::Screen(const HeadStep& step, Counters* counters) {
@@ -135,7 +175,7 @@ void CertifiedHead::Screen(const HeadStep& step, Counters* counters) {
         state.shard_state.get(), multiplied_.Pointer<float>() + t * D);
   }
   const auto allowed = static_cast<int64_t>(sparse_.Allowed().size());
-  if (allowed == 0 || !search_->IsFew(allowed)) {
+  if (allowed == 0 || !step.masks.empty() || !search_->IsFew(allowed)) {
     search_->Screen(multiplied_.Pointer<float>(), step.num_states, goal_.num_winners);
     screened_ = true;
     // One pass over the signs serves all states.
@@ -157,16 +197,32 @@ lmhead::SearchEvidence CertifiedHead::Search(int64_t state, uint64_t position) {
                           .changed = sparse_.Changed(),
                           .change = nullptr,
                           .allowed = sparse_.Allowed()};
+  if (!step_.masks.empty()) {
+    const grammar::TokenMask& mask = *step_.masks[static_cast<size_t>(state)];
+    goal.keep = std::min(goal.keep, mask.count);
+    goal.mask = mask.bits;
+  }
+  if (first_state_ != nullptr) {
+    goal.known_ids = pipeline_->Head().first_ids;
+    const size_t count = goal.known_ids.size();
+    goal.known_logits = std::span<const float>(
+        first_logits_.Pointer<float>() + static_cast<size_t>(state) * count, count);
+    // What is not finite is the full head's to report.
+    if (!kernels_.all_finite(goal.known_logits.data(), static_cast<int64_t>(count))) return {};
+  }
   const sampling::SparseSampler* sparse = &sparse_;
   goal.change = [sparse](int32_t id, float logit) { return sparse->Change(id, logit); };
   return search_->Decide(state, goal);
 }
 
-// Copies the candidates for the sampler; false when one is not finite.
-bool CertifiedHead::Fill(std::span<const lmhead::Candidate> candidates) {
+// Copies the candidates that a grammar allows for the sampler; false when one is not finite.
+bool CertifiedHead::Fill(int64_t state, std::span<const lmhead::Candidate> candidates) {
+  const grammar::TokenMask* mask =
+      step_.masks.empty() ? nullptr : step_.masks[static_cast<size_t>(state)];
   entries_.clear();
   for (const lmhead::Candidate& candidate : candidates) {
     if (!std::isfinite(candidate.logit)) return false;
+    if (mask != nullptr && !mask->Allows(candidate.id)) continue;
     entries_.push_back({.id = candidate.id, .logit = candidate.logit});
   }
   return !entries_.empty();
@@ -209,7 +265,9 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   certificate_.rows_refined = evidence.rows_refined;
   certificate_.rows_exact = evidence.rows_exact;
   certificate_.bytes_read = evidence.bytes_read;
-  if (!evidence.decided || !Fill(search_->Found())) return ChooseFully(state, history, counters);
+  counters->head_rest_needed += first_state_ != nullptr && evidence.rows_exact > 0 ? 1U : 0U;
+  if (!evidence.decided || !Fill(state, search_->Found()))
+    return ChooseFully(state, history, counters);
 
   const sampling::Sampler::Choice choice = sparse_.Choose(entries_, position);
   counters->head_reduce_ns += NowNs() - found;
@@ -228,6 +286,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::RunFull(int64_t state,
   HeadStep step = step_;
   step.hidden += state * pipeline_->model().hidden_size;
   step.num_states = 1;
+  if (!step.masks.empty()) step.masks = step.masks.subspan(static_cast<size_t>(state), 1);
   step.first_position += state;
   HW_TRY_VOID(full_->Begin(step, counters));
   return full_->Choose(0, history, counters);

@@ -2,7 +2,8 @@
 
 // The certified LM head: the full head's token from one bit a weight for all rows, and exact logits
 // for the few that matter (lmhead/search.h). Falls back to the full head where that is cheaper or
-// where a request needs every logit.
+// where a request needs every logit. A reduced head is one that computes the rows used most before
+// it looks at any other.
 
 #include <cstdint>
 #include <memory>
@@ -38,7 +39,8 @@ class CertifiedHead final : public Head {
                                                        const CertifiedOptions& options);
   ~CertifiedHead() override;
 
-  // Under a grammar, and for more states than a screen takes, the full head runs.
+  // For more states than a screen takes the full head runs; likewise, for the rows it allows, under
+  // a grammar that allows few.
   Result<void> Begin(const HeadStep& step, Counters* counters) override;
   bool IsUsable(int64_t state) const override;
   Result<sampling::Sampler::Choice> Choose(int64_t state, std::span<const int32_t> history,
@@ -49,7 +51,7 @@ class CertifiedHead final : public Head {
   bool HasLogits() const override { return full_->HasLogits(); }
   const Certificate* LastCertificate() const override { return &certificate_; }
   int64_t MaxStates() const override { return full_->MaxStates(); }
-  int64_t ScratchBytes() const override { return full_->ScratchBytes(); }
+  int64_t ScratchBytes() const override;
 
  private:
   class Rows;
@@ -58,6 +60,7 @@ class CertifiedHead final : public Head {
                 std::unique_ptr<FullHead> full, sampling::Sampler* sampler,
                 const CertifiedOptions& options);
 
+  void ComputeFirstRows(const HeadStep& step, Counters* counters);
   void Screen(const HeadStep& step, Counters* counters);
   Result<sampling::Sampler::Choice> RunFull(int64_t state, std::span<const int32_t> history,
                                             Counters* counters);
@@ -66,7 +69,7 @@ class CertifiedHead final : public Head {
   Result<void> Audit(int64_t state, std::span<const int32_t> history,
                      const sampling::Sampler::Choice& choice);
   lmhead::SearchEvidence Search(int64_t state, uint64_t position);
-  bool Fill(std::span<const lmhead::Candidate> candidates);
+  bool Fill(int64_t state, std::span<const lmhead::Candidate> candidates);
 
   // One hidden state of a step.
   struct State {
@@ -84,7 +87,9 @@ class CertifiedHead final : public Head {
   std::vector<State> states_;
   std::unique_ptr<Rows> rows_;
   std::unique_ptr<lmhead::Search> search_;
-  AlignedBuffer multiplied_;  // [max_states, D]: what the rows are multiplied with
+  AlignedBuffer multiplied_;                 // [max_states, D]: what the rows are multiplied with
+  std::unique_ptr<ShardState> first_state_;  // reduced heads; else null
+  AlignedBuffer first_logits_;               // [max_states, K], of the rows computed first
   std::vector<sampling::SparseSampler::Entry> entries_;
   HeadStep step_;
   bool full_pass_ = false;  // the full head has the step

@@ -32,6 +32,12 @@ void FullHead::ChooseRows() {
   if (2 * projection_.RowsFor(needed_ids_) > pipeline_->model().vocab_size) needed_ids_.clear();
 }
 
+int64_t FullHead::RowsFor(const HeadStep& step) {
+  step_ = step;
+  ChooseRows();
+  return needed_ids_.empty() ? pipeline_->model().vocab_size : projection_.RowsFor(needed_ids_);
+}
+
 std::span<float> FullHead::Row(int64_t state) const {
   const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
   return logits_.subspan(static_cast<size_t>(state) * vocab_size, vocab_size);

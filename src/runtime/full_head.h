@@ -25,6 +25,8 @@ class FullHead final : public Head {
   Result<sampling::Sampler::Choice> Choose(int64_t state, std::span<const int32_t> history,
                                            Counters* counters) override;
   Result<std::span<float>> Logits(const HeadStep& step, Counters* counters) override;
+  // Rows that Begin() would compute for each state of the step.
+  int64_t RowsFor(const HeadStep& step);
   bool HasLogits() const override { return projection_.HasLogits(); }
   int64_t MaxStates() const override { return projection_.MaxTokens(); }
   int64_t ScratchBytes() const override { return projection_.ScratchBytes(); }

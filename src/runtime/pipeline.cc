@@ -102,6 +102,12 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
     }
     pipeline->head_.planes = std::move(planes);
   }
+  if (head->first) {
+    const auto rows = static_cast<int64_t>(head->first->ids.size());
+    HW_TRY(pipeline->head_.first, backend->Load(path_of(head->first->file)));
+    HW_TRY_VOID(CheckInterface(*pipeline->head_.first, {D, rows, 0, 0}, head->first->file.path));
+    pipeline->head_.first_ids = head->first->ids;
+  }
   if (manifest.embedding) {
     HW_TRY(pipeline->embedding_, backend->Load(path_of(*manifest.embedding)));
     HW_TRY_VOID(CheckInterface(*pipeline->embedding_, {0, D, 0, manifest.model.vocab_size},

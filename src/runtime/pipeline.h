@@ -19,7 +19,10 @@ struct LoadedHead {
   std::string kind;
   std::vector<HeadShard> specs;
   std::vector<std::unique_ptr<Executable>> shards;
-  std::optional<lmhead::Planes> planes = std::nullopt;  // certified heads
+  std::optional<lmhead::Planes> planes = std::nullopt;  // certified and reduced heads
+  // Reduced heads: rows computed first, and their ids in that order.
+  std::unique_ptr<Executable> first = nullptr;
+  std::vector<int32_t> first_ids = {};
 };
 
 class Pipeline {

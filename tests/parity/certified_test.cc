@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "headway/engine.h"
@@ -77,15 +78,17 @@ TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
   for (const char* shape : {"tiny-phi", "tiny-llama"}) {
     for (const char* type : {"q8_0", "q4_k_m", "f16"}) {
       const TestModel file(shape, type);
-      const std::string package = file.Pack("2", {"full:2", "certified"});
+      const std::string package = file.Pack("2", {"full:2", "certified", "reduced:40"});
       const auto full = OpenPackage(package, {.head = "full:2"});
       const auto certified = OpenPackage(package, {.head = "certified"});
-      ASSERT_TRUE(full != nullptr && certified != nullptr);
+      const auto reduced = OpenPackage(package, {.head = "reduced:40"});
+      ASSERT_TRUE(full != nullptr && certified != nullptr && reduced != nullptr);
       for (const Way& way : Ways()) {
         SCOPED_TRACE(std::string(shape) + " " + type + " " + way.name);
         uint64_t none = 0;
         uint64_t fallbacks = 0;
         const auto expected = Decode(*full, way.params, 0, &none);
+        EXPECT_EQ(Decode(*reduced, way.params, 3, &fallbacks), expected);
         EXPECT_EQ(Decode(*certified, way.params, 3, &fallbacks), expected);
         EXPECT_EQ(none, 0U);
         if (way.falls_back) {
@@ -103,6 +106,46 @@ TEST(CertifiedHead, PacksAloneWithRowsOfItsOwn) {
   ASSERT_TRUE(full != nullptr && certified != nullptr);
   uint64_t fallbacks = 0;
   EXPECT_EQ(Decode(*certified, {}, 1, &fallbacks), Decode(*full, {}, 0, &fallbacks));
+}
+
+TEST(ReducedHead, PacksAloneAndCountsTokensThatNeedTheRest) {
+  const TestModel file("tiny-phi", "q8_0");
+  const auto full = OpenPackage(file.Pack("2", {"full:1"}));
+  const auto reduced = OpenPackage(file.Pack("2", {"reduced:300"}));
+  ASSERT_TRUE(full != nullptr && reduced != nullptr);
+  uint64_t fallbacks = 0;
+  EXPECT_EQ(Decode(*reduced, {}, 1, &fallbacks), Decode(*full, {}, 0, &fallbacks));
+  const auto session = NewSession(*reduced, 60);
+  ASSERT_TRUE(session->Append(TestIds(8, 320)));
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(session->Decode());
+  const Counters& c = session->GetCounters();
+  EXPECT_EQ(c.head_rows_computed, c.steps * 300 + c.head_fallbacks * 320);
+  EXPECT_LE(c.head_rest_needed, c.steps);
+  EXPECT_TRUE(c.head_rest_needed > 0 || c.head_rows_rescored == 0);
+}
+
+TEST(ReducedHead, FirstRowsAreTheTokensThatATextUsesMost) {
+  const TestModel file("tiny-phi", "q8_0");
+  const auto emitter = MakeEmitterFor("cpu");
+  ASSERT_TRUE(emitter);
+  compile::PackOptions options{.topology = "2", .heads = {"reduced:2"}};
+  options.usage_text = "zzzzzqqqqqqa";
+  const auto manifest = compile::Pack(file.File(), file.Path("usage"), options, emitter->get());
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  const auto opened = OpenPackage(file.Path("usage"));
+  ASSERT_NE(opened, nullptr);
+  ASSERT_TRUE(manifest->heads[0].first.has_value());
+  std::vector<int32_t> wanted;
+  for (const char* letter : {"q", "z"})
+    wanted.push_back(opened->tokenizer->Encode(letter, {.add_bos = false})->back());
+  std::sort(wanted.begin(), wanted.end());
+  EXPECT_EQ(manifest->heads[0].first->ids, wanted);
+  for (const char* wrong : {"reduced", "reduced:0", "reduced:320", "reduced:-1", "reduced:x"}) {
+    options.heads = {wrong};
+    const auto refused = compile::Pack(file.File(), file.Path("no"), options, emitter->get());
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput) << wrong;
+  }
 }
 
 TEST(CertifiedHead, LogprobsComeFromTheFullHead) {

@@ -109,10 +109,10 @@ class GrammarDecodingTest : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(GrammarDecodingTest, Tokens_AreThoseOfMaskedLogits) {
-  const std::string package = model_.Pack("1", {"full:1", "full:3"});
+  const std::string package = model_.Pack("1", {"full:1", "full:3", "certified", "reduced:40"});
   const std::vector<int32_t> prompt = TestIds(9, kVocab);
   uint64_t forced = 0;
-  for (const char* head : {"full:1", "full:3"}) {
+  for (const char* head : {"full:1", "full:3", "certified", "reduced:40"}) {
     const auto opened = OpenPackage(package, {.threads = 1, .instruction_set = "", .head = head});
     for (const std::string& grammar : Grammars()) {
       for (const SamplingParams& sampling : Samplings()) {
@@ -184,6 +184,17 @@ TEST_F(GrammarSessionTest, FewAllowedTokens_ComputeFewRows) {
   for (int i = 0; i < 9; ++i) ASSERT_TRUE(session->Decode());
   EXPECT_EQ(session->GetCounters().steps, 8U);
   EXPECT_EQ(session->GetCounters().head_rows_computed, 8U * 16);
+}
+
+TEST_F(GrammarSessionTest, CertifiedHeads_ScreenWhatAGrammarAllows) {
+  const auto opened = OpenPackage(model_.Pack("1", {"certified"}));
+  const auto session = NewSession(*opened, Options({}, Grammars()[2]));  // nearly all are allowed
+  ASSERT_TRUE(session->Append(TestIds(5, kVocab)));
+  for (int i = 0; i < 9; ++i) ASSERT_TRUE(session->Decode());
+  const Counters& c = session->GetCounters();
+  EXPECT_EQ(c.steps, 8U);
+  EXPECT_EQ(c.head_rows_screened, 8U * kVocab);
+  EXPECT_EQ(c.head_rows_computed, c.head_fallbacks * kVocab);
 }
 
 TEST_F(GrammarSessionTest, ForcedTokens_RunNothing) {

@@ -19,7 +19,7 @@ namespace {
 class CpuEmitter final : public Emitter {
  public:
   std::string_view Device() const override { return "cpu"; }
-  std::vector<std::string> HeadKinds() const override { return {"full", "certified"}; }
+  std::vector<std::string> HeadKinds() const override { return {"full", "certified", "reduced"}; }
   std::string Settings() const override { return kShardMagic; }
 
   Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,

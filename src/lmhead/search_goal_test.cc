@@ -1,0 +1,153 @@
+// Searches that know some rows beforehand, and searches among the rows of a mask, against all
+// logits.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "lmhead/search.h"
+#include "lmhead/test_head.h"
+
+namespace headway::lmhead {
+namespace {
+
+constexpr int64_t kRows = 3000;
+constexpr int64_t kChannels = 256;
+
+std::vector<float> Normals(size_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+class SearchGoalTest : public testing::Test {
+ protected:
+  SearchGoalTest() {
+    std::vector<float> rows = Normals(kRows * kChannels, 1);
+    // Rows 10 and 2010 are equal: a tie, whoever knows one of them.
+    std::copy_n(rows.begin() + 10 * kChannels, kChannels, rows.begin() + 2010 * kChannels);
+    head_ = std::make_unique<TestHead>(DataType::kQ8_0, kRows, kChannels, rows);
+    planes_ = std::make_unique<Planes>(head_->Build(RotationSeed::FromNumber(7), &pool_));
+    search_ = std::make_unique<Search>(planes_.get(), head_.get(), TestKernels(), &pool_, 1,
+                                       SearchOptions{.certificate = {}, .noise_key = 5});
+    for (int32_t id = 0; id < 1000; id += 2) known_ids_.push_back(id);
+  }
+
+  // A state near row `winner` by `weight`; its logits.
+  std::vector<float> Screen(int64_t winner, float weight, uint32_t seed) {
+    std::vector<float> state = Normals(kChannels, seed);
+    const std::vector<float> row = head_->Row(winner);
+    for (size_t c = 0; c < state.size(); ++c) state[c] += weight * row[c];
+    const std::vector<float> hidden = head_->SetStates(state);
+    search_->Screen(hidden.data(), 1, 1);
+    return head_->FullLogits(0);
+  }
+
+  SearchGoal Known(const std::vector<float>& full) {
+    known_logits_.clear();
+    for (const int32_t id : known_ids_) known_logits_.push_back(full[static_cast<size_t>(id)]);
+    SearchGoal goal;
+    goal.known_ids = known_ids_;
+    goal.known_logits = known_logits_;
+    return goal;
+  }
+
+  // The first of the best rows found.
+  Candidate Best() const {
+    Candidate best{.id = -1};
+    for (const Candidate& c : search_->Found()) {
+      if (best.id < 0 || c.logit > best.logit) best = c;
+    }
+    return best;
+  }
+
+  ThreadPool pool_{2};
+  std::unique_ptr<TestHead> head_;
+  std::unique_ptr<Planes> planes_;
+  std::unique_ptr<Search> search_;
+  std::vector<int32_t> known_ids_;
+  std::vector<float> known_logits_;
+};
+
+TEST_F(SearchGoalTest, KnownRows_ChangeNoAnswer) {
+  int decided = 0;
+  int alone = 0;
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    // Winners that are known, that are not, and states without a winner.
+    const int64_t winner = seed % 3 == 0 ? 10 : seed % 3 == 1 ? 4 * seed : 1001 + seed;
+    const auto full = Screen(winner, seed % 5 == 0 ? 0.0F : 0.7F, seed);
+    const SearchEvidence evidence = search_->Decide(0, Known(full));
+    if (!evidence.decided) continue;
+    ++decided;
+    alone += evidence.rows_exact == 0 ? 1 : 0;
+    const auto best = std::max_element(full.begin(), full.end());
+    EXPECT_EQ(Best().id, best - full.begin());
+    EXPECT_EQ(Best().logit, *best);
+    // What was known in this search is forgotten in the next.
+    ASSERT_TRUE(search_->Decide(0, {}).decided);
+    EXPECT_EQ(Best().id, best - full.begin());
+    EXPECT_GT(search_->Decide(0, {}).rows_exact, 0U);
+  }
+  EXPECT_GE(decided, 40);
+  EXPECT_GE(alone, 5);  // no row beyond the known ones was computed
+}
+
+TEST_F(SearchGoalTest, KnownRows_StayWhenTheyAreAmongTheBestKOrChanged) {
+  const auto full = Screen(10, 0.7F, 3);
+  SearchGoal goal = Known(full);
+  goal.keep = 5;
+  const std::vector<int32_t> changed = {4, 7};
+  goal.changed = changed;
+  goal.change = [](int32_t, float logit) { return logit - 1000.0F; };
+  ASSERT_TRUE(search_->Decide(0, goal).decided);
+  std::vector<int32_t> found;
+  for (const Candidate& c : search_->Found()) {
+    found.push_back(c.id);
+    EXPECT_EQ(c.logit, full[static_cast<size_t>(c.id)]);
+  }
+  const auto is_found = [&](int64_t id) {
+    return std::binary_search(found.begin(), found.end(), static_cast<int32_t>(id));
+  };
+  EXPECT_TRUE(is_found(4) && is_found(7));
+  std::vector<float> sorted;
+  for (size_t i = 0; i < full.size(); ++i) sorted.push_back(i == 4 || i == 7 ? -1e6F : full[i]);
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  for (size_t i = 0; i < full.size(); ++i) {
+    if (i != 4 && i != 7 && full[i] >= sorted[4]) {
+      EXPECT_TRUE(is_found(static_cast<int64_t>(i))) << i;
+    }
+  }
+}
+
+TEST_F(SearchGoalTest, Masks_LeaveTheBestOfWhatTheyAllow) {
+  std::mt19937_64 random(3);
+  int decided = 0;
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    std::vector<uint64_t> mask((kRows + 63) / 64);
+    for (uint64_t& word : mask) word = random() | random();
+    mask[5] = 0;
+    const auto full = Screen(seed % 2 == 0 ? 5 * 64 + 3 : 70 * seed, 0.7F, seed);  // banned, maybe
+    const auto allowed = [&](size_t id) { return (mask[id / 64] >> (id % 64) & 1) != 0; };
+    SearchGoal goal = seed % 4 < 2 ? SearchGoal{} : Known(full);
+    goal.mask = mask;
+    if (!search_->Decide(0, goal).decided) continue;
+    ++decided;
+    size_t best = full.size();
+    for (size_t i = 0; i < full.size(); ++i) {
+      if (allowed(i) && (best == full.size() || full[i] > full[best])) best = i;
+    }
+    Candidate found{.id = -1};
+    for (const Candidate& c : search_->Found()) {
+      if (!allowed(static_cast<size_t>(c.id))) continue;
+      if (found.id < 0 || c.logit > found.logit) found = c;
+    }
+    EXPECT_EQ(found.id, static_cast<int32_t>(best));
+  }
+  EXPECT_GE(decided, 10);
+}
+
+}  // namespace
+}  // namespace headway::lmhead
