@@ -208,9 +208,10 @@ struct NamedStates {
   bool drawn;  // else of a trained model
 };
 
-// What temperatures mean depends on the logits' scale. Those of trained heads deviate by about this
-// much from their mean (docs/certified_head.md); temperatures for drawn states are scaled to it.
-constexpr double kTrainedDeviation = 3.0;
+// What temperatures mean depends on the logits' scale: those for drawn states are scaled as if
+// logits deviated by this much from their mean. An assumption; the replay of a trained model
+// (tests/agreement) prints its figure.
+constexpr double kAssumedDeviation = 3.0;
 
 std::vector<std::pair<std::string, SamplingParams>> SampledWays(double scale) {
   const auto at = [scale](double temperature, int top_k) {
@@ -278,7 +279,7 @@ Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
   for (const NamedStates& set : sets) {
     HW_TRY(const double deviation, DeviationOfLogits(model, set.states));
     for (const auto& [name, params] :
-         SampledWays(set.drawn ? deviation / kTrainedDeviation : 1.0)) {
+         SampledWays(set.drawn ? deviation / kAssumedDeviation : 1.0)) {
       HW_TRY_VOID(
           BenchStates(model, setting, fmt::format("{}, {}", set.name, name), set.states, params));
     }
