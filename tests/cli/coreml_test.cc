@@ -22,8 +22,9 @@ class CoremlTest : public CliTest {
     HeadwayOk(args);
     return path;
   }
-  Json RunJson(const std::string& package, const Args& more = {}) const {
-    Args args = {"run", package, "-p", "hello", "-n", "12", "--ignore-end", "--json"};
+  Json RunJson(const std::string& package, const Args& more = {},
+               const std::string& tokens = "12") const {
+    Args args = {"run", package, "-p", "hello", "-n", tokens, "--ignore-end", "--json"};
     args.insert(args.end(), more.begin(), more.end());
     const Outcome outcome = HeadwayOk(args);
     Json json = Json::parse(outcome.out, nullptr, false);
@@ -54,6 +55,29 @@ TEST_F(CoremlTest, EveryHeadAndWidth_GeneratesTheSameText) {
                                                         "blockmax:2"})["generated_ids"]);
   ExpectRefused({"run", package, "-p", "a", "--head", "top1:3", "--temp", "1", "--allow-ungated"},
                 {"head top1:3", "no logits", "greedy"});
+}
+
+// Steps wider than a program are run in pieces: 1,4 serves drafts of any number.
+TEST_F(CoremlTest, Speculation_GivesThePlainTokens) {
+  const std::string package =
+      PackCoreml("spec", {"--head", "full:2,top1:3", "--batch-tokens", "1,4", "--no-goldens"});
+  for (const char* head : {"full:2", "top1:3"}) {
+    const Args base = {"--head", head};
+    const Json plain = RunJson(package, base, "70");
+    uint64_t drafted = 0;
+    for (const char* most : {"3", "6"}) {
+      Args with = base;
+      with.insert(with.end(), {"--speculate", "lookup:1..4", "--draft-tokens", most});
+      const Json found = RunJson(package, with, "70");
+      EXPECT_EQ(found["generated_ids"], plain["generated_ids"]) << head << ", " << most;
+      drafted += found["counters"]["speculation"]["drafted"].get<uint64_t>();
+    }
+    EXPECT_GT(drafted, 0U) << head;
+  }
+  WriteFile(Path("g.gbnf"), "root ::= [xy]");
+  ExpectRefused({"run", package, "-p", "a", "--allow-ungated", "--head", "top1:3", "--grammar",
+                 Path("g.gbnf")},
+                {"head top1:3", "expected decoding without a grammar, or a head like full:4"});
 }
 
 TEST_F(CoremlTest, Counters_AddUpAsForEveryDevice) {
