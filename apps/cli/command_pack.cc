@@ -99,6 +99,7 @@ Result<void> Pack(const PackArguments& arguments) {
   for (const HeadSpec& head : manifest.heads) {
     if (head.planes) count(*head.planes);
     if (head.first) count(head.first->file);
+    if (head.rows) count(*head.rows);
   }
   HW_TRY_VOID(WriteOut(fmt::format(
       "{}: {}, {}, {}{}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),

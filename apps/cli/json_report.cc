@@ -77,6 +77,7 @@ Json CertificateJson(const Certificate& c) {
   Json json{{"token", c.token}, {"fallback", c.fallback}, {"bytes_read", c.bytes_read}};
   if (c.fallback) return json;
   json["certificate"] = c.deterministic ? Json("deterministic") : Json{{"delta", c.delta}};
+  if (!c.assumption.empty()) json["assumes"] = c.assumption;
   json["logit"] = c.value;
   // Not finite when nothing was discarded: an allow-list evaluated as a whole.
   json["theta"] = std::isfinite(c.theta) ? Json(c.theta) : Json(nullptr);

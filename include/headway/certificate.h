@@ -3,6 +3,7 @@
 // The evidence that comes with a token of the certified head (docs/certified_head.md).
 
 #include <cstdint>
+#include <string_view>
 
 namespace headway {
 
@@ -12,6 +13,8 @@ struct Certificate {
   bool audited = false;        // the full head ran as well and gave the same token
   bool deterministic = false;  // holds always; else with failure probability delta
   double delta = 0.0;
+  // What the device's sums must be for that; empty: nothing is assumed. Static text.
+  std::string_view assumption = {};
   // No row outside those evaluated exactly can have reached this value (a logit, or a perturbed one
   // when sampling without filters).
   float theta = 0.0F;

@@ -23,8 +23,7 @@ struct StoredRange {
 
 class PackageWeights {
  public:
-  Result<void> Add(const std::string& path) {
-    HW_TRY(coreml::ShardReference shard, coreml::OpenShardReference(path));
+  void Add(coreml::ShardReference shard) {
     for (const graph::Weight& weight : shard.graph.weights) {
       ranges_[weight.name].push_back({.begin = weight.row_begin,
                                       .end = weight.row_begin + weight.shape.Rows(),
@@ -32,7 +31,6 @@ class PackageWeights {
                                       .shard = shards_.size()});
     }
     shards_.push_back(std::move(shard));
-    return {};
   }
 
   Result<void> Read(const std::string& name, int64_t row, int64_t num_rows,
@@ -66,18 +64,35 @@ class PackageWeights {
   std::map<std::string, std::vector<StoredRange>> ranges_;
 };
 
+std::string PathOf(const std::string& directory, const FileEntry& file) {
+  return (std::filesystem::path(directory) / file.path).string();
+}
+
 }  // namespace
+
+Result<coreml::ShardReference> OpenHeadReference(const std::string& directory,
+                                                 const Manifest& manifest, const HeadSpec& head,
+                                                 const HeadShard& shard) {
+  const std::string path = PathOf(directory, shard.file);
+  if (!head.rows) return coreml::OpenShardReference(path);
+  const std::string embedding =
+      manifest.embedding ? PathOf(directory, *manifest.embedding) : std::string();
+  return coreml::OpenScreenedReference(path, PathOf(directory, *head.rows), embedding);
+}
 
 Result<oracle::WeightReader> OpenStoredWeights(const std::string& directory,
                                                const Manifest& manifest) {
   if (manifest.device != "coreml") return oracle::WeightReader();
   const auto weights = std::make_shared<PackageWeights>();
-  const auto path_of = [&directory](const FileEntry& file) {
-    return (std::filesystem::path(directory) / file.path).string();
-  };
-  for (const LayerShard& shard : manifest.layers) HW_TRY_VOID(weights->Add(path_of(shard.file)));
-  for (const HeadShard& shard : manifest.heads.front().shards)
-    HW_TRY_VOID(weights->Add(path_of(shard.file)));
+  for (const LayerShard& shard : manifest.layers) {
+    HW_TRY(auto reference, coreml::OpenShardReference(PathOf(directory, shard.file)));
+    weights->Add(std::move(reference));
+  }
+  const HeadSpec& head = manifest.heads.front();
+  for (const HeadShard& shard : head.shards) {
+    HW_TRY(auto reference, OpenHeadReference(directory, manifest, head, shard));
+    weights->Add(std::move(reference));
+  }
   return oracle::WeightReader(
       [weights](const std::string& name, int64_t row, int64_t num_rows, std::span<float> out) {
         return weights->Read(name, row, num_rows, out);

@@ -61,6 +61,11 @@ class Emitter {
   // Whether an embedding tied to the head needs a file of its own all the same.
   virtual bool KeepsTiedEmbedding() const { return false; }
 
+  // Whether a certified head's signs are multiplied by programs of the device, made by
+  // EmitScreen(), and its rows by the host, from the file that EmitRows() writes. Otherwise the
+  // shards are those of a full head.
+  virtual bool ScreensOnDevice() const { return false; }
+
   // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use
   // is independent of the shard's size. Returns bytes and digest; FileEntry::path is left empty.
   // Errors: kIo; kUnsupported, naming the node that this device cannot run.
@@ -71,6 +76,21 @@ class Emitter {
                                     const WeightSource& weights, const std::string& path,
                                     const ByteProgress& progress) {
     return Emit(shard, weights, path, progress);
+  }
+
+  // The program that multiplies the signs of the rows of `shard`, a part of the head, to the new
+  // file `path`. Errors: kIo, kUnsupported.
+  virtual Result<FileEntry> EmitScreen(const ShardUse& use, const graph::Graph& shard,
+                                       const lmhead::Planes& planes, const std::string& path) {
+    static_cast<void>(use), static_cast<void>(shard), static_cast<void>(planes);
+    return Fail(ErrorCode::kUnsupported, path + ": this device screens no rows");
+  }
+  // What the host needs to multiply rows of `head`: its norm, and its matrix unless that is the
+  // package's embedding, whose digest is noted then. Errors: kIo, kUnsupported.
+  virtual Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,
+                                     const FileEntry* embedding_or_null, const std::string& path) {
+    static_cast<void>(head), static_cast<void>(weights), static_cast<void>(embedding_or_null);
+    return Fail(ErrorCode::kUnsupported, path + ": this device screens no rows");
   }
 };
 
@@ -193,6 +213,19 @@ class Executable {
     static_cast<void>(input), static_cast<void>(strip), static_cast<void>(y);
   }
 
+  // A head shard that is a program for the signs of a certified head's rows
+  // (lmhead/device_signs.h): bytes of weights that one pass reads; 0: this is no such shard.
+  virtual int64_t EstimateBytes() const { return 0; }
+  // What the device's sums must be for the bounds to hold; empty: nothing is assumed. Static text.
+  virtual std::string_view EstimateAssumption() const { return ""; }
+  // rotated: [num_states, D], 16-bit floats; estimates of state s at estimates + s * stride, one a
+  // row of this shard. Cannot fail.
+  virtual void EstimateRows(const float* rotated, int64_t num_states, float* estimates,
+                            int64_t stride) noexcept {
+    static_cast<void>(rotated), static_cast<void>(num_states), static_cast<void>(estimates),
+        static_cast<void>(stride);
+  }
+
   // The shard's matrix products one by one, as Run() computes them: how the golden gate finds the
   // channel that is wrong. Empty on devices whose shards cannot be taken apart.
   virtual std::vector<Product> Products() const { return {}; }
@@ -217,6 +250,16 @@ class Backend {
                                             const std::string& rows_digest) {
     static_cast<void>(rows_digest);
     return Fail(ErrorCode::kUnsupported, path + ": this device has no certified head");
+  }
+  // A shard of a certified head whose signs the device multiplies: programs of EmitScreen() for
+  // rows [first_row, first_row + rows) of the head, and the host's file of EmitRows().
+  // `embedding_path` has the rows where that file has none. Errors: as Load().
+  virtual Result<std::unique_ptr<Executable>> LoadScreened(std::span<const std::string> paths,
+                                                           const std::string& rows_path,
+                                                           const std::string& embedding_path,
+                                                           int64_t first_row) {
+    static_cast<void>(paths), static_cast<void>(embedding_path), static_cast<void>(first_row);
+    return Fail(ErrorCode::kUnsupported, rows_path + ": this device screens no rows");
   }
   // One shard made for several widths; all paths hold the same weights. Errors: as Load().
   virtual Result<std::unique_ptr<Executable>> LoadWidths(std::span<const std::string> paths) {

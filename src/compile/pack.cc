@@ -60,8 +60,8 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
                        Manifest* manifest) {
   std::optional<FileEntry> planes;
   for (size_t i = 0; i < plan.heads.size(); ++i) {
-    if (!plan.heads[i].with_planes) continue;
     HeadSpec& spec = manifest->heads[i];
+    if (!plan.heads[i].with_planes || spec.planes) continue;
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {

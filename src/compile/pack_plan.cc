@@ -27,10 +27,11 @@ std::string LastWeight(const graph::Graph& head) {
 }
 
 // The head whose rows `kind` uses: certified and reduced heads those of the first full head, or of
-// the first of their own kind, any other its own. Heads are numbered as listed; `own` is the number
-// of the head itself.
-Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own) {
-  if (!kind.HasPlanes()) return own;
+// the first of their own kind, any other its own. On devices that screen, its own. Heads are
+// numbered as listed; `own` is the number of the head itself.
+Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own,
+                          const Emitter& emitter) {
+  if (!kind.HasPlanes() || emitter.ScreensOnDevice()) return own;
   size_t first = own;
   for (size_t i = heads.size(); i-- > 0;) {
     HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
@@ -98,13 +99,12 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
     plan.layers.emplace_back(range, std::move(part));
   }
-  HW_TRY(const graph::Graph head,
-         partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
-  plan.head_weight = LastWeight(head);
+  HW_TRY(plan.head, partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
+  plan.head_weight = LastWeight(plan.head);
   for (const std::string& text : options.heads) {
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
     HW_TRY_VOID(CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
-    HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size()));
+    HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
     PackPlan::Head planned{.kind = KindText(kind),
                            .shards = {},
                            .with_planes = kind.HasPlanes(),
@@ -112,13 +112,13 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
                            .first_ids = {},
                            .first = {}};
     if (kind.first_rows > 0) {
-      HW_TRY_VOID(PlanFirstRows(kind, head, tokenizer, options, &plan, &planned));
+      HW_TRY_VOID(PlanFirstRows(kind, plan.head, tokenizer, options, &plan, &planned));
     }
     if (shares == plan.heads.size()) {
       HW_TRY(const std::vector<Range> rows,
              partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
       for (const Range& range : rows) {
-        HW_TRY(graph::Graph part, partition::CutHeadRows(head, range));
+        HW_TRY(graph::Graph part, partition::CutHeadRows(plan.head, range));
         plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
         planned.shards.emplace_back(range, std::move(part));
       }

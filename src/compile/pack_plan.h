@@ -30,6 +30,7 @@ struct PackPlan {
     graph::Graph first;
   };
   std::vector<Head> heads;
+  graph::Graph head;        // before it is cut into shards
   std::string head_weight;  // the tensor of the head's rows
   graph::Graph embedding;
   bool own_embedding = false;

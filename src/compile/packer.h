@@ -4,6 +4,7 @@
 // this folder only.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,12 @@ class Packer {
   // `head_rows`: rows that stand for the head's own, in that order; empty: the head's own.
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});
+  // A certified head whose signs are multiplied on the device: rows, planes, programs.
+  Result<void> EmitScreened(const PackPlan::Head& head, const Manifest& manifest, HeadSpec* spec);
+  // The file `name`: what a killed pack has finished, or what `write` makes at the path given.
+  Result<FileEntry> Once(const std::string& name,
+                         const std::function<Result<FileEntry>(const std::string& path)>& write);
+  Result<ConstTensorView> Find(const std::string& weight) const;
 
   const gguf::GgufFile& file_;
   Emitter* const emitter_;

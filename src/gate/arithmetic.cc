@@ -7,6 +7,7 @@
 
 #include "gate/expected.h"
 #include "gate/golden.h"
+#include "gate/planes.h"
 #include "gate/stack.h"
 #include "gate/thresholds.h"
 
@@ -101,7 +102,7 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
 }
 
 void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expectations,
-               std::vector<Check>* checks) {
+               const std::vector<float>& logits, std::vector<Check>* checks) {
   const int64_t T = goldens.NumTokens();
   const LoadedHead& head = pipeline->Head();
   const auto hidden = Rows(expectations.boundaries.back().data(), T, goldens.hidden_size);
@@ -110,7 +111,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
     const int64_t width = spec.vocab_end - spec.vocab_start;
     std::vector<float> expected;
     for (int64_t t = 0; t < T; ++t) {
-      const auto first = expectations.logits.begin() + t * goldens.vocab_size + spec.vocab_start;
+      const auto first = logits.begin() + t * goldens.vocab_size + spec.vocab_start;
       expected.insert(expected.end(), first, first + width);
     }
     const std::vector<float> found =
@@ -124,7 +125,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
 
 // What a head chooses must be the oracle's best token, or as good as it.
 Result<void> CheckChoices(OpenedModel* model, const std::shared_ptr<Pipeline>& pipeline,
-                          const Goldens& goldens, const Expected& expectations,
+                          const Goldens& goldens, const std::vector<float>& logits,
                           std::vector<Check>* checks) {
   constexpr int64_t kMostSteps = 16;  // decode steps run layers and head for every position
   const int64_t count = std::min(kMostSteps, goldens.NumTokens());
@@ -140,7 +141,7 @@ Result<void> CheckChoices(OpenedModel* model, const std::shared_ptr<Pipeline>& p
     return {};
   }
   for (int64_t t = 0; t < count; ++t) {
-    const auto first = expectations.logits.begin() + t * goldens.vocab_size;
+    const auto first = logits.begin() + t * goldens.vocab_size;
     const auto last = first + goldens.vocab_size;
     double sum = 0;
     double squares = 0;
@@ -174,11 +175,12 @@ void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expe
   checks->push_back({.subject = "whole stack, hidden states",
                      .difference = d,
                      .problem = Judge(d, kStackRelative, 4 * kStackRelative, kCosine)});
-  for (const auto& head : heads) {
-    if (!GivesLogits(head->Head().kind)) continue;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    const std::string& kind = heads[i]->Head().kind;
+    if (!GivesLogits(kind)) continue;
     const Difference l =
-        Measure(RunHead(head.get(), hidden), expectations.logits, {}, goldens.vocab_size);
-    checks->push_back({.subject = fmt::format("whole stack, logits of {}", head->Head().kind),
+        Measure(RunHead(heads[i].get(), hidden), expectations.logits[i], {}, goldens.vocab_size);
+    checks->push_back({.subject = fmt::format("whole stack, logits of {}", kind),
                        .difference = l,
                        .problem = Judge(l, kStackRelative, 4 * kStackRelative, kCosine)});
   }
@@ -196,14 +198,20 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
                               goldens, &checks));
   }
   CheckLayers(pipeline, goldens, expectations, &checks);
-  for (const auto& head : heads) {
+  for (size_t h = 0; h < heads.size(); ++h) {
+    const auto& head = heads[h];
+    const std::vector<float>& logits = expectations.logits[h];
     const LoadedHead& loaded = head->Head();
     for (size_t i = 0; i < loaded.shards.size(); ++i) {
       HW_TRY_VOID(
           CheckProducts(loaded.shards[i].get(), loaded.specs[i].file.path, goldens, &checks));
     }
-    if (GivesLogits(loaded.kind)) CheckHead(head.get(), goldens, expectations, &checks);
-    HW_TRY_VOID(CheckChoices(model, head, goldens, expectations, &checks));
+    const bool screened = loaded.shards.front()->EstimateBytes() > 0;
+    if (GivesLogits(loaded.kind) || screened)
+      CheckHead(head.get(), goldens, expectations, logits, &checks);
+    if (loaded.planes) checks.push_back(CheckPlanesOf(*model, head.get()));
+    if (screened) CheckEstimates(head.get(), expectations.boundaries.back(), &checks);
+    HW_TRY_VOID(CheckChoices(model, head, goldens, logits, &checks));
   }
   CheckStack(heads, goldens, expectations, &checks);
   return checks;

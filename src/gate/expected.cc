@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "api/stored_weights.h"
 #include "backend/coreml/shard_reference.h"
 #include "runtime/rotary_tables.h"
 #include "tensor/half.h"
@@ -11,7 +12,8 @@
 namespace headway::gate {
 namespace {
 
-Expected FromGoldens(const Pipeline& pipeline, const Goldens& goldens) {
+Expected FromGoldens(const Heads& heads, const Goldens& goldens) {
+  const Pipeline& pipeline = *heads.front();
   Expected expected;
   const int64_t size = goldens.NumTokens() * goldens.hidden_size;
   const auto add = [&](int64_t layer) {
@@ -20,7 +22,7 @@ Expected FromGoldens(const Pipeline& pipeline, const Goldens& goldens) {
   };
   for (const LayerShard& shard : pipeline.manifest().layers) add(shard.start);
   add(goldens.num_layers);
-  expected.logits = goldens.logits;
+  expected.logits.assign(heads.size(), goldens.logits);
   return expected;
 }
 
@@ -31,20 +33,40 @@ std::vector<float> RoundedToHalf(std::span<const double> values) {
   return rounded;
 }
 
-Result<std::vector<double>> RunOracle(const std::string& mlpackage,
+Result<std::vector<double>> RunOracle(coreml::ShardReference reference,
                                       const oracle::OracleStep& step) {
-  HW_TRY(coreml::ShardReference reference, coreml::OpenShardReference(mlpackage));
   HW_TRY(oracle::Oracle oracle,
          oracle::Oracle::Create(std::move(reference.graph), std::move(reference.weights),
                                 coreml::kShardOracle));
   return oracle.Run(step);
 }
 
+// The logits of one head on the rows that it, or the host for it, stores.
+Result<std::vector<float>> LogitsOf(const Pipeline& pipeline, const HeadSpec& head,
+                                    const std::vector<float>& last) {
+  const auto V = static_cast<size_t>(pipeline.model().vocab_size);
+  const size_t T = last.size() / static_cast<size_t>(pipeline.model().hidden_size);
+  std::vector<float> logits(T * V);
+  for (const HeadShard& shard : head.shards) {
+    HW_TRY(coreml::ShardReference reference,
+           OpenHeadReference(pipeline.Directory(), pipeline.manifest(), head, shard));
+    HW_TRY(const std::vector<double> part,
+           RunOracle(std::move(reference), {.x = {last.begin(), last.end()}}));
+    const auto width = static_cast<size_t>(shard.vocab_end - shard.vocab_start);
+    for (size_t t = 0; t < T; ++t) {
+      std::copy_n(
+          part.begin() + static_cast<int64_t>(t * width), width,
+          logits.begin() + static_cast<int64_t>(t * V + static_cast<size_t>(shard.vocab_start)));
+    }
+  }
+  return logits;
+}
+
 }  // namespace
 
 Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   Pipeline& pipeline = *heads.front();
-  if (pipeline.manifest().device != "coreml") return FromGoldens(pipeline, goldens);
+  if (pipeline.manifest().device != "coreml") return FromGoldens(heads, goldens);
   const std::filesystem::path directory = pipeline.Directory();
   const ModelConfig& config = pipeline.model();
   const int64_t T = goldens.NumTokens();
@@ -65,23 +87,25 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   expected.boundaries.push_back(RoundedToHalf(x));
   for (const LayerShard& shard : pipeline.manifest().layers) {
     const std::vector<float>& before = expected.boundaries.back();
+    HW_TRY(coreml::ShardReference reference,
+           coreml::OpenShardReference((directory / shard.file.path).string()));
     HW_TRY(const std::vector<double> y,
-           RunOracle((directory / shard.file.path).string(),
+           RunOracle(std::move(reference),
                      {.x = {before.begin(), before.end()}, .rotary_cos = cos, .rotary_sin = sin}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
-  const std::vector<float>& last = expected.boundaries.back();
-  const auto V = static_cast<size_t>(config.vocab_size);
-  expected.logits.resize(static_cast<size_t>(T) * V);
-  for (const HeadShard& shard : pipeline.Head().specs) {
-    HW_TRY(const std::vector<double> part,
-           RunOracle((directory / shard.file.path).string(), {.x = {last.begin(), last.end()}}));
-    const auto width = static_cast<size_t>(shard.vocab_end - shard.vocab_start);
-    for (size_t t = 0; t < static_cast<size_t>(T); ++t) {
-      std::copy_n(part.begin() + static_cast<int64_t>(t * width), width,
-                  expected.logits.begin() +
-                      static_cast<int64_t>(t * V + static_cast<size_t>(shard.vocab_start)));
+  // Programs of full rows all store the same ones: the oracle runs once for them.
+  const std::vector<float>* stored = nullptr;
+  expected.logits.reserve(heads.size());
+  for (const auto& head : heads) {
+    const HeadSpec& spec = *FindHead(pipeline.manifest(), head->Head().kind);
+    if (!spec.rows && stored != nullptr) {
+      expected.logits.push_back(*stored);
+      continue;
     }
+    HW_TRY(std::vector<float> logits, LogitsOf(pipeline, spec, expected.boundaries.back()));
+    expected.logits.push_back(std::move(logits));
+    if (!spec.rows) stored = &expected.logits.back();
   }
   return expected;
 }

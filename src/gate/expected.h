@@ -14,7 +14,7 @@ namespace headway::gate {
 
 struct Expected {
   std::vector<std::vector<float>> boundaries;  // [layer shards + 1][T, D]: before each, and the end
-  std::vector<float> logits;                   // [T, V] of the last boundary
+  std::vector<std::vector<float>> logits;      // [T, V] of the last boundary, for each head
 };
 
 // Errors: those of reading the shards' graphs and weights.

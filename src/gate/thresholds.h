@@ -14,6 +14,11 @@ namespace headway::gate {
 // % off in one block of 32 of 96 about 1e-3.
 inline constexpr double kProductChannel = 2e-4;
 
+// What a device says of the signs' estimates, per row over the probes, against the planes' own
+// numbers: sums of 16-bit floats, each rounding 2^-12 RMS of what it rounds; over eight blocks
+// 1e-3. One sign of 3072 that is wrong shows 0.036, of 256 0.125.
+inline constexpr double kEstimateChannel = 0.01;
+
 // A channel's error is held against its own size, but never against less than this share of the
 // typical channel's: a channel that happens to be near zero would fail on rounding alone.
 inline constexpr double kQuietChannel = 0.1;

@@ -86,6 +86,16 @@ float StepOf(double ratio, double norm) {
   return static_cast<float>(ratio * norm * (1.0 + 0x1p-20)) + 0x1p-120F;
 }
 
+// What a device in 16-bit floats may lose of an estimate, relative to the sum over the blocks of
+// scale sqrt(n) |h_b|: one rounding each of the state, of a block's sum, of its product with the
+// scale, and of every addition of blocks; numbers below 2^-14 among the state's, in blocks of at
+// least kSmallestBlockShare; and a block's sum in binary32. 2 % for their products.
+double DeviceRounding(int64_t num_channels) {
+  const auto num_blocks = static_cast<double>(kernels::NumRotationBlocks(num_channels));
+  return 1.02 * ((num_blocks + 2.0) * 0x1p-11 + 0x1p-13 +
+                 static_cast<double>(LargestBlock(num_channels)) * kUnitRoundoff);
+}
+
 // One ratio of step to norm for all blocks: then the noise of all of them is a multiple of the
 // radius' own unit. Fills the blocks' norms.
 Ranges RangesOfBlocks(std::span<const float> hidden, std::span<const float> rotated, double norm,
@@ -163,7 +173,9 @@ StateTerms NewStateTerms(int64_t num_channels) {
 
 bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
                        int64_t num_winners, std::span<const float> hidden,
-                       std::span<const float> rotated, StateTerms* terms) {
+                       std::span<const float> rotated, ScreenArithmetic arithmetic,
+                       StateTerms* terms) {
+  const bool on_device = arithmetic == ScreenArithmetic::kDeviceF16;
   const int64_t D = planes.num_channels;
   const int64_t num_blocks = kernels::NumRotationBlocks(D);
   const double norm = NormOf(hidden);
@@ -208,10 +220,12 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
   // Table entries: an error uniform on half a step to either side, one of each group.
   const double smallest_n = static_cast<double>(std::min(D, kernels::kSmallestRotationBlock));
   const double groups_per_root = most_groups / std::sqrt(smallest_n);
-  const double tables = noise(kShares.tables, range.tables * std::sqrt(most_groups / 12.0),
-                              0.5 * range.tables * groups_per_root * certain) +
-                        (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) * range.tables *
-                            groups_per_root * certain;
+  const double tables = on_device
+                            ? 0.0
+                            : noise(kShares.tables, range.tables * std::sqrt(most_groups / 12.0),
+                                    0.5 * range.tables * groups_per_root * certain) +
+                                  (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) *
+                                      range.tables * groups_per_root * certain;
   // 8-bit activations, rounded at random: variance at most 1/4 of a step, times |code - 1.5|
   // <= 1.5.
   const double activations =
@@ -224,7 +238,8 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
                           std::sqrt(n) * (n / 16.0 + 6.0) * kUnitRoundoff * 1.01 + kUnitRoundoff;
   // Sums of estimates in binary32, one share a block, with terms up to 2.2 times the row: entries
   // and codes are counted from 0. Of refinement, one a vector.
-  const double screen_sums = 2.5 * static_cast<double>(num_blocks + 6) * kUnitRoundoff;
+  const double screen_sums = 2.5 * static_cast<double>(num_blocks + 6) * kUnitRoundoff +
+                             (on_device ? DeviceRounding(D) : 0.0);
   const double refine_sums =
       screen_sums +
       2.5 * static_cast<double>(kernels::RefineVectors(D) + num_blocks + 12) * kUnitRoundoff;

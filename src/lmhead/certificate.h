@@ -69,6 +69,12 @@ struct StateTerms {
 // Allocates for `num_channels`.
 StateTerms NewStateTerms(int64_t num_channels);
 
+// Who multiplies the signs, and in which numbers.
+enum class ScreenArithmetic : uint8_t {
+  kTables,     // the host's tables of 8-bit sums (kernels/plane_kernels.h)
+  kDeviceF16,  // a device in 16-bit floats (device_signs.h)
+};
+
 // Fills `terms` for one state. `hidden`: [D], what the full head multiplies; `rotated`: [D], the
 // rotated state. `num_winners`: rows whose loss would be an error (1, or k of top-k); each gets
 // delta / num_winners. False when the state is out of the range that binary32 bounds can serve (all
@@ -76,6 +82,7 @@ StateTerms NewStateTerms(int64_t num_channels);
 // come with the noise. No allocation.
 bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
                        int64_t num_winners, std::span<const float> hidden,
-                       std::span<const float> rotated, StateTerms* terms);
+                       std::span<const float> rotated, ScreenArithmetic arithmetic,
+                       StateTerms* terms);
 
 }  // namespace headway::lmhead

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "base/check.h"
 
@@ -16,12 +17,20 @@ constexpr int64_t kChunkBytes = int64_t{192} << 10;
 }  // namespace
 
 Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
-                     int64_t max_states, uint64_t noise_key)
-    : planes_(planes), kernels_(kernels), pool_(pool), noise_key_(noise_key) {
+                     int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null)
+    : planes_(planes),
+      kernels_(kernels),
+      pool_(pool),
+      noise_key_(noise_key),
+      device_or_null_(device_or_null) {
   HW_CHECK(max_states >= 1 && max_states <= kernels::kMaxScreenTokens, "a batch of states");
   const int64_t D = planes->Constants().num_channels;
   const auto rows = static_cast<size_t>(planes->NumRows());
   const int64_t groups = kernels::SignGroupsBefore(D, kernels::NumRotationBlocks(D));
+  if (device_or_null != nullptr) {
+    device_input_.resize(static_cast<size_t>(max_states * D));
+    device_estimates_.resize(static_cast<size_t>(max_states) * rows);
+  }
   for (int64_t i = 0; i < max_states; ++i) {
     states_.push_back(
         {.usable = false,
@@ -36,6 +45,14 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
   }
 }
 
+int64_t Screening::Bytes() const {
+  if (device_or_null_ == nullptr) return planes_->ScreenBytes();
+  const int64_t rotations =
+      planes_->Signs() - reinterpret_cast<const std::byte*>(planes_->Rotation(0));
+  return rotations + DeviceTermsBytes(planes_->NumRows(), planes_->Constants().num_channels) +
+         device_or_null_->Bytes();
+}
+
 void Screening::Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
                     int64_t num_winners) noexcept {
   const PlaneConstants& planes = planes_->Constants();
@@ -43,6 +60,8 @@ void Screening::Run(const float* hidden, int64_t num_states, const CertificateMo
   rotate_queue_.Reset();
   table_queue_.Reset();
   tile_queue_.Reset();
+  const ScreenArithmetic arithmetic =
+      device_or_null_ == nullptr ? ScreenArithmetic::kTables : ScreenArithmetic::kDeviceF16;
   pool_->Run([&](int thread) {
     Rotate(hidden, num_states);
     pool_->Barrier();
@@ -50,13 +69,14 @@ void Screening::Run(const float* hidden, int64_t num_states, const CertificateMo
       ScreenedState& state = states_[static_cast<size_t>(t)];
       state.usable =
           ComputeStateTerms(planes, mode, num_winners, {hidden + static_cast<size_t>(t) * D, D},
-                            state.rotated.As<float>(D), &state.terms);
+                            state.rotated.As<float>(D), arithmetic, &state.terms);
     }
     pool_->Barrier();
     BuildTables(num_states);
     pool_->Barrier();
-    ScreenTiles(num_states);
+    if (device_or_null_ == nullptr) ScreenTiles(num_states);
   });
+  if (device_or_null_ != nullptr) ScreenOnDevice(num_states);
   num_states_seen_ += static_cast<uint64_t>(num_states);
 }
 
@@ -98,18 +118,7 @@ void Screening::BuildTables(int64_t num_states) {
     const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
     const kernels::PlaneNoise noise{
         .key = noise_key_, .token = num_states_seen_ + static_cast<uint64_t>(task / num_blocks)};
-    double offset = 0.0;
-    kernels_.build_sign_tables({.x = state.rotated.Pointer<float>() + block.begin,
-                                .n = block.size,
-                                .first_group = kernels::SignGroupsBefore(D, b),
-                                .group_begin = 0,
-                                .group_end = kernels::SignGroups(block.size),
-                                .inverse_step = state.terms.screen_inverse_steps[i],
-                                .noise = noise,
-                                .tables = state.tables.Pointer<uint8_t>(),
-                                .offset = &offset});
-    kernels::BlockTerms& screen = state.terms.screen[i];
-    screen.offset = static_cast<float>(static_cast<double>(screen.step) * offset);
+    if (device_or_null_ == nullptr) BuildSignTables(&state, b, noise);
     int32_t q_sum = 0;
     kernels_.quantise_for_refinement({.x = state.rotated.Pointer<float>() + block.begin,
                                       .n = block.size,
@@ -120,6 +129,63 @@ void Screening::BuildTables(int64_t num_states) {
                                       .q_sum = &q_sum});
     kernels::BlockTerms& refine = state.terms.refine[i];
     refine.offset = static_cast<float>(-1.5 * static_cast<double>(refine.step) * q_sum);
+  }
+}
+
+void Screening::BuildSignTables(ScreenedState* state, int64_t b, const kernels::PlaneNoise& noise) {
+  const int64_t D = planes_->Constants().num_channels;
+  const auto i = static_cast<size_t>(b);
+  const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
+  double offset = 0.0;
+  kernels_.build_sign_tables({.x = state->rotated.Pointer<float>() + block.begin,
+                              .n = block.size,
+                              .first_group = kernels::SignGroupsBefore(D, b),
+                              .group_begin = 0,
+                              .group_end = kernels::SignGroups(block.size),
+                              .inverse_step = state->terms.screen_inverse_steps[i],
+                              .noise = noise,
+                              .tables = state->tables.Pointer<uint8_t>(),
+                              .offset = &offset});
+  kernels::BlockTerms& screen = state->terms.screen[i];
+  screen.offset = static_cast<float>(static_cast<double>(screen.step) * offset);
+}
+
+// The states that can be used, in one call; then their bounds.
+void Screening::ScreenOnDevice(int64_t num_states) {
+  const auto D = static_cast<size_t>(planes_->Constants().num_channels);
+  const auto V = static_cast<size_t>(planes_->NumRows());
+  std::array<ScreenedState*, kernels::kMaxScreenTokens> usable{};
+  std::array<int, kernels::kMaxScreenTokens> exponents{};
+  size_t count = 0;
+  for (int64_t t = 0; t < num_states; ++t) {
+    ScreenedState& state = states_[static_cast<size_t>(t)];
+    if (!state.usable) continue;
+    exponents[count] =
+        ScaleForDevice(state.rotated.As<float>(D), std::span(device_input_).subspan(count * D, D));
+    usable[count++] = &state;
+  }
+  if (count == 0) return;
+  device_or_null_->Estimate(device_input_.data(), static_cast<int64_t>(count),
+                            device_estimates_.data());
+  const auto num_strips = kernels::NumSignStrips(planes_->NumRows());
+  for (size_t i = 0; i < count; ++i) {
+    ScreenedState* const state = usable[i];
+    const DeviceBounds bounds{.device_estimate = device_estimates_.data() + i * V,
+                              .exponent = exponents[i],
+                              .terms = &state->terms,
+                              .estimate = state->estimate.Pointer<float>(),
+                              .upper = state->upper.Pointer<float>(),
+                              .summary = state->summaries.data()};
+    std::atomic<bool> finite{true};
+    tile_queue_.Reset();
+    pool_->Run([&](int) {
+      int64_t begin = 0;
+      int64_t end = 0;
+      while (tile_queue_.Take(num_strips, 16, &begin, &end)) {
+        if (!BoundStrips(*planes_, bounds, begin, end)) finite.store(false);
+      }
+    });
+    state->usable = finite.load();
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The first stage for a batch of states: rotation, tables, one pass over the signs. Used by Search.
+// The first stage for a batch of states: rotation, then one pass over the signs, by tables or by a
+// device. Used by Search.
 
 #include <cstdint>
 #include <span>
@@ -9,6 +10,7 @@
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
+#include "lmhead/device_signs.h"
 #include "lmhead/planes.h"
 
 namespace headway::lmhead {
@@ -28,29 +30,36 @@ struct ScreenedState {
 class Screening {
  public:
   Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
-            int64_t max_states, uint64_t noise_key);
+            int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null);
 
   // Bounds all rows for `num_states` states [num_states, D].
   void Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
            int64_t num_winners) noexcept;
 
   const ScreenedState& State(int64_t state) const { return states_[static_cast<size_t>(state)]; }
+  // Bytes that one Run() reads.
+  int64_t Bytes() const;
   int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }
 
  private:
   void Rotate(const float* hidden, int64_t num_states);
   void BuildTables(int64_t num_states);
+  void BuildSignTables(ScreenedState* state, int64_t block, const kernels::PlaneNoise& noise);
   void ScreenTiles(int64_t num_states);
+  void ScreenOnDevice(int64_t num_states);
 
   const Planes* const planes_;
   const kernels::KernelSet kernels_;
   ThreadPool* const pool_;
   const uint64_t noise_key_;
+  DeviceSigns* const device_or_null_;
   uint64_t num_states_seen_ = 0;  // numbers the noise: never repeats with one key
   std::vector<ScreenedState> states_;
   ChunkQueue rotate_queue_;
   ChunkQueue table_queue_;
   ChunkQueue tile_queue_;
+  std::vector<float> device_input_;      // [states, D]
+  std::vector<float> device_estimates_;  // [states, V]
 };
 
 }  // namespace headway::lmhead

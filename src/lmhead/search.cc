@@ -32,7 +32,7 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
     : planes_(planes),
       exact_(exact),
       options_(options),
-      screening_(planes, kernels, pool, max_states, options.noise_key),
+      screening_(planes, kernels, pool, max_states, options.noise_key, options.device_or_null),
       scores_(planes->NumRows(), kernels, pool),
       candidates_(exact, planes->NumRows(), kernels, pool),
       refinement_(planes, kernels, pool),
@@ -102,7 +102,7 @@ SearchEvidence Search::Give(bool decided) {
                           .rows_refined = refinement_.NumRefined(),
                           .rows_exact = candidates_.NumRows(),
                           .strips_exact = candidates_.NumStrips(),
-                          .bytes_read = static_cast<uint64_t>(planes_->ScreenBytes()),
+                          .bytes_read = static_cast<uint64_t>(ScreenBytes()),
                           .planes_read = refinement_.NumRefined() > 0 ? 3U : 1U};
   evidence.bytes_read += evidence.strips_exact * static_cast<uint64_t>(exact_->StripBytes()) +
                          evidence.rows_refined * static_cast<uint64_t>(record);

@@ -36,6 +36,7 @@ struct SearchEvidence {
 struct SearchOptions {
   CertificateMode certificate;
   uint64_t noise_key = 0;  // fresh; with the count of states it keys the rounding noise
+  DeviceSigns* device_or_null = nullptr;  // multiplies the signs; must outlive the search
 };
 
 class Search {
@@ -59,6 +60,9 @@ class Search {
 
   // Ids ascending, exact logits.
   std::span<const Candidate> Found() const { return candidates_.Rows(); }
+
+  // Bytes that a pass over all rows reads.
+  int64_t ScreenBytes() const { return screening_.Bytes(); }
 
   // True when evaluating that many rows is cheaper than screening.
   bool IsFew(int64_t num_rows) const;

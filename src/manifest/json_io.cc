@@ -129,6 +129,7 @@ Json ToJsonValue(const HeadSpec& head) {
     json["first_rows"] = ToJsonValue(head.first->file);
     json["first_rows"]["ids"] = head.first->ids;
   }
+  if (head.rows) json["rows"] = ToJsonValue(*head.rows);
   return json;
 }
 
@@ -147,6 +148,7 @@ HeadSpec HeadFromJson(const Json& json) {
     head.first =
         FirstRows{.file = FileFromJson(first), .ids = first.at("ids").get<std::vector<int32_t>>()};
   }
+  if (json.contains("rows")) head.rows = FileFromJson(json.at("rows"));
   return head;
 }
 

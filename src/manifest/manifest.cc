@@ -91,6 +91,7 @@ std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
     for (const HeadShard& shard : head.shards) add(shard);
     if (head.planes) files.push_back(&*head.planes);
     if (head.first) files.push_back(&head.first->file);
+    if (head.rows) files.push_back(&*head.rows);
   }
   return files;
 }
@@ -120,7 +121,15 @@ Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool
 
 }  // namespace
 
+const HeadSpec* FindHead(const Manifest& manifest, const std::string& kind) {
+  for (const HeadSpec& head : manifest.heads) {
+    if (head.kind == kind) return &head;
+  }
+  return nullptr;
+}
+
 std::string RowsDigest(const HeadSpec& head) {
+  if (head.rows) return head.rows->digest;
   StreamingDigest digest;
   for (const HeadShard& shard : head.shards) {
     digest.Update(std::as_bytes(std::span<const char>(shard.file.digest)));

@@ -69,11 +69,18 @@ struct HeadSpec {
   std::vector<HeadShard> shards;
   std::optional<FileEntry> planes = std::nullopt;  // certified and reduced heads
   std::optional<FirstRows> first = std::nullopt;   // reduced heads
+  // What the host multiplies where the shards are programs that screen rows on a device.
+  std::optional<FileEntry> rows = std::nullopt;
   friend bool operator==(const HeadSpec&, const HeadSpec&) = default;
 };
 
-// Identifies the rows of a head by the digests of its shards: 32 hexadecimal digits.
+// Identifies the rows of a head: the digest of `rows`, or one of those of its shards. 32
+// hexadecimal digits.
 std::string RowsDigest(const HeadSpec& head);
+
+struct Manifest;
+// The head of that kind ("full:4"); null when the package has none.
+const HeadSpec* FindHead(const Manifest& manifest, const std::string& kind);
 
 // What a gate said about the package when it was last asked (docs/gates.md).
 struct GateRecord {

@@ -54,6 +54,29 @@ class CertifiedHead::Rows final : public lmhead::ExactRows {
   int64_t full_bytes_ = 0;
 };
 
+// The signs of all shards' rows, multiplied by the device.
+class CertifiedHead::Signs final : public lmhead::DeviceSigns {
+ public:
+  explicit Signs(Pipeline* pipeline)
+      : head_(pipeline->Head()), num_rows_(pipeline->model().vocab_size) {}
+
+  void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
+    for (size_t i = 0; i < head_.shards.size(); ++i) {
+      head_.shards[i]->EstimateRows(rotated, num_states, estimates + head_.specs[i].vocab_start,
+                                    num_rows_);
+    }
+  }
+  int64_t Bytes() const override {
+    int64_t bytes = 0;
+    for (const auto& shard : head_.shards) bytes += shard->EstimateBytes();
+    return bytes;
+  }
+
+ private:
+  const LoadedHead& head_;
+  const int64_t num_rows_;
+};
+
 CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
                              std::unique_ptr<FullHead> full, sampling::Sampler* sampler,
                              const CertifiedOptions& options)
@@ -85,7 +108,8 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
                             "this device",
                             head.kind));
   }
-  lmhead::SearchOptions search{.certificate = options.mode, .noise_key = 0};
+  lmhead::SearchOptions search{
+      .certificate = options.mode, .noise_key = 0, .device_or_null = nullptr};
   if (::getrandom(&search.noise_key, sizeof search.noise_key, 0) !=
       static_cast<ssize_t>(sizeof search.noise_key)) {
     return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
@@ -108,6 +132,10 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
         AlignedBuffer(static_cast<size_t>(states) * head.first_ids.size() * sizeof(float));
   }
   certified->rows_ = std::make_unique<Rows>(pipeline, &certified->states_);
+  if (head.shards.front()->EstimateBytes() > 0) {
+    certified->signs_ = std::make_unique<Signs>(pipeline);
+    search.device_or_null = certified->signs_.get();
+  }
   certified->search_ = std::make_unique<lmhead::Search>(&*head.planes, certified->rows_.get(),
                                                         kernels, pool, states, search);
   return certified;
@@ -179,7 +207,7 @@ void CertifiedHead::Screen(const HeadStep& step, Counters* counters) {
     search_->Screen(multiplied_.Pointer<float>(), step.num_states, goal_.num_winners);
     screened_ = true;
     // One pass over the signs serves all states.
-    counters->head_bytes_read += static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes());
+    counters->head_bytes_read += static_cast<uint64_t>(search_->ScreenBytes());
     ++counters->head_planes_read;
   }
   counters->head_predict_ns += NowNs() - start;
@@ -244,7 +272,8 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   }
   ++num_choices_;
   certificate_ = {.deterministic = options_.mode.deterministic,
-                  .delta = options_.mode.deterministic ? 0.0 : options_.mode.delta};
+                  .delta = options_.mode.deterministic ? 0.0 : options_.mode.delta,
+                  .assumption = pipeline_->Head().shards.front()->EstimateAssumption()};
   if (!goal_.possible || step_.want_logprobs) return ChooseFully(state, history, counters);
 
   const uint64_t position = static_cast<uint64_t>(step_.first_position + state);
@@ -255,8 +284,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   counters->head_predict_ns += found - start;
   counters->head_predict_shard_work_ns += found - start;
   counters->head_bytes_read +=
-      evidence.bytes_read -
-      (screened_ ? static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes()) : 0);
+      evidence.bytes_read - (screened_ ? static_cast<uint64_t>(search_->ScreenBytes()) : 0);
   counters->head_rows_screened += evidence.rows_screened;
   counters->head_rows_rescored += evidence.rows_exact;
   counters->head_planes_read += evidence.rows_refined > 0 ? 2 : 0;

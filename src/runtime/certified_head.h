@@ -55,6 +55,7 @@ class CertifiedHead final : public Head {
 
  private:
   class Rows;
+  class Signs;
 
   CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
                 std::unique_ptr<FullHead> full, sampling::Sampler* sampler,
@@ -86,6 +87,7 @@ class CertifiedHead final : public Head {
   sampling::SparseSampler sparse_;
   std::vector<State> states_;
   std::unique_ptr<Rows> rows_;
+  std::unique_ptr<Signs> signs_;  // null: the host multiplies them
   std::unique_ptr<lmhead::Search> search_;
   AlignedBuffer multiplied_;                 // [max_states, D]: what the rows are multiplied with
   std::unique_ptr<ShardState> first_state_;  // reduced heads; else null

@@ -64,11 +64,12 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
   const auto path_of = [&](const FileEntry& file) {
     return (std::filesystem::path(directory) / file.path).string();
   };
-  const auto load = [&](const auto& shard) {
+  const auto paths_of = [&](const auto& shard) {
     std::vector<std::string> paths = {path_of(shard.file)};
     for (const FileEntry& file : shard.wider) paths.push_back(path_of(file));
-    return backend->LoadWidths(paths);
+    return paths;
   };
+  const auto load = [&](const auto& shard) { return backend->LoadWidths(paths_of(shard)); };
   const int64_t D = manifest.model.hidden_size;
   for (const LayerShard& shard : manifest.layers) {
     HW_TRY(auto executable, load(shard));
@@ -83,8 +84,14 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
   HW_TRY(const HeadSpec* head, ChooseHead(manifest, head_kind, directory));
   pipeline->head_.kind = head->kind;
   pipeline->head_.specs = head->shards;
+  const std::string embedding = manifest.embedding ? path_of(*manifest.embedding) : "";
+  const auto load_head = [&](const HeadShard& shard) {
+    if (!head->rows) return load(shard);
+    return backend->LoadScreened(paths_of(shard), path_of(*head->rows), embedding,
+                                 shard.vocab_start);
+  };
   for (const HeadShard& shard : head->shards) {
-    HW_TRY(auto executable, load(shard));
+    HW_TRY(auto executable, load_head(shard));
     const int64_t rows = shard.vocab_end - shard.vocab_start;
     const int64_t outputs = executable->Interface().is_top1 ? 2 : rows;
     HW_TRY_VOID(CheckInterface(*executable, {D, outputs, 0, manifest.embedding ? 0 : rows},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/coreml/executables.h"
+#include "backend/coreml/screen_program.h"
 #include "backend/coreml/shard_prediction.h"
 #include "base/check.h"
 #include "gguf/gguf_file.h"
@@ -72,6 +73,26 @@ class InterpretedBackend final : public Backend {
     HW_TRY(Programs programs, OpenPrograms(paths, pool_, &keep_bytes_));
     const bool is_head = programs.front()->Input("hidden") != nullptr;
     return is_head ? MakeHead(std::move(programs)) : MakeLayers(std::move(programs));
+  }
+
+  Result<std::unique_ptr<Executable>> LoadScreened(std::span<const std::string> paths,
+                                                   const std::string& rows_path,
+                                                   const std::string& embedding_path,
+                                                   int64_t first_row) override {
+    HW_TRY(Programs programs, OpenPrograms(paths, pool_, &keep_bytes_));
+    const auto graph = GraphOf(programs.front()->package.model);
+    if (!graph) return Prefixed(graph.error(), paths.front());
+    HW_TRY(std::unique_ptr<HostRows> rows, HostRows::Open(*graph, rows_path, embedding_path));
+    if (rows->FirstRow() != first_row) {
+      return BadProgram(paths.front(), fmt::format("expected rows from {} on, found those from {}",
+                                                   first_row, rows->FirstRow()));
+    }
+    return MakeScreenedHead(std::move(programs), std::move(rows), pool_);
+  }
+
+  Result<lmhead::Planes> LoadPlanes(const std::string& path,
+                                    const std::string& rows_digest) override {
+    return lmhead::Planes::Open(path, rows_digest, false, pool_);
   }
 
  private:

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "backend/coreml/graph_shards.h"
+#include "backend/coreml/host_rows.h"
+#include "backend/coreml/screen_program.h"
 #include "backend/coreml/shard_prediction.h"
 #include "base/file_tree.h"
 #include "gguf/gguf_writer.h"
@@ -54,13 +56,15 @@ class CoremlEmitter final : public Emitter {
   }
   std::string Weights() const override { return mil::NameOf(options_.weights); }
   std::vector<std::string> HeadKinds() const override {
-    return {"full", "top1", "blockmax", "top1-fp16"};
+    return {"full", "top1", "blockmax", "top1-fp16", "certified"};
   }
   bool HasWidths() const override { return true; }
   int64_t DefaultMaxSeq() const override { return kDefaultMaxSeq; }
   std::string_view EmbeddingSuffix() const override { return ".gguf"; }
   std::string_view ShardSuffix() const override { return ".mlpackage"; }
   bool KeepsTiedEmbedding() const override { return true; }
+
+  bool ScreensOnDevice() const override { return true; }
 
   Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
                          const std::string& path, const ByteProgress& progress) override {
@@ -76,18 +80,36 @@ class CoremlEmitter final : public Emitter {
     }
     HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
     HW_TRY(mil::Shard lowered, Lower(use, shard, weights, progress, &writer.Weights()));
-    lowered.model.metadata.user_defined[kGraphKey] = graph::Print(shard);
-    lowered.model.metadata.user_defined[kWeightsKey] =
-        DescribeWeights(mil::NameOf(options_.weights), lowered.weights);
-    lowered.model.metadata.short_description = "decoder shard for the Neural Engine";
-    const auto weight_bytes = static_cast<int64_t>(writer.WeightBytes());
-    HW_TRY_VOID(writer.Finish(lowered.model));
-    HW_TRY(FileEntry entry, Entry(path));
-    HW_TRY(entry.expected, PredictOps(lowered.model, weight_bytes));
-    return entry;
+    const std::string format = DescribeWeights(mil::NameOf(options_.weights), lowered.weights);
+    return Finish(shard, format, &lowered, path, &writer);
+  }
+
+  Result<FileEntry> EmitScreen(const ShardUse& use, const graph::Graph& shard,
+                               const lmhead::Planes& planes, const std::string& path) override {
+    HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
+    HW_TRY(mil::Shard lowered, LowerScreen(shard, planes, use.width, &writer.Weights()));
+    return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
+  }
+
+  Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,
+                             const FileEntry* embedding_or_null, const std::string& path) override {
+    HW_TRY_VOID(HostRows::Write(head, weights, embedding_or_null, path));
+    return Entry(path);
   }
 
  private:
+  static Result<FileEntry> Finish(const graph::Graph& shard, const std::string& weights,
+                                  mil::Shard* lowered, const std::string& path,
+                                  mil::PackageWriter* writer) {
+    lowered->model.metadata.user_defined[kGraphKey] = graph::Print(shard);
+    lowered->model.metadata.user_defined[kWeightsKey] = weights;
+    lowered->model.metadata.short_description = "decoder shard for the Neural Engine";
+    const auto weight_bytes = static_cast<int64_t>(writer->WeightBytes());
+    HW_TRY_VOID(writer->Finish(lowered->model));
+    HW_TRY(FileEntry entry, Entry(path));
+    HW_TRY(entry.expected, PredictOps(lowered->model, weight_bytes));
+    return entry;
+  }
   static Result<FileEntry> Entry(const std::string& path) {
     HW_TRY(TreeDigest tree, DigestTree(path));
     return FileEntry{.path = "", .bytes = tree.bytes, .digest = std::move(tree.digest)};

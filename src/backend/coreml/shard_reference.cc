@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "backend/coreml/emitter.h"
+#include "backend/coreml/host_rows.h"
 #include "backend/coreml/layer_parts.h"
+#include "backend/coreml/screen_program.h"
 #include "graph/text.h"
 #include "mil/ir/verify.h"
 #include "mil/package/package.h"
@@ -124,14 +126,7 @@ Result<void> AddHead(const graph::Graph& graph, StoredWeights* stored) {
 Result<ShardReference> Open(const std::string& mlpackage) {
   HW_TRY(mil::Package package, mil::ReadPackage(mlpackage));
   HW_TRY(const auto stored, StoredWeights::Open(std::move(package)));
-  const auto& metadata = stored->Model().metadata.user_defined;
-  const auto text = metadata.find(kGraphKey);
-  if (text == metadata.end()) {
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("expected the shard's graph in the metadata ({}), found none", kGraphKey));
-  }
-  HW_TRY(graph::Graph graph, graph::Parse(text->second));
+  HW_TRY(graph::Graph graph, GraphOf(stored->Model()));
   const bool is_head = std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const auto& node) {
     return node.op == graph::Op::kAttention;
   });
@@ -149,6 +144,30 @@ Result<ShardReference> Open(const std::string& mlpackage) {
 }
 
 }  // namespace
+
+Result<ShardReference> OpenScreenedReference(const std::string& mlpackage,
+                                             const std::string& rows_path,
+                                             const std::string& embedding_path) {
+  HW_TRY(const mil::Package package, mil::ReadPackage(mlpackage));
+  auto graph = GraphOf(package.model);
+  if (!graph) return Prefixed(std::move(graph).error(), mlpackage);
+  HW_TRY(const HeadParts parts, FindHeadParts(*graph));
+  HW_TRY(auto opened, HostRows::Open(*graph, rows_path, embedding_path));
+  const std::shared_ptr<const HostRows> rows = std::move(opened);
+  const std::string gain = parts.gain->name;
+  return ShardReference{
+      .graph = *std::move(graph),
+      .weights = [rows, gain](const std::string& name, int64_t row_begin, int64_t num_rows,
+                              std::span<float> out) -> Result<void> {
+        if (name == gain) {
+          rows->ReadGain(out.data());
+          return {};
+        }
+        for (int64_t row = 0; row < num_rows; ++row)
+          rows->ReadRow(row_begin - rows->FirstRow() + row, out.data() + row * rows->Channels());
+        return {};
+      }};
+}
 
 Result<ShardReference> OpenShardReference(const std::string& mlpackage) {
   auto reference = Open(mlpackage);

@@ -23,6 +23,12 @@ struct ShardReference {
 // it does not hold its graph or a weight of it.
 Result<ShardReference> OpenShardReference(const std::string& mlpackage);
 
+// The same for a program that screens rows: the graph of its rows, and the weights that the host
+// multiplies (Backend::LoadScreened). Errors: as above.
+Result<ShardReference> OpenScreenedReference(const std::string& mlpackage,
+                                             const std::string& rows_path,
+                                             const std::string& embedding_path);
+
 // What the oracle must imitate to be compared with a shard: 16-bit keys and values, nothing else.
 inline constexpr oracle::OracleOptions kShardOracle = {.quantise_activations = false,
                                                        .kv_f16 = true};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include "mil/ir/packing.h"
 #include "mil/shards/ops.h"
@@ -17,32 +18,42 @@ constexpr int64_t kPieceElements = int64_t{4} << 20;
 
 Result<DType> CodeType(const ScreenShardSpec& spec) {
   const auto entries = static_cast<unsigned>(spec.levels.size());
-  const auto dtype = std::has_single_bit(entries)
-                         ? DTypeFromName(fmt::format("uint{}", std::countr_zero(entries)))
-                         : std::nullopt;
+  const std::optional<DType> found =
+      std::has_single_bit(entries) ? DTypeFromName(fmt::format("uint{}", std::countr_zero(entries)))
+                                   : std::nullopt;
+  const DType dtype = found.value_or(DType::kF16);
+  const int bits = Traits(dtype).bits;
   const int64_t rows = spec.vocab_end - spec.vocab_begin;
-  const bool fits = dtype && Traits(*dtype).bits <= 8 && spec.block > 0 && spec.hidden_size > 0 &&
-                    spec.hidden_size % spec.block == 0 && spec.vocab_begin >= 0 && rows > 0 &&
-                    spec.tokens > 0 && spec.block * Traits(*dtype).bits % 8 == 0;
-  if (fits) return *dtype;
-  return Fail(ErrorCode::kInvalidInput,
-              fmt::format("screen shard: expected 2, 4, 8, 16, 64 or 256 levels and a block that "
-                          "divides the channels "
-                          "into whole bytes, found {} levels, block {} of {} channels, {} rows",
-                          entries, spec.block, spec.hidden_size, rows));
+  int64_t channels = 0;
+  bool whole_bytes = true;
+  for (const int64_t block : spec.blocks) {
+    channels += block;
+    whole_bytes = whole_bytes && block > 0 && block * bits % 8 == 0;
+  }
+  if (found.has_value() && bits <= 8 && whole_bytes && !spec.blocks.empty() &&
+      channels == spec.hidden_size && spec.vocab_begin >= 0 && rows > 0 && spec.tokens > 0) {
+    return dtype;
+  }
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("screen shard: expected 2, 4, 8, 16, 64 or 256 levels and blocks of whole "
+                  "bytes that are all channels together, found {} levels, {} blocks with "
+                  "{} of {} channels, {} rows",
+                  entries, spec.blocks.size(), channels, spec.hidden_size, rows));
 }
 
 // Streams the codes of one block, then its table and scales, and adds slice, convolution and mul.
 Result<std::string> AddBlock(const ScreenShardSpec& spec, const ScreenSource& source, DType dtype,
-                             int64_t index, const std::string& x, FunctionBuilder* f,
+                             int64_t index, int64_t begin, const std::string& x, FunctionBuilder* f,
                              BlobSink* blobs) {
+  const int64_t block = spec.blocks[static_cast<size_t>(index)];
   const std::string p = fmt::format("b{}_", index);
   const int64_t rows = spec.vocab_end - spec.vocab_begin;
-  HW_TRY(const BlobRef codes, blobs->Begin(dtype, rows * spec.block));
-  const int64_t piece = std::clamp<int64_t>(kPieceElements / spec.block, 1, rows);
+  HW_TRY(const BlobRef codes, blobs->Begin(dtype, rows * block));
+  const int64_t piece = std::clamp<int64_t>(kPieceElements / block, 1, rows);
   std::vector<uint8_t> values;
   for (int64_t row = 0; row < rows; row += piece) {
-    values.resize(static_cast<size_t>(std::min(piece, rows - row) * spec.block));
+    values.resize(static_cast<size_t>(std::min(piece, rows - row) * block));
     HW_TRY_VOID(source.codes(index, spec.vocab_begin + row, values));
     HW_TRY_VOID(blobs->Write(PackBits(dtype, values)));
   }
@@ -64,13 +75,12 @@ Result<std::string> AddBlock(const ScreenShardSpec& spec, const ScreenSource& so
   const auto entries = static_cast<int64_t>(levels.size());
   const std::string weight =
       f->Constexpr("constexpr_lut_to_dense", p + "w",
-                   {{"indices", {BlobConstant(dtype, {rows, spec.block, 1, 1}, codes)}},
+                   {{"indices", {BlobConstant(dtype, {rows, block, 1, 1}, codes)}},
                     {"lut", {NumbersConstant(DType::kF16, {1, 1, 1, 1, entries, 1}, levels)}}});
   const std::string scale =
       f->Const(p + "scale", BlobConstant(DType::kF16, {1, rows, 1, 1}, scale_ref));
-  const bool only = spec.block == spec.hidden_size;
-  const std::string part =
-      only ? x : ops::Slice(f, p + "x", x, 1, index * spec.block, (index + 1) * spec.block);
+  const bool only = block == spec.hidden_size;
+  const std::string part = only ? x : ops::Slice(f, p + "x", x, 1, begin, begin + block);
   return ops::Mul(f, only ? std::string("estimate") : p + "estimate",
                   ops::Project(f, p + "sum", part, weight), scale);
 }
@@ -83,10 +93,12 @@ Result<Shard> BuildScreenShard(const ScreenShardSpec& spec, const ScreenSource& 
   FunctionBuilder f("CoreML8");
   const std::string x = f.Input(
       "rotated", DType::kF16, {1, spec.hidden_size, spec.flexible ? kUnknownDim : spec.tokens, 1});
-  const int64_t num_blocks = spec.hidden_size / spec.block;
+  const auto num_blocks = static_cast<int64_t>(spec.blocks.size());
   std::string total;
+  int64_t begin = 0;
   for (int64_t b = 0; b < num_blocks; ++b) {
-    HW_TRY(const std::string part, AddBlock(spec, source, dtype, b, x, &f, blobs));
+    HW_TRY(const std::string part, AddBlock(spec, source, dtype, b, begin, x, &f, blobs));
+    begin += spec.blocks[static_cast<size_t>(b)];
     const std::string name =
         b + 1 == num_blocks ? std::string("estimate") : fmt::format("b{}_total", b);
     total = total.empty() ? part : ops::Add(&f, name, total, part);

@@ -39,7 +39,7 @@ TEST(ScreenShard, Estimates_MatchTheFormula) {
     for (const int64_t block : {16, 32, 64}) {
       ScreenShardSpec spec;
       spec.hidden_size = 64;
-      spec.block = block;
+      spec.blocks.assign(static_cast<size_t>(64 / block), block);
       spec.vocab_end = kRows;
       spec.tokens = 4;
       spec.flexible = true;
@@ -79,7 +79,7 @@ TEST(ScreenShard, Estimates_MatchTheFormula) {
 TEST(ScreenShard, SaysWhichAccumulationItAssumes) {
   ScreenShardSpec spec;
   spec.hidden_size = 16;
-  spec.block = 16;
+  spec.blocks = {16};
   spec.vocab_end = kRows;
   spec.levels = {-1, 1};
   MemoryBlobs blobs;
@@ -91,12 +91,12 @@ TEST(ScreenShard, SaysWhichAccumulationItAssumes) {
 TEST(ScreenShard, SpecsThatDoNotFit_AreRejected) {
   ScreenShardSpec spec;
   spec.hidden_size = 64;
-  spec.block = 48;
+  spec.blocks = {48};
   spec.vocab_end = kRows;
   spec.levels = {-1, 1};
   MemoryBlobs blobs;
   EXPECT_FALSE(BuildScreenShard(spec, Source(48, 2), &blobs).has_value());
-  spec.block = 32;
+  spec.blocks = {32, 32};
   spec.levels = {-1, 0, 1};
   EXPECT_FALSE(BuildScreenShard(spec, Source(32, 3), &blobs).has_value());
 }

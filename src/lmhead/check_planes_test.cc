@@ -1,0 +1,133 @@
+#include "lmhead/check_planes.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "kernels/plane_layout.h"
+#include "lmhead/plane_rows.h"
+#include "lmhead/test_head.h"
+
+namespace headway::lmhead {
+namespace {
+
+constexpr int64_t kRows = 300;
+constexpr int64_t kChannels = 640;  // two blocks, 384 and 256
+
+std::vector<float> Normals(size_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+AlignedBuffer BytesOf(const TestHead& head, ThreadPool* pool) {
+  return *BuildPlanes(head.View(),
+                      {.seed = RotationSeed::FromNumber(3), .rows_digest = kTestDigest}, pool);
+}
+
+PlanesCheck CheckBytes(const TestHead& head, AlignedBuffer bytes, ThreadPool* pool) {
+  const auto planes = Planes::FromBytes(std::move(bytes), kTestDigest);
+  EXPECT_TRUE(planes.has_value());
+  return CheckPlanes(
+      *planes,
+      [&](int64_t row, float* out) {
+        const std::vector<float> values = head.Row(row);
+        std::copy(values.begin(), values.end(), out);
+      },
+      TestKernels(), pool);
+}
+
+TEST(CheckPlanes, SoundPlanesOfEveryKindOfRowPass) {
+  ThreadPool pool(2);
+  std::vector<float> rows = Normals(kRows * kChannels, 1);
+  std::fill_n(rows.begin() + 5 * kChannels, kChannels, 0.0F);      // nothing
+  std::fill_n(rows.begin() + 6 * kChannels, kChannels / 2, 0.0F);  // half a row
+  for (size_t c = 0; c < kChannels; ++c) rows[7 * kChannels + c] *= 1e-4F;
+  std::fill_n(rows.begin() + 8 * kChannels, kChannels, 0.0F);
+  rows[8 * kChannels + 3] = 50.0F;  // one channel
+  for (const DataType type :
+       {DataType::kF32, DataType::kF16, DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1}) {
+    const TestHead head(type, kRows, kChannels, rows);
+    const PlanesCheck check = CheckBytes(head, BytesOf(head, &pool), &pool);
+    EXPECT_EQ(check.bad_rows, 0) << check.problem;
+    EXPECT_EQ(check.num_rows, kRows);
+    EXPECT_LT(check.worst_excess, 0.01);
+  }
+}
+
+// Every fault in the bytes of one row is found and named by its row.
+TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
+  ThreadPool pool(2);
+  const TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 2));
+  const PlanesPlaces places = PlanesPlacesOf(kRows, kChannels);
+  const AlignedBuffer sound = BytesOf(head, &pool);
+  const auto broken = [&](const std::function<void(std::byte*)>& damage) {
+    AlignedBuffer bytes(sound.SizeBytes());
+    std::memcpy(bytes.data(), sound.data(), sound.SizeBytes());
+    damage(bytes.data());
+    return CheckBytes(head, std::move(bytes), &pool);
+  };
+  const auto scale_half = [](std::byte* at, float factor) {
+    F16 half;
+    std::memcpy(&half, at, sizeof half);
+    half = ToF16(ToFloat(half) * factor);
+    std::memcpy(at, &half, sizeof half);
+  };
+  constexpr int64_t kRow = 77;
+  int found = 0;
+  constexpr int kTries = 40;
+  for (int i = 0; i < kTries; ++i) {
+    const int64_t group = i % (kernels::SignGroups(384));
+    const PlanesCheck check = broken([&](std::byte* bytes) {
+      bytes[places.signs + kernels::SignByteOffset(kChannels, 0, group / 4 * 4, kRow)] ^=
+          std::byte{static_cast<uint8_t>(1U << (i % 6))};
+    });
+    EXPECT_LE(check.bad_rows, 1);
+    if (check.bad_rows == 1) {
+      ++found;
+      EXPECT_NE(check.problem.find("row 77:"), std::string::npos) << check.problem;
+    }
+  }
+  // A weight of nearly zero has no sign to speak of.
+  EXPECT_GE(found, kTries - 2);
+  int codes = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const PlanesCheck check = broken([&](std::byte* bytes) {
+      bytes[places.records + kRow * kernels::RefineRecordBytes(kChannels) + 3 + i] ^= std::byte{2};
+    });
+    codes += check.bad_rows == 1 ? 1 : 0;
+  }
+  EXPECT_GE(codes, kTries * 9 / 10);
+  for (const float factor : {1.01F, 0.99F}) {
+    EXPECT_EQ(broken([&](std::byte* bytes) {
+                scale_half(bytes + places.signs + kernels::SignScaleOffset(kChannels, 1, kRow),
+                           factor);
+              }).bad_rows,
+              1);
+    EXPECT_EQ(broken([&](std::byte* bytes) {
+                scale_half(bytes + places.records + kRow * kernels::RefineRecordBytes(kChannels) +
+                               kernels::RefineCodesBytes(kChannels),
+                           factor);
+              }).bad_rows,
+              1);
+  }
+  // A gamma that promises too much.
+  EXPECT_EQ(broken([&](std::byte* bytes) {
+              scale_half(bytes + places.signs + kernels::SignScaleOffset(kChannels, 2, kRow),
+                         0.95F);
+            }).bad_rows,
+            1);
+}
+
+TEST(CheckPlanes, PlanesOfOtherRowsAreBadAlmostEverywhere) {
+  ThreadPool pool(2);
+  const TestHead head(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 4));
+  const TestHead other(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 5));
+  EXPECT_EQ(CheckBytes(head, BytesOf(other, &pool), &pool).bad_rows, kRows);
+}
+
+}  // namespace
+}  // namespace headway::lmhead

@@ -1,0 +1,313 @@
+// The screened head from rows to tokens: rows, planes and programs as `pack` writes them, estimates
+// in the interpreter, exact rows on the host, the search over both; with ties, equal rows and
+// extreme values, against the oracle.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "graph/builder.h"
+#include "kernels/kernel_set.h"
+#include "kernels/plane_layout.h"
+#include "lmhead/build_planes.h"
+#include "lmhead/plane_rows.h"
+#include "lmhead/search.h"
+#include "mil/shards/screen_shard.h"
+#include "partition/partition.h"
+#include "shard_bench.h"
+
+namespace headway::coreml {
+namespace {
+
+constexpr int64_t kD = 640;  // two rotation blocks
+constexpr int64_t kV = 1040;
+constexpr int64_t kTokens = 6;
+constexpr const char* kDigest = "0123456789abcdef0123456789abcdef";
+
+enum class Rows { kNormal, kTies, kEqual, kExtreme };
+
+// All shards of a screened head, as the runtime sees them.
+class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
+ public:
+  struct Part {
+    partition::Range range;
+    std::unique_ptr<Executable> shard;
+  };
+
+  void Add(const partition::Range& range, std::unique_ptr<Executable> shard) {
+    parts_.push_back({range, std::move(shard)});
+  }
+  const std::vector<Part>& Parts() const { return parts_; }
+
+  // The host's norm of one state before it; returns what rows are multiplied with.
+  std::vector<float> SetState(const float* hidden) {
+    std::vector<float> normed(kD);
+    scratch_ = AlignedBuffer(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
+    input_ = parts_.front().shard->RunToProduct(
+        {.num_tokens = 1, .input = hidden, .scratch = scratch_.data()}, nullptr, normed.data());
+    return normed;
+  }
+  std::vector<float> Logits(const float* hidden) {
+    std::vector<float> logits(kV);
+    AlignedBuffer scratch(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
+    for (const Part& part : parts_)
+      part.shard->Run({.num_tokens = 1,
+                       .input = hidden,
+                       .output = logits.data() + part.range.begin,
+                       .output_stride = kV,
+                       .scratch = scratch.data()},
+                      nullptr);
+    return logits;
+  }
+
+  void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
+    for (const Part& part : parts_)
+      part.shard->EstimateRows(rotated, num_states, estimates + part.range.begin, kV);
+  }
+  int64_t Bytes() const override { return parts_.front().shard->EstimateBytes(); }
+  int64_t StripOf(int64_t row) const override { return row / kRowBlock; }
+  int64_t StripBytes() const override { return kRowBlock * kD * 4; }
+  int64_t FullBytes() const override { return kV * kD * 4; }
+  void Compute(int64_t strip, int64_t /*state*/, float* logits) noexcept override {
+    for (const Part& part : parts_) {
+      const int64_t row = strip * kRowBlock;
+      if (row < part.range.begin || row >= part.range.end) continue;
+      part.shard->ComputeStrip(input_, (row - part.range.begin) / kRowBlock,
+                               logits + part.range.begin);
+    }
+  }
+
+ private:
+  std::vector<Part> parts_;
+  AlignedBuffer scratch_;
+  ProductInput input_;
+};
+
+class CoremlScreenedTest : public CoremlShardTest {
+ protected:
+  CoremlScreenedTest() {
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    hidden_.resize(kTokens * kD);
+    for (float& value : hidden_) value = normal(random);
+  }
+
+  graph::Graph Head(Rows rows) {
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal(0, 0.05F);
+    std::vector<float> matrix(kV * kD);
+    for (float& value : matrix) value = normal(random);
+    const auto copy_row = [&matrix](int64_t from, int64_t to, float factor) {
+      for (int64_t c = 0; c < kD; ++c)
+        matrix[static_cast<size_t>(to * kD + c)] =
+            factor * matrix[static_cast<size_t>(from * kD + c)];
+    };
+    if (rows == Rows::kTies) {
+      for (int64_t row = 16; row < kV; ++row) copy_row(row % 16, row, 1.0F);
+    }
+    if (rows == Rows::kEqual) std::fill(matrix.begin(), matrix.end(), 0.0F);
+    if (rows == Rows::kExtreme) {
+      for (int64_t row = 0; row < kV; ++row)
+        copy_row(row, row, row % 3 == 0 ? 3000.0F : (row % 3 == 1 ? 1e-6F : 1.0F));
+    }
+    if (rows == Rows::kNormal) {  // states 1, 3, 5 have a clear winner
+      for (int64_t t = 1; t < kTokens; t += 2) {
+        for (int64_t c = 0; c < kD; ++c)
+          matrix[static_cast<size_t>((t * 150 + 5) * kD + c)] +=
+              0.03F * hidden_[static_cast<size_t>(t * kD + c)];
+      }
+    }
+    tensors_.Set("gain", Shape{kD}, std::vector<float>(kD, 1.0F));
+    tensors_.Set("head", Shape{kV, kD}, std::move(matrix));
+    graph::Builder b;
+    b.SetStage(5);
+    const graph::ValueId x = b.Input("x", kD);
+    const graph::ValueId n =
+        b.RmsNorm("norm", x,
+                  b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{kD}}), 1e-5F);
+    b.Output(
+        b.Linear("logits", n,
+                 b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{kV, kD}})));
+    return *b.Finish();
+  }
+
+  // Emits and loads a head of that many shards, one and four tokens a pass.
+  void Make(Rows rows, int64_t num_shards, Screened* head) {
+    const graph::Graph graph = Head(rows);
+    const WeightSource source = [this](const std::string& name) { return tensors_.View(name); };
+    auto bytes = lmhead::BuildPlanes(
+        *tensors_.View("head"),
+        {.seed = lmhead::RotationSeed::FromNumber(5), .rows_digest = kDigest}, &pool_);
+    ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
+    auto planes = lmhead::Planes::FromBytes(*std::move(bytes), kDigest);
+    ASSERT_TRUE(planes.has_value());
+    planes_ = std::make_unique<lmhead::Planes>(*std::move(planes));
+    const auto emitter = MakeEmitter({}, &pool_);
+    rows_path_ = directory_.Path(fmt::format("rows{}.gguf", made_++));
+    const auto written = emitter->EmitRows(graph, source, nullptr, rows_path_);
+    ASSERT_TRUE(written.has_value()) << written.error().message;
+    paths_.clear();
+    const std::vector<partition::Range> ranges = *partition::SplitVocabulary(kV, num_shards);
+    for (const partition::Range& range : ranges) {
+      const graph::Graph part = *partition::CutHeadRows(graph, range);
+      std::vector<std::string> paths;
+      for (const StepWidth& width : {StepWidth{1, false}, StepWidth{4, false}}) {
+        paths.push_back(directory_.Path(fmt::format("{}.mlpackage", made_++)));
+        const auto emitted = emitter->EmitScreen({.head_kind = "certified", .width = width}, part,
+                                                 *planes_, paths.back());
+        ASSERT_TRUE(emitted.has_value()) << emitted.error().message;
+        ASSERT_TRUE(emitted->expected);
+        EXPECT_EQ(emitted->expected->conv_total, 2);
+        EXPECT_EQ(emitted->expected->compute_total, 7);
+        EXPECT_EQ(emitted->expected->compute_ane, 7);
+      }
+      auto loaded = backend_->LoadScreened(paths, rows_path_, "", range.begin);
+      ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+      head->Add(range, *std::move(loaded));
+      paths_.push_back(paths.front());
+    }
+  }
+
+  std::vector<double> OracleLogits(size_t shard) const {
+    const auto reference = OpenScreenedReference(paths_[shard], rows_path_, "");
+    EXPECT_TRUE(reference.has_value()) << reference.error().message;
+    auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
+    return *oracle->Run({.x = {hidden_.begin(), hidden_.end()}});
+  }
+
+  FloatTensors tensors_;
+  std::vector<float> hidden_;
+  std::unique_ptr<lmhead::Planes> planes_;
+  std::string rows_path_;
+  std::vector<std::string> paths_;
+};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+const kernels::KernelSet& Kernels() {
+  static const auto selected_once = kernels::SelectKernels("");
+  return selected_once->kernels;
+}
+
+TEST_F(CoremlScreenedTest, HostRows_AreTheOraclesLogits) {
+  Screened head;
+  ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 3, &head));
+  for (size_t i = 0; i < head.Parts().size(); ++i) {
+    const std::vector<double> expected = OracleLogits(i);
+    const partition::Range range = head.Parts()[i].range;
+    const auto rows = static_cast<size_t>(range.end - range.begin);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const std::vector<float> logits = head.Logits(hidden_.data() + t * kD);
+      for (size_t r = 0; r < rows; ++r)
+        EXPECT_NEAR(static_cast<double>(logits[static_cast<size_t>(range.begin) + r]),
+                    expected[static_cast<size_t>(t) * rows + r], 1e-5);
+    }
+  }
+}
+
+TEST_F(CoremlScreenedTest, Estimates_AreThePlanesInFp16AtEveryWidth) {
+  Screened head;
+  ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 3, &head));
+  std::vector<float> states(kTokens * kD);
+  for (int64_t t = 0; t < kTokens; ++t)
+    lmhead::ScaleForDevice(std::span(hidden_).subspan(static_cast<size_t>(t * kD), kD),
+                           std::span(states).subspan(static_cast<size_t>(t * kD), kD));
+  std::vector<float> together(kTokens * kV);
+  head.Estimate(states.data(), kTokens, together.data());
+  std::vector<float> single(kV);
+  std::vector<uint8_t> signs;
+  for (int64_t t = 0; t < kTokens; ++t) {
+    head.Estimate(states.data() + t * kD, 1, single.data());
+    for (int64_t row = 0; row < kV; ++row) {
+      const float found = together[static_cast<size_t>(t * kV + row)];
+      EXPECT_EQ(found, single[static_cast<size_t>(row)]);
+      double expected = 0;
+      double size = 0;
+      for (int64_t b = 0; b < 2; ++b) {
+        const kernels::RotationBlock block = kernels::RotationBlockOf(kD, b);
+        signs.resize(static_cast<size_t>(block.size));
+        lmhead::ReadSigns(*planes_, row, b, signs);
+        double sum = 0;
+        for (size_t j = 0; j < signs.size(); ++j) {
+          const double x =
+              static_cast<double>(states[static_cast<size_t>(t * kD + block.begin) + j]);
+          sum += signs[j] != 0 ? x : -x;
+        }
+        const double share =
+            sum * std::ldexp(static_cast<double>(ToFloat(lmhead::SignTerm(*planes_, row, b))),
+                             lmhead::kDeviceScaleExponent);
+        expected += share;
+        size += std::fabs(share);
+      }
+      // One rounding of each sum, product and addition.
+      EXPECT_NEAR(static_cast<double>(found), expected, 3.1 * 0x1p-11 * size + 0x1p-22);
+    }
+  }
+}
+
+TEST_F(CoremlScreenedTest, Search_ChoosesTheOraclesBest_TiesToTheLowestId) {
+  for (const Rows rows : {Rows::kNormal, Rows::kTies, Rows::kEqual, Rows::kExtreme}) {
+    Screened head;
+    ASSERT_NO_FATAL_FAILURE(Make(rows, 3, &head));
+    lmhead::Search search(planes_.get(), &head, Kernels(), &pool_, 1,
+                          {.certificate = {}, .noise_key = 3, .device_or_null = &head});
+    int decided = 0;
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const std::vector<float> normed = head.SetState(hidden_.data() + t * kD);
+      search.Screen(normed.data(), 1, 1);
+      if (!search.Decide(0, {}).decided) continue;
+      ++decided;
+      const std::vector<float> logits = head.Logits(hidden_.data() + t * kD);
+      const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+      const lmhead::Candidate* chosen = nullptr;
+      for (const lmhead::Candidate& candidate : search.Candidates()) {
+        EXPECT_EQ(candidate.logit, logits[static_cast<size_t>(candidate.id)]);
+        if (chosen == nullptr || candidate.logit > chosen->logit) chosen = &candidate;
+      }
+      ASSERT_NE(chosen, nullptr);
+      EXPECT_EQ(chosen->id, best) << "rows " << static_cast<int>(rows) << ", state " << t;
+      double largest = -HUGE_VAL;
+      for (size_t i = 0; i < head.Parts().size(); ++i) {
+        const std::vector<double> oracle = OracleLogits(i);
+        const auto width = static_cast<int64_t>(oracle.size()) / kTokens;
+        largest = std::max(largest, *std::max_element(oracle.begin() + t * width,
+                                                      oracle.begin() + (t + 1) * width));
+      }
+      EXPECT_NEAR(static_cast<double>(chosen->logit), largest, 1e-6 * std::fabs(largest) + 1e-6);
+    }
+    if (rows == Rows::kNormal) {
+      EXPECT_GE(decided, 3);
+    }
+  }
+}
+
+TEST_F(CoremlScreenedTest, ProgramsThatAssumeOtherSums_AreRefused) {
+  Screened head;
+  ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 1, &head));
+  EXPECT_EQ(head.Parts().front().shard->EstimateAssumption(), mil::kScreenAccumulation);
+  const std::string other = directory_.Path("other.mlpackage");
+  std::filesystem::copy(paths_.front(), other, std::filesystem::copy_options::recursive);
+  const std::string model = other + "/Data/com.apple.CoreML/model.mlmodel";
+  std::string text = ReadAll(model);
+  const size_t at = text.find("the nearest fp16");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 16, "any of the fp16s");
+  std::ofstream(model, std::ios::binary | std::ios::trunc) << text;
+  const auto loaded = backend_->LoadScreened(std::vector<std::string>{other}, rows_path_, "", 0);
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_EQ(loaded.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(loaded.error().message.find("any of the fp16s"), std::string::npos);
+  // And rows that are not those of the shard.
+  EXPECT_FALSE(backend_->LoadScreened(paths_, rows_path_, "", 16).has_value());
+  EXPECT_FALSE(backend_->LoadScreened(paths_, directory_.Path("none.gguf"), "", 0).has_value());
+}
+
+}  // namespace
+}  // namespace headway::coreml
