@@ -55,6 +55,11 @@ class Rows {
     const std::lock_guard lock(mutex_);
     done_ += out.size();
     progress_.Update(done_, name);
+    // Pages of a model that is read several times over would all stay in the resident set.
+    if (done_ >= next_release_) {
+      next_release_ = done_ + kReleaseAfter;
+      file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
+    }
     return {};
   }
   // Of layers and head; or of the embedding, which the host reads from the file's own rows.
@@ -68,8 +73,11 @@ class Rows {
  private:
   const gguf::GgufFile& file_;
   const RecordOptions& options_;
+  static constexpr uint64_t kReleaseAfter = uint64_t{128} << 20;  // weights
+
   std::mutex mutex_;
   uint64_t done_ = 0;
+  uint64_t next_release_ = kReleaseAfter;
   Progress progress_;
 };
 

@@ -107,8 +107,8 @@ bool Decides(Search* search, TestHead* head, std::span<const float> state) {
   search->Screen(hidden.data(), 1, 1);
   if (!search->Decide(0, {}).decided) return false;
   const std::vector<float> full = head->FullLogits(0);
-  EXPECT_EQ(Best(search->Candidates()), ArgMax(full));
-  for (const Candidate& candidate : search->Candidates())
+  EXPECT_EQ(Best(search->Found()), ArgMax(full));
+  for (const Candidate& candidate : search->Found())
     EXPECT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
   return true;
 }
@@ -179,7 +179,7 @@ TEST(DeviceSigns, TiesAndExtremeRowsGiveTheFullHeadsTokenOrGiveUp) {
     Search search(&planes, &head, TestKernels(), &pool, 1,
                   {.certificate = {}, .noise_key = 3, .device_or_null = &device});
     EXPECT_TRUE(Decides(&search, &head, StateFor(head, 100, 14.0, 1)));
-    EXPECT_EQ(Best(search.Candidates()), 100);
+    EXPECT_EQ(Best(search.Found()), 100);
     for (const double scale : {1e-3, 1.0, 1e4}) {
       std::vector<float> state = StateFor(head, 2000, 12.0, 2);
       for (float& value : state) value = static_cast<float>(static_cast<double>(value) * scale);
@@ -227,7 +227,7 @@ TEST(DeviceSigns, ADeviceThatSumsWorse_LosesWinners) {
     const std::vector<float> hidden = head.SetStates(StateFor(head, 100 * seed, 8.0, seed));
     search.Screen(hidden.data(), 1, 1);
     if (!search.Decide(0, {}).decided) continue;
-    lost += Best(search.Candidates()) != ArgMax(head.FullLogits(0)) ? 1 : 0;
+    lost += Best(search.Found()) != ArgMax(head.FullLogits(0)) ? 1 : 0;
   }
   EXPECT_GE(lost, 4);
 }

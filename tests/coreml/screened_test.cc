@@ -267,7 +267,7 @@ TEST_F(CoremlScreenedTest, Search_ChoosesTheOraclesBest_TiesToTheLowestId) {
       const std::vector<float> logits = head.Logits(hidden_.data() + t * kD);
       const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
       const lmhead::Candidate* chosen = nullptr;
-      for (const lmhead::Candidate& candidate : search.Candidates()) {
+      for (const lmhead::Candidate& candidate : search.Found()) {
         EXPECT_EQ(candidate.logit, logits[static_cast<size_t>(candidate.id)]);
         if (chosen == nullptr || candidate.logit > chosen->logit) chosen = &candidate;
       }

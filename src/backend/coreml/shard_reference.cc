@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <vector>
 
@@ -80,13 +81,19 @@ class StoredWeights {
       const float* const row = found->rows->Row(found->row, to.data());
       if (row != to.data()) std::copy_n(row, width, to.data());
     }
+    // Large packages are read several times over: their pages would all stay in memory.
+    if (read_.fetch_add(out.size()) % kReleaseAfter + out.size() >= kReleaseAfter)
+      package_.weights.ReleasePages();
     return {};
   }
 
  private:
   explicit StoredWeights(mil::Package package) : package_(std::move(package)) {}
 
+  static constexpr uint64_t kReleaseAfter = uint64_t{64} << 20;  // weights
+
   mil::Package package_;
+  mutable std::atomic<uint64_t> read_{0};
   mil::FunctionScope scope_;
   std::unique_ptr<mil::ConstantStore> constants_;
   std::map<std::string, std::map<int64_t, StoredRow>> rows_;  // by name, by row of the file

@@ -26,6 +26,10 @@ class PackageWeights final : public BlobSource {
                                           int64_t num_elements) const override;
   const std::map<std::string, WeightFile>& Files() const { return files_; }
   uint64_t SizeBytes() const;
+  // Drops what was read from memory; it is read again when it is used again.
+  void ReleasePages() const {
+    for (const auto& [name, file] : files_) file.ReleasePages();
+  }
 
  private:
   std::map<std::string, WeightFile> files_;

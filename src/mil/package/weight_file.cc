@@ -63,6 +63,8 @@ Result<WeightFile> WeightFile::Open(const std::string& path) {
   return weights;
 }
 
+void WeightFile::ReleasePages() const { file_.AdviseDone(0, file_.Bytes().size()); }
+
 Result<WeightFile> WeightFile::FromBytes(std::span<const std::byte> bytes, std::string name) {
   WeightFile weights;
   weights.name_ = std::move(name);

@@ -61,6 +61,8 @@ class WeightFile final : public BlobSource {
   // By the offset of the description, as a BlobRef has it.
   const std::map<uint64_t, Blob>& Blobs() const { return blobs_; }
   uint64_t SizeBytes() const { return size_bytes_; }
+  // Drops what was read from memory; it is read again when it is used again.
+  void ReleasePages() const;
 
  private:
   MappedFile file_;
