@@ -36,7 +36,7 @@ void Candidates::Begin(int64_t state, const SearchGoal* goal) {
   values_.clear();
   num_rows_ = 0;
   num_strips_ = 0;
-  theta_ = kMinusInfinity;
+  theta_ = goal->at_least.value_or(kMinusInfinity);
   state_ = state;
   goal_ = goal;
   known_ = goal->known_ids;
@@ -109,6 +109,7 @@ float Candidates::ValueOf(const Candidate& candidate) const {
 }
 
 void Candidates::UpdateTheta() {
+  if (goal_->at_least) return;
   if (goal_->keep <= 1) {
     theta_ = *std::max_element(values_.begin(), values_.end()) - goal_->margin;
     return;

@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 namespace headway::lmhead {
 
-// Every row whose value can be among the `keep` largest, or within `margin` of the largest. The
-// value of a row is its logit, or its perturbed logit (docs/arithmetic.md, "Selection").
+// Every row whose value can be among the `keep` largest, or within `margin` of the largest, or
+// `at_least` as large as that. The value of a row is its logit, or its perturbed logit
+// (docs/arithmetic.md, "Selection").
 struct SearchGoal {
   int64_t keep = 1;
   float margin = 0.0F;
+  // When set, instead of both.
+  std::optional<float> at_least = {};
   bool perturbed = false;
   float inverse_temperature = 1.0F;
   uint64_t seed = 0;

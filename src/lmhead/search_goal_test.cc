@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <random>
 
 #include "lmhead/search.h"
@@ -71,6 +72,34 @@ class SearchGoalTest : public testing::Test {
   std::vector<int32_t> known_ids_;
   std::vector<float> known_logits_;
 };
+
+TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
+  for (uint32_t seed = 0; seed < 12; ++seed) {
+    const std::vector<float> full = Screen(2000 + seed, 0.5F, 40 + seed);
+    std::vector<float> sorted = full;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    for (const size_t rank : {size_t{0}, size_t{1}, size_t{7}}) {
+      SearchGoal goal;
+      goal.at_least = sorted[rank];
+      const SearchEvidence evidence = search_->Decide(0, goal);
+      if (!evidence.decided) continue;
+      size_t found = 0;
+      for (const Candidate& candidate : search_->Found()) {
+        ASSERT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
+        if (candidate.logit >= sorted[rank]) ++found;
+      }
+      const auto expected =
+          std::count_if(full.begin(), full.end(), [&](float v) { return v >= sorted[rank]; });
+      EXPECT_EQ(found, static_cast<size_t>(expected)) << seed << " " << rank;
+    }
+    // The winner alone is always worth its search here.
+    SearchGoal winner;
+    winner.at_least = sorted[0];
+    const SearchEvidence evidence = search_->Decide(0, winner);
+    EXPECT_TRUE(evidence.decided) << seed;
+    EXPECT_LT(evidence.rows_exact, uint64_t{kRows} / 2) << seed;
+  }
+}
 
 TEST_F(SearchGoalTest, KnownRows_ChangeNoAnswer) {
   int decided = 0;

@@ -92,6 +92,10 @@ CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kerne
   }
   uncounted_.head_shard_ns.assign(pipeline->Head().shards.size(), 0);
   entries_.reserve(static_cast<size_t>(pipeline->model().vocab_size));
+  if (goal_.winner_first) {
+    winner_ids_.reserve(static_cast<size_t>(pipeline->model().vocab_size));
+    winner_logits_.reserve(winner_ids_.capacity());
+  }
 }
 
 CertifiedHead::~CertifiedHead() = default;
@@ -213,11 +217,13 @@ void CertifiedHead::Screen(const HeadStep& step, Counters* counters) {
   counters->head_predict_ns += NowNs() - start;
 }
 
-lmhead::SearchEvidence CertifiedHead::Search(int64_t state, uint64_t position) {
-  if (!screened_) return search_->Evaluate(state, sparse_.Allowed());
+// What a state's search must find, as far as the parameters tell; nothing when a known logit is not
+// finite, which is the full head's to report.
+std::optional<lmhead::SearchGoal> CertifiedHead::GoalOf(int64_t state, uint64_t position) const {
   const sampling::SamplingParams& params = sparse_.Params();
   lmhead::SearchGoal goal{.keep = goal_.keep,
                           .margin = goal_.margin,
+                          .at_least = {},
                           .perturbed = goal_.perturbed,
                           .inverse_temperature = goal_.perturbed ? 1.0F / params.temperature : 1.0F,
                           .seed = params.seed,
@@ -235,12 +241,91 @@ lmhead::SearchEvidence CertifiedHead::Search(int64_t state, uint64_t position) {
     const size_t count = goal.known_ids.size();
     goal.known_logits = std::span<const float>(
         first_logits_.Pointer<float>() + static_cast<size_t>(state) * count, count);
-    // What is not finite is the full head's to report.
     if (!kernels_.all_finite(goal.known_logits.data(), static_cast<int64_t>(count))) return {};
   }
   const sampling::SparseSampler* sparse = &sparse_;
   goal.change = [sparse](int32_t id, float logit) { return sparse->Change(id, logit); };
-  return search_->Decide(state, goal);
+  return goal;
+}
+
+// What `choose` makes of the rows found, timed as selection; nothing when a logit is not finite.
+template <typename Chooser>
+auto CertifiedHead::ChooseAmongFound(int64_t state, const Chooser& choose)
+    -> std::optional<decltype(choose())> {
+  const uint64_t start = NowNs();
+  std::optional<decltype(choose())> chosen;
+  if (Fill(state, search_->Found())) chosen = choose();
+  reduce_ns_ += NowNs() - start;
+  return chosen;
+}
+
+// The certified choice, or nothing: the full head must choose.
+std::optional<sampling::Sampler::Choice> CertifiedHead::Search(int64_t state, uint64_t position,
+                                                               lmhead::SearchEvidence* evidence) {
+  if (!screened_) {
+    *evidence = search_->Evaluate(state, sparse_.Allowed());
+    return ChooseAmongFound(state, [&] { return sparse_.Choose(entries_, position); });
+  }
+  std::optional<lmhead::SearchGoal> goal = GoalOf(state, position);
+  if (!goal) return {};
+  if (goal_.winner_first) {
+    bool decided = true;
+    const auto choice = SearchWinnerFirst(state, *goal, evidence, &decided);
+    if (choice || !decided) return choice;
+  }
+  AddEvidence(search_->Decide(state, *goal), evidence);
+  if (!evidence->decided) return {};
+  return ChooseAmongFound(state, [&] { return sparse_.Choose(entries_, position); });
+}
+
+// Top-k, winner first: the best perturbed value of all rows, and whether fewer than k rows have a
+// larger logit. Nothing when it is not among the best k, or (not `decided`) when this cannot be
+// told for less than a full pass.
+std::optional<sampling::Sampler::Choice> CertifiedHead::SearchWinnerFirst(
+    int64_t state, lmhead::SearchGoal goal, lmhead::SearchEvidence* evidence, bool* decided) {
+  *decided = false;
+  goal.keep = 1;
+  goal.perturbed = true;
+  goal.inverse_temperature = 1.0F / sparse_.Params().temperature;
+  AddEvidence(search_->Decide(state, goal), evidence);
+  if (!evidence->decided) return {};
+  const auto choice =
+      ChooseAmongFound(state, [&] { return sparse_.ChooseUnfiltered(entries_, goal.position); });
+  if (!choice) return {};
+
+  if (goal.known_ids.empty()) {  // what the first search computed need not be computed again
+    winner_ids_.clear();
+    winner_logits_.clear();
+    for (const lmhead::Candidate& row : search_->Found()) {
+      winner_ids_.push_back(row.id);
+      winner_logits_.push_back(row.logit);
+    }
+    goal.known_ids = winner_ids_;
+    goal.known_logits = winner_logits_;
+  }
+  goal.perturbed = false;
+  goal.inverse_temperature = 1.0F;
+  goal.at_least = sparse_.Change(choice->token, choice->logit);
+  AddEvidence(search_->Decide(state, goal), evidence);
+  if (!evidence->decided) return {};
+  const auto kept = ChooseAmongFound(state, [&] { return sparse_.Keeps(entries_, *choice); });
+  *decided = kept.has_value();
+  return kept.value_or(false) ? choice : std::nullopt;
+}
+
+// Counts one more search of the same screened state.
+void CertifiedHead::AddEvidence(const lmhead::SearchEvidence& more,
+                                lmhead::SearchEvidence* evidence) const {
+  const bool is_first = evidence->rows_screened == 0;
+  const auto screen = static_cast<uint64_t>(pipeline_->Head().planes->ScreenBytes());
+  evidence->decided = more.decided;
+  evidence->theta = more.theta;
+  evidence->rows_screened = more.rows_screened;
+  evidence->rows_refined += more.rows_refined;
+  evidence->rows_exact += more.rows_exact;
+  evidence->strips_exact += more.strips_exact;
+  evidence->bytes_read += more.bytes_read - (is_first ? 0 : screen);
+  evidence->planes_read = std::max(evidence->planes_read, more.planes_read);
 }
 
 // Copies the candidates that a grammar allows for the sampler; false when one is not finite.
@@ -279,10 +364,13 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   const uint64_t position = static_cast<uint64_t>(step_.first_position + state);
   const uint64_t start = NowNs();
   sparse_.SetHistory(history);
-  const lmhead::SearchEvidence evidence = Search(state, position);
-  const uint64_t found = NowNs();
-  counters->head_predict_ns += found - start;
-  counters->head_predict_shard_work_ns += found - start;
+  lmhead::SearchEvidence evidence;
+  reduce_ns_ = 0;
+  const std::optional<sampling::Sampler::Choice> choice = Search(state, position, &evidence);
+  const uint64_t search_ns = NowNs() - start - reduce_ns_;
+  counters->head_predict_ns += search_ns;
+  counters->head_predict_shard_work_ns += search_ns;
+  counters->head_reduce_ns += reduce_ns_;
   counters->head_bytes_read +=
       evidence.bytes_read - (screened_ ? static_cast<uint64_t>(search_->ScreenBytes()) : 0);
   counters->head_rows_screened += evidence.rows_screened;
@@ -294,17 +382,14 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   certificate_.rows_exact = evidence.rows_exact;
   certificate_.bytes_read = evidence.bytes_read;
   counters->head_rest_needed += first_state_ != nullptr && evidence.rows_exact > 0 ? 1U : 0U;
-  if (!evidence.decided || !Fill(state, search_->Found()))
-    return ChooseFully(state, history, counters);
+  if (!choice) return ChooseFully(state, history, counters);
 
-  const sampling::Sampler::Choice choice = sparse_.Choose(entries_, position);
-  counters->head_reduce_ns += NowNs() - found;
-  certificate_.token = choice.token;
-  certificate_.value = choice.logit;
+  certificate_.token = choice->token;
+  certificate_.value = choice->logit;
   if (options_.audit_every > 0 && num_choices_ % static_cast<uint64_t>(options_.audit_every) == 0) {
-    HW_TRY_VOID(Audit(state, history, choice));
+    HW_TRY_VOID(Audit(state, history, *choice));
   }
-  return choice;
+  return *choice;
 }
 
 // The full head for one state of the step.

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -69,7 +70,15 @@ class CertifiedHead final : public Head {
                                                 Counters* counters);
   Result<void> Audit(int64_t state, std::span<const int32_t> history,
                      const sampling::Sampler::Choice& choice);
-  lmhead::SearchEvidence Search(int64_t state, uint64_t position);
+  std::optional<lmhead::SearchGoal> GoalOf(int64_t state, uint64_t position) const;
+  std::optional<sampling::Sampler::Choice> Search(int64_t state, uint64_t position,
+                                                  lmhead::SearchEvidence* evidence);
+  std::optional<sampling::Sampler::Choice> SearchWinnerFirst(int64_t state, lmhead::SearchGoal goal,
+                                                             lmhead::SearchEvidence* evidence,
+                                                             bool* decided);
+  template <typename Chooser>
+  auto ChooseAmongFound(int64_t state, const Chooser& choose) -> std::optional<decltype(choose())>;
+  void AddEvidence(const lmhead::SearchEvidence& more, lmhead::SearchEvidence* evidence) const;
   bool Fill(int64_t state, std::span<const lmhead::Candidate> candidates);
 
   // One hidden state of a step.
@@ -93,9 +102,12 @@ class CertifiedHead final : public Head {
   std::unique_ptr<ShardState> first_state_;  // reduced heads; else null
   AlignedBuffer first_logits_;               // [max_states, K], of the rows computed first
   std::vector<sampling::SparseSampler::Entry> entries_;
+  std::vector<int32_t> winner_ids_;  // rows of the search for the winner, and their logits
+  std::vector<float> winner_logits_;
   HeadStep step_;
   bool full_pass_ = false;  // the full head has the step
   bool screened_ = false;
+  uint64_t reduce_ns_ = 0;  // selection's part of the search in progress
   uint64_t num_choices_ = 0;
   Certificate certificate_;
   Counters uncounted_;

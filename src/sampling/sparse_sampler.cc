@@ -23,7 +23,8 @@ SparseGoal SparseGoalOf(const SamplingParams& params, int64_t vocab_size) {
   if (cuts_count) {
     // The best k rows hold everything that top-p and min-p look at.
     goal.keep = params.top_k;
-    goal.num_winners = params.top_k;
+    goal.winner_first = params.top_p == 1.0F;
+    goal.num_winners = int64_t{params.top_k} + (goal.winner_first ? 1 : 0);
     goal.possible = params.top_k <= kMostKept;
   } else if (params.top_p < 1.0F) {
     goal.possible = false;
@@ -107,7 +108,7 @@ size_t SparseSampler::NumKept(std::span<const Ranked> ranked) const {
   return kept;
 }
 
-Sampler::Choice SparseSampler::Choose(std::span<const Entry> entries, uint64_t position) {
+void SparseSampler::Rank(std::span<const Entry> entries) {
   ranked_.clear();
   for (const Entry& entry : entries) {
     const bool allowed =
@@ -119,27 +120,57 @@ Sampler::Choice SparseSampler::Choose(std::span<const Entry> entries, uint64_t p
   std::sort(ranked_.begin(), ranked_.end(), [](const Ranked& a, const Ranked& b) {
     return a.value != b.value ? a.value > b.value : a.id < b.id;
   });
-  HW_CHECK(!ranked_.empty() && ranked_.front().value > kMinusInfinity,
-           "a token that may be chosen is among the entries");
-  const bool greedy = params_.temperature == 0.0F;
-  size_t best = 0;
-  if (!greedy) {
-    const size_t kept = filters_ ? NumKept(ranked_) : ranked_.size();
-    float best_value = kMinusInfinity;
-    for (size_t i = 0; i < kept; ++i) {
-      const float value = kernels_
-                              .gumbel_argmax(&ranked_[i].value, 1, inverse_temperature_,
-                                             params_.seed, position, ranked_[i].id)
-                              .value;
-      const bool better =
-          i == 0 || value > best_value || (value == best_value && ranked_[i].id < ranked_[best].id);
-      if (better) {
-        best = i;
-        best_value = value;
-      }
+}
+
+Sampler::Choice SparseSampler::Draw(std::span<const Ranked> kept, uint64_t position) const {
+  const Ranked* best = nullptr;
+  float best_value = kMinusInfinity;
+  for (const Ranked& row : kept) {
+    const float value =
+        kernels_.gumbel_argmax(&row.value, 1, inverse_temperature_, params_.seed, position, row.id)
+            .value;
+    const bool better =
+        best == nullptr || value > best_value || (value == best_value && row.id < best->id);
+    if (better) {
+      best = &row;
+      best_value = value;
     }
   }
-  return {.token = ranked_[best].id, .logit = ranked_[best].logit, .logprob = 0.0F};
+  return {.token = best->id, .logit = best->logit, .logprob = 0.0F};
+}
+
+Sampler::Choice SparseSampler::Choose(std::span<const Entry> entries, uint64_t position) {
+  Rank(entries);
+  HW_CHECK(!ranked_.empty() && ranked_.front().value > kMinusInfinity,
+           "a token that may be chosen is among the entries");
+  if (params_.temperature == 0.0F) {
+    return {.token = ranked_.front().id, .logit = ranked_.front().logit, .logprob = 0.0F};
+  }
+  const size_t kept = filters_ ? NumKept(ranked_) : ranked_.size();
+  return Draw(std::span<const Ranked>(ranked_).first(kept), position);
+}
+
+Sampler::Choice SparseSampler::ChooseUnfiltered(std::span<const Entry> entries, uint64_t position) {
+  Rank(entries);
+  HW_CHECK(!ranked_.empty() && ranked_.front().value > kMinusInfinity,
+           "a token that may be chosen is among the entries");
+  return Draw(ranked_, position);
+}
+
+bool SparseSampler::Keeps(std::span<const Entry> entries, const Sampler::Choice& choice) {
+  HW_CHECK(params_.top_p == 1.0F, "the rows after the choice have a say in top-p");
+  Rank(entries);
+  const float value = Change(choice.token, choice.logit);
+  const auto ahead = std::partition_point(ranked_.begin(), ranked_.end(), [&](const Ranked& row) {
+    return row.value > value || (row.value == value && row.id < choice.token);
+  });
+  const float best = ahead == ranked_.begin() ? value : ranked_.front().value;
+  const auto rank = static_cast<int64_t>(ahead - ranked_.begin());
+  const bool in_count = params_.top_k <= 0 || rank < params_.top_k;
+  const bool in_share =
+      params_.min_p <= 0.0F ||
+      !(value < best + static_cast<float>(std::log(static_cast<double>(params_.min_p))));
+  return in_count && in_share;
 }
 
 }  // namespace headway::sampling

@@ -23,6 +23,9 @@ struct SparseGoal {
   float margin = 0.0F;      // or those within this of the best
   bool perturbed = false;   // the best of the perturbed values (no filters), else of the logits
   int64_t num_winners = 1;  // rows whose absence would change the choice
+  // Look for the best perturbed value of all first: it is the choice when its logit is among the
+  // best k, and the rows with larger logits are fewer to find than the best k.
+  bool winner_first = false;
 };
 SparseGoal SparseGoalOf(const SamplingParams& params, int64_t vocab_size);
 
@@ -51,6 +54,12 @@ class SparseSampler {
   // when all others are worse than what the goal asks for. `position` as there. Its logprob is 0.
   Sampler::Choice Choose(std::span<const Entry> entries, uint64_t position);
 
+  // The best perturbed value among `entries`, whatever the filters say.
+  Sampler::Choice ChooseUnfiltered(std::span<const Entry> entries, uint64_t position);
+  // Whether top-k and min-p keep `choice`, when every allowed row that comes before it in their
+  // ranking is among `entries`. Top-p must be off.
+  bool Keeps(std::span<const Entry> entries, const Sampler::Choice& choice);
+
  private:
   struct Ranked {
     int32_t id;
@@ -58,6 +67,8 @@ class SparseSampler {
     float logit;
   };
 
+  void Rank(std::span<const Entry> entries);
+  Sampler::Choice Draw(std::span<const Ranked> kept, uint64_t position) const;
   bool IsPenalised(int32_t id) const;
   size_t NumKept(std::span<const Ranked> ranked) const;
 

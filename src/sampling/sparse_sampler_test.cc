@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "sampling/test_kernels.h"
@@ -49,11 +50,30 @@ std::vector<SparseSampler::Entry> Entries(const SparseGoal& goal, const SparseSa
   return entries;
 }
 
+// The way of SparseGoal::winner_first, given every row: the choice, or nothing when the filters
+// drop the winner.
+std::optional<Sampler::Choice> WinnerFirst(SparseSampler* sparse, std::span<const float> logits,
+                                           uint64_t position) {
+  std::vector<SparseSampler::Entry> entries;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    entries.push_back({.id = static_cast<int32_t>(i), .logit = logits[i]});
+  }
+  const Sampler::Choice winner = sparse->ChooseUnfiltered(entries, position);
+  const float least = sparse->Change(winner.token, winner.logit);
+  std::erase_if(entries, [&](const SparseSampler::Entry& entry) {
+    return sparse->Change(entry.id, entry.logit) < least;
+  });
+  if (!sparse->Keeps(entries, winner)) return {};
+  return winner;
+}
+
 TEST(SparseSampler, ChoosesWhatTheSamplerChoosesFromTheWholeRow) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   ThreadPool pool(1);
   int compared = 0;
+  int kept = 0;
+  int dropped = 0;
   for (int repeat = 0; repeat < 3000; ++repeat) {
     const int64_t V = 200 + static_cast<int64_t>(random() % 800);
     std::vector<float> logits(static_cast<size_t>(V));
@@ -86,12 +106,21 @@ TEST(SparseSampler, ChoosesWhatTheSamplerChoosesFromTheWholeRow) {
     const auto position = static_cast<uint64_t>(repeat);
     const auto entries = Entries(goal, sparse, logits, position, &random);
     const Sampler::Choice found = sparse.Choose(entries, position);
+    std::optional<Sampler::Choice> winner;
+    if (goal.winner_first) winner = WinnerFirst(&sparse, logits, position);
     Sampler sampler(params, V, TestKernels(), pool);
     const Sampler::Choice expected = sampler.Sample(logits, position, history);
     ASSERT_EQ(found.token, expected.token) << repeat;
     ASSERT_EQ(found.logit, expected.logit) << repeat;
     ++compared;
+    if (!goal.winner_first) continue;
+    if (winner) {
+      ASSERT_EQ(winner->token, expected.token) << repeat;
+    }
+    ++(winner ? kept : dropped);
   }
+  EXPECT_GT(kept, 100);
+  EXPECT_GT(dropped, 100);
   EXPECT_GT(compared, 2000);
 }
 
