@@ -263,6 +263,7 @@ Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
   Say(setting, "{:<22}{:>10}{:>12}{:>10}{:>16}{:>12}{:>10}{:>10}{:>10}\n", "states", "full ms",
       "certified", "speedup", "95 % interval", "batch of 4", "of int8", "exact", "fallback%");
   std::vector<NamedStates> sets;
+  sets.reserve(margins.size() + 1);
   for (const double margin : margins) {
     sets.push_back({.name = margin > 0.0 ? fmt::format("M = {}", margin) : "iid",
                     .states = DrawStates(model, margin, setting.tokens),
