@@ -116,6 +116,38 @@ Ranges RangesOfBlocks(std::span<const float> hidden, std::span<const float> rota
   return range;
 }
 
+// Steps and energies of every rotation block; norms are those of the state's rotated blocks.
+void SetBlockTerms(const PlaneConstants& planes, const Ranges& range, std::span<const double> norms,
+                   StateTerms* terms) {
+  const double unscale = std::ldexp(1.0, -planes.scale_exponent);
+  for (size_t i = 0; i < terms->screen.size(); ++i) {
+    const auto n =
+        static_cast<double>(RotationBlockOf(planes.num_channels, static_cast<int64_t>(i)).size);
+    const float table_step = StepOf(range.tables, norms[i]);
+    const float activation_step = StepOf(range.activations, norms[i]);
+    const double energy =
+        n / std::max(1.0, n - 1.0) * norms[i] * norms[i] * unscale * unscale * kOutward;
+    terms->screen_inverse_steps[i] = 1.0F / table_step;
+    terms->refine_inverse_steps[i] = 1.0F / activation_step;
+    terms->screen[i] = {.step = static_cast<float>(table_step * unscale),
+                        .offset = 0.0F,
+                        .energy = static_cast<float>(energy)};
+    terms->refine[i] = {.step = static_cast<float>(kRefineRatio * activation_step * unscale),
+                        .offset = 0.0F,
+                        .energy = static_cast<float>(energy)};
+  }
+  terms->refine_factor = static_cast<float>(2.0 * kRefineRatio);
+}
+
+// The most sign groups that a block has.
+double MostGroups(int64_t num_channels) {
+  int64_t most = 0;
+  for (int64_t b = 0; b < kernels::NumRotationBlocks(num_channels); ++b) {
+    most = std::max(most, kernels::SignGroups(RotationBlockOf(num_channels, b).size));
+  }
+  return static_cast<double>(most);
+}
+
 }  // namespace
 
 Result<CertificateMode> ParseCertificateMode(const std::string& text) {
@@ -177,7 +209,6 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
                        StateTerms* terms) {
   const bool on_device = arithmetic == ScreenArithmetic::kDeviceF16;
   const int64_t D = planes.num_channels;
-  const int64_t num_blocks = kernels::NumRotationBlocks(D);
   const double norm = NormOf(hidden);
   // Written so that NaN fails.
   if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) return false;
@@ -186,29 +217,10 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
 
   std::array<double, kernels::kMaxRotationBlocks> norms;
   const Ranges range = RangesOfBlocks(hidden, rotated, norm, &norms);
-  const double unscale = std::ldexp(1.0, -planes.scale_exponent);
-  double most_groups = 0.0;
-  for (int64_t b = 0; b < num_blocks; ++b) {
-    const auto i = static_cast<size_t>(b);
-    const auto n = static_cast<double>(RotationBlockOf(D, b).size);
-    most_groups =
-        std::max(most_groups, static_cast<double>(kernels::SignGroups(RotationBlockOf(D, b).size)));
-    const float table_step = StepOf(range.tables, norms[i]);
-    const float activation_step = StepOf(range.activations, norms[i]);
-    const double energy =
-        n / std::max(1.0, n - 1.0) * norms[i] * norms[i] * unscale * unscale * kOutward;
-    terms->screen_inverse_steps[i] = 1.0F / table_step;
-    terms->refine_inverse_steps[i] = 1.0F / activation_step;
-    terms->screen[i] = {.step = static_cast<float>(table_step * unscale),
-                        .offset = 0.0F,
-                        .energy = static_cast<float>(energy)};
-    terms->refine[i] = {.step = static_cast<float>(kRefineRatio * activation_step * unscale),
-                        .offset = 0.0F,
-                        .energy = static_cast<float>(energy)};
-  }
-  terms->refine_factor = static_cast<float>(2.0 * kRefineRatio);
-
+  SetBlockTerms(planes, range, norms, terms);
   const double certain = CertainFactor(D);
+  const int64_t num_blocks = kernels::NumRotationBlocks(D);
+  const double most_groups = MostGroups(D);
   const auto n = static_cast<double>(LargestBlock(D));
   const double share = mode.delta / static_cast<double>(std::max<int64_t>(1, num_winners));
   const auto multiplier = [&](double part) {

@@ -45,8 +45,8 @@ struct Needed {
 class RowChecker {
  public:
   RowChecker(const Planes& planes, const kernels::KernelSet& kernels)
-      : planes_(planes), kernels_(kernels), D_(planes.Constants().num_channels) {
-    row_.resize(static_cast<size_t>(D_));
+      : planes_(planes), kernels_(kernels), num_channels_(planes.Constants().num_channels) {
+    row_.resize(static_cast<size_t>(num_channels_));
     rotated_.resize(row_.size());
     signs_.resize(row_.size());
     codes_.resize(row_.size());
@@ -56,7 +56,7 @@ class RowChecker {
 
   // What is wrong with `row`; empty: nothing. Raises `worst`.
   std::string Check(int64_t row, double* worst) {
-    const int64_t num_blocks = kernels::NumRotationBlocks(D_);
+    const int64_t num_blocks = kernels::NumRotationBlocks(num_channels_);
     Needed sign;
     Needed refine;
     for (int64_t b = 0; b < num_blocks; ++b) {
@@ -77,7 +77,7 @@ class RowChecker {
  private:
   // Adds block b; the first channel whose sign is wrong, or -1.
   int64_t AddBlock(int64_t row, int64_t b, Needed* sign, Needed* refine) {
-    const kernels::RotationBlock block = kernels::RotationBlockOf(D_, b);
+    const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
     const auto size = static_cast<size_t>(block.size);
     kernels_.rotate({.matrix = planes_.Rotation(b),
                      .matrix_stride = kernels::RoundUp(block.size, 32),
@@ -125,7 +125,7 @@ class RowChecker {
 
   std::string Judge(int64_t row, const char* plane, const Needed& needed, F16 stored,
                     double* worst) const {
-    const double wanted = needed.gamma + CertainFactor(D_) * needed.excess;
+    const double wanted = needed.gamma + CertainFactor(num_channels_) * needed.excess;
     const auto found = static_cast<double>(ToFloat(stored));
     if (wanted > 0.0) *worst = std::max(*worst, wanted / std::max(found, 1e-6) - 1.0);
     if (!(wanted > found * (1.0 + kGammaSlop) + 1e-3)) return "";
@@ -135,7 +135,7 @@ class RowChecker {
 
   const Planes& planes_;
   const kernels::KernelSet& kernels_;
-  const int64_t D_;
+  const int64_t num_channels_;
   std::vector<float> row_;
   std::vector<float> rotated_;  // of one block
   std::vector<uint8_t> signs_;

@@ -21,6 +21,7 @@ MAKERS = {
 SHARES = {"stories": 0.60, "facts": 0.14, "chats": 0.14, "scripture": 0.12}  # of the training text's characters
 WIDE_SHARES = {"stories": 0.35, "facts": 0.10, "chats": 0.10, "scripture": 0.20, "words": 0.25}
 HELD_OUT_BOOKS = ("Ruth", "Jonah", "Amos", "Jude")  # books kept for validation
+LATER_SHARE = 0.3  # of the stories, which begin at a later sentence: a prompt is seldom a story's first one
 WORD_LIST = "/usr/share/dict/american-english"
 
 
@@ -94,6 +95,19 @@ def training_documents(seed, characters, wide=False):
                 if total >= target:
                     break
         result[part] = documents
+    return result
+
+
+def begin_later(documents, seed):
+    """The stories, some of them without their first sentences: anything up to half, so that most of the plot is left.
+
+    Without this a model takes any first sentence that no story begins with for scripture.
+    """
+    rng = random.Random(f"{seed}/later")
+    result = []
+    for text in documents:
+        starts = [m.end() for m in re.finditer(r'[.!?]"?\s+(?=["A-Z])', text) if m.end() < len(text) // 2]
+        result.append(text[rng.choice(starts) :] if starts and rng.random() < LATER_SHARE else text)
     return result
 
 

@@ -29,6 +29,7 @@ def build_corpus(folder, seed, characters, vocab_size, wide):
     tokenizer = bpe.train(everything, vocab_size)
     assert tokenizer.vocab_size == vocab_size, f"the text yields only {tokenizer.vocab_size} tokens"
     tokenizer.save(os.path.join(folder, "tokenizer.json"))
+    documents["stories"] = corpus.begin_later(documents["stories"], seed)  # the tokenizer has seen them whole
     ids, offsets = [], [0]
     for part in sorted(documents):
         before = offsets[-1]
@@ -55,6 +56,7 @@ def main():
     parser.add_argument("--characters", type=int, default=0, help="size of the corpus (default 48 million, wide 16 million)")
     parser.add_argument("--output", default=None, help="the file to write (default models/story-12m.gguf, wide: in the build folder)")
     parser.add_argument("--continue-from", metavar="GGUF", help="train an exported model of this recipe further instead of from nothing")
+    parser.add_argument("--sitting", type=int, default=2, help="with --continue-from: the how-manieth sitting this is (default 2)")
     parser.add_argument("--corpus-only", action="store_true")
     args = parser.parse_args()
     folder = os.path.join(ROOT, "build", "train", "wide" if args.wide else "story")
@@ -69,7 +71,7 @@ def main():
     if args.wide and os.path.exists(os.path.join(story, "checkpoint.pt")):
         train(folder, args.seed, args.hours, ["--start-from", story])
     elif args.continue_from:
-        train(folder, args.seed, args.hours, ["--start-from", args.continue_from, "--rate", str(ANNEALED_RATE), "--flat-share", "0.4"])
+        train(folder, args.seed, args.hours, ["--start-from", args.continue_from, "--rate", str(ANNEALED_RATE), "--flat-share", "0.4", "--sitting", str(args.sitting)])
     else:
         # Four layers see three times as many tokens an hour as twelve, and learn most of what the text needs.
         shallow = os.path.join(folder, "shallow")

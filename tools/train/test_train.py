@@ -159,6 +159,17 @@ class TrainingTest(unittest.TestCase):
             self.assertTrue(low <= period <= high)
             self.assertEqual(row, [int(before[i][j % period]) for j in range(101)])
 
+    def test_stories_that_begin_later_begin_with_a_sentence(self):
+        whole = corpus.made_documents("stories", 300, 7)
+        later = corpus.begin_later(whole, 7)
+        self.assertEqual(later, corpus.begin_later(whole, 7))
+        cut = [(a, b) for a, b in zip(whole, later) if a != b]
+        self.assertTrue(60 <= len(cut) <= 120, len(cut))
+        for story, rest in cut:
+            self.assertTrue(story.endswith(rest) and len(rest) >= len(story) // 2)
+            self.assertTrue(rest[0].isupper() or rest[0] == '"', rest[:40])
+            self.assertRegex(story[: -len(rest)], r'[.!?]"?\s+$')
+
     def test_openings_are_not_in_the_corpus(self):
         text = "\n".join(corpus.made_documents("stories", 3000, 1) + corpus.made_documents("chats", 1000, 1))
         openings = sample.read_openings()

@@ -312,7 +312,7 @@ def run(args):
         print(f"resumed at step {trainer.step}, {trainer.tokens} tokens", flush=True)
     elif args.start_from and args.start_from.endswith(".gguf"):
         trainer.model.load_state_dict(export_gguf.read_state(config, tokenizer, args.start_from))
-        trainer.packer.restore({"at": 0, "epoch": 2})  # the first sitting read in the order of epoch 1
+        trainer.packer.restore({"at": 0, "epoch": args.sitting})  # each sitting reads in another order
     elif args.start_from:
         at = start_from(trainer.model, tokenizer, args.start_from)
         if args.continue_documents:
@@ -337,6 +337,7 @@ def main():
     parser.add_argument("--flat-share", type=float, default=0.3, help="share of the budget at the full rate (1: never falls)")
     parser.add_argument("--rate", type=float, default=1.0, help="share of the usual rates (less for weights that are annealed already)")
     parser.add_argument("--start-from", help="a finished training folder whose layers are the starting point, or an exported .gguf")
+    parser.add_argument("--sitting", type=int, default=2, help="with a .gguf: the how-manieth sitting this is (default 2)")
     parser.add_argument("--continue-documents", action="store_true", help="read on where the starting point stopped: its text is the same")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="one thread each; the number of cores (default 2)")
