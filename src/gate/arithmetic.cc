@@ -65,8 +65,8 @@ Result<void> CheckProducts(Executable* shard, const std::string& name, const Gol
     const std::vector<float> x = ProbeInputs(product.weight, product.columns);
     std::vector<float> y(static_cast<size_t>(kProbes * product.rows));
     shard->RunProduct(i, kProbes, x.data(), y.data());
-    const Difference d =
-        Measure(y, SliceRows(*golden, product.row_begin, product.rows), {}, product.rows);
+    const Difference d = Measure(y, SliceRows(*golden, product.row_begin, product.rows), {},
+                                 product.rows, kQuietProduct);
     const std::string problem = Judge(d, kProductChannel, kProductChannel, kCosine);
     if (check.problem.empty() && !problem.empty())
       check.problem = fmt::format("{}: {}", product.weight, problem);
@@ -89,7 +89,7 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
     const auto expected = Rows(expectations.boundaries[i + 1].data(), T, D);
     const auto add = [&](int64_t step, const char* how) {
       const std::vector<float> found = RunShard(shard, pipeline->model(), before, T, D, step);
-      const Difference d = Measure(found, expected, before, D);
+      const Difference d = Measure(found, expected, before, D, kQuietShard);
       checks->push_back({.subject = fmt::format("{}, {}", spec.file.path, how),
                          .difference = d,
                          .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
@@ -116,7 +116,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
     }
     const std::vector<float> found =
         RunShard(head.shards[i].get(), pipeline->model(), hidden, T, width, T);
-    const Difference d = Measure(found, expected, {}, width);
+    const Difference d = Measure(found, expected, {}, width, kQuietShard);
     checks->push_back({.subject = spec.file.path,
                        .difference = d,
                        .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
@@ -171,15 +171,15 @@ void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expe
   const int64_t D = goldens.hidden_size;
   const std::vector<float> hidden = RunLayers(pipeline, goldens.ids);
   const Difference d = Measure(hidden, Rows(expectations.boundaries.back().data(), T, D),
-                               Rows(expectations.boundaries.front().data(), T, D), D);
+                               Rows(expectations.boundaries.front().data(), T, D), D, kQuietShard);
   checks->push_back({.subject = "whole stack, hidden states",
                      .difference = d,
                      .problem = Judge(d, kStackRelative, 4 * kStackRelative, kCosine)});
   for (size_t i = 0; i < heads.size(); ++i) {
     const std::string& kind = heads[i]->Head().kind;
     if (!GivesLogits(kind)) continue;
-    const Difference l =
-        Measure(RunHead(heads[i].get(), hidden), expectations.logits[i], {}, goldens.vocab_size);
+    const Difference l = Measure(RunHead(heads[i].get(), hidden), expectations.logits[i], {},
+                                 goldens.vocab_size, kQuietShard);
     checks->push_back({.subject = fmt::format("whole stack, logits of {}", kind),
                        .difference = l,
                        .problem = Judge(l, kStackRelative, 4 * kStackRelative, kCosine)});

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/check.h"
-#include "gate/thresholds.h"
 
 namespace headway::gate {
 
@@ -31,7 +30,7 @@ double LowestCosine(std::span<const float> a, std::span<const float> b, int64_t 
 }
 
 Difference Measure(std::span<const float> found, std::span<const float> expected,
-                   std::span<const float> before, int64_t channels) {
+                   std::span<const float> before, int64_t channels, double quiet) {
   HW_CHECK(found.size() == expected.size() && !found.empty(), "values to compare");
   const auto n = static_cast<size_t>(channels);
   Difference difference;
@@ -57,9 +56,9 @@ Difference Measure(std::span<const float> found, std::span<const float> expected
   }
   constexpr double kNothing = 1e-60;  // all expected values are zero
   difference.relative = std::sqrt(all_errors / std::max(all_sizes, kNothing));
-  const double quiet = kQuietChannel * kQuietChannel * all_sizes / static_cast<double>(n);
+  const double least = quiet * quiet * all_sizes / static_cast<double>(n);
   for (size_t c = 0; c < n; ++c) {
-    const double relative = std::sqrt(error[c] / std::max({size[c], quiet, kNothing}));
+    const double relative = std::sqrt(error[c] / std::max({size[c], least, kNothing}));
     if (relative <= difference.worst_channel && difference.channel >= 0) continue;
     difference.worst_channel = relative;
     difference.channel = static_cast<int64_t>(c);

@@ -18,9 +18,9 @@ struct Difference {
 
 // found, expected: [rows, channels].  before: [rows, channels] or empty: what a residual stream was
 // before the shard; errors are then held against expected - before, what the shard adds. A channel
-// is never held against less than kQuietChannel of the average channel.
+// is never held against less than `quiet` of the average channel.
 Difference Measure(std::span<const float> found, std::span<const float> expected,
-                   std::span<const float> before, int64_t channels);
+                   std::span<const float> before, int64_t channels, double quiet);
 
 // The lowest cosine of two rows, [rows, channels] each.
 double LowestCosine(std::span<const float> a, std::span<const float> b, int64_t channels);

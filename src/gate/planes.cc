@@ -119,8 +119,8 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
     const int64_t rows = spec.vocab_end - spec.vocab_start;
     std::vector<float> found(static_cast<size_t>(T * rows));
     head.shards[i]->EstimateRows(states.data(), T, found.data(), rows);
-    const Difference d =
-        Measure(found, Estimates(*head.planes, states, T, spec.vocab_start, rows), {}, rows);
+    const Difference d = Measure(found, Estimates(*head.planes, states, T, spec.vocab_start, rows),
+                                 {}, rows, kQuietProduct);
     Check check{
         .subject = fmt::format("{}, estimates", spec.file.path), .difference = d, .problem = ""};
     if (d.not_finite > 0 || !(d.worst_channel <= kEstimateChannel)) {

@@ -19,9 +19,15 @@ inline constexpr double kProductChannel = 2e-4;
 // 1e-3. One sign of 3072 that is wrong shows 0.036, of 256 0.125.
 inline constexpr double kEstimateChannel = 0.01;
 
-// A channel's error is held against its own size, but never against less than this share of the
-// typical channel's: a channel that happens to be near zero would fail on rounding alone.
-inline constexpr double kQuietChannel = 0.1;
+// A channel's error is held against its own size, but in a product never against less than this
+// share of the average channel's: a channel that happens to be near zero would fail on rounding
+// alone.
+inline constexpr double kQuietProduct = 0.1;
+
+// In a shard and the whole stack, against the average channel's at least. Flips (below) come in by
+// every later product and fall on all channels alike, quiet or loud: of 200,064 logits over 8
+// positions some have a tenth of the average size and the average error, ten times their share.
+inline constexpr double kQuietShard = 1;
 
 // A shard, all channels together: RMS error relative to the RMS of what the shard adds to its
 // input. An activation that lies on the edge between two 8-bit codes falls one way in binary32 and
@@ -31,8 +37,8 @@ inline constexpr double kQuietChannel = 0.1;
 // something else is wrong. A swapped shard shows 1, a transposed tile of 64 rows 0.05 and more.
 inline constexpr double kShardRelative = 0.02;
 
-// The same, worst single channel over the positions compared: four times the average allows for the
-// few positions there are.
+// The same, worst single channel over the positions compared: of 200,064 channels with errors of
+// one size over 8 positions the worst has 2.2 times the average; four times allows for sizes.
 inline constexpr double kShardChannel = 0.08;
 
 // The whole stack, hidden states and logits: flips add up over all layers as independent errors.
