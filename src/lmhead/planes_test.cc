@@ -36,7 +36,7 @@ class PlanesFile : public testing::Test {
     change(&header);
     std::memcpy(changed.data(), &header, sizeof header);
     AlignedBuffer buffer(size);
-    std::memcpy(buffer.data(), changed.data(), std::min(size, changed.size()));
+    std::copy_n(changed.data(), std::min(size, changed.size()), buffer.data());
     return Planes::FromBytes(std::move(buffer), kTestDigest);
   }
 
