@@ -33,6 +33,7 @@ Result<std::vector<AxisSlice>> ResolveSlice(const OpView& op, const Dims& dims,
 // Padding before and after each spatial axis of a convolution or pool.
 struct Window {
   std::vector<int64_t> kernel, stride, dilation, pad_before, pad_after;
+  bool ceil = false;  // a last window may reach beyond the padding, but not begin there
 };
 // `kernel`: spatial extents. Uses strides, pad_type, pad, dilations; `x_spatial` for the "same"
 // types.

@@ -28,7 +28,11 @@ int64_t Slid(int64_t extent, const Window& window, size_t i) {
   if (extent == kUnknownDim) return kUnknownDim;
   const int64_t reach = (window.kernel[i] - 1) * window.dilation[i] + 1;
   const int64_t room = extent + window.pad_before[i] + window.pad_after[i] - reach;
-  return room < 0 ? 0 : room / window.stride[i] + 1;
+  if (room < 0) return 0;
+  const int64_t whole = room / window.stride[i] + 1;
+  const bool one_more = window.ceil && room % window.stride[i] != 0 &&
+                        whole * window.stride[i] < extent + window.pad_before[i];
+  return one_more ? whole + 1 : whole;
 }
 
 Result<Dims> SlideAll(const Dims& x, Dims result, const Window& window) {
@@ -125,9 +129,9 @@ Types Linear(const OpView& op) {
                ToString(Type{x, false}) + " and " + ToString(Type{weight, false}));
   }
   if (const auto bias = op.TypeOf("bias");
-      bias && !Compatible(bias->tensor.dims, {weight.dims[0]})) {
-    return Bad(
-        fmt::format("expected bias [{}], found {}", weight.dims[0], ToString(bias->tensor.dims)));
+      bias && (!Compatible(bias->tensor.dims, {weight.dims[0]}) || bias->tensor.dtype != x.dtype)) {
+    return Bad(fmt::format("expected bias [{}] of x's element type, found {}", weight.dims[0],
+                           ToString(*bias)));
   }
   Dims dims = x.dims;
   dims.back() = weight.dims[0];
@@ -166,9 +170,11 @@ Types MaxPool(const OpView& op) {
       std::any_of(kernel->begin(), kernel->end(), [](int64_t k) { return k < 1; })) {
     return Bad("expected x [n, C, axes] and kernel_sizes of at least 1 with one entry per axis");
   }
-  if (op.BoolOr("ceil_mode", false))
-    return Bad("expected ceil_mode false (true is not implemented)");
-  HW_TRY(const Window window, ResolveWindow(op, *kernel, Dims(x.dims.begin() + 2, x.dims.end())));
+  HW_TRY(Window window, ResolveWindow(op, *kernel, Dims(x.dims.begin() + 2, x.dims.end())));
+  window.ceil = op.BoolOr("ceil_mode", false);
+  if (window.ceil && (op.StringOr("pad_type", "valid").rfind("same", 0) == 0 ||
+                      window.pad_before != window.pad_after))
+    return Bad("expected ceil_mode with padding that is valid, or custom and symmetric");
   HW_TRY(Dims dims, SlideAll(x.dims, {x.dims[0], x.dims[1]}, window));
   return One(x.dtype, std::move(dims));
 }

@@ -143,9 +143,11 @@ Types Concat(const OpView& op) {
     dims[axis] =
         dims[axis] == kUnknownDim || length == kUnknownDim ? kUnknownDim : dims[axis] + length;
     HW_TRY_VOID(CheckDims(dims));
+    if (op.BoolOr("interleave", false) && !Compatible(next.dims, first.dims)) {
+      return Bad(fmt::format("expected values of one shape to interleave, found {} and {}",
+                             ToString(first.dims), ToString(next.dims)));
+    }
   }
-  if (op.BoolOr("interleave", false))
-    return Bad("expected interleave false (true is not implemented)");
   return One(first.dtype, std::move(dims));
 }
 

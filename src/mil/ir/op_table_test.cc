@@ -131,6 +131,19 @@ TEST(OpTable, Conv_InfersWindows) {
   EXPECT_EQ(f.TypeOf(y).dims, (Dims{1, 4, 3, 7}));
 }
 
+TEST(OpTable, LinearBias_HasXsElementType) {
+  const std::vector<double> ones(4, 1.0);
+  for (const DType bias : {DType::kF16, DType::kI32}) {
+    FunctionBuilder f("CoreML8");
+    const std::string x = f.Input("x", DType::kF16, {2});
+    f.Output(f.Op("linear", "y",
+                  {{"x", {x}},
+                   {"weight", {NumbersConstant(DType::kF16, {2, 2}, ones)}},
+                   {"bias", {NumbersConstant(bias, {2}, {ones.data(), 2})}}}));
+    EXPECT_EQ(f.Finish().has_value(), bias == DType::kF16);
+  }
+}
+
 TEST(OpTable, ConstexprShapes_AreChecked) {
   FunctionBuilder f("CoreML8");
   const Constant data = PackedConstant(DType::kI8, {4, 6}, std::vector<std::byte>(24));

@@ -77,24 +77,44 @@ ElementDecoder Blockwise(const TensorType& result, const ConstexprParts& parts) 
   };
 }
 
-// lut[group, index]; vectors of length 1 only.
-Result<ElementDecoder> Lut(const TensorType& result, const ConstexprParts& parts) {
+// lut[group, index, component]: each index stands for a vector along one axis of the result.
+ElementDecoder LutOfVectors(const ConstexprParts& parts, const Dims& groups) {
+  const Dims& indices = parts.at("indices").type.dims;
+  const Dims& lut = parts.at("lut").type.dims;
+  const auto rank = static_cast<int64_t>(indices.size());
+  const auto given = static_cast<int64_t>(All(parts.at("vector_axis")).front());
+  const int64_t axis = given < 0 ? given + rank : given;
+  int64_t inner = 1;  // elements behind the axis
+  for (auto i = static_cast<size_t>(axis) + 1; i < indices.size(); ++i) inner *= indices[i];
+  return [codes = parts.at("indices").decoder, table = All(parts.at("lut")),
+          index = GroupIndex(indices, groups), inner, entries = lut[lut.size() - 2],
+          vector = lut.back()](int64_t first, std::span<float> out) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      const int64_t element = first + static_cast<int64_t>(i);
+      const int64_t component = element / inner % vector;
+      const int64_t source = element / (inner * vector) * inner + element % inner;
+      float code = 0;
+      codes(source, {&code, 1});
+      const int64_t row = index.Of(source) * entries + static_cast<int64_t>(code);
+      out[i] = table[static_cast<size_t>(row * vector + component)];
+    }
+  };
+}
+
+// lut[group, index]
+ElementDecoder Lut(const TensorType& result, const ConstexprParts& parts) {
   const TensorType& type = parts.at("lut").type;
-  if (type.dims.back() != 1) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("constexpr_lut_to_dense: vectors of {}", type.dims.back()));
-  }
   const Dims groups(type.dims.begin(), type.dims.end() - 2);
+  if (type.dims.back() != 1) return LutOfVectors(parts, groups);
   const auto entries = static_cast<size_t>(type.dims[type.dims.size() - 2]);
-  return ElementDecoder(
-      [codes = parts.at("indices").decoder, table = All(parts.at("lut")), entries,
-       index = GroupIndex(result.dims, groups)](int64_t first, std::span<float> out) {
-        codes(first, out);
-        ForRuns(index, first, out, [&](size_t group, std::span<float> piece) {
-          const float* row = table.data() + group * entries;
-          for (float& value : piece) value = row[static_cast<size_t>(value)];
-        });
-      });
+  return [codes = parts.at("indices").decoder, table = All(parts.at("lut")), entries,
+          index = GroupIndex(result.dims, groups)](int64_t first, std::span<float> out) {
+    codes(first, out);
+    ForRuns(index, first, out, [&](size_t group, std::span<float> piece) {
+      const float* row = table.data() + group * entries;
+      for (float& value : piece) value = row[static_cast<size_t>(value)];
+    });
+  };
 }
 
 // The iOS 16 form: one table, codes packed into bytes.

@@ -20,7 +20,7 @@ using ConstexprParts = std::map<std::string, ConstexprPart>;
 ElementDecoder DecodePlain(DType dtype, std::span<const std::byte> bytes);
 
 // The decoder of one constexpr op of type `op`, its parameters given. Errors: kUnsupported (no such
-// op, vectors in lookup tables), kCorrupt (a mask with another number of ones than values).
+// op), kCorrupt (a mask with another number of ones than values).
 Result<ElementDecoder> DecodeConstexpr(const std::string& op, const TensorType& result,
                                        ConstexprParts parts);
 

@@ -148,6 +148,27 @@ void General(const ConvShape& s, const Weight& weight, const KernelArgs& args, f
   });
 }
 
+// Sums modulo 2^32, as int32 is.
+Result<Kernel> IntegerLinear(const KernelContext& context) {
+  HW_TRY(const Tensor weight, context.constants.Dense(context.op.Op().inputs.at("weight").front()));
+  return Kernel([weight](const KernelArgs& args) {
+    const auto rows = static_cast<size_t>(weight.type.dims[0]);
+    const auto columns = static_cast<size_t>(weight.type.dims[1]);
+    const std::span<const int32_t> x = args.In(0).Ints();
+    const std::span<const int32_t> w = weight.Ints();
+    const std::span<int32_t> out = args.NewInts(0);
+    for (size_t i = 0; i < out.size(); ++i) {
+      const size_t o = i % rows;
+      uint32_t sum = args.in[2] == nullptr ? 0 : static_cast<uint32_t>(args.in[2]->Ints()[o]);
+      for (size_t c = 0; c < columns; ++c) {
+        sum += static_cast<uint32_t>(x[i / rows * columns + c]) *
+               static_cast<uint32_t>(w[o * columns + c]);
+      }
+      out[i] = static_cast<int32_t>(sum);
+    }
+  });
+}
+
 }  // namespace
 
 Result<Kernel> Conv(const KernelContext& context) {
@@ -174,9 +195,7 @@ Result<Kernel> Conv(const KernelContext& context) {
 Result<Kernel> Linear(const KernelContext& context) {
   HW_TRY(const Weight weight, Weight::Of(context));
   const Dims dims = context.op.Tensor("weight").dims;
-  if (context.op.Tensor("x").dtype == DType::kI32) {
-    return Fail(ErrorCode::kUnsupported, "linear on integers is not implemented");
-  }
+  if (context.op.Tensor("x").dtype == DType::kI32) return IntegerLinear(context);
   return Kernel([weight, dims](const KernelArgs& args) {
     const Tensor& x = args.In(0);
     const std::vector<float> columns(x.Floats().begin(), x.Floats().end());

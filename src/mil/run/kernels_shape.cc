@@ -13,15 +13,13 @@ int64_t Product(const Dims& dims, size_t from, size_t to) {
   return product;
 }
 
-// Joins tensors along `axis` of the result, where part i has lengths[i].
-void Join(const KernelArgs& args, size_t axis, const std::vector<int64_t>& lengths) {
-  const Dims& dims = args.out[0].type.dims;
-  const int64_t before = Product(dims, 0, axis);
-  const int64_t after = Product(dims, axis + 1, dims.size());
+// The result is `rounds` rounds over the inputs, each round taking sizes[i] elements more of input
+// i.
+void Join(const KernelArgs& args, int64_t rounds, const std::vector<int64_t>& sizes) {
   char* to = NewRaw(args, 0);
-  for (int64_t b = 0; b < before; ++b) {
+  for (int64_t b = 0; b < rounds; ++b) {
     for (size_t i = 0; i < args.in.size(); ++i) {
-      const int64_t bytes = lengths[i] * after * kElementBytes;
+      const int64_t bytes = sizes[i] * kElementBytes;
       std::memcpy(to, Raw(args.In(i)) + b * bytes, static_cast<size_t>(bytes));
       to += bytes;
     }
@@ -71,10 +69,15 @@ Result<Kernel> Tile(const KernelContext&) {
 Result<Kernel> Concat(const KernelContext& context) {
   const size_t rank = context.op.Tensor("values").dims.size();
   HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
-  return Kernel([axis](const KernelArgs& args) {
-    std::vector<int64_t> lengths;
-    for (const Tensor* part : args.in) lengths.push_back(part->type.dims[axis]);
-    Join(args, axis, lengths);
+  const bool interleave = context.op.BoolOr("interleave", false);
+  return Kernel([axis, interleave](const KernelArgs& args) {
+    // Interleaved inputs give one element of the axis a round, others all of it.
+    const size_t joined = interleave ? axis + 1 : axis;
+    const Dims& first = args.In(0).type.dims;
+    std::vector<int64_t> sizes;
+    for (const Tensor* part : args.in)
+      sizes.push_back(Product(part->type.dims, joined, first.size()));
+    Join(args, Product(first, 0, joined), sizes);
   });
 }
 
@@ -82,7 +85,9 @@ Result<Kernel> Stack(const KernelContext& context) {
   const size_t rank = context.op.Tensor("values").dims.size() + 1;
   HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
   return Kernel([axis](const KernelArgs& args) {
-    Join(args, axis, std::vector<int64_t>(args.in.size(), 1));
+    const Dims& dims = args.In(0).type.dims;
+    Join(args, Product(dims, 0, axis),
+         std::vector<int64_t>(args.in.size(), Product(dims, axis, dims.size())));
   });
 }
 
