@@ -11,6 +11,7 @@
 #include "runtime/make_head.h"
 
 namespace headway {
+
 Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipeline,
                                                  ThreadPool* pool,
                                                  const kernels::KernelSet& kernels,
@@ -25,15 +26,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
   HW_TRY_VOID(sampling::Validate(options.sampling, model.vocab_size));
   std::unique_ptr<Session> session(
       new Session(std::move(pipeline), pool, kernels, std::move(options)));
-  HW_TRY(session->head_, MakeHead(session->pipeline_.get(), pool, kernels, &session->sampler_,
-                                  session->options_.certified));
-  session->Allocate();
-  if (!IsPlainGreedy(session->options_.sampling, session->options_.want_logprobs))
-    HW_TRY_VOID(
-        session->CheckHasLogits("greedy decoding without penalties, biases, "
-                                "allow-lists and log-probabilities"));
-  if (session->grammar_ != nullptr)
-    HW_TRY_VOID(session->CheckHasLogits("decoding without a grammar"));
+  HW_TRY_VOID(session->Complete(pool, kernels));
   return session;
 }
 
@@ -41,33 +34,30 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
                  const kernels::KernelSet& kernels, SessionOptions options)
     : pipeline_(std::move(pipeline)),
       options_(std::move(options)),
-      sampler_(options_.sampling, pipeline_->model().vocab_size, kernels, *pool),
+      limits_({.vocab_size = pipeline_->model().vocab_size,
+               .capacity = options_.capacity_tokens,
+               .context = pipeline_->manifest().ContextTokens()}),
       layers_(pipeline_.get(), pool, kernels, options_.capacity_tokens) {}
 
-// Everything else that a step needs, once the head is there.
-void Session::Allocate() {
-  head_scratch_ = AlignedBuffer(static_cast<size_t>(head_->ScratchBytes()));
+// Makes the head and everything else that a step needs.
+Result<void> Session::Complete(ThreadPool* pool, const kernels::KernelSet& kernels) {
+  HW_TRY(chooser_, TokenChooser::Create(pipeline_.get(), pool, kernels,
+                                        {.sampling = options_.sampling,
+                                         .want_logprobs = options_.want_logprobs,
+                                         .certified = options_.certified},
+                                        layers_.MaxStep()));
   counters_.kv_bytes = static_cast<uint64_t>(layers_.KvBytes());
   tokens_.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
-  choices_.reserve(static_cast<size_t>(MaxDrafts()) + 1);
-  certificates_.reserve(choices_.capacity());
   counters_.step_samples_ns.reserve(static_cast<size_t>(options_.capacity_tokens) + 1);
   counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
   counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
   uncounted_ = counters_;
   if (options_.grammar != nullptr) {
+    HW_TRY_VOID(chooser_->CheckHasLogits("decoding without a grammar"));
     grammar_ = std::make_unique<GrammarFollower>(options_.grammar, options_.trie, options_.sampling,
                                                  pipeline_->model().vocab_size, MaxDrafts() + 1);
   }
-}
-
-// Errors: kUnsupported, when the head gives best tokens only.
-Result<void> Session::CheckHasLogits(const char* otherwise) const {
-  if (head_->HasLogits()) return {};
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("head {}: it gives the best token and no logits: expected {}, or a head "
-                          "like full:4",
-                          pipeline_->Head().kind, otherwise));
+  return {};
 }
 
 bool Session::Cancelled() const {
@@ -75,38 +65,14 @@ bool Session::Cancelled() const {
          options_.cancelled_or_null->load(std::memory_order_relaxed);
 }
 
-Result<void> Session::CheckInVocabulary(std::span<const int32_t> ids) const {
-  const int64_t vocab_size = pipeline_->model().vocab_size;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= vocab_size) {
-      return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("token {}: expected an id from 0 to {}, found {}", i, vocab_size - 1,
-                              ids[i]));
-    }
-  }
-  return {};
-}
-
-Result<void> Session::CheckIds(std::span<const int32_t> ids) const {
-  HW_TRY_VOID(CheckInVocabulary(ids));
-  const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
-  if (length > options_.capacity_tokens) {
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("sequence: expected at most {} tokens (model context {}), found {}",
-                    options_.capacity_tokens, pipeline_->manifest().ContextTokens(), length));
-  }
-  return {};
-}
-
 Result<void> Session::Append(std::span<const int32_t> ids) {
-  HW_TRY_VOID(CheckIds(ids));
+  HW_TRY_VOID(limits_.CheckAppend(Length(), ids));
   if (ids.empty()) return {};
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   RestartGrammar();
   const uint64_t start = NowNs();
   const uint64_t skipped = ids.size() - 1;
-  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
+  HW_TRY_VOID(CatchUp("prefill", Length(), 0, nullptr, &uncounted_));
   counters_.prefill_ns += NowNs() - start;
   counters_.prefill_tokens += ids.size();
   counters_.head_skipped += skipped;
@@ -114,10 +80,10 @@ Result<void> Session::Append(std::span<const int32_t> ids) {
 }
 
 Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const LogitsSink& sink) {
-  HW_TRY_VOID(CheckHasLogits("text"));
-  HW_TRY_VOID(CheckIds(ids));
+  HW_TRY_VOID(chooser_->CheckHasLogits("text"));
+  HW_TRY_VOID(limits_.CheckAppend(Length(), ids));
   if (ids.empty()) return {};
-  const auto length = static_cast<int64_t>(tokens_.size() + ids.size());
+  const auto length = Length() + static_cast<int64_t>(ids.size());
   HW_TRY_VOID(CatchUp("prefill", length, 0, nullptr, &uncounted_));
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   RestartGrammar();
@@ -125,7 +91,7 @@ Result<void> Session::AppendWithLogits(std::span<const int32_t> ids, const Logit
 }
 
 void Session::RestartGrammar() {
-  prompt_end_ = grammar_from_ = static_cast<int64_t>(tokens_.size());
+  prompt_end_ = grammar_from_ = Length();
   if (grammar_ != nullptr) grammar_->Restart({});
 }
 
@@ -140,7 +106,7 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
     ++counters_.cache_rebuilds;
     work = "rebuilding the cache";
   }
-  const auto length = static_cast<int64_t>(tokens_.size());
+  const auto length = Length();
   const int64_t step =
       sink == nullptr ? layers_.MaxStep() : std::min(layers_.MaxStep(), kLogitsStates);
   const int64_t first = layers_.NumCached();
@@ -154,7 +120,8 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
     const bool is_last = at + num_tokens == length;
     HW_TRY_VOID(layers_.Keep(is_last ? num_tokens - num_drafts : num_tokens));
     if (sink != nullptr) {
-      HW_TRY(const std::span<float> logits, LogitsAfter(at, layers_.Hidden(), num_tokens));
+      HW_TRY(const std::span<float> logits,
+             chooser_->Logits(at, layers_.Hidden(), num_tokens, &uncounted_));
       const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
       for (int64_t t = 0; t < num_tokens; ++t) {
         (*sink)(at + t, logits.subspan(static_cast<size_t>(t) * vocab_size, vocab_size));
@@ -166,30 +133,18 @@ Result<void> Session::CatchUp(const char* work, int64_t sequence_length, int64_t
   return {};
 }
 
-// Logits [num_states, V] from the hidden states of positions from `first_position` on.
-Result<std::span<float>> Session::LogitsAfter(int64_t first_position, const float* hidden,
-                                              int64_t num_states) {
-  return head_->Logits({.hidden = hidden,
-                        .num_states = num_states,
-                        .first_position = first_position + 1,
-                        .want_logprobs = false,
-                        .scratch = head_scratch_.data(),
-                        .masks = {}},
-                       &uncounted_);
-}
-
 std::span<const float> Session::HiddenState() const {
   const auto D = static_cast<size_t>(pipeline_->model().hidden_size);
   return {layers_.Hidden() + static_cast<size_t>(last_row_) * D, D};
 }
 
 Result<std::span<const float>> Session::Logits() {
-  HW_TRY_VOID(CheckHasLogits("text"));
+  HW_TRY_VOID(chooser_->CheckHasLogits("text"));
   if (tokens_.empty())
     return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
-  HW_TRY_VOID(CatchUp("prefill", static_cast<int64_t>(tokens_.size()), 0, nullptr, &uncounted_));
+  HW_TRY_VOID(CatchUp("prefill", Length(), 0, nullptr, &uncounted_));
   HW_TRY(const std::span<float> logits,
-         LogitsAfter(layers_.NumCached() - 1, HiddenState().data(), 1));
+         chooser_->Logits(layers_.NumCached() - 1, HiddenState().data(), 1, &uncounted_));
   return std::span<const float>(logits);
 }
 
@@ -198,23 +153,12 @@ Result<sampling::Sampler::Choice> Session::Decode() {
   return choices.front();
 }
 
-int64_t Session::MaxDrafts() const { return std::min(layers_.MaxStep(), head_->MaxStates()) - 1; }
-
-Result<void> Session::CheckDecodable() const {
-  if (tokens_.empty())
-    return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
-  if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
-  const auto length = static_cast<int64_t>(tokens_.size());
-  if (length < options_.capacity_tokens) return {};
-  return Fail(ErrorCode::kInvalidInput,
-              fmt::format("sequence: expected at most {} tokens, found {} and one more",
-                          options_.capacity_tokens, length));
-}
+int64_t Session::MaxDrafts() const { return chooser_->MaxStates() - 1; }
 
 // How many of the drafts can run with the pending tokens in one step that computes what single
 // steps would: same rotary factors, and no work on the cache first.
 int64_t Session::UsableDrafts(int64_t wanted) const {
-  const auto length = static_cast<int64_t>(tokens_.size());
+  const auto length = Length();
   const int64_t pending = length - layers_.NumCached();
   if (pending == 0 || !layers_.FactorsFit(length)) return 0;
   int64_t usable =
@@ -225,14 +169,15 @@ int64_t Session::UsableDrafts(int64_t wanted) const {
 
 Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
     std::span<const int32_t> drafts) {
-  HW_TRY_VOID(CheckDecodable());
-  HW_TRY_VOID(CheckInVocabulary(drafts));
+  HW_TRY_VOID(limits_.CheckDecode(Length()));
+  HW_TRY_VOID(limits_.CheckIds(drafts));
+  if (Cancelled()) return Fail(ErrorCode::kCancelled, "interrupted");
   if (static_cast<int64_t>(drafts.size()) > MaxDrafts()) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("drafts: expected at most {} (a step takes {} tokens), found {}",
                             MaxDrafts(), MaxDrafts() + 1, drafts.size()));
   }
-  const auto length = static_cast<int64_t>(tokens_.size());
+  const auto length = Length();
   const auto usable = static_cast<size_t>(UsableDrafts(static_cast<int64_t>(drafts.size())));
   const uint64_t start = NowNs();
   auto num_drafts = static_cast<int64_t>(usable);
@@ -258,88 +203,70 @@ Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
   if (const auto ran = CatchUp("decode", length, num_drafts, nullptr, counters); !ran)
     return forget_drafts(ran.error());
   const uint64_t head_start = NowNs();
-  if (const auto ran = RunHead(length, num_drafts, masks, counters); !ran)
-    return forget_drafts(ran.error());
+  const int64_t D = pipeline_->model().hidden_size;
+  const auto chosen =
+      chooser_->Choose(layers_.Hidden() + (layers_.NumHidden() - 1 - num_drafts) * D, tokens_,
+                       num_drafts, masks, counters);
+  if (!chosen) return forget_drafts(chosen.error());
+  Take(*chosen, length, num_drafts);
   const uint64_t end = NowNs();
   if (is_step) {
     counters_.head_ns += end - head_start;
-    CountStep(end - start, num_drafts);
+    CountStep(end - start, chosen->size(), num_drafts);
   } else {
     counters_.prefill_ns += end - start;
   }
-  return std::span<const sampling::Sampler::Choice>(choices_);
+  return *chosen;
 }
 
-void Session::CountStep(uint64_t ns, int64_t num_drafts) {
+// Makes the sequence, `length` tokens and drafts, end with the last choice. What wrong drafts left
+// in the cache lies behind it and is overwritten before anything can see it.
+void Session::Take(std::span<const sampling::Sampler::Choice> choices, int64_t length,
+                   int64_t num_drafts) {
+  if (grammar_ != nullptr) {
+    for (const sampling::Sampler::Choice& choice : choices) grammar_->Take(choice.token);
+  }
+  const int64_t right = static_cast<int64_t>(choices.size()) - 1;
+  tokens_.resize(static_cast<size_t>(length + right));
+  tokens_.push_back(choices.back().token);
+  layers_.KeepCached(length + right);
+  last_row_ -= num_drafts - right;
+}
+
+void Session::CountStep(uint64_t ns, size_t num_choices, int64_t num_drafts) {
   counters_.step_ns += ns;
   ++counters_.steps;
-  counters_.step_tokens += choices_.size();
+  counters_.step_tokens += num_choices;
   if (num_drafts > 0) {
     SpeculationCounters& speculation = counters_.speculation;
     ++speculation.passes;
-    speculation.tokens += choices_.size();
+    speculation.tokens += num_choices;
     speculation.drafted += static_cast<uint64_t>(num_drafts);
-    speculation.accepted += choices_.size() - 1;
+    speculation.accepted += num_choices - 1;
   }
   // Truncate() allows more steps than the capacity; the samples of the first ones stay.
   std::vector<uint64_t>& samples = counters_.step_samples_ns;
   if (samples.size() < samples.capacity()) samples.push_back(ns);
 }
 
-// The head for the last 1 + num_drafts positions that ran: chooses as long as the drafts behind
-// `length` agree with the choices, and makes the sequence end with the last choice. What wrong
-// drafts left in the cache lies behind it and is overwritten before anything can see it.
-Result<void> Session::RunHead(int64_t length, int64_t num_drafts, TokenMasks masks,
-                              Counters* counters) {
-  const int64_t num_states = 1 + num_drafts;
-  const int64_t D = pipeline_->model().hidden_size;
-  HW_TRY_VOID(head_->Begin({.hidden = layers_.Hidden() + (layers_.NumHidden() - num_states) * D,
-                            .num_states = num_states,
-                            .first_position = length,
-                            .want_logprobs = options_.want_logprobs,
-                            .scratch = head_scratch_.data(),
-                            .masks = masks},
-                           counters));
-  choices_.clear();
-  certificates_.clear();
-  for (int64_t j = 0;; ++j) {
-    const auto position = static_cast<size_t>(length + j);
-    HW_TRY(const sampling::Sampler::Choice choice,
-           head_->Choose(j, std::span<const int32_t>(tokens_).first(position), counters));
-    choices_.push_back(choice);
-    if (grammar_ != nullptr) grammar_->Take(choice.token);
-    if (const Certificate* evidence = head_->LastCertificate()) certificates_.push_back(*evidence);
-    // A state that is not finite is left to the next step, which finds it again and reports it.
-    if (j < num_drafts && tokens_[position] == choice.token && head_->IsUsable(j + 1)) continue;
-    tokens_.resize(position);
-    tokens_.push_back(choice.token);
-    layers_.KeepCached(length + j);
-    last_row_ -= num_drafts - j;
-    return {};
-  }
-}
-
 std::span<const sampling::Sampler::Choice> Session::AppendForced(int32_t token) {
-  choices_.assign(1, {.token = token, .logit = 0.0F, .logprob = 0.0F});
-  certificates_.clear();
-  if (head_->LastCertificate() != nullptr)
-    certificates_.push_back({.token = token, .fallback = true});
   tokens_.push_back(token);
   grammar_->Take(token);
   ++counters_.head_skipped;
   ++counters_.forced_tokens;
-  return choices_;
+  return chooser_->Force(token);
 }
 
 uint64_t Session::LastLogitsHash() {
   if (layers_.Hidden() == nullptr) return 0;
-  const auto logits = LogitsAfter(layers_.NumCached() - 1, HiddenState().data(), 1);
+  const auto logits =
+      chooser_->Logits(layers_.NumCached() - 1, HiddenState().data(), 1, &uncounted_);
   return logits ? Hash64(std::as_bytes(*logits)) : 0;
 }
 
 void Session::Truncate(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 0, "a length");
-  if (num_tokens >= static_cast<int64_t>(tokens_.size())) return;
+  if (num_tokens >= Length()) return;
   tokens_.resize(static_cast<size_t>(num_tokens));
   prompt_end_ = std::min(prompt_end_, num_tokens);
   grammar_from_ = std::min(grammar_from_, num_tokens);

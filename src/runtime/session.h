@@ -12,17 +12,16 @@
 #include <span>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "grammar/token_grammar.h"
 #include "headway/counters.h"
 #include "kernels/kernel_set.h"
-#include "runtime/certified_head.h"
 #include "runtime/grammar_follower.h"
-#include "runtime/head.h"
 #include "runtime/layer_stack.h"
 #include "runtime/pipeline.h"
+#include "runtime/token_chooser.h"
+#include "runtime/token_limits.h"
 #include "sampling/sampler.h"
 
 namespace headway {
@@ -103,7 +102,7 @@ class Session {
 
   // The evidence of the last step's choices, one each, with a certified head; else empty. Valid
   // until the next step.
-  std::span<const Certificate> Certificates() const { return certificates_; }
+  std::span<const Certificate> Certificates() const { return chooser_->Certificates(); }
 
   std::span<const int32_t> Tokens() const { return tokens_; }
   // Decode steps that ran layers and head; a first token, whose layers ran with the prompt, counts
@@ -119,35 +118,27 @@ class Session {
   Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
           SessionOptions options);
 
-  void Allocate();
-  Result<void> CheckInVocabulary(std::span<const int32_t> ids) const;
-  Result<void> CheckHasLogits(const char* otherwise) const;
-  Result<void> CheckIds(std::span<const int32_t> ids) const;
-  Result<void> CheckDecodable() const;
+  Result<void> Complete(ThreadPool* pool, const kernels::KernelSet& kernels);
+  int64_t Length() const { return static_cast<int64_t>(tokens_.size()); }
   bool Cancelled() const;
   void RestartGrammar();
   Result<void> CatchUp(const char* work, int64_t sequence_length, int64_t num_drafts,
                        const LogitsSink* sink, Counters* counters);
   int64_t UsableDrafts(int64_t wanted) const;
-  Result<void> RunHead(int64_t length, int64_t num_drafts, TokenMasks masks, Counters* counters);
+  void Take(std::span<const sampling::Sampler::Choice> choices, int64_t length, int64_t num_drafts);
   std::span<const sampling::Sampler::Choice> AppendForced(int32_t token);
-  void CountStep(uint64_t ns, int64_t num_drafts);
-  Result<std::span<float>> LogitsAfter(int64_t first_position, const float* hidden,
-                                       int64_t num_states);
+  void CountStep(uint64_t ns, size_t num_choices, int64_t num_drafts);
 
   std::shared_ptr<Pipeline> pipeline_;
   SessionOptions options_;
-  sampling::Sampler sampler_;
-  std::unique_ptr<Head> head_;
-  AlignedBuffer head_scratch_;
+  const TokenLimits limits_;
   LayerStack layers_;
+  std::unique_ptr<TokenChooser> chooser_;
   std::unique_ptr<GrammarFollower> grammar_;  // null: none
   int64_t last_row_ = 0;  // of layers_.Hidden(): the position whose logits gave the last choice
   std::vector<int32_t> tokens_;
-  std::vector<sampling::Sampler::Choice> choices_;  // of the last step
-  std::vector<Certificate> certificates_;           // of the last step
-  int64_t grammar_from_ = 0;                        // the grammar's text begins with that token
-  int64_t prompt_end_ = 0;                          // tokens up to here were appended
+  int64_t grammar_from_ = 0;  // the grammar's text begins with that token
+  int64_t prompt_end_ = 0;    // tokens up to here were appended
   Counters counters_;
   Counters uncounted_;  // head runs outside decode steps
 };
