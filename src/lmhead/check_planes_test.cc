@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <random>
 
 #include "kernels/plane_layout.h"
 #include "lmhead/plane_rows.h"
@@ -14,14 +13,6 @@ namespace {
 
 constexpr int64_t kRows = 300;
 constexpr int64_t kChannels = 640;  // two blocks, 384 and 256
-
-std::vector<float> Normals(size_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 AlignedBuffer BytesOf(const TestHead& head, ThreadPool* pool) {
   return *BuildPlanes(head.View(),

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 
 #include "kernels/plane_layout.h"
 #include "lmhead/plane_rows.h"
@@ -20,14 +19,6 @@ namespace {
 
 constexpr int64_t kRows = 3000;
 constexpr int64_t kChannels = 640;  // two blocks
-
-std::vector<float> Normals(size_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 float Half(double value) { return ToFloat(ToF16(static_cast<float>(value))); }
 

@@ -16,14 +16,6 @@ namespace {
 constexpr int64_t kRows = 3000;
 constexpr int64_t kChannels = 256;
 
-std::vector<float> Normals(size_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
-
 class SearchGoalTest : public testing::Test {
  protected:
   SearchGoalTest() {

@@ -6,21 +6,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <string>
 
 #include "lmhead/test_head.h"
 
 namespace headway::lmhead {
 namespace {
-
-std::vector<float> Normals(size_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 // A state whose winner is `winner`, its logit about `margin` sigma.
 std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed) {
@@ -261,34 +252,6 @@ TEST(Search, BatchesGiveWhatSingleStatesGive) {
   }
 }
 
-TEST(Search, PlanesDoNotDependOnThreadsAndBelongToTheirRows) {
-  TestHead head(DataType::kQ8_0, 700, 640, Normals(700 * 640, 1));
-  ThreadPool one(1);
-  ThreadPool three(3);
-  const BuildOptions options{.seed = RotationSeed::FromNumber(7), .rows_digest = kTestDigest};
-  auto a = BuildPlanes(head.View(), options, &one);
-  auto b = BuildPlanes(head.View(), options, &three);
-  ASSERT_TRUE(a.has_value() && b.has_value());
-  ASSERT_EQ(a->SizeBytes(), b->SizeBytes());
-  EXPECT_EQ(std::memcmp(a->data(), b->data(), a->SizeBytes()), 0);
-  const std::string other(32, 'f');
-  const auto wrong = Planes::FromBytes(*std::move(a), other);
-  ASSERT_FALSE(wrong.has_value());
-  EXPECT_EQ(wrong.error().code, ErrorCode::kCorrupt);
-  EXPECT_NE(wrong.error().message.find("do not belong together"), std::string::npos);
-}
-
-TEST(Search, WeightsThatAreNoNumbersHaveNoPlanes) {
-  std::vector<float> rows = Normals(100 * 64, 1);
-  rows[777] = std::numeric_limits<float>::infinity();
-  TestHead head(DataType::kF32, 100, 64, rows);
-  ThreadPool pool(1);
-  const auto planes = BuildPlanes(
-      head.View(), {.seed = RotationSeed::FromNumber(7), .rows_digest = kTestDigest}, &pool);
-  ASSERT_FALSE(planes.has_value());
-  EXPECT_EQ(planes.error().code, ErrorCode::kCorrupt);
-}
-
 // The k best rows, or those within a margin, are all there.
 TEST(Search, FindsTheBestKAndThoseWithinAMargin) {
   ThreadPool pool(2);
@@ -315,21 +278,6 @@ TEST(Search, FindsTheBestKAndThoseWithinAMargin) {
     }
   }
   EXPECT_GE(decided, 5);
-}
-
-TEST(CertificateMode, ReadsAndRefuses) {
-  EXPECT_TRUE(ParseCertificateMode("deterministic")->deterministic);
-  EXPECT_EQ(ParseCertificateMode("probabilistic")->delta, kDefaultDelta);
-  EXPECT_EQ(ParseCertificateMode("probabilistic:1e-12")->delta, 1e-12);
-  EXPECT_EQ(ParseCertificateMode("probabilistic:0.1")->delta, 0.1);
-  for (const char* bad :
-       {"", "probabilistic:", "probabilistic:0", "probabilistic:-1e-9", "probabilistic:0.2",
-        "probabilistic:nan", "probabilistic:1e-9x", "exact"}) {
-    const auto mode = ParseCertificateMode(bad);
-    ASSERT_FALSE(mode.has_value()) << bad;
-    EXPECT_EQ(mode.error().code, ErrorCode::kInvalidInput);
-    EXPECT_NE(mode.error().message.find("expected"), std::string::npos);
-  }
 }
 
 }  // namespace

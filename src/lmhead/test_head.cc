@@ -1,12 +1,21 @@
 #include "lmhead/test_head.h"
 
 #include <cstdlib>
+#include <random>
 
 #include "base/check.h"
 #include "kernels/tiles.h"
 #include "tensor/codec.h"
 
 namespace headway::lmhead {
+
+std::vector<float> Normals(size_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
 
 const kernels::KernelSet& TestKernels() {
   static const kernels::SelectedKernels selected_once = [] {

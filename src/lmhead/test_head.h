@@ -53,6 +53,9 @@ class TestHead final : public ExactRows {
   std::vector<float> states_;
 };
 
+// `count` standard normal numbers.
+std::vector<float> Normals(size_t count, uint32_t seed);
+
 // The fastest kernels of this processor.
 const kernels::KernelSet& TestKernels();
 
