@@ -42,7 +42,8 @@ class LayerStack {
   // Runs `ids`, at most MaxStep(), at the positions after the cached ones. Does not allocate.
   void Run(std::span<const int32_t> ids, Counters* counters) noexcept;
   // Enters what Run() made into the cache's length. The first `num_checked` hidden states must be
-  // finite. Errors: kCorrupt; the length stays then.
+  // finite. Errors: kCorrupt, naming the layers that made the first that is not; the length stays
+  // then.
   Result<void> Keep(int64_t num_checked);
 
   // Hidden states before the head's norm of the tokens that ran last, [NumHidden(), D], valid until
@@ -56,6 +57,8 @@ class LayerStack {
   void Assume(int64_t num_tokens, bool fill);
 
  private:
+  void CountFinite(size_t shard, const float* output, int64_t num_tokens) noexcept;
+
   Pipeline* const pipeline_;
   ThreadPool* const pool_;
   const kernels::KernelSet kernels_;
@@ -67,6 +70,7 @@ class LayerStack {
   AlignedBuffer scratch_;
   const float* hidden_ = nullptr;
   int64_t num_hidden_ = 0;
+  std::vector<size_t> finite_shards_;  // [max_step_]: how many gave finite states, of each token
   int64_t cached_ = 0;
   bool long_factors_ = false;  // what the cache was built with
 };

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "headway/engine.h"
+#include "lmhead/planes.h"
+#include "patched_file.h"
 #include "test_model.h"
 
 namespace headway::parity {
@@ -184,6 +186,65 @@ TEST(CertifiedHead, PlanesOfOtherRowsDoNotOpen) {
   EXPECT_NE(engine.error().message.find("do not belong together"), std::string::npos);
   // The full head of the same package is not concerned.
   EXPECT_TRUE(OpenEngine(package, "full:2").has_value());
+}
+
+TEST(CertifiedHead, StatesThatAreNotNumbers_NameTheirLayersAndTheSessionGoesOn) {
+  const TestModel file("tiny-llama", "q8_0");  // its embeddings are not the head's rows
+  PoisonRow(file.File(), "token_embd.weight", 200);
+  const auto model = OpenPackage(file.Pack("1", {"certified"}));
+  ASSERT_TRUE(model != nullptr);
+  const std::vector<int32_t> prompt = TestIds(5, 100);
+  SamplingParams never_200;
+  never_200.logit_bias = {{200, -100.0F}};
+  const auto session = NewSession(*model, {.capacity_tokens = 30, .sampling = never_200});
+  ASSERT_TRUE(session->Append(prompt));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(session->Decode());
+  const auto refused = session->Append(std::vector<int32_t>{200});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(refused.error().message,
+            "layers [0, 1): expected finite hidden states, found NaN or infinity at position 9: "
+            "the weights overflow in this model file");
+  session->Truncate(9);
+  const auto other = NewSession(*model, {.capacity_tokens = 30, .sampling = never_200});
+  ASSERT_TRUE(other->Append(prompt));
+  while (other->Tokens().size() < 30) ASSERT_TRUE(other->Decode());
+  while (session->Tokens().size() < 30) ASSERT_TRUE(session->Decode());
+  EXPECT_TRUE(std::equal(other->Tokens().begin(), other->Tokens().end(), session->Tokens().begin(),
+                         session->Tokens().end()));
+}
+
+// Planes without scales bound every row by zero: the certified choice is the best of a few rows.
+TEST(CertifiedHead, AnAuditOfWrongPlanes_StopsWithAReportAndAppendsNothing) {
+  const TestModel file("tiny-phi", "q8_0");
+  const std::string package = file.Pack("2", {"full:2", "certified"});
+  const lmhead::PlanesPlaces places = lmhead::PlanesPlacesOf(320, 256);
+  {
+    std::fstream planes(package + "/head_certified.planes",
+                        std::ios::binary | std::ios::in | std::ios::out);
+    planes.seekp(places.signs);
+    planes << std::string(static_cast<size_t>(places.end - places.signs), '\0');
+  }
+  const auto full = OpenPackage(package, {.head = "full:2"});
+  const auto certified = OpenPackage(package, {.head = "certified"});
+  ASSERT_TRUE(full != nullptr && certified != nullptr);
+  uint64_t none = 0;
+  const std::vector<int32_t> expected = Decode(*full, {}, 0, &none);
+  SessionOptions options{.capacity_tokens = 60, .sampling = {}};
+  options.certified.audit_every = 1;
+  const auto session = NewSession(*certified, std::move(options));
+  ASSERT_TRUE(session->Append(TestIds(8, 320)));
+  auto choice = session->Decode();
+  while (choice && session->Tokens().size() < 60) choice = session->Decode();
+  ASSERT_FALSE(choice);
+  EXPECT_EQ(choice.error().code, ErrorCode::kGateFailed);
+  const std::span<const int32_t> tokens = session->Tokens();
+  ASSERT_LT(tokens.size(), expected.size());
+  EXPECT_TRUE(std::equal(tokens.begin(), tokens.end(), expected.begin()));
+  const std::string start = "audit: position " + std::to_string(tokens.size()) +
+                            ": expected the full head's token " +
+                            std::to_string(expected[tokens.size()]);
+  EXPECT_EQ(choice.error().message.rfind(start, 0), 0U) << choice.error().message;
 }
 
 TEST(CertifiedHead, CertificatesComeWithEveryTokenAndNeedACertifiedHead) {

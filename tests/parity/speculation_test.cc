@@ -236,6 +236,13 @@ TEST_F(DraftsTest, BadDrafts_AreRefusedAndChangeNothing) {
             "token 1: expected an id from 0 to 319, found 320");
   EXPECT_EQ(session->Tokens().size(), 6U);
   EXPECT_TRUE(SameBits(LastLogits(session.get()), before));
+  // And it goes on as if nothing had been asked.
+  const Plain plain = DecodePlainly(*opened_, {}, TestIds(5, 320), 20);
+  while (session->Tokens().size() < 20) {
+    const size_t at = session->Tokens().size();
+    ASSERT_TRUE(session->DecodeWithDrafts(std::vector<int32_t>(at < 18 ? 2 : 0, plain.tokens[at])));
+  }
+  EXPECT_TRUE(std::equal(plain.tokens.begin(), plain.tokens.end(), session->Tokens().begin()));
 }
 
 TEST_F(DraftsTest, CapacityAndCancellation_AreThoseOfDecode) {
