@@ -245,12 +245,14 @@ TEST_P(StoryOnCoreml, DecodesLikeTheReference) {
   EXPECT_GE(quality.agreement, c.agreement);
 }
 
+// Of 6-bit tables nothing is promised: 100 positions, many of them near-ties, have a standard
+// deviation of 3 points around the 90 % that are usual.
 INSTANTIATE_TEST_SUITE_P(
     Formats, StoryOnCoreml,
     testing::Values(Case{{.kind = mil::WeightKind::kF16}, 0.0F, 0.999, 0.99},
                     Case{{.kind = mil::WeightKind::kF16}, 1.0F / 32.0F, 0.999, 0.99},
                     Case{{.kind = mil::WeightKind::kInt8PerChannel}, 0.0F, 0.999, 0.97},
-                    Case{{.kind = mil::WeightKind::kLut, .lut_bits = 6}, 0.0F, 0.99, 0.9}));
+                    Case{{.kind = mil::WeightKind::kLut, .lut_bits = 6}, 0.0F, 0.99, 0.84}));
 
 }  // namespace
 }  // namespace headway
