@@ -87,32 +87,34 @@ void MatMul(benchmark::State& state, const KernelSet& set, DataType type, Matrix
       benchmark::Counter::kIsRate);
 }
 
-void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape) {
+void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape, KvType kv) {
   const int64_t capacity =
       (shape.first_position + shape.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile;
   const int64_t row = shape.num_heads * shape.head_dim;
   const std::vector<float> q = Activations(shape.num_tokens * row);
-  const std::vector<F16> kv(static_cast<size_t>(2 * capacity * shape.head_dim), ToF16(0.25F));
+  AlignedBuffer cache(static_cast<size_t>(KvHeadBytes(kv, shape.head_dim, capacity)));
+  for (F16& half : cache.As<F16>(cache.SizeBytes() / sizeof(F16))) half = ToF16(0.25F);
   std::vector<float> out(q.size());
-  std::vector<float> scratch(
-      static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity)));
+  AlignedBuffer scratch(
+      static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity)) *
+      sizeof(float));
   for (auto _ : state) {
-    set.attention({.q = q.data(),
-                   .q_stride = row,
-                   .k = kv.data(),
-                   .v = kv.data() + capacity * shape.head_dim,
-                   .num_tokens = shape.num_tokens,
-                   .first_position = shape.first_position,
-                   .num_heads = shape.num_heads,
-                   .head_dim = shape.head_dim,
-                   .window = shape.window,
-                   .scale = 0.1F,
-                   .scratch = scratch.data(),
-                   .out = out.data(),
-                   .out_stride = row});
+    set.attention[static_cast<size_t>(kv)]({.q = q.data(),
+                                            .q_stride = row,
+                                            .keys = cache.data(),
+                                            .values = cache.data() + cache.SizeBytes() / 2,
+                                            .num_tokens = shape.num_tokens,
+                                            .first_position = shape.first_position,
+                                            .num_heads = shape.num_heads,
+                                            .head_dim = shape.head_dim,
+                                            .window = shape.window,
+                                            .scale = 0.1F,
+                                            .scratch = scratch.Pointer<float>(),
+                                            .out = out.data(),
+                                            .out_stride = row});
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kv.size() * sizeof(F16)));
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(cache.SizeBytes()));
 }
 
 void Select(benchmark::State& state, const KernelSet& set, bool noise) {
@@ -139,8 +141,11 @@ void RegisterSet(const KernelSet& set) {
     }
   }
   for (const int64_t positions : {128, 4096, 16384}) {
+    benchmark::RegisterBenchmark((name + "/attention_q8/" + std::to_string(positions)).c_str(),
+                                 Attend, set, AttentionShape{3, 128, 1, positions - 1, 0},
+                                 KvType::kQ8_0);
     benchmark::RegisterBenchmark((name + "/attention/" + std::to_string(positions)).c_str(), Attend,
-                                 set, AttentionShape{3, 128, 1, positions - 1, 0});
+                                 set, AttentionShape{3, 128, 1, positions - 1, 0}, KvType::kF16);
   }
   benchmark::RegisterBenchmark((name + "/argmax").c_str(), Select, set, false);
   benchmark::RegisterBenchmark((name + "/gumbel_argmax").c_str(), Select, set, true);

@@ -27,6 +27,7 @@ struct RunArguments {
   bool verify = false;
   bool allow_ungated = false;
   std::string load = "auto";
+  std::string kv = "f16";
   bool ignore_end = false;
   int threads = 0;
   std::string topology;  // empty: 6 layers a shard, or the package's own
@@ -96,6 +97,7 @@ struct BenchArguments {
   int64_t context = 16;
   int rounds = 5;
   std::string load = "auto";
+  std::string kv = "f16";
   bool json = false;
   bool sampled = false;
   std::vector<double> margins;  // head: the certified head on drawn hidden states
@@ -111,6 +113,7 @@ struct EvalArguments {
   int64_t window_tokens = 512;
   int64_t max_windows = 0;
   int64_t max_tokens = 1000;
+  std::string kv = "f16";
   bool json = false;
   int threads = 0;
   std::string topology;

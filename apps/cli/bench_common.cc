@@ -20,9 +20,10 @@ std::vector<int32_t> MadeUpIds(int64_t count, int64_t vocab_size) {
   return ids;
 }
 
-Result<std::unique_ptr<Session>> NewSession(OpenedModel* model, std::shared_ptr<Pipeline> pipeline,
-                                            int64_t capacity) {
+Result<std::unique_ptr<Session>> NewSession(const BenchSetting& setting, OpenedModel* model,
+                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity) {
   SessionOptions options;
+  options.kv = setting.kv;
   options.capacity_tokens = std::min(capacity, pipeline->manifest().ContextTokens());
   return Session::Create(std::move(pipeline), model->pool.get(), model->kernels->kernels,
                          std::move(options));

@@ -31,8 +31,8 @@ void Title(const BenchSetting& setting, const OpenedModel& model, const std::str
 // Token ids without meaning, spread over the vocabulary, the same on every run.
 std::vector<int32_t> MadeUpIds(int64_t count, int64_t vocab_size);
 
-Result<std::unique_ptr<Session>> NewSession(OpenedModel* model, std::shared_ptr<Pipeline> pipeline,
-                                            int64_t capacity);
+Result<std::unique_ptr<Session>> NewSession(const BenchSetting& setting, OpenedModel* model,
+                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity);
 
 inline double Seconds(uint64_t ns) { return static_cast<double>(ns) * 1e-9; }
 

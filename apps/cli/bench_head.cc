@@ -23,7 +23,7 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
   for (size_t h = 0; h < manifest.heads.size(); ++h) {
     HW_TRY(auto pipeline, Pipeline::Open(model->pipeline->Directory(), model->backend.get(),
                                          manifest.heads[h].kind, false));
-    HW_TRY(auto session, NewSession(model, std::move(pipeline),
+    HW_TRY(auto session, NewSession(setting, model, std::move(pipeline),
                                     setting.context + (2 * setting.rounds + 2) * setting.tokens));
     HW_TRY_VOID(session->Append(MadeUpIds(setting.context, manifest.model.vocab_size)));
     Session* raw = session.get();
@@ -69,7 +69,7 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
 
 Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting) {
   const ModelConfig& config = model->pipeline->model();
-  HW_TRY(const auto session, NewSession(model, model->pipeline, setting.context + 1));
+  HW_TRY(const auto session, NewSession(setting, model, model->pipeline, setting.context + 1));
   HW_TRY_VOID(session->Append(MadeUpIds(setting.context, config.vocab_size)));
   HW_TRY(const std::span<const float> row, session->Logits());
   const std::vector<float> logits(row.begin(), row.end());

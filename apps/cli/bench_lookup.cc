@@ -57,7 +57,7 @@ Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
   HW_TRY(const std::vector<int32_t> prompt, model->tokenizer->Encode(text, {}));
   const auto prompt_length = static_cast<int64_t>(prompt.size());
   const int64_t length = prompt_length + setting.tokens;
-  HW_TRY(const auto session, NewSession(model, model->pipeline, length));
+  HW_TRY(const auto session, NewSession(setting, model, model->pipeline, length));
   HW_TRY_VOID(session->Append(prompt));
   HW_TRY([[maybe_unused]] const double first, DecodePlainly(session.get(), length));
   const std::vector<int32_t> reference(session->Tokens().begin(), session->Tokens().end());

@@ -47,7 +47,7 @@ Result<void> BenchSpeculation(OpenedModel* model, const BenchSetting& setting) {
   const int64_t length = setting.context + setting.tokens;
   HW_TRY(const auto session,
          Session::Create(model->pipeline, model->pool.get(), model->kernels->kernels,
-                         {.capacity_tokens = length, .sampling = {}}));
+                         {.capacity_tokens = length, .kv = setting.kv, .sampling = {}}));
   std::vector<int32_t> prompt;
   for (int64_t i = 0; i < setting.context; ++i)
     prompt.push_back(static_cast<int32_t>((i * 7919 + 11) % config.vocab_size));

@@ -48,7 +48,7 @@ void BenchMemory(int max_threads, const BenchSetting& setting) {
 Result<void> BenchChain(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth) {
   HW_TRY(const auto session,
-         NewSession(model, model->pipeline,
+         NewSession(setting, model, model->pipeline,
                     setting.context + setting.rounds * setting.tokens + setting.tokens + 2));
   HW_TRY_VOID(session->Append(MadeUpIds(setting.context, model->pipeline->model().vocab_size)));
   struct Part {
@@ -113,7 +113,7 @@ Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting) {
   Say(setting, "{:>8}{:>12}{:>20}{:>18}\n", "tokens", "tokens/s", "min - max", "logits hash");
   for (const int64_t count : {int64_t{128}, int64_t{512}}) {
     if (count > model->pipeline->manifest().ContextTokens()) continue;
-    HW_TRY(const auto session, NewSession(model, model->pipeline, count));
+    HW_TRY(const auto session, NewSession(setting, model, model->pipeline, count));
     const std::vector<int32_t> ids = MadeUpIds(count, config.vocab_size);
     std::vector<double> speeds;
     for (int round = 0; round <= setting.rounds; ++round) {
@@ -138,7 +138,7 @@ Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting) {
 Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting) {
   const ModelConfig& config = model->pipeline->model();
   const std::vector<int64_t> widths = {1, 2, 4, 8};
-  HW_TRY(const auto session, NewSession(model, model->pipeline, setting.context + 8));
+  HW_TRY(const auto session, NewSession(setting, model, model->pipeline, setting.context + 8));
   const std::vector<int32_t> ids = MadeUpIds(setting.context + 8, config.vocab_size);
   const std::span<const int32_t> all(ids);
   const auto context = static_cast<size_t>(setting.context);

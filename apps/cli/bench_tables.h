@@ -26,6 +26,7 @@ struct BenchSetting {
   int64_t tokens = 32;   // decoded tokens a round
   int64_t context = 16;  // tokens before them
   int rounds = 5;
+  KvType kv = KvType::kF16;
   std::vector<BenchRow>* rows_or_null = nullptr;  // lines go there instead of stdout
 };
 

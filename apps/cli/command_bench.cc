@@ -32,6 +32,7 @@ Result<void> Bench(const BenchArguments& arguments) {
   const BenchSetting setting{.tokens = arguments.tokens,
                              .context = arguments.context,
                              .rounds = arguments.rounds,
+                             .kv = ParseKv(arguments.kv),
                              .rows_or_null = arguments.json ? &rows : nullptr};
   if (setting.tokens < 1 || setting.context < 1 || setting.rounds < 1) {
     return Fail(

@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "eval/text_evaluation.h"
 #include "gguf/gguf_file.h"
+#include "numbers.h"
 
 namespace headway::cli {
 namespace {
@@ -59,7 +60,7 @@ Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::strin
     progress->Update(static_cast<uint64_t>(window), fmt::format("perplexity {:.3f}", perplexity));
   };
   HW_TRY(const eval::PerplexityReport report,
-         eval::PerplexityOfText(*model, text, std::move(options)));
+         eval::PerplexityOfText(*model, text, std::move(options), ParseKv(arguments.kv)));
   progress.reset();
   PrintPerplexity(report, arguments.json);
   return {};
@@ -109,7 +110,7 @@ Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string
   HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
   const Progress progress("computing the reference", 1, true);
   HW_TRY(const eval::AgreementReport report,
-         eval::AgreementOnText(*model, file, text, arguments.max_tokens));
+         eval::AgreementOnText(*model, file, text, arguments.max_tokens, ParseKv(arguments.kv)));
   std::fputs((arguments.json ? AgreementJson(report) : AgreementTable(report)).c_str(), stdout);
   return {};
 }

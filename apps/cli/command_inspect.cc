@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "gguf/gguf_file.h"
 #include "graph/text.h"
+#include "kernels/kv_layout.h"
 #include "manifest/manifest.h"
 #include "mil/ir/printer.h"
 #include "mil/ir/verify.h"
@@ -91,6 +92,19 @@ Result<void> PrintGraph(const std::string& directory, const FileEntry& file, std
   return {};
 }
 
+// What a token's keys and values take.
+std::string CacheLine(const Manifest& manifest) {
+  const ModelConfig& m = manifest.model;
+  const int64_t numbers = 2 * m.num_hidden_layers * m.num_key_value_heads * m.head_dim;
+  std::string line =
+      fmt::format("{} a token in f16", FormatBytes(static_cast<double>(2 * numbers)));
+  if (manifest.device == "cpu" && m.head_dim % kernels::kKvBlock == 0) {
+    line += fmt::format(", {} in q8_0 (--kv q8_0)",
+                        FormatBytes(static_cast<double>(numbers / 32 * 34)));
+  }
+  return line;
+}
+
 Result<void> InspectPackage(const std::string& directory, bool with_graphs, std::string* out) {
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
   const ModelConfig& m = manifest.model;
@@ -102,6 +116,7 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
   Append(out, "attention   {} heads, {} kv heads of {}; rotary {} of {} channels{}\n",
          m.num_attention_heads, m.num_key_value_heads, m.head_dim, m.rotary_dim, m.head_dim,
          m.rope_pairs ? ", adjacent pairs" : ", halves");
+  Append(out, "cache       {}\n", CacheLine(manifest));
   if (!manifest.weights.empty()) Append(out, "weights     {}\n", manifest.weights);
   Append(out, "context     {} tokens{}\n", manifest.ContextTokens(),
          m.rope_long_factors.empty()

@@ -147,7 +147,7 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.model, error)) return true;
   HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
-  Result<bool> gated = gate::CheckRecords(manifest, arguments.model);
+  Result<bool> gated = gate::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
   if (!gated && arguments.allow_ungated) return true;
   return gated;
 }
@@ -203,6 +203,7 @@ Result<void> Run(const RunArguments& arguments) {
   std::unique_ptr<Progress> progress;
   std::string_view current_work;
   GenerateOptions options{.max_new_tokens = arguments.max_new_tokens,
+                          .kv = ParseKv(arguments.kv),
                           .sampling = std::move(sampling),
                           .speculation = speculation.params,
                           .certificate = arguments.certificate,

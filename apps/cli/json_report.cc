@@ -88,6 +88,16 @@ Json CertificateJson(const Certificate& c) {
   return json;
 }
 
+Json QualityJson(const gate::QualityFigures& q) {
+  return Json{{"lowest_cosine", q.cosine},
+              {"mean_kl", q.has_logits ? Json(q.mean_kl) : Json(nullptr)},
+              {"largest_kl", q.has_logits ? Json(q.largest_kl) : Json(nullptr)},
+              {"same_choice", q.same_choice},
+              {"clear_positions", q.decided},
+              {"clear_positions_wrong", q.decided_wrong},
+              {"problems", q.problems}};
+}
+
 }  // namespace
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
@@ -96,7 +106,8 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
             {"prompt_ids", std::vector<int32_t>(prompt.begin(), prompt.end())},
             {"generated_ids", generation.ids},
             {"text", generation.text},
-            {"stop_reason", ToString(generation.stop_reason)}};
+            {"stop_reason", ToString(generation.stop_reason)},
+            {"kv", ToString(generation.kv)}};
   if (!generation.logprobs.empty()) json["logprobs"] = generation.logprobs;
   if (!generation.certificates.empty()) {
     Json certificates = Json::array();
@@ -142,7 +153,6 @@ std::string GateJson(const gate::Report& report) {
                               {"not_finite", d.not_finite},
                               {"problem", check.problem}});
   }
-  const gate::QualityFigures& q = report.quality;
   Json json{{"package", report.directory}, {"device", report.device},
             {"kernels", report.kernels},   {"passed", report.Passed()},
             {"gates", std::move(gates)},   {"positions", report.positions}};
@@ -150,15 +160,8 @@ std::string GateJson(const gate::Report& report) {
   if (!report.arithmetic.empty()) {
     json["arithmetic"] = std::move(arithmetic);
   }
-  if (q.positions > 0) {
-    json["quality"] = Json{{"lowest_cosine", q.cosine},
-                           {"mean_kl", q.has_logits ? Json(q.mean_kl) : Json(nullptr)},
-                           {"largest_kl", q.has_logits ? Json(q.largest_kl) : Json(nullptr)},
-                           {"same_choice", q.same_choice},
-                           {"clear_positions", q.decided},
-                           {"clear_positions_wrong", q.decided_wrong},
-                           {"problems", q.problems}};
-  }
+  if (report.quality.positions > 0) json["quality"] = QualityJson(report.quality);
+  if (report.quality_q8_kv.positions > 0) json["quality_q8_kv"] = QualityJson(report.quality_q8_kv);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

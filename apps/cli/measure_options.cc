@@ -53,6 +53,7 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
                   "with speculate: prompt lookup against plain decoding on what follows this text")
       ->type_name("FILE");
   AddLoad(app, &bench->load);
+  AddKv(app, &bench->kv);
   app->add_flag("--json", bench->json, "one JSON object instead of the tables");
 }
 
@@ -73,6 +74,7 @@ void AddEval(CLI::App* app, EvalArguments* eval) {
         ->type_name("T");
     each->add_option("--head", eval->head, "LM head kind; default full:4, or the package's first")
         ->type_name("KIND");
+    AddKv(each, &eval->kv);
     each->add_flag("--json", eval->json, "print one JSON object");
   }
   AddNumber(perplexity, "--ctx", &eval->window_tokens, "tokens of a window")->type_name("N");

@@ -68,6 +68,8 @@ LoadWeights ParseLoad(std::string_view text) {
   return text == "copy" ? LoadWeights::kCopy : LoadWeights::kAuto;
 }
 
+KvType ParseKv(std::string_view text) { return text == "q8_0" ? KvType::kQ8_0 : KvType::kF16; }
+
 std::string FormatBytes(double bytes) {
   constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   size_t unit = 0;

@@ -22,6 +22,8 @@ Result<std::vector<std::pair<int32_t, float>>> ParseLogitBias(std::string_view t
 
 // "auto", "map", "copy": checked by the argument parser.
 LoadWeights ParseLoad(std::string_view text);
+// "f16" or "q8_0"
+KvType ParseKv(std::string_view text);
 
 // "4.08 GB", "512 B": powers of 1000, as memory bandwidth is given.
 std::string FormatBytes(double bytes);

@@ -35,6 +35,8 @@ CLI::Option* AddNumber(CLI::App* app, const std::string& names, T* value, const 
 
 // --load
 void AddLoad(CLI::App* app, std::string* load);
+// --kv
+void AddKv(CLI::App* app, std::string* kv);
 
 void AddRun(CLI::App* app, RunArguments* run);
 

@@ -68,6 +68,20 @@ void AddLoad(CLI::App* app, std::string* load) {
       ->type_name("HOW");
 }
 
+void AddKv(CLI::App* app, std::string* kv) {
+  app->add_option("--kv", *kv,
+                  "keys and values: f16, or q8_0, which takes half the memory and moves logits a "
+                  "little")
+      ->check(CLI::Validator(
+          [](std::string& text) -> std::string {
+            if (text == "f16" || text == "q8_0") return "";
+            return fmt::format("expected f16 or q8_0, found '{}'", text);
+          },
+          ""))
+      ->capture_default_str()
+      ->type_name("TYPE");
+}
+
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
   app->add_option("model", run->model, "a GGUF file or a package directory")
@@ -108,6 +122,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_flag("--allow-ungated", run->allow_ungated,
                 "run a package although a gate failed, or none was asked");
   AddLoad(app, &run->load);
+  AddKv(app, &run->kv);
   app->add_flag("--profile", run->profile, "print where the time went, on stderr");
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");
   app->add_flag("--logprobs", run->logprobs, "with --json: natural log-probability of each token");

@@ -18,6 +18,7 @@
 
 #include "headway/certificate.h"
 #include "headway/counters.h"
+#include "headway/kv_type.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
 #include "headway/speculation_params.h"
@@ -51,6 +52,8 @@ struct ChatMessage {
 
 struct GenerateOptions {
   int64_t max_new_tokens = 128;
+  // Keys and values; q8_0 takes half the memory and moves logits a little (docs/gates.md).
+  KvType kv = KvType::kF16;
   SamplingParams sampling;
   SpeculationParams speculation = {};
   // Of a certified head: "deterministic" or "probabilistic:DELTA"; empty: probabilistic:1e-9. And
@@ -84,6 +87,7 @@ struct Generation {
   std::vector<Certificate> certificates = {};  // of each token, with a certified head
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
+  KvType kv = KvType::kF16;  // how keys and values were stored
   Counters counters;
 };
 

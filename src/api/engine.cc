@@ -137,6 +137,7 @@ Result<Generation> Engine::Generate(
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
   HW_TRY(auto source, TokenSource::Create(*model_, options, prompt_tokens + max_new));
   Generation result;
+  result.kv = options.kv;
   result.stop_reason =
       max_new < options.max_new_tokens ? StopReason::kContextFull : StopReason::kMaxTokens;
   result.ids.reserve(static_cast<size_t>(max_new));

@@ -117,6 +117,7 @@ Result<TokenSource> TokenSource::Create(const OpenedModel& model, const Generate
                                         int64_t capacity_tokens) {
   HW_TRY(const CertifiedOptions certified, ReadCertified(options, model));
   SessionOptions session_options{.capacity_tokens = capacity_tokens,
+                                 .kv = options.kv,
                                  .sampling = options.sampling,
                                  .want_logprobs = options.want_logprobs,
                                  .certified = certified,

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "graph/graph.h"
+#include "headway/kv_type.h"
 #include "lmhead/planes.h"
 #include "manifest/manifest.h"
 #include "tensor/tensor_view.h"
@@ -170,13 +171,20 @@ struct ProductInput {
   const std::byte* activations = nullptr;
 };
 
+// What a session wants of its state of a shard.
+struct StateOptions {
+  int64_t capacity_tokens = 1;  // the longest sequence
+  KvType kv = KvType::kF16;     // CanStore(kv)
+};
+
 // A loaded shard. Immutable; any number of sessions may run it, each with its own state.
 class Executable {
  public:
   virtual ~Executable() = default;
 
-  // State for sequences of up to `capacity_tokens` tokens.
-  virtual std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const = 0;
+  // Whether states can hold keys and values in that form.
+  virtual bool CanStore(KvType kv) const { return kv == KvType::kF16; }
+  virtual std::unique_ptr<ShardState> NewState(const StateOptions& options) const = 0;
 
   // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
   virtual void Run(const StepArgs& args, ShardState* state) noexcept = 0;

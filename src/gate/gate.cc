@@ -87,11 +87,11 @@ GateRecord RecordArithmetic(const Report& report) {
   return record;
 }
 
-GateRecord RecordQuality(const Report& report) {
-  const QualityFigures& q = report.quality;
-  return {.gate = "quality",
+GateRecord RecordQuality(const std::string& gate, const QualityFigures& q,
+                         const std::string& device) {
+  return {.gate = gate,
           .passed = q.problems.empty(),
-          .basis = BasisOf(report.device),
+          .basis = BasisOf(device),
           .detail = q.problems.empty()
                         ? fmt::format("cosine {:.5f}, KL {:.2g}, {} of {} first choices", q.cosine,
                                       q.mean_kl, q.same_choice, q.positions)
@@ -130,7 +130,10 @@ Result<void> Store(const std::string& directory, const std::vector<GateRecord>& 
   const bool wrong = std::any_of(records.begin(), records.end(), [](const GateRecord& r) {
     return r.gate == "arithmetic" && !r.passed;
   });
-  if (wrong) std::erase_if(manifest.gates, [](const GateRecord& r) { return r.gate == "quality"; });
+  if (wrong) {
+    std::erase_if(manifest.gates,
+                  [](const GateRecord& r) { return r.gate == "quality" || r.gate == kQ8KvGate; });
+  }
   return WriteTextFileAtomically((fs::path(directory) / kManifestFileName).string(),
                                  ToJson(manifest));
 }
@@ -159,7 +162,11 @@ Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
   // Whether shards that compute something else than they hold are a good model is no question.
   if (!report.records.back().passed) return report;
   HW_TRY(report.quality, CompareQuality(model, heads, *goldens_or_null));
-  report.records.push_back(RecordQuality(report));
+  report.records.push_back(RecordQuality("quality", report.quality, report.device));
+  if (!options.q8_kv) return report;
+  HW_TRY(report.quality_q8_kv, CompareQualityOfQ8Kv(*model, heads, *goldens_or_null));
+  if (report.quality_q8_kv.positions > 0)
+    report.records.push_back(RecordQuality(kQ8KvGate, report.quality_q8_kv, report.device));
   return report;
 }
 
@@ -181,14 +188,18 @@ Result<Report> RunGates(const std::string& directory, const GateOptions& options
   return report;
 }
 
-Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory) {
+Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory, KvType kv) {
+  bool gated = kv == KvType::kF16 && !manifest.gates.empty();
   for (const GateRecord& record : manifest.gates) {
+    const bool of_q8_kv = record.gate == kQ8KvGate;
+    if (of_q8_kv && kv != KvType::kQ8_0) continue;
+    gated = gated || of_q8_kv;
     if (record.passed) continue;
     return Fail(ErrorCode::kGateFailed,
                 fmt::format("{}: the gate {} failed: {} (run it all the same with --allow-ungated)",
                             directory, record.gate, record.detail));
   }
-  return !manifest.gates.empty();
+  return gated;
 }
 
 }  // namespace headway::gate

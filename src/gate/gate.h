@@ -16,6 +16,7 @@ namespace headway::gate {
 struct GateOptions {
   bool residency = true;
   bool golden = true;
+  bool q8_kv = true;   // golden: sessions with keys and values in Q8_0, too, where there are any
   bool record = true;  // the results in the package's manifest
   int threads = 0;
   std::string instruction_set = {};
@@ -32,8 +33,9 @@ Result<Report> RunGates(const std::string& directory, const GateOptions& options
 Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
                           const Goldens* goldens_or_null);
 
-// What `run` asks before it starts. Errors: kGateFailed, naming the gate, when one failed. True
-// when the package was gated.
-Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory);
+// What `run` asks before it starts a session with keys and values of that type. Errors:
+// kGateFailed, naming the gate, when one failed that concerns it. True when the package was gated
+// for it.
+Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory, KvType kv);
 
 }  // namespace headway::gate

@@ -22,4 +22,9 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
 Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
                                       const Goldens& goldens);
 
+// The same of a session with keys and values in Q8_0, token by token; no figures where the device
+// cannot store them. A session that stops at values that are no numbers is a problem, not an error.
+Result<QualityFigures> CompareQualityOfQ8Kv(const OpenedModel& model, const Heads& heads,
+                                            const Goldens& goldens);
+
 }  // namespace headway::gate

@@ -23,7 +23,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
   const lmhead::Planes& planes = *head.planes;
   const int64_t D = pipeline->model().hidden_size;
   Executable* const shard = head.shards.front().get();
-  const auto state = shard->NewState(1);
+  const auto state = shard->NewState({});
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   std::vector<float> normed(static_cast<size_t>(D));
   std::vector<float> rotated(normed.size());

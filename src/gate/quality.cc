@@ -57,6 +57,54 @@ void CompareLogits(const std::vector<float>& logits, const Goldens& goldens,
   }
 }
 
+// The first head that gives logits; the end when none does.
+auto WithLogits(const Heads& heads) {
+  return std::find_if(heads.begin(), heads.end(),
+                      [](const auto& head) { return GivesLogits(head->Head().kind); });
+}
+
+void CompareHidden(const std::vector<float>& hidden, const Goldens& goldens,
+                   QualityFigures* figures) {
+  figures->cosine = LowestCosine(WithGain(hidden, goldens.final_gain), goldens.reference_hidden,
+                                 goldens.hidden_size);
+}
+
+// For heads that give no logits.
+Result<void> CompareChoices(const OpenedModel& model, const Heads& heads, const Goldens& goldens,
+                            KvType kv, QualityFigures* figures) {
+  const auto V = static_cast<size_t>(goldens.vocab_size);
+  HW_TRY(const std::vector<int32_t> choices,
+         Choices(model, heads.front(), goldens.ids, goldens.NumTokens(), kv));
+  for (size_t t = 0; t < choices.size(); ++t)
+    CountChoice(BestOf(std::span(goldens.reference_logits).subspan(t * V, V)), choices[t], figures);
+  return {};
+}
+
+struct Limits {
+  double cosine;
+  double kl;
+};
+
+void Judge(const Limits& limits, QualityFigures* figures) {
+  if (!(figures->cosine >= limits.cosine)) {
+    figures->problems.push_back(
+        fmt::format("hidden states: expected a cosine of at least {} at every position, found "
+                    "{:.6f}: the packed model is not the model file",
+                    limits.cosine, figures->cosine));
+  }
+  if (!(figures->mean_kl <= limits.kl)) {
+    figures->problems.push_back(
+        fmt::format("distributions: expected a KL divergence of at most {} nats, found {:.3g}",
+                    limits.kl, figures->mean_kl));
+  }
+  if (figures->decided_wrong > 0) {
+    figures->problems.push_back(
+        fmt::format("choices: expected the reference's wherever it leads by {} or more, found {} "
+                    "others",
+                    kDecidedLead, figures->decided_wrong));
+  }
+}
+
 }  // namespace
 
 Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
@@ -64,37 +112,41 @@ Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
   QualityFigures figures;
   figures.positions = goldens.NumTokens();
   const std::vector<float> hidden = RunLayers(heads.front().get(), goldens.ids);
-  figures.cosine = LowestCosine(WithGain(hidden, goldens.final_gain), goldens.reference_hidden,
-                                goldens.hidden_size);
-  const auto with_logits = std::find_if(
-      heads.begin(), heads.end(), [](const auto& head) { return GivesLogits(head->Head().kind); });
+  CompareHidden(hidden, goldens, &figures);
+  const auto with_logits = WithLogits(heads);
   if (with_logits != heads.end()) {
     CompareLogits(RunHead(with_logits->get(), hidden), goldens, &figures);
   } else {
-    const auto V = static_cast<size_t>(goldens.vocab_size);
-    HW_TRY(const std::vector<int32_t> choices,
-           Choices(*model, heads.front(), goldens.ids, goldens.NumTokens()));
-    for (size_t t = 0; t < choices.size(); ++t)
-      CountChoice(BestOf(std::span(goldens.reference_logits).subspan(t * V, V)), choices[t],
-                  &figures);
+    HW_TRY_VOID(CompareChoices(*model, heads, goldens, KvType::kF16, &figures));
   }
-  if (!(figures.cosine >= kQualityCosine)) {
-    figures.problems.push_back(
-        fmt::format("hidden states: expected a cosine of at least {} at every position, found "
-                    "{:.6f}: the packed model is not the model file",
-                    kQualityCosine, figures.cosine));
+  Judge({.cosine = kQualityCosine, .kl = kQualityKl}, &figures);
+  return figures;
+}
+
+Result<QualityFigures> CompareQualityOfQ8Kv(const OpenedModel& model, const Heads& heads,
+                                            const Goldens& goldens) {
+  QualityFigures figures;
+  constexpr KvType kKv = KvType::kQ8_0;
+  const auto& layers = heads.front()->Layers();
+  if (!std::all_of(layers.begin(), layers.end(),
+                   [](const auto& shard) { return shard->CanStore(kKv); }))
+    return figures;
+  figures.positions = goldens.NumTokens();
+  const auto with_logits = WithLogits(heads);
+  const auto& head = with_logits == heads.end() ? heads.front() : *with_logits;
+  const auto outputs = RunSession(model, head, goldens.ids, kKv);
+  if (!outputs) {
+    if (outputs.error().code != ErrorCode::kCorrupt) return tl::unexpected<Error>(outputs.error());
+    figures.problems.push_back(outputs.error().message);
+    return figures;
   }
-  if (!(figures.mean_kl <= kQualityKl)) {
-    figures.problems.push_back(
-        fmt::format("distributions: expected a KL divergence of at most {} nats, found {:.3g}",
-                    kQualityKl, figures.mean_kl));
+  CompareHidden(outputs->hidden, goldens, &figures);
+  if (with_logits != heads.end()) {
+    CompareLogits(outputs->logits, goldens, &figures);
+  } else {
+    HW_TRY_VOID(CompareChoices(model, heads, goldens, kKv, &figures));
   }
-  if (figures.decided_wrong > 0) {
-    figures.problems.push_back(
-        fmt::format("choices: expected the reference's wherever it leads by {} or more, found {} "
-                    "others",
-                    kDecidedLead, figures.decided_wrong));
-  }
+  Judge({.cosine = kQ8KvCosine, .kl = kQ8KvKl}, &figures);
   return figures;
 }
 

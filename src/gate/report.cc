@@ -35,8 +35,7 @@ void AppendArithmetic(const Report& report, std::string* out) {
   }
 }
 
-void AppendQuality(const Report& report, std::string* out) {
-  const QualityFigures& q = report.quality;
+void AppendQuality(const QualityFigures& q, std::string* out) {
   Append(out, "  hidden states: lowest cosine {:.6f} over {} positions\n", q.cosine, q.positions);
   if (q.has_logits)
     Append(out, "  next-token distributions: KL {:.2g} nats a token mean, {:.2g} largest\n",
@@ -86,7 +85,8 @@ std::string ToText(const Report& report) {
            record.basis, record.detail);
     if (record.gate == "residency") AppendResidency(report, &out);
     if (record.gate == "arithmetic") AppendArithmetic(report, &out);
-    if (record.gate == "quality") AppendQuality(report, &out);
+    if (record.gate == "quality") AppendQuality(report.quality, &out);
+    if (record.gate == kQ8KvGate) AppendQuality(report.quality_q8_kv, &out);
   }
   return out;
 }

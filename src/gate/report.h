@@ -12,6 +12,9 @@
 
 namespace headway::gate {
 
+// The record of quality with keys and values in Q8_0.
+inline constexpr const char* kQ8KvGate = "quality-kv-q8_0";
+
 // A shard's ops.
 struct ShardPlacement {
   std::string shard;  // "layers_000_006.shard"
@@ -45,6 +48,7 @@ struct Report {
   std::vector<ShardPlacement> residency;
   std::vector<Check> arithmetic;
   QualityFigures quality;
+  QualityFigures quality_q8_kv;     // of sessions with keys and values in Q8_0
   std::vector<GateRecord> records;  // of the gates that ran, in order
 
   bool Passed() const;

@@ -14,7 +14,7 @@ std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
                             int64_t step) {
   const int64_t D = config.hidden_size;
   const int64_t most = std::min(step, shard->MaxTokens());
-  const auto state = shard->NewState(num_tokens);
+  const auto state = shard->NewState({.capacity_tokens = num_tokens});
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   RotaryTables tables(config, most);
   std::vector<float> output(static_cast<size_t>(num_tokens * num_channels));
@@ -66,9 +66,30 @@ bool GivesLogits(const std::string& head_kind) {
   return head_kind.rfind("full", 0) == 0 || head_kind.rfind("blockmax", 0) == 0;
 }
 
-Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
-                                     std::span<const int32_t> ids, int64_t count) {
+Result<SessionOutputs> RunSession(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
+                                  std::span<const int32_t> ids, KvType kv) {
+  const bool gives_logits = GivesLogits(pipeline->Head().kind);
   SessionOptions options;
+  options.capacity_tokens = static_cast<int64_t>(ids.size());
+  options.kv = kv;
+  HW_TRY(const auto session, Session::Create(std::move(pipeline), model.pool.get(),
+                                             model.kernels->kernels, std::move(options)));
+  SessionOutputs outputs;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    HW_TRY_VOID(session->Append(ids.subspan(t, 1)));
+    const std::span<const float> hidden = session->HiddenState();
+    outputs.hidden.insert(outputs.hidden.end(), hidden.begin(), hidden.end());
+    if (!gives_logits) continue;
+    HW_TRY(const std::span<const float> logits, session->Logits());
+    outputs.logits.insert(outputs.logits.end(), logits.begin(), logits.end());
+  }
+  return outputs;
+}
+
+Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
+                                     std::span<const int32_t> ids, int64_t count, KvType kv) {
+  SessionOptions options;
+  options.kv = kv;
   options.capacity_tokens = count + 1;
   HW_TRY(const auto session, Session::Create(std::move(pipeline), model.pool.get(),
                                              model.kernels->kernels, std::move(options)));

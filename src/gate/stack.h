@@ -25,12 +25,22 @@ std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids);
 // The logits [T, V] of a head whose shards give logits.   hidden: [T, D]
 std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden);
 
+// What a session gives, token by token, for every position of `ids`.
+struct SessionOutputs {
+  std::vector<float> hidden;  // [T, D], before the final norm
+  std::vector<float> logits;  // [T, V]; empty where the head gives none
+};
+// Errors: those of Session.
+Result<SessionOutputs> RunSession(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
+                                  std::span<const int32_t> ids, KvType kv);
+
 // Whether the head kind's shards give plain logits ("full:4").
 bool GivesLogits(const std::string& head_kind);
 
-// What the head of `pipeline` chooses after each of the first `count` positions of `ids`, greedily.
-// Errors: those of Session.
+// What the head of `pipeline` chooses after each of the first `count` positions of `ids`, greedily;
+// `kv`: how the session stores keys and values. Errors: those of Session.
 Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
-                                     std::span<const int32_t> ids, int64_t count);
+                                     std::span<const int32_t> ids, int64_t count,
+                                     KvType kv = KvType::kF16);
 
 }  // namespace headway::gate

@@ -1,27 +1,39 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <random>
+#include <span>
 
+#include "base/aligned_buffer.h"
 #include "kernels/reference/reference.h"
 #include "kernels/test_matrix.h"
 
 namespace headway::kernels {
 namespace {
 
+constexpr std::array<KvType, kNumKvTypes> kKvTypes = {KvType::kF16, KvType::kQ8_0};
+
+bool Fits(KvType kv, const AttentionShape& shape) {
+  return kv == KvType::kF16 || shape.head_dim % kKvBlock == 0;
+}
+
 // Queries, and keys and values of every position up to the last token's, stored with the set's own
 // kernel.
 struct AttentionProblem {
+  KvType kv;
   AttentionShape shape;
   int64_t capacity;
   std::vector<float> q, k, v;
-  std::vector<F16> key_tiles, value_rows;
+  AlignedBuffer cache;  // keys, then values
 
-  AttentionProblem(AttentionShape of, const KernelSet& set)
-      : shape(of),
-        capacity((of.first_position + of.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile) {
+  AttentionProblem(KvType type, AttentionShape of, const KernelSet& set)
+      : kv(type),
+        shape(of),
+        capacity((of.first_position + of.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile),
+        cache(static_cast<size_t>(KvHeadBytes(type, of.head_dim, capacity))) {
     std::mt19937 random(77);
     std::normal_distribution<float> normal;
     const auto fill = [&](std::vector<float>* values, int64_t n) {
@@ -32,36 +44,45 @@ struct AttentionProblem {
     fill(&q, shape.num_tokens * shape.num_heads * shape.head_dim);
     fill(&k, positions * shape.head_dim);
     fill(&v, positions * shape.head_dim);
-    // What lies beyond the last position must not matter: NaN.
-    key_tiles.assign(static_cast<size_t>(capacity * shape.head_dim), F16{0x7e00});
-    value_rows = key_tiles;
+    // Blocks of zeros, and one whose scale is a denormal of F16.
+    std::fill_n(k.begin(), shape.head_dim / 2, 0.0F);
+    std::fill_n(v.begin(), shape.head_dim / 2, 1e-6F);
+    // What lies beyond the last position must not matter: NaN where it is a float.
+    for (F16& half : cache.As<F16>(cache.SizeBytes() / sizeof(F16))) half = F16{0x7e00};
     for (int64_t j = 0; j < positions; ++j) {
-      set.store_kv(k.data() + j * shape.head_dim, v.data() + j * shape.head_dim, shape.head_dim, j,
-                   key_tiles.data(), value_rows.data());
+      set.store_kv[static_cast<size_t>(kv)](k.data() + j * shape.head_dim,
+                                            v.data() + j * shape.head_dim, shape.head_dim, j,
+                                            cache.data(), Values());
     }
   }
+
+  std::byte* Values() { return cache.data() + cache.SizeBytes() / 2; }
+  std::span<const std::byte> Stored() const { return {cache.data(), cache.SizeBytes()}; }
 
   std::vector<float> Run(const KernelSet& set) const {
     constexpr float kCanary = 31.5F;
     const int64_t row = shape.num_heads * shape.head_dim;
     const auto scratch_floats =
         static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity));
-    std::vector<float> scratch(scratch_floats + 1, kCanary);
+    AlignedBuffer scratch((scratch_floats + 1) * sizeof(float));
+    const std::span<float> guarded = scratch.As<float>(scratch_floats + 1);
+    std::fill(guarded.begin(), guarded.end(), kCanary);
     std::vector<float> out(static_cast<size_t>(shape.num_tokens * (row + 1)), kCanary);
-    set.attention({.q = q.data(),
-                   .q_stride = row,
-                   .k = key_tiles.data(),
-                   .v = value_rows.data(),
-                   .num_tokens = shape.num_tokens,
-                   .first_position = shape.first_position,
-                   .num_heads = shape.num_heads,
-                   .head_dim = shape.head_dim,
-                   .window = shape.window,
-                   .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
-                   .scratch = scratch.data(),
-                   .out = out.data(),
-                   .out_stride = row + 1});
-    EXPECT_EQ(scratch.back(), kCanary);
+    set.attention[static_cast<size_t>(kv)](
+        {.q = q.data(),
+         .q_stride = row,
+         .keys = cache.data(),
+         .values = cache.data() + cache.SizeBytes() / 2,
+         .num_tokens = shape.num_tokens,
+         .first_position = shape.first_position,
+         .num_heads = shape.num_heads,
+         .head_dim = shape.head_dim,
+         .window = shape.window,
+         .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+         .scratch = guarded.data(),
+         .out = out.data(),
+         .out_stride = row + 1});
+    EXPECT_EQ(guarded.back(), kCanary);
     for (int64_t t = 0; t < shape.num_tokens; ++t) {
       EXPECT_EQ(out[static_cast<size_t>(t * (row + 1) + row)], kCanary);
     }
@@ -70,60 +91,96 @@ struct AttentionProblem {
 };
 
 TEST(AttentionTest, EverySet_EqualsTheReference_BitForBit) {
-  for (const AttentionShape shape : kAttentionShapes) {
-    const AttentionProblem problem(shape, reference::Set());
-    const std::vector<float> expected = problem.Run(reference::Set());
-    for (const KernelSet& set : FastSets()) {
-      const AttentionProblem own(shape, set);
-      ASSERT_TRUE(
-          std::equal(own.key_tiles.begin(), own.key_tiles.end(), problem.key_tiles.begin()));
-      ASSERT_TRUE(
-          std::equal(own.value_rows.begin(), own.value_rows.end(), problem.value_rows.begin()));
-      const std::vector<float> actual = own.Run(set);
-      for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
-            << set.name << " heads " << shape.num_heads << " tokens " << shape.num_tokens << " at "
-            << i;
+  for (const KvType kv : kKvTypes) {
+    for (const AttentionShape shape : kAttentionShapes) {
+      if (!Fits(kv, shape)) continue;
+      const AttentionProblem problem(kv, shape, reference::Set());
+      const std::vector<float> expected = problem.Run(reference::Set());
+      for (const KernelSet& set : FastSets()) {
+        const AttentionProblem own(kv, shape, set);
+        ASSERT_TRUE(std::ranges::equal(own.Stored(), problem.Stored()));
+        const std::vector<float> actual = own.Run(set);
+        for (size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
+              << set.name << " " << ToString(kv) << " heads " << shape.num_heads << " tokens "
+              << shape.num_tokens << " at " << i;
+        }
       }
     }
   }
 }
 
+// The numbers that a cache of the type stands for.
+std::vector<float> Stored(KvType kv, std::span<const float> x) {
+  std::vector<float> stored(x.begin(), x.end());
+  for (size_t c = 0; kv == KvType::kF16 && c < x.size(); ++c) stored[c] = ToFloat(ToF16(x[c]));
+  for (size_t b = 0; kv == KvType::kQ8_0 && b < x.size(); b += 32) {
+    float largest = 0.0F;
+    for (size_t c = b; c < b + 32; ++c) largest = std::max(largest, std::fabs(x[c]));
+    const float scale = ToFloat(ToF16(largest / 127.0F));
+    for (size_t c = b; c < b + 32; ++c)
+      stored[c] = largest == 0.0F ? 0.0F : scale * std::nearbyintf(x[c] * (127.0F / largest));
+  }
+  return stored;
+}
+
 // With n positions: scores carry gamma(head_dim) relative to sum |q k| / sqrt(d) (below 4 d here),
 // exp turns that into a relative error, the sum of weights n more roundings. 2e-4 covers head_dim
-// 128, n 100.
+// 128, n 100, in F16. Q8_0 quantises the query like the keys, but with a binary32 scale; with that
+// scale rounded here to F16, each score moves by 2^-11 of its size at most (about 4 here), and so
+// the output by 4e-3.
 TEST(AttentionTest, Reference_IsSoftmaxOfScaledProducts) {
-  const AttentionProblem problem(kAttentionShapes[3], reference::Set());
-  const std::vector<float> out = problem.Run(reference::Set());
-  const AttentionShape shape = problem.shape;
-  const auto stored = [](float value) { return double{ToFloat(ToF16(value))}; };
-  for (int64_t h = 0; h < shape.num_heads; ++h) {
-    std::vector<double> weights;
-    double sum = 0;
-    for (int64_t j = 0; j <= shape.first_position; ++j) {
-      double s = 0;
+  for (const KvType kv : kKvTypes) {
+    const AttentionProblem problem(kv, kAttentionShapes[3], reference::Set());
+    const std::vector<float> out = problem.Run(reference::Set());
+    const AttentionShape shape = problem.shape;
+    const double limit = kv == KvType::kF16 ? 2e-4 : 4e-3;
+    const std::vector<float> q = kv == KvType::kF16 ? problem.q : Stored(kv, problem.q);
+    const std::vector<float> k = Stored(kv, problem.k);
+    const std::vector<float> v = Stored(kv, problem.v);
+    for (int64_t h = 0; h < shape.num_heads; ++h) {
+      std::vector<double> weights;
+      double sum = 0;
+      for (int64_t j = 0; j <= shape.first_position; ++j) {
+        double s = 0;
+        for (int64_t c = 0; c < shape.head_dim; ++c) {
+          s += double{q[static_cast<size_t>(h * shape.head_dim + c)]} *
+               double{k[static_cast<size_t>(j * shape.head_dim + c)]};
+        }
+        weights.push_back(std::exp(s / std::sqrt(static_cast<double>(shape.head_dim))));
+        sum += weights.back();
+      }
       for (int64_t c = 0; c < shape.head_dim; ++c) {
-        s += problem.q[static_cast<size_t>(h * shape.head_dim + c)] *
-             stored(problem.k[static_cast<size_t>(j * shape.head_dim + c)]);
+        double o = 0;
+        for (size_t j = 0; j < weights.size(); ++j) {
+          o += weights[j] / sum *
+               double{v[j * static_cast<size_t>(shape.head_dim) + static_cast<size_t>(c)]};
+        }
+        EXPECT_NEAR(out[static_cast<size_t>(h * shape.head_dim + c)], o, limit) << ToString(kv);
       }
-      weights.push_back(std::exp(s / std::sqrt(static_cast<double>(shape.head_dim))));
-      sum += weights.back();
-    }
-    for (int64_t c = 0; c < shape.head_dim; ++c) {
-      double o = 0;
-      for (size_t j = 0; j < weights.size(); ++j) {
-        o += weights[j] / sum *
-             stored(problem.v[j * static_cast<size_t>(shape.head_dim) + static_cast<size_t>(c)]);
-      }
-      EXPECT_NEAR(out[static_cast<size_t>(h * shape.head_dim + c)], o, 2e-4);
     }
   }
 }
 
 TEST(AttentionTest, OnePosition_GivesItsValue) {
-  const AttentionProblem problem(kAttentionShapes[0], reference::Set());
-  const std::vector<float> out = problem.Run(reference::Set());
-  for (size_t c = 0; c < 16; ++c) EXPECT_EQ(out[c], ToFloat(ToF16(problem.v[c])));
+  for (const KvType kv : kKvTypes) {
+    const AttentionProblem problem(kv, kAttentionShapes.back(), reference::Set());
+    const std::vector<float> out = problem.Run(reference::Set());
+    const std::vector<float> expected = Stored(kv, problem.v);
+    for (size_t c = 0; c < 32; ++c) EXPECT_EQ(out[c], expected[c]);
+  }
+}
+
+TEST(AttentionTest, SpoiledValues_ShowInEveryChannel) {
+  for (const KvType kv : kKvTypes) {
+    AttentionProblem problem(kv, kAttentionShapes[3], reference::Set());
+    SpoilValues(kv, problem.shape.head_dim, 40, problem.Values());
+    for (const KernelSet& set : FastSets()) {
+      for (const float value : problem.Run(set)) {
+        EXPECT_TRUE(std::isnan(value) || value == 31.5F) << set.name;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -53,8 +53,10 @@ void Complete(SelectedKernels* selected, const KernelSet& slower) {
   FillIfNull(kernels.swiglu, slower.swiglu, slower.name, &served.swiglu);
   FillIfNull(kernels.add, slower.add, slower.name, &served.add);
   FillIfNull(kernels.rotary, slower.rotary, slower.name, &served.rotary);
-  FillIfNull(kernels.store_kv, slower.store_kv, slower.name, &served.store_kv);
-  FillIfNull(kernels.attention, slower.attention, slower.name, &served.attention);
+  for (size_t kv = 0; kv < kNumKvTypes; ++kv) {
+    FillIfNull(kernels.store_kv[kv], slower.store_kv[kv], slower.name, &served.store_kv);
+    FillIfNull(kernels.attention[kv], slower.attention[kv], slower.name, &served.attention);
+  }
   FillIfNull(kernels.argmax, slower.argmax);
   FillIfNull(kernels.gumbel_argmax, slower.gumbel_argmax);
   FillIfNull(kernels.perturb, slower.perturb);
@@ -70,10 +72,10 @@ void Complete(SelectedKernels* selected, const KernelSet& slower) {
 }  // namespace
 
 int64_t AttentionScratchFloats(int64_t num_heads, int64_t head_dim, int64_t capacity) {
-  static_cast<void>(head_dim);
-  // The scores of kAttentionTokens tokens, from the key tile of the first position on.
+  // The queries of kAttentionTokens tokens, quantised, and their scores from the key tile of the
+  // first position on.
   const int64_t positions = (capacity + 2 * kKeyTile - 1) / kKeyTile * kKeyTile;
-  return kAttentionTokens * num_heads * positions;
+  return kAttentionTokens * num_heads * (QuantisedQueryFloats(head_dim) + positions);
 }
 
 std::array<const KernelSet*, 4> SupportedSets() {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "kernels/kv_layout.h"
 #include "kernels/plane_kernels.h"
 #include "tensor/data_type.h"
 #include "tensor/half.h"
@@ -87,26 +88,22 @@ enum class RotaryStyle : uint8_t {
   kPairs,   // channel 2i pairs with 2i + 1 (Llama in GGUF)
 };
 
-// Keys live in tiles of 32 positions so that 16 scores come from one vector and a channel's keys
-// from one cache line: K[j / 32][c][j % 32]. Values are plain: V[j][c]. One such pair per (layer,
-// kv head). Capacity is a multiple of 32 positions.
-inline constexpr int64_t kKeyTile = 32;
-
 // Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads
 // that share one kv head. Token t sees positions [max(0, p - window + 1), p], p = first_position +
 // t; window <= 0 means no limit.
 struct AttentionArgs {
   const float* q = nullptr;  // [num_tokens, num_heads, head_dim], token rows q_stride floats apart
   int64_t q_stride = 0;
-  const F16* k = nullptr;  // key tiles
-  const F16* v = nullptr;  // values
+  const std::byte* keys = nullptr;  // of the kv head (kernels/kv_layout.h), 64-byte aligned
+  const std::byte* values = nullptr;
   int64_t num_tokens = 0;
   int64_t first_position = 0;
   int64_t num_heads = 0;
-  int64_t head_dim = 0;  // a multiple of 16
+  int64_t head_dim = 0;  // a multiple of 16, of kKvBlock for kQ8_0
   int64_t window = 0;
   float scale = 1.0F;
-  float* scratch = nullptr;  // AttentionScratchFloats() floats, one such area per concurrent call
+  float* scratch = nullptr;  // AttentionScratchFloats() floats, 64-byte aligned, one such area per
+                             // concurrent call
   float* out = nullptr;  // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
   int64_t out_stride = 0;
 };
@@ -114,6 +111,11 @@ struct AttentionArgs {
 // Kernels attend with up to that many tokens at once, so that they share the loads of keys and
 // values.
 inline constexpr int64_t kAttentionTokens = 4;
+
+// Scratch of one quantised query; scores lie behind those of all rows.
+constexpr int64_t QuantisedQueryFloats(int64_t head_dim) {
+  return head_dim / kKvBlock * static_cast<int64_t>(sizeof(ActivationBlock) / sizeof(float));
+}
 
 // Scratch floats for calls that see up to `capacity` positions.
 int64_t AttentionScratchFloats(int64_t num_heads, int64_t head_dim, int64_t capacity);
@@ -147,11 +149,14 @@ struct KernelSet {
   void (*rotary)(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot,
                  int64_t head_dim, int64_t num_heads, float* x) = nullptr;
 
-  // Stores one position's key ([head_dim] f32) into the key tiles, and its value row.
-  void (*store_kv)(const float* k, const float* v, int64_t head_dim, int64_t position, F16* k_tiles,
-                   F16* v_rows) = nullptr;
+  // Stores one position's key and value ([head_dim] f32) into the cache of a kv head
+  // (kernels/kv_layout.h). By KvType, as is attention.
+  std::array<void (*)(const float* k, const float* v, int64_t head_dim, int64_t position,
+                      std::byte* keys, std::byte* values),
+             kNumKvTypes>
+      store_kv{};
 
-  void (*attention)(const AttentionArgs& args) = nullptr;
+  std::array<void (*)(const AttentionArgs& args), kNumKvTypes> attention{};
 
   // The largest of values[0, n), ties to the lowest index. NaN-free input.
   ArgMax (*argmax)(const float* values, int64_t n) = nullptr;
@@ -194,7 +199,7 @@ struct SelectedKernels {
   KernelSet kernels;  // complete
   // Which set serves the products of each type.
   std::array<std::string_view, kNumDataTypes> matmul_served_by{};
-  // Which set serves the fields of the same names.
+  // Which set serves the fields of the same names; of several, the slowest.
   struct ServedBy {
     std::string_view quantise_rows, rms_norm, swiglu, add, rotary, store_kv, attention;
   } served_by;

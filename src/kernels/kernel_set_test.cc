@@ -34,8 +34,11 @@ TEST(KernelSetTest, SelectKernels_Forced_RunsThatSet) {
         EXPECT_EQ(selected->matmul_served_by[index], set->name);
       }
     }
-    if (set->attention != nullptr) {
-      EXPECT_EQ(selected->kernels.attention, set->attention);
+    for (size_t kv = 0; kv < kNumKvTypes; ++kv) {
+      EXPECT_NE(selected->kernels.attention[kv], nullptr);
+      if (set->attention[kv] != nullptr) {
+        EXPECT_EQ(selected->kernels.attention[kv], set->attention[kv]);
+      }
     }
   }
 }

@@ -123,11 +123,11 @@ class BatchDecoder final : public Decoder {
     logits_.resize(static_cast<size_t>(batch * c.vocab_size));
     int64_t scratch_bytes = 0;
     for (const auto& shard : Layers()) {
-      layer_states_.push_back(shard->NewState(context + num_steps_ * batch));
+      layer_states_.push_back(shard->NewState({.capacity_tokens = context + num_steps_ * batch}));
       scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
     }
     for (const auto& shard : Head().shards) {
-      head_states_.push_back(shard->NewState(1));
+      head_states_.push_back(shard->NewState({}));
       scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
     }
     scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));

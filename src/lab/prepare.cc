@@ -211,6 +211,7 @@ Result<void> GateVariant(const Workshop& workshop, const Spec& spec, VariantResu
   const auto report = gate::RunGates(
       package, {.residency = true,
                 .golden = spec.gates,
+                .q8_kv = false,  // variants run with F16
                 .record = false,
                 .threads = variant->spec.threads > 0 ? variant->spec.threads : spec.threads,
                 .head = head});

@@ -29,7 +29,7 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
   int64_t blocks = 0;
   bool all_have_blocks = true;
   for (const auto& shard : pipeline->Head().shards) {
-    states_.push_back(shard->NewState(1));
+    states_.push_back(shard->NewState({}));
     const ShardInterface interface = shard->Interface();
     if (interface.is_top1) has_logits_ = false;
     all_have_blocks = all_have_blocks && interface.num_blocks > 0;

@@ -9,7 +9,7 @@ ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
       multiplied_(static_cast<size_t>(max_states * pipeline->model().hidden_size) * sizeof(float)) {
   const Executable& shard = *pipeline->Head().shards.front();
   for (int64_t i = 0; i < max_states; ++i) {
-    states_.push_back({.shard_state = shard.NewState(1),
+    states_.push_back({.shard_state = shard.NewState({}),
                        .scratch = AlignedBuffer(static_cast<size_t>(shard.ScratchBytes())),
                        .input = {}});
   }

@@ -20,7 +20,7 @@ int64_t NarrowestStep(Pipeline* pipeline) {
 }  // namespace
 
 LayerStack::LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-                       int64_t capacity_tokens)
+                       const StateOptions& options)
     : pipeline_(pipeline),
       pool_(pool),
       kernels_(kernels),
@@ -33,7 +33,7 @@ LayerStack::LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::Kern
   hidden_b_ = AlignedBuffer(hidden_bytes);
   int64_t scratch_bytes = 0;
   for (const auto& layer : pipeline->Layers()) {
-    states_.push_back(layer->NewState(capacity_tokens));
+    states_.push_back(layer->NewState(options));
     scratch_bytes = std::max(scratch_bytes, layer->ScratchBytes());
   }
   scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));

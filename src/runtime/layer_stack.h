@@ -20,9 +20,10 @@ namespace headway {
 
 class LayerStack {
  public:
-  // For sequences of up to `capacity_tokens`. `pipeline` and `pool` must outlive this object.
+  // The same state for every shard, which must be able to store its form of keys and values.
+  // `pipeline` and `pool` must outlive this object.
   LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-             int64_t capacity_tokens);
+             const StateOptions& options);
 
   // Tokens of one step.
   int64_t MaxStep() const { return max_step_; }

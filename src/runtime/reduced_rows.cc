@@ -7,7 +7,7 @@ namespace headway {
 ReducedRows::ReducedRows(Pipeline* pipeline, int64_t max_states)
     : shard_(pipeline->Head().first.get()), ids_(pipeline->Head().first_ids) {
   if (!Exist()) return;
-  state_ = shard_->NewState(1);
+  state_ = shard_->NewState({});
   logits_ = AlignedBuffer(static_cast<size_t>(max_states) * ids_.size() * sizeof(float));
 }
 

@@ -11,6 +11,21 @@
 #include "runtime/make_head.h"
 
 namespace headway {
+namespace {
+
+Result<void> CheckStorable(Pipeline* pipeline, KvType kv) {
+  for (const auto& layer : pipeline->Layers()) {
+    if (layer->CanStore(kv)) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("keys and values in {}: expected the device cpu and head_dim a multiple "
+                    "of 32, found {} and {}",
+                    ToString(kv), pipeline->manifest().device, pipeline->model().head_dim));
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipeline,
                                                  ThreadPool* pool,
@@ -24,6 +39,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<Pipeline> pipel
                             context, options.capacity_tokens));
   }
   HW_TRY_VOID(sampling::Validate(options.sampling, model.vocab_size));
+  HW_TRY_VOID(CheckStorable(pipeline.get(), options.kv));
   std::unique_ptr<Session> session(
       new Session(std::move(pipeline), pool, kernels, std::move(options)));
   HW_TRY_VOID(session->Complete(pool, kernels));
@@ -37,7 +53,8 @@ Session::Session(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
       limits_({.vocab_size = pipeline_->model().vocab_size,
                .capacity = options_.capacity_tokens,
                .context = pipeline_->manifest().ContextTokens()}),
-      layers_(pipeline_.get(), pool, kernels, options_.capacity_tokens) {}
+      layers_(pipeline_.get(), pool, kernels,
+              {.capacity_tokens = options_.capacity_tokens, .kv = options_.kv}) {}
 
 // Makes the head and everything else that a step needs.
 Result<void> Session::Complete(ThreadPool* pool, const kernels::KernelSet& kernels) {

@@ -16,6 +16,7 @@
 #include "base/thread_pool.h"
 #include "grammar/token_grammar.h"
 #include "headway/counters.h"
+#include "headway/kv_type.h"
 #include "kernels/kernel_set.h"
 #include "runtime/grammar_follower.h"
 #include "runtime/layer_stack.h"
@@ -28,6 +29,7 @@ namespace headway {
 
 struct SessionOptions {
   int64_t capacity_tokens = 0;  // longest sequence; at most the model's context
+  KvType kv = KvType::kF16;
   sampling::SamplingParams sampling;
   bool want_logprobs = false;
   CertifiedOptions certified = {};  // of a certified head
@@ -45,7 +47,7 @@ struct SessionOptions {
 class Session {
  public:
   // `pool` and `kernels` must outlive the session. Errors: kInvalidInput (capacity, sampling
-  // parameters).
+  // parameters), kUnsupported (keys and values in a form that a shard cannot store).
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<Pipeline> pipeline,
                                                  ThreadPool* pool,
                                                  const kernels::KernelSet& kernels,

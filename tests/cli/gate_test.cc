@@ -20,17 +20,20 @@ class GateCommand : public CliTest {
 
 TEST_F(GateCommand, GoodPackage_PassesAndRunsInSilence) {
   const Outcome packed = HeadwayOk({"pack", TinyPhi(), "-o", Path("package"), "--gate"});
-  for (const char* gate : {"residency: passed", "arithmetic: passed", "quality: passed"})
+  for (const char* gate :
+       {"residency: passed", "arithmetic: passed", "quality: passed", "quality-kv-q8_0: passed"})
     EXPECT_NE(packed.out.find(gate), std::string::npos) << packed.out;
   EXPECT_EQ(HeadwayOk(Run()).err, "");
   const Outcome gated = HeadwayOk({"gate", "all", Path("package"), "--json", "--threads", "1"});
   const Json json = Json::parse(gated.out, nullptr, false);
   ASSERT_FALSE(json.is_discarded()) << gated.out;
   EXPECT_EQ(json["passed"], true);
-  EXPECT_EQ(json["gates"].size(), 3U);
+  EXPECT_EQ(json["gates"].size(), 4U);
   EXPECT_GT(json["residency"][0]["ops"].size(), 10U);
   EXPECT_GT(json["arithmetic"].size(), 5U);
   EXPECT_GT(json["quality"]["lowest_cosine"].get<double>(), 0.99);
+  EXPECT_GT(json["quality_q8_kv"]["lowest_cosine"].get<double>(), 0.99);
+  EXPECT_EQ(HeadwayOk(Run({"--kv", "q8_0"})).err, "");
 }
 
 TEST_F(GateCommand, FailedPackage_IsRefusedByRunUntilAllowed) {

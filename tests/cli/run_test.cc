@@ -47,6 +47,21 @@ TEST_F(RunTest, Text_IsPromptThenContinuation) {
             plain.out);
 }
 
+TEST_F(RunTest, KvInQ8_TakesHalfTheMemoryAndIsShown) {
+  const std::string package = Package();
+  const Json f16 = RunJson({package, "-p", "hello", "-n", "4"});
+  const Json q8 = RunJson({package, "-p", "hello", "-n", "4", "--kv", "q8_0"});
+  EXPECT_EQ(f16["kv"], "f16");
+  EXPECT_EQ(q8["kv"], "q8_0");
+  EXPECT_EQ(q8["counters"]["kv_bytes"].get<uint64_t>() * 32,
+            f16["counters"]["kv_bytes"].get<uint64_t>() * 17);
+  EXPECT_NE(q8["counters"]["logits_hash"], f16["counters"]["logits_hash"]);
+  const Outcome wrong = Headway({"run", package, "-p", "a", "--kv", "q4_0"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("expected f16 or q8_0, found 'q4_0'"), std::string::npos) << wrong.err;
+  EXPECT_NE(HeadwayOk({"inspect", package}).out.find("a token in f16, "), std::string::npos);
+}
+
 TEST_F(RunTest, IdsAndChat_PrintTheContinuationOnly) {
   const std::string package = Package();
   const Json json = RunJson({package, "--ids", "5,6 7", "-n", "4", "--logprobs"});

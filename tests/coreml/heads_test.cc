@@ -106,7 +106,7 @@ class CoremlHeadsTest : public CoremlShardTest {
   void RunShard(Executable* shard, const partition::Range& range, int64_t step, Result* result,
                 std::vector<float>* best) {
     const ShardInterface interface = shard->Interface();
-    const auto state = shard->NewState(1);
+    const auto state = shard->NewState({});
     std::vector<float> pairs(kTokens * 2);
     std::vector<float> maxima(static_cast<size_t>(kTokens * interface.num_blocks));
     for (int64_t first = 0; first < kTokens; first += step) {

@@ -49,7 +49,7 @@ class CoremlHostileTest : public CoremlShardTest {
     const std::vector<float> x(static_cast<size_t>(3 * interface.input_channels), 1.0F);
     std::vector<float> y(static_cast<size_t>(3 * interface.output_channels));
     std::vector<float> maxima(static_cast<size_t>(3 * interface.num_blocks));
-    const auto state = shard->NewState(1);
+    const auto state = shard->NewState({});
     shard->Run({.num_tokens = 3,
                 .input = x.data(),
                 .output = y.data(),

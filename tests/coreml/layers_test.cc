@@ -55,7 +55,7 @@ class CoremlLayersTest : public CoremlShardTest {
     EXPECT_TRUE(reference.has_value()) << reference.error().message;
     EXPECT_EQ(reference->graph, source.layers);
     auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
-    const auto state = shard->NewState(32);
+    const auto state = shard->NewState({.capacity_tokens = 32});
     const int64_t D = source.config.hidden_size;
     RotaryTables tables(source.config, kMostTokens);
     std::vector<float> added;
@@ -146,7 +146,7 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
   const auto shard = Load(Emit(source.layers, weights, {}, "", {{1, false}}));
   ASSERT_NE(shard, nullptr);
   const int64_t D = source.config.hidden_size;
-  const auto state = shard->NewState(32);
+  const auto state = shard->NewState({.capacity_tokens = 32});
   RotaryTables tables(source.config, 1);
   const auto run = [&](int64_t position, float size) {
     const std::vector<float> x(static_cast<size_t>(D), size);

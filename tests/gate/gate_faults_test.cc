@@ -58,7 +58,7 @@ TEST_F(GateFaults, None_AllGatesPass) {
     const auto report = gate::RunGates(model.Path("package"), {.threads = 1});
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(Failed(*report), "") << type << "\n" << gate::ToText(*report);
-    EXPECT_EQ(report->records.size(), 3U);
+    EXPECT_EQ(report->records.size(), 4U);
   }
 }
 
@@ -153,6 +153,22 @@ TEST_F(GateFaults, OneOpForcedToTheReferenceKernel_Residency) {
   model->kernels->kernels.matmul[q8_0] = kernels::reference::Set().matmul[q8_0];
   model->kernels->matmul_served_by[q8_0] = "reference";
   EXPECT_EQ(Failed(run()), "residency");
+}
+
+// Keys stored one position too far in Q8_0: sessions in F16 do not see it.
+TEST_F(GateFaults, MisplacedKeysInQ8_QualityOfQ8Kv) {
+  Gate({});
+  const auto model = parity::OpenPackage(directory_.Path("package"));
+  ASSERT_NE(model, nullptr);
+  const auto goldens = gate::ReadGoldens(directory_.Path("package/goldens.bin"));
+  ASSERT_TRUE(goldens) << goldens.error().message;
+  auto& store = model->kernels->kernels.store_kv[static_cast<size_t>(KvType::kQ8_0)];
+  store = [](const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
+             std::byte* values) {
+    kernels::reference::StoreKvQ8(k, v, head_dim, position ^ 1, keys, values);
+  };
+  const gate::Report report = *gate::RunGatesOn(model.get(), {}, &*goldens);
+  EXPECT_EQ(Failed(report), gate::kQ8KvGate);
 }
 
 TEST_F(GateFaults, ReferenceKernelsAskedFor_Residency) {

@@ -37,8 +37,9 @@ TEST_F(GateResults, AddedGoldens_AreUsedAndResultsAreKept) {
   EXPECT_EQ(report->positions, 12);
   const Manifest manifest = Stored();
   EXPECT_EQ(manifest.gates, report->records);
-  EXPECT_EQ(manifest.gates.size(), 3U);
-  EXPECT_TRUE(gate::CheckRecords(manifest, package_).value_or(false));
+  EXPECT_EQ(manifest.gates.size(), 4U);
+  EXPECT_TRUE(gate::CheckRecords(manifest, package_, KvType::kF16).value_or(false));
+  EXPECT_TRUE(gate::CheckRecords(manifest, package_, KvType::kQ8_0).value_or(false));
   // Opening with every digest compared still works, and a second run changes nothing.
   ASSERT_TRUE(gate::RunGates(package_, {.golden = false}));
   EXPECT_EQ(Stored(), manifest);
@@ -56,15 +57,28 @@ TEST_F(GateResults, AFailure_IsRecordedAndNamed) {
   const auto report = gate::RunGates(package_, {.golden = false, .instruction_set = "reference"});
   ASSERT_TRUE(report);
   EXPECT_FALSE(report->Passed());
-  const auto checked = gate::CheckRecords(Stored(), package_);
+  const auto checked = gate::CheckRecords(Stored(), package_, KvType::kF16);
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code, ErrorCode::kGateFailed);
   EXPECT_NE(checked.error().message.find("residency"), std::string::npos);
   EXPECT_NE(checked.error().message.find("--allow-ungated"), std::string::npos);
 }
 
+// A package may fail for one form of keys and values and be good for the other.
+TEST_F(GateResults, FailureOfQ8Kv_ConcernsOnlySessionsThatUseIt) {
+  Manifest manifest = Stored();
+  manifest.gates = {{.gate = "quality", .passed = true, .basis = "measured", .detail = ""}};
+  EXPECT_FALSE(gate::CheckRecords(manifest, package_, KvType::kQ8_0).value_or(true));
+  manifest.gates.push_back(
+      {.gate = gate::kQ8KvGate, .passed = false, .basis = "measured", .detail = "cosine"});
+  EXPECT_TRUE(gate::CheckRecords(manifest, package_, KvType::kF16).value_or(false));
+  const auto refused = gate::CheckRecords(manifest, package_, KvType::kQ8_0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kGateFailed);
+}
+
 TEST_F(GateResults, NeverGated_IsSaidNotRefused) {
-  const auto checked = gate::CheckRecords(Stored(), package_);
+  const auto checked = gate::CheckRecords(Stored(), package_, KvType::kF16);
   ASSERT_TRUE(checked);
   EXPECT_FALSE(*checked);
 }

@@ -131,7 +131,7 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
     ASSERT_TRUE(emitted) << emitted.error().message;
     const auto shard = opened->backend->Load(path);
     ASSERT_TRUE(shard) << shard.error().message;
-    const auto state = (*shard)->NewState(1);
+    const auto state = (*shard)->NewState({});
     AlignedBuffer scratch(static_cast<size_t>((*shard)->ScratchBytes()));
     float logit = 0.0F;
     (*shard)->Run({.num_tokens = 1,

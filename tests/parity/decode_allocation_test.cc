@@ -61,11 +61,17 @@ TEST(DecodeAllocationTest, EveryTokenAfterTheFirst_AsksForNoMemory) {
   for (const char* type : {"q4_k_m", "f16"}) {
     const TestModel model("tiny-phi", type);
     const std::string package = model.Pack("1", {"full:3", "certified"});
-    for (const auto& [head, threads] :
-         {std::pair<const char*, int>{"full:3", 1}, {"full:3", 3}, {"certified", 2}}) {
+    struct Way {
+      const char* head;
+      int threads;
+      KvType kv;
+    };
+    for (const auto& [head, threads, kv] :
+         {Way{"full:3", 1, KvType::kF16}, Way{"full:3", 3, KvType::kQ8_0},
+          Way{"certified", 2, KvType::kF16}}) {
       const auto opened = OpenPackage(package, {.threads = threads, .head = head});
       for (const Case& test : Cases()) {
-        SessionOptions options{.capacity_tokens = 200, .sampling = test.sampling};
+        SessionOptions options{.capacity_tokens = 200, .kv = kv, .sampling = test.sampling};
         options.want_logprobs = test.want_logprobs;
         const auto session = NewSession(*opened, options);
         ASSERT_TRUE(session->Append(TestIds(49, 320)));

@@ -59,7 +59,7 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
   EXPECT_TRUE(loaded) << loaded.error().message;
   auto oracle = oracle::Oracle::Create(shard, ReaderOf(source));
   EXPECT_TRUE(oracle) << oracle.error().message;
-  const auto state = (*loaded)->NewState(64);
+  const auto state = (*loaded)->NewState({.capacity_tokens = 64});
   AlignedBuffer scratch(static_cast<size_t>((*loaded)->ScratchBytes()));
   const int64_t D = shard.values[static_cast<size_t>(shard.inputs[0])].channels;
   const int64_t N = shard.values[static_cast<size_t>(shard.outputs[0])].channels;

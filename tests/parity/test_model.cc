@@ -109,8 +109,9 @@ std::vector<float> AppendForLogits(Session* session, std::span<const int32_t> id
 }
 
 std::vector<float> TeacherForced(const OpenedModel& model, std::span<const int32_t> ids,
-                                 int64_t piece) {
-  const auto session = NewSession(model, static_cast<int64_t>(ids.size()));
+                                 int64_t piece, KvType kv) {
+  const auto session = NewSession(
+      model, {.capacity_tokens = static_cast<int64_t>(ids.size()), .kv = kv, .sampling = {}});
   if (piece == 0) return AppendForLogits(session.get(), ids);
   std::vector<float> all;
   for (size_t begin = 0; begin < ids.size(); begin += static_cast<size_t>(piece)) {

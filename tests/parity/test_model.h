@@ -66,7 +66,7 @@ std::vector<int32_t> TestIds(int64_t count, int64_t vocab_size);
 
 // The logits [T, V] of a sequence that is appended in pieces of `piece` tokens (0: all at once).
 std::vector<float> TeacherForced(const OpenedModel& model, std::span<const int32_t> ids,
-                                 int64_t piece = 0);
+                                 int64_t piece = 0, KvType kv = KvType::kF16);
 
 // Appends and returns the logits of every new position; a failure is a test failure.
 std::vector<float> AppendForLogits(Session* session, std::span<const int32_t> ids);

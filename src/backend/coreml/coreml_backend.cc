@@ -25,7 +25,7 @@ class EmbeddingRows final : public Executable {
   EmbeddingRows(gguf::GgufFile file, const ConstTensorView& table)
       : file_(std::move(file)), table_(table) {}
 
-  std::unique_ptr<ShardState> NewState(int64_t /*capacity_tokens*/) const override {
+  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
     return std::make_unique<NoState>();
   }
   void Run(const StepArgs& /*args*/, ShardState* /*state*/) noexcept override {

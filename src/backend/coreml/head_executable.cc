@@ -100,7 +100,7 @@ class InterpretedHead final : public Executable {
   InterpretedHead(Programs programs, std::vector<Width> widths, HeadShape shape)
       : programs_(std::move(programs)), widths_(std::move(widths)), s_(std::move(shape)) {}
 
-  std::unique_ptr<ShardState> NewState(int64_t /*capacity_tokens*/) const override {
+  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
     return std::make_unique<HeadState>();
   }
 

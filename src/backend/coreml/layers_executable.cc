@@ -63,8 +63,8 @@ class InterpretedLayers final : public Executable {
   InterpretedLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
       : programs_(std::move(programs)), widths_(std::move(widths)), s_(shape) {}
 
-  std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const override {
-    HW_CHECK(capacity_tokens <= s_.max_seq, "a sequence that the states hold");
+  std::unique_ptr<ShardState> NewState(const StateOptions& options) const override {
+    HW_CHECK(options.capacity_tokens <= s_.max_seq, "a sequence that the states hold");
     return std::make_unique<LayersState>(programs_.front()->interpreter->NewStates());
   }
 

@@ -28,7 +28,7 @@ class ScreenedHead final : public Executable {
         rows_(std::move(rows)),
         pool_(pool) {}
 
-  std::unique_ptr<ShardState> NewState(int64_t /*capacity_tokens*/) const override {
+  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
     class NoState final : public ShardState {
      public:
       int64_t KvBytes() const override { return 0; }

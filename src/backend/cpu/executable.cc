@@ -5,6 +5,7 @@
 
 #include "backend/cpu/shard_state.h"
 #include "backend/cpu/stepper.h"
+#include "base/check.h"
 #include "kernels/tiles.h"
 #include "tensor/codec.h"
 
@@ -14,8 +15,17 @@ CpuExecutable::CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedK
                              ThreadPool* pool)
     : file_(std::move(file)), plan_(std::move(plan)), kernels_(kernels), pool_(pool) {}
 
-std::unique_ptr<ShardState> CpuExecutable::NewState(int64_t capacity_tokens) const {
-  return std::make_unique<CpuShardState>(plan_, capacity_tokens, pool_->NumThreads());
+bool CpuExecutable::CanStore(KvType kv) const {
+  if (kv == KvType::kF16) return true;
+  return std::all_of(plan_.phases.begin(), plan_.phases.end(), [](const Phase& phase) {
+    const auto* attention = std::get_if<AttentionPhase>(&phase);
+    return attention == nullptr || attention->attention.head_dim % kernels::kKvBlock == 0;
+  });
+}
+
+std::unique_ptr<ShardState> CpuExecutable::NewState(const StateOptions& options) const {
+  HW_CHECK(CanStore(options.kv), "a form of keys and values that the shard can store");
+  return std::make_unique<CpuShardState>(plan_, options, pool_->NumThreads());
 }
 
 void CpuExecutable::Run(const StepArgs& args, ShardState* state) noexcept {

@@ -21,7 +21,8 @@ class CpuExecutable final : public Executable {
   CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels,
                 ThreadPool* pool);
 
-  std::unique_ptr<ShardState> NewState(int64_t capacity_tokens) const override;
+  bool CanStore(KvType kv) const override;
+  std::unique_ptr<ShardState> NewState(const StateOptions& options) const override;
   void Run(const StepArgs& args, ShardState* state) noexcept override;
   void ReadRow(int64_t row, float* out) const override;
   ShardInterface Interface() const override;

@@ -7,26 +7,22 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/kv_cache.h"
 #include "backend/cpu/plan.h"
 #include "base/aligned_buffer.h"
 #include "base/stretch_queue.h"
 #include "base/thread_pool.h"
-#include "tensor/half.h"
 
 namespace headway::cpu {
 
 class CpuShardState final : public ShardState {
  public:
-  CpuShardState(const Plan& plan, int64_t capacity_tokens, int num_threads);
+  CpuShardState(const Plan& plan, const StateOptions& options, int num_threads);
 
-  int64_t KvBytes() const override { return static_cast<int64_t>(kv_.SizeBytes()); }
-  void FillCache() override;
+  int64_t KvBytes() const override { return kv_.Bytes(); }
+  void FillCache() override { kv_.Fill(); }
 
-  // Key tiles and value rows of one kv head (kernels/kernel_set.h), for capacity positions.
-  F16* Keys(const AttentionPhase& phase, int64_t kv_head) { return Heads(phase, kv_head); }
-  F16* Values(const AttentionPhase& phase, int64_t kv_head) {
-    return Heads(phase, kv_head) + capacity_ * phase.attention.head_dim;
-  }
+  KvCache& Kv() { return kv_; }
   float* AttentionScratch(int thread_index) {
     return attention_scratch_.Pointer<float>() + thread_index * attention_scratch_floats_;
   }
@@ -37,14 +33,7 @@ class CpuShardState final : public ShardState {
   void ResetQueues();
 
  private:
-  F16* Heads(const AttentionPhase& phase, int64_t kv_head) {
-    return kv_.Pointer<F16>() + cache_offsets_[static_cast<size_t>(phase.cache_index)] +
-           2 * kv_head * capacity_ * phase.attention.head_dim;
-  }
-
-  int64_t capacity_;                    // positions, a multiple of the key tile
-  std::vector<int64_t> cache_offsets_;  // elements, by cache_index
-  AlignedBuffer kv_;
+  KvCache kv_;
   AlignedBuffer attention_scratch_;
   int64_t attention_scratch_floats_ = 0;
   size_t num_queues_;

@@ -15,8 +15,8 @@ constexpr int64_t kSharedChannels = 1024;
 // Weights that a member without work reads ahead: a fifth of a core's second-level cache, as long
 // as others normalise a row.
 constexpr int64_t kWarmBytes = int64_t{192} << 10;
-// Keys and values from here on become infinite in F16; below the other limit a score of 512
-// channels stays finite.
+// Keys and values from here on become infinite in F16 (and count as no numbers in Q8_0, too); below
+// the other limit a score of 512 channels stays finite.
 constexpr float kF16Overflow = 65520.0F;
 constexpr float kLargestQuery = 0x1p100F;
 
@@ -279,13 +279,14 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head) {
     }
     const float* v = At(phase.v, t) + kv_head * a.head_dim;
     const int64_t position = args_.first_position + t;
-    F16* values = state_->Values(phase, kv_head);
-    kernels_.store_kv(k, v, a.head_dim, position, state_->Keys(phase, kv_head), values);
+    KvCache& kv = state_->Kv();
+    std::byte* values = kv.Values(phase, kv_head);
+    kernels_.store_kv[static_cast<size_t>(kv.Type())](k, v, a.head_dim, position,
+                                                      kv.Keys(phase, kv_head), values);
     // The softmax may hide scores that are no numbers; values that are none show.
     if (!AllBelow(q, group * a.head_dim, kLargestQuery) || !AllBelow(k, a.head_dim, kF16Overflow) ||
         !AllBelow(v, a.head_dim, kF16Overflow)) {
-      std::fill_n(values + position * a.head_dim, a.head_dim,
-                  ToF16(std::numeric_limits<float>::quiet_NaN()));
+      kernels::SpoilValues(kv.Type(), a.head_dim, position, values);
     }
   }
 }
@@ -294,19 +295,21 @@ void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token
                      int64_t token_end) {
   const graph::AttentionAttributes& a = phase.attention;
   const int64_t group = a.num_heads / a.num_kv_heads;
-  kernels_.attention({.q = At(phase.q, token_begin) + kv_head * group * a.head_dim,
-                      .q_stride = StrideOf(phase.q),
-                      .k = state_->Keys(phase, kv_head),
-                      .v = state_->Values(phase, kv_head),
-                      .num_tokens = token_end - token_begin,
-                      .first_position = args_.first_position + token_begin,
-                      .num_heads = group,
-                      .head_dim = a.head_dim,
-                      .window = a.window,
-                      .scale = a.scale,
-                      .scratch = state_->AttentionScratch(thread_index_),
-                      .out = At(phase.out, token_begin) + kv_head * group * a.head_dim,
-                      .out_stride = StrideOf(phase.out)});
+  KvCache& kv = state_->Kv();
+  kernels_.attention[static_cast<size_t>(kv.Type())](
+      {.q = At(phase.q, token_begin) + kv_head * group * a.head_dim,
+       .q_stride = StrideOf(phase.q),
+       .keys = kv.Keys(phase, kv_head),
+       .values = kv.Values(phase, kv_head),
+       .num_tokens = token_end - token_begin,
+       .first_position = args_.first_position + token_begin,
+       .num_heads = group,
+       .head_dim = a.head_dim,
+       .window = a.window,
+       .scale = a.scale,
+       .scratch = state_->AttentionScratch(thread_index_),
+       .out = At(phase.out, token_begin) + kv_head * group * a.head_dim,
+       .out_stride = StrideOf(phase.out)});
   if (!phase.quantise) return;
   const int64_t channels = group * a.head_dim;
   const RowOp op = Part(*phase.quantise, kv_head * channels, channels);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "kernels/exp.h"
 #include "kernels/reference/lane_sum.h"
@@ -7,18 +8,94 @@
 namespace headway::kernels::reference {
 namespace {
 
+// One kv head's cache, read as its form says: a query's score with position j before the scale, and
+// the sum of e[j] times value j, both as docs/arithmetic.md has them.
+class F16Cache {
+ public:
+  F16Cache(const AttentionArgs& args, const float* query)
+      : head_dim_(args.head_dim),
+        q_(query),
+        keys_(reinterpret_cast<const F16*>(args.keys)),
+        values_(reinterpret_cast<const F16*>(args.values)) {}
+
+  float Score(int64_t j) const {
+    const F16* key = keys_ + (j / kKeyTile * head_dim_) * kKeyTile + j % kKeyTile;
+    float s = 0.0F;
+    for (int64_t c = 0; c < head_dim_; ++c) {
+      s = std::fmaf(q_[c], ToFloat(key[c * kKeyTile]), s);
+    }
+    return s;
+  }
+  float AddValue(int64_t j, int64_t c, float e, float o) const {
+    return std::fmaf(e, ToFloat(values_[j * head_dim_ + c]), o);
+  }
+
+ private:
+  int64_t head_dim_;
+  const float* q_;
+  const F16* keys_;
+  const F16* values_;
+};
+
+ActivationBlock Quantised(const float* x) {
+  ActivationBlock block;
+  QuantiseRows(x, 0, 0, 1, {.blocks = &block, .num_tokens = 1, .num_channels = kKvBlock});
+  return block;
+}
+
+class Q8Cache {
+ public:
+  Q8Cache(const AttentionArgs& args, const float* query)
+      : head_dim_(args.head_dim),
+        tile_bytes_(KvTileBytes(KvType::kQ8_0, args.head_dim)),
+        keys_(args.keys),
+        values_(args.values) {
+    for (int64_t b = 0; b < head_dim_ / kKvBlock; ++b)
+      q_.push_back(Quantised(query + b * kKvBlock));
+  }
+
+  float Score(int64_t j) const {
+    const std::byte* tile = keys_ + j / kKeyTile * tile_bytes_;
+    float s = 0.0F;
+    for (size_t b = 0; b < q_.size(); ++b) {
+      const auto block = static_cast<int64_t>(b);
+      int32_t sum = 0;
+      for (int64_t c = 0; c < kKvBlock; ++c) {
+        const auto code =
+            static_cast<int32_t>(tile[KeyCodesAt(block, c / 4, j % kKeyTile) + c % 4]);
+        sum += (code - 128) * q_[b].q[c];
+      }
+      s = std::fmaf(static_cast<float>(sum),
+                    Scale(tile + KeyScaleAt(block, j % kKeyTile)) * q_[b].scale, s);
+    }
+    return s;
+  }
+  float AddValue(int64_t j, int64_t c, float e, float o) const {
+    const std::byte* tile = values_ + j / kKeyTile * tile_bytes_;
+    const int64_t row = j % kKeyTile;
+    const auto code = static_cast<int8_t>(tile[ValueCodesAt(head_dim_, row) + c]);
+    return std::fmaf(e * Scale(tile + ValueScaleAt(c / kKvBlock, row)), static_cast<float>(code),
+                     o);
+  }
+
+ private:
+  static float Scale(const std::byte* p) { return ToFloat(*reinterpret_cast<const F16*>(p)); }
+
+  int64_t head_dim_;
+  int64_t tile_bytes_;
+  std::vector<ActivationBlock> q_;
+  const std::byte* keys_;
+  const std::byte* values_;
+};
+
 // The three steps of docs/arithmetic.md for one query head; positions [begin, end). scores: [end -
 // begin] floats.
-void AttendOne(const AttentionArgs& args, const float* q, int64_t begin, int64_t end, float* scores,
-               float* out) {
+template <class Cache>
+void AttendOne(const AttentionArgs& args, const Cache& cache, int64_t begin, int64_t end,
+               float* scores, float* out) {
   float max = 0.0F;
   for (int64_t j = begin; j < end; ++j) {
-    const F16* key = args.k + (j / kKeyTile * args.head_dim) * kKeyTile + j % kKeyTile;
-    float s = 0.0F;
-    for (int64_t c = 0; c < args.head_dim; ++c) {
-      s = std::fmaf(q[c], ToFloat(key[c * kKeyTile]), s);
-    }
-    s *= args.scale;
+    const float s = cache.Score(j) * args.scale;
     scores[j - begin] = s;
     max = j == begin ? s : std::max(max, s);
   }
@@ -31,32 +108,48 @@ void AttendOne(const AttentionArgs& args, const float* q, int64_t begin, int64_t
   const float inverse = 1.0F / sum.Total();
   for (int64_t c = 0; c < args.head_dim; ++c) {
     float o = 0.0F;
-    for (int64_t j = begin; j < end; ++j) {
-      o = std::fmaf(scores[j - begin], ToFloat(args.v[j * args.head_dim + c]), o);
-    }
+    for (int64_t j = begin; j < end; ++j) o = cache.AddValue(j, c, scores[j - begin], o);
     out[c] = o * inverse;
+  }
+}
+
+template <class Cache>
+void Attend(const AttentionArgs& args) {
+  for (int64_t t = 0; t < args.num_tokens; ++t) {
+    const int64_t position = args.first_position + t;
+    const int64_t begin = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
+    for (int64_t h = 0; h < args.num_heads; ++h) {
+      const Cache cache(args, args.q + t * args.q_stride + h * args.head_dim);
+      AttendOne(args, cache, begin, position + 1, args.scratch,
+                args.out + t * args.out_stride + h * args.head_dim);
+    }
   }
 }
 
 }  // namespace
 
-void Attention(const AttentionArgs& args) {
-  for (int64_t t = 0; t < args.num_tokens; ++t) {
-    const int64_t position = args.first_position + t;
-    const int64_t begin = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
-    for (int64_t h = 0; h < args.num_heads; ++h) {
-      AttendOne(args, args.q + t * args.q_stride + h * args.head_dim, begin, position + 1,
-                args.scratch, args.out + t * args.out_stride + h * args.head_dim);
-    }
+void Attention(const AttentionArgs& args) { Attend<F16Cache>(args); }
+void AttentionQ8(const AttentionArgs& args) { Attend<Q8Cache>(args); }
+
+void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
+             std::byte* values) {
+  F16* key = reinterpret_cast<F16*>(keys) + (position / kKeyTile * head_dim) * kKeyTile +
+             position % kKeyTile;
+  F16* value = reinterpret_cast<F16*>(values) + position * head_dim;
+  for (int64_t c = 0; c < head_dim; ++c) {
+    key[c * kKeyTile] = ToF16(k[c]);
+    value[c] = ToF16(v[c]);
   }
 }
 
-void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position, F16* k_tiles,
-             F16* v_rows) {
-  F16* key = k_tiles + (position / kKeyTile * head_dim) * kKeyTile + position % kKeyTile;
-  for (int64_t c = 0; c < head_dim; ++c) {
-    key[c * kKeyTile] = ToF16(k[c]);
-    v_rows[position * head_dim + c] = ToF16(v[c]);
+void StoreKvQ8(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
+               std::byte* values) {
+  const int64_t tile = position / kKeyTile * KvTileBytes(KvType::kQ8_0, head_dim);
+  for (int64_t b = 0; b < head_dim / kKvBlock; ++b) {
+    const ActivationBlock key = Quantised(k + b * kKvBlock);
+    const ActivationBlock value = Quantised(v + b * kKvBlock);
+    StoreKeyBlock(key.q, key.scale, b, position % kKeyTile, keys + tile);
+    StoreValueBlock(value.q, value.scale, head_dim, b, position % kKeyTile, values + tile);
   }
 }
 

@@ -16,9 +16,12 @@ void SwiGlu(const float* gate, const float* up, int64_t n, float* y);
 void Add(const float* x, int64_t n, float* y);
 void Rotary(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot, int64_t head_dim,
             int64_t num_heads, float* x);
-void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position, F16* k_tiles,
-             F16* v_rows);
+void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
+             std::byte* values);
+void StoreKvQ8(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
+               std::byte* values);
 void Attention(const AttentionArgs& args);
+void AttentionQ8(const AttentionArgs& args);
 ArgMax FindArgMax(const float* values, int64_t n);
 ArgMax FindGumbelArgMax(const float* values, int64_t n, float inverse_temperature, uint64_t seed,
                         uint64_t position, int64_t first_id);

@@ -5,9 +5,11 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cpu/compiler.h"
+#include "kernels/kernel_set.h"
 #include "kernels/noise.h"
 #include "tensor/half.h"
 
@@ -203,6 +205,29 @@ HW_KERNEL_INLINE void StoreBytes(int8_t* p, Ints a) {
   const __m128i bytes =
       _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+HW_KERNEL_INLINE Ints LoadBytes(const int8_t* p) {
+  return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
+          _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))};
+}
+// Signed here: no pair of products saturates (at most 2 * 127 * 127).
+HW_KERNEL_INLINE Ints LoadKeyCodes(const std::byte* p) {
+  const __m256i bias = _mm256_set1_epi8(-128);
+  const auto* codes = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_xor_si256(_mm256_loadu_si256(codes), bias),
+          _mm256_xor_si256(_mm256_loadu_si256(codes + 1), bias)};
+}
+HW_KERNEL_INLINE Ints StartOfKeySum(const ActivationBlock& /*query*/) { return Set(int32_t{0}); }
+HW_KERNEL_INLINE __m256i KeyProducts(__m256i codes, __m256i group) {
+  const __m256i pairs =
+      _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(group, codes));
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+HW_KERNEL_INLINE void AddKeyProducts(Ints codes, const int8_t* four, Ints* sum) {
+  int32_t channels;
+  __builtin_memcpy(&channels, four, sizeof channels);
+  const __m256i group = _mm256_set1_epi32(channels);
+  *sum = Add(*sum, {KeyProducts(codes.low, group), KeyProducts(codes.high, group)});
 }
 HW_KERNEL_INLINE Floats SwapPairs(Floats a) {
   return {_mm256_permute_ps(a.low, 0xb1), _mm256_permute_ps(a.high, 0xb1)};

@@ -5,9 +5,11 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cpu/compiler.h"
+#include "kernels/kernel_set.h"
 #include "kernels/noise.h"
 #include "tensor/half.h"
 
@@ -109,6 +111,19 @@ HW_KERNEL_INLINE float TreeSum(Floats a) {
 // Values in [-128, 127].
 HW_KERNEL_INLINE void StoreBytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+// Sixteen signed bytes.
+HW_KERNEL_INLINE Ints LoadBytes(const int8_t* p) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+// Products of key codes and a quantised query (kernels/kv_layout.h): four channels of sixteen
+// positions, stored with 128 added. Sums start where the 128s cancel.
+HW_KERNEL_INLINE Ints LoadKeyCodes(const std::byte* p) { return _mm512_loadu_si512(p); }
+HW_KERNEL_INLINE Ints StartOfKeySum(const ActivationBlock& query) { return Set(query.offset_q8); }
+HW_KERNEL_INLINE void AddKeyProducts(Ints codes, const int8_t* four, Ints* sum) {
+  int32_t group;
+  __builtin_memcpy(&group, four, sizeof group);
+  *sum = _mm512_dpbusd_epi32(*sum, codes, _mm512_set1_epi32(group));
 }
 // Lanes 2i and 2i + 1 change places.
 HW_KERNEL_INLINE Floats SwapPairs(Floats a) { return _mm512_permute_ps(a, 0xb1); }

@@ -1,0 +1,67 @@
+#pragma once
+
+// How a cache holds the keys and values of one kv head: tiles of 32 positions, the keys of all
+// tiles in a row, and the values likewise. d: head_dim. Capacity is a multiple of 32 positions.
+//
+//   kF16   keys    [d channels][32 positions] F16, so that 16 scores come from one vector and a
+//                  channel's keys from one cache line
+//          values  [32 positions][d channels] F16
+//   kQ8_0  keys    d / 32 blocks of: codes + 128 in groups of four channels, [2 halves][8 groups]
+//                  [16 positions][4 channels] bytes; scales [32 positions] F16
+//          values  scales [d / 32 blocks][32 positions] F16; codes [32 positions][d channels] bytes
+//
+// Both are one stream: each cache line is read once, in order.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "headway/kv_type.h"
+#include "tensor/half.h"
+
+namespace headway::kernels {
+
+inline constexpr int64_t kKeyTile = 32;
+inline constexpr int64_t kKvBlock = 32;  // channels that share a scale
+
+// Of a tile's keys, and of its values. head_dim % 32 == 0 for kQ8_0.
+constexpr int64_t KvTileBytes(KvType type, int64_t head_dim) {
+  constexpr int64_t kF16Bytes = 2;
+  constexpr int64_t kBlockBytes = kKvBlock + 2;
+  return kKeyTile *
+         (type == KvType::kF16 ? kF16Bytes * head_dim : head_dim / kKvBlock * kBlockBytes);
+}
+
+// Of the keys and the values of `capacity` positions.
+constexpr int64_t KvHeadBytes(KvType type, int64_t head_dim, int64_t capacity) {
+  return 2 * (capacity / kKeyTile) * KvTileBytes(type, head_dim);
+}
+
+// ---- kQ8_0, inside a tile -----------------------------------------------------------------------
+
+inline constexpr int64_t kKeyHalfBytes = 16 * kKvBlock;  // 16 positions of a block
+inline constexpr int64_t kKeyBlockBytes = 2 * kKeyHalfBytes + 2 * kKeyTile;
+
+// The codes of four channels of a position (0 to 31): group g of block b.
+constexpr int64_t KeyCodesAt(int64_t b, int64_t g, int64_t position) {
+  return b * kKeyBlockBytes + position / 16 * kKeyHalfBytes + g * 64 + position % 16 * 4;
+}
+constexpr int64_t KeyScaleAt(int64_t b, int64_t position) {
+  return b * kKeyBlockBytes + 2 * kKeyHalfBytes + 2 * position;
+}
+constexpr int64_t ValueScaleAt(int64_t b, int64_t position) {
+  return b * 2 * kKeyTile + 2 * position;
+}
+constexpr int64_t ValueCodesAt(int64_t head_dim, int64_t position) {
+  return head_dim / kKvBlock * 2 * kKeyTile + position * head_dim;
+}
+
+// Stores a block of one position's key or value: 32 codes from -127 to 127 and their scale.
+void StoreKeyBlock(const int8_t* codes, float scale, int64_t b, int64_t position, std::byte* tile);
+void StoreValueBlock(const int8_t* codes, float scale, int64_t head_dim, int64_t b,
+                     int64_t position, std::byte* tile);
+
+// Makes the values of a position NaN, so that whatever sees it shows that its key or value was no
+// number.
+void SpoilValues(KvType type, int64_t head_dim, int64_t position, std::byte* values);
+
+}  // namespace headway::kernels
