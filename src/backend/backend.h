@@ -177,6 +177,17 @@ struct StateOptions {
   KvType kv = KvType::kF16;     // CanStore(kv)
 };
 
+class Executable;
+
+// One shard of a head in a step that runs all of them.
+struct HeadRun {
+  Executable* shard = nullptr;
+  ShardState* state = nullptr;
+  StepArgs args;
+};
+// Told after each shard, in order, on the thread that called: for counters.
+using HeadShardDone = std::function<void(size_t shard)>;
+
 // A loaded shard. Immutable; any number of sessions may run it, each with its own state.
 class Executable {
  public:
@@ -188,6 +199,15 @@ class Executable {
 
   // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
   virtual void Run(const StepArgs& args, ShardState* state) noexcept = 0;
+
+  // Runs all shards of the head that this is the first shard of, on the same input and scratch,
+  // with the results of Run() on each. Cannot fail, does not allocate.
+  virtual void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      runs[i].shard->Run(runs[i].args, runs[i].state);
+      done(i);
+    }
+  }
 
   // Writes row `row` of the shard's matrix (the last linear's, or the embedding table's) as f32
   // [D]: how tied embeddings are read from a head shard.

@@ -30,6 +30,7 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
   bool all_have_blocks = true;
   for (const auto& shard : pipeline->Head().shards) {
     states_.push_back(shard->NewState({}));
+    runs_.push_back({.shard = shard.get(), .state = states_.back().get(), .args = {}});
     const ShardInterface interface = shard->Interface();
     if (interface.is_top1) has_logits_ = false;
     all_have_blocks = all_have_blocks && interface.num_blocks > 0;
@@ -58,8 +59,24 @@ std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens
                                          std::byte* scratch, Counters* counters) noexcept {
   HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
   const uint64_t start = NowNs();
-  for (size_t i = 0; i < states_.size(); ++i)
-    RunShard(i, hidden, num_tokens, {}, scratch, counters);
+  if (has_logits_) {
+    struct {
+      Counters* counters;
+      const HeadProjection* head;
+      uint64_t since;
+    } clock{counters, this, start};
+    for (size_t i = 0; i < runs_.size(); ++i)
+      runs_[i].args = ArgsOf(i, hidden, num_tokens, {}, scratch);
+    // One pointer, so that the function needs no memory.
+    pipeline_->Head().shards.front()->RunHead(runs_, [&clock](size_t shard) {
+      const uint64_t now = NowNs();
+      clock.head->Count(shard, clock.head->runs_[shard].args, now - clock.since, clock.counters);
+      clock.since = now;
+    });
+  } else {
+    for (size_t i = 0; i < states_.size(); ++i)
+      RunShard(i, ArgsOf(i, hidden, num_tokens, {}, scratch), counters);
+  }
   counters->head_predict_ns += NowNs() - start;
   return logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
 }
@@ -75,7 +92,7 @@ std::span<float> HeadProjection::ProjectFew(const float* hidden, int64_t num_tok
   size_t next = 0;
   for (size_t i = 0; i < states_.size(); ++i) {
     TakeBlocks(pipeline_->Head().specs[i], ids, &next, &blocks_);
-    if (!blocks_.empty()) RunShard(i, hidden, num_tokens, blocks_, scratch, counters);
+    if (!blocks_.empty()) RunShard(i, ArgsOf(i, hidden, num_tokens, blocks_, scratch), counters);
   }
   counters->head_predict_ns += NowNs() - start;
   return logits;
@@ -101,35 +118,41 @@ int64_t HeadProjection::RowsOf(const HeadShard& shard, std::span<const int32_t> 
 }
 
 // All rows of the shard when `blocks` is empty.
-void HeadProjection::RunShard(size_t shard, const float* hidden, int64_t num_tokens,
-                              std::span<const int32_t> blocks, std::byte* scratch,
-                              Counters* counters) {
+StepArgs HeadProjection::ArgsOf(size_t shard, const float* hidden, int64_t num_tokens,
+                                std::span<const int32_t> blocks, std::byte* scratch) {
+  const bool has_blocks = !first_block_.empty();
+  return {.num_tokens = num_tokens,
+          .first_position = 0,
+          .input = hidden,
+          .output = logits_.Pointer<float>() + pipeline_->Head().specs[shard].vocab_start,
+          .output_stride = pipeline_->model().vocab_size,
+          .rotary_cos = nullptr,
+          .rotary_sin = nullptr,
+          .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
+          .maxima_stride = has_blocks ? first_block_.back() : 0,
+          .scratch = scratch,
+          .needed_blocks = blocks};
+}
+
+void HeadProjection::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
+  const uint64_t start = NowNs();
+  if (has_logits_) {
+    pipeline_->Head().shards[shard]->Run(args, states_[shard].get());
+  } else {
+    ProjectWinners(shard, args, args.num_tokens);
+  }
+  Count(shard, args, NowNs() - start, counters);
+}
+
+void HeadProjection::Count(size_t shard, const StepArgs& args, uint64_t ns,
+                           Counters* counters) const {
   const LoadedHead& head = pipeline_->Head();
   const HeadShard& spec = head.specs[shard];
-  const uint64_t start = NowNs();
-  const bool has_blocks = !first_block_.empty();
-  const StepArgs args{.num_tokens = num_tokens,
-                      .first_position = 0,
-                      .input = hidden,
-                      .output = logits_.Pointer<float>() + spec.vocab_start,
-                      .output_stride = pipeline_->model().vocab_size,
-                      .rotary_cos = nullptr,
-                      .rotary_sin = nullptr,
-                      .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
-                      .maxima_stride = has_blocks ? first_block_.back() : 0,
-                      .scratch = scratch,
-                      .needed_blocks = blocks};
-  if (has_logits_) {
-    head.shards[shard]->Run(args, states_[shard].get());
-  } else {
-    ProjectWinners(shard, args, num_tokens);
-  }
-  const uint64_t ns = NowNs() - start;
   const int64_t all_rows = spec.vocab_end - spec.vocab_start;
-  const int64_t rows = blocks.empty() ? all_rows : RowsOf(spec, blocks);
+  const int64_t rows = args.needed_blocks.empty() ? all_rows : RowsOf(spec, args.needed_blocks);
   counters->head_shard_ns[shard] += ns;
   counters->head_predict_shard_work_ns += ns;
-  counters->head_rows_computed += static_cast<uint64_t>(rows * num_tokens);
+  counters->head_rows_computed += static_cast<uint64_t>(rows * args.num_tokens);
   counters->head_bytes_read +=
       static_cast<uint64_t>(head.shards[shard]->WeightBytes() * rows / all_rows);
 }

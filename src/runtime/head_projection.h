@@ -50,8 +50,10 @@ class HeadProjection {
   int64_t ScratchBytes() const;
 
  private:
-  void RunShard(size_t shard, const float* hidden, int64_t num_tokens,
-                std::span<const int32_t> blocks, std::byte* scratch, Counters* counters);
+  StepArgs ArgsOf(size_t shard, const float* hidden, int64_t num_tokens,
+                  std::span<const int32_t> blocks, std::byte* scratch);
+  void RunShard(size_t shard, const StepArgs& args, Counters* counters);
+  void Count(size_t shard, const StepArgs& args, uint64_t ns, Counters* counters) const;
   int64_t RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) const;
 
   Pipeline* const pipeline_;
@@ -66,6 +68,7 @@ class HeadProjection {
   void ProjectWinners(size_t shard, const StepArgs& args, int64_t num_tokens) noexcept;
   sampling::Sampler::Choice BestOfBlocks(std::span<const float> logits) noexcept;
   std::vector<int32_t> blocks_;  // needed ones of one shard
+  std::vector<HeadRun> runs_;    // one a shard
 };
 
 // Whether the choice is the largest logit and nothing but the logits has a say in it.

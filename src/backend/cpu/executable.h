@@ -24,6 +24,7 @@ class CpuExecutable final : public Executable {
   bool CanStore(KvType kv) const override;
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override;
   void Run(const StepArgs& args, ShardState* state) noexcept override;
+  void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override;
   void ReadRow(int64_t row, float* out) const override;
   ShardInterface Interface() const override;
   int64_t ScratchBytes() const override { return plan_.scratch_bytes; }
@@ -41,6 +42,8 @@ class CpuExecutable final : public Executable {
   void RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept;
   // The product that ends the shard; null when it does not end in one product alone.
   const LinearPart* LastProduct() const;
+  // Whether what comes before the last product leaves the same in the same place of the scratch.
+  bool SharesInput(const CpuExecutable& other) const;
 
   const ShardFile file_;
   const Plan plan_;

@@ -1,8 +1,10 @@
-// A head shard taken apart: activations once, then single strips of rows.
+// Head shards taken apart: activations once, then all shards, or single strips of rows.
 
 #include <algorithm>
 
 #include "backend/cpu/executable.h"
+#include "backend/cpu/shard_state.h"
+#include "backend/cpu/stepper.h"
 #include "kernels/tiles.h"
 
 namespace headway::cpu {
@@ -11,6 +13,36 @@ const LinearPart* CpuExecutable::LastProduct() const {
   if (plan_.phases.empty()) return nullptr;
   const auto* linear = std::get_if<LinearPhase>(&plan_.phases.back());
   return linear == nullptr || linear->parts.size() != 1 ? nullptr : &linear->parts.front();
+}
+
+bool CpuExecutable::SharesInput(const CpuExecutable& other) const {
+  const LinearPart* mine = LastProduct();
+  const LinearPart* its = other.LastProduct();
+  return mine != nullptr && its != nullptr && plan_.phases.size() == other.plan_.phases.size() &&
+         mine->quantised_bytes == its->quantised_bytes && mine->x.base == its->x.base &&
+         mine->x.offset_bytes == its->x.offset_bytes;
+}
+
+// One meeting of the team a head instead of one a shard: norm and quantisation once, then each
+// member streams its stretch of shard after shard.
+void CpuExecutable::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+  for (const HeadRun& run : runs) {
+    if (!SharesInput(static_cast<const CpuExecutable&>(*run.shard)))
+      return Executable::RunHead(runs, done);
+    static_cast<CpuShardState*>(run.state)->ResetQueues();
+  }
+  const size_t last = plan_.phases.size() - 1;
+  pool_->Run([&](int thread_index) {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const auto& shard = static_cast<const CpuExecutable&>(*runs[i].shard);
+      Stepper stepper(shard.file_, shard.plan_, kernels_->kernels, runs[i].args,
+                      static_cast<CpuShardState*>(runs[i].state), pool_, thread_index);
+      if (i == 0) stepper.RunBefore(last);
+      stepper.RunAlone(last);
+      if (thread_index == 0 && i + 1 < runs.size()) done(i);
+    }
+  });
+  done(runs.size() - 1);
 }
 
 int64_t CpuExecutable::StripRows() const {

@@ -37,9 +37,13 @@ RowOp Part(RowOp op, int64_t first, int64_t count) {
 }  // namespace
 
 void Stepper::Run(size_t num_phases) {
-  for (size_t i = 0; i < num_phases; ++i) {
+  RunBefore(num_phases - 1);
+  RunAlone(num_phases - 1);
+}
+
+void Stepper::RunBefore(size_t phase) {
+  for (size_t i = 0; i < phase; ++i) {
     const bool busy = Execute(plan_.phases[i], i);
-    if (i + 1 == num_phases) break;
     const auto* next = std::get_if<LinearPhase>(&plan_.phases[i + 1]);
     if (!busy && next != nullptr) Warm(*next);
     pool_->Barrier();

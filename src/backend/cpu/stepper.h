@@ -26,8 +26,12 @@ class Stepper {
         pool_(pool),
         thread_index_(thread_index) {}
 
-  // The first num_phases phases.
+  // The first num_phases phases, at least one.
   void Run(size_t num_phases);
+  // All phases before that one, and the barrier that it needs.
+  void RunBefore(size_t phase);
+  // That phase; what it reads must be there.
+  void RunAlone(size_t phase) { Execute(plan_.phases[phase], phase); }
 
  private:
   // Each returns whether there was something to do for this member.
