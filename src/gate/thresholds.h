@@ -69,8 +69,8 @@ inline constexpr double kDecidedLead = 0.5;
 
 // The same three of sessions with keys and values in Q8_0: rounding queries, keys and values to 8
 // bits adds about as much noise as the activations of one more product a layer have, which is
-// inside what the limits above leave. Measured: docs/gates.md. A wrong block, scale or position of
-// the cache is worse than full rotary.
+// inside what the limits above leave; to be tightened when honest packages have been measured. A
+// wrong block, scale or position of the cache is worse than full rotary.
 inline constexpr double kQ8KvCosine = 0.99;
 inline constexpr double kQ8KvKl = 0.01;
 
