@@ -93,8 +93,9 @@ GateRecord RecordQuality(const std::string& gate, const QualityFigures& q,
           .passed = q.problems.empty(),
           .basis = BasisOf(device),
           .detail = q.problems.empty()
-                        ? fmt::format("cosine {:.5f}, KL {:.2g}, {} of {} first choices", q.cosine,
-                                      q.mean_kl, q.same_choice, q.positions)
+                        ? fmt::format("cosine {:.5f}, {}{} of {} first choices", q.cosine,
+                                      q.has_logits ? fmt::format("KL {:.2g}, ", q.mean_kl) : "",
+                                      q.same_choice, q.positions)
                         : q.problems.front()};
 }
 

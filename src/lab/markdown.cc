@@ -46,8 +46,7 @@ void AppendSetup(const Spec& spec, const Results& results, std::string* out) {
   Append(out, "| date, version | {}, headway {} |\n\n", results.date, results.version);
   Append(out, "| variant | what |\n|---|---|\n");
   for (const VariantResult& variant : results.variants)
-    Append(out, "| {} | {}{} |\n", Cell(variant.spec.name), Cell(Describe(variant.spec)),
-           variant.spec.note.empty() ? "" : "; " + Cell(variant.spec.note));
+    Append(out, "| {} | {} |\n", Cell(variant.spec.name), Cell(Describe(variant.spec)));
 }
 
 void AppendTimes(const Spec& spec, const Results& results, std::string* out) {
@@ -74,7 +73,8 @@ void AppendGates(const Results& results, std::string* out) {
   Append(out, "\n| variant | gate | result | basis | detail |\n|---|---|---|---|---|\n");
   for (const VariantResult& variant : results.variants) {
     for (const GateRecord& record : variant.gates) {
-      Append(out, "| {} | {} | {} | {} | {} |\n", Cell(variant.spec.name), record.gate,
+      Append(out, "| {} | {} | {} | {} | {} |\n",
+             &record == &variant.gates.front() ? Cell(variant.spec.name) : "", record.gate,
              record.passed ? "passed" : "**failed**", record.basis, Cell(record.detail));
     }
     if (variant.gates.empty() && !variant.reason.empty())
@@ -86,15 +86,7 @@ void AppendGates(const Results& results, std::string* out) {
 void AppendTopology(const Results& results, std::string* out) {
   const TopologyFinding finding = SearchTopology(results);
   Append(out, "\n### The cheapest legal cover\n\n");
-  if (finding.cheapest) {
-    Append(out,
-           "`{}`: {} a token, the sum of measured medians of its shards (measured: {} edges). ",
-           Text(*finding.cheapest), Time(finding.cheapest->ns), finding.measured.size());
-  } else {
-    Append(out, "None: the measured shards that passed the gates do not cover all layers. ");
-  }
-  Append(out, "Lower bound of any cover, measured or not: {} (bytes of the layers / bandwidth).",
-         Time(finding.bound_ns));
+  Append(out, "{}", CoverInWords(finding, {"`", "`"}, {"**", "**"}));
   for (const Edge& edge : finding.failed)
     Append(out, " Absent, because a gate failed: [{}, {}).", edge.begin, edge.end);
   Append(out, "\n");
@@ -119,14 +111,15 @@ std::string MarkdownEntry(const Spec& spec, const Results& results) {
            "None in the data: every verdict is the one that was expected beforehand, or none "
            "was.\n");
   Append(&out, "\n## Lesson\n\n*For the author.*\n\n## Next\n\n");
-  bool any = false;
+  std::string untimed;
   for (const VariantResult& variant : results.variants) {
-    if (variant.status != Status::kNotAvailable && variant.status != Status::kNoDevice) continue;
-    any = true;
-    Append(&out, "* {}: {}\n", variant.spec.name,
-           variant.status == Status::kNoDevice ? "time it on the device" : variant.reason);
+    if (variant.status == Status::kNotAvailable)
+      Append(&out, "* {}: {}\n", variant.spec.name, variant.reason);
+    if (variant.status == Status::kNoDevice)
+      untimed += (untimed.empty() ? "" : ", ") + variant.spec.name;
   }
-  Append(&out, "{}*For the author.*\n\n## References\n\n", any ? "\n" : "");
+  if (!untimed.empty()) Append(&out, "* Time on the device: {}\n", untimed);
+  Append(&out, "* *For the author.*\n\n## References\n\n");
   for (const std::string& reference : spec.references) Append(&out, "* {}\n", reference);
   Append(&out, "* {}.html beside this entry, results.json with every round\n", spec.name);
   return out;

@@ -118,32 +118,8 @@ void AppendOps(const Results& results, std::string* out) {
 
 void AppendTopology(const Results& results, std::string* out) {
   const TopologyFinding finding = SearchTopology(results);
-  Append(out, "<h2>The cheapest way to cut the layers</h2>\n<p>");
-  if (finding.cheapest) {
-    Append(out,
-           "Among all covers that can be put together from the {} measured shards, "
-           "<code>{}</code> is the cheapest: {} a token (<b>measured</b>: sum of the shards' "
-           "medians). ",
-           finding.measured.size(), Text(*finding.cheapest), Time(finding.cheapest->ns));
-  } else {
-    Append(out, "The measured shards that passed the gates do not cover all layers. ");
-  }
-  if (finding.bound_ns > 0) {
-    Append(
-        out,
-        "No cover at all can take less than {} (<b>lower bound</b>: the layers' bytes divided by "
-        "the memory's measured bandwidth)",
-        Time(finding.bound_ns));
-    if (finding.cheapest && finding.cheapest->ns > finding.bound_ns) {
-      Append(out, ", so cutting differently can save {:.0f} % at the very most",
-             100 * (1 - finding.bound_ns / finding.cheapest->ns));
-    } else if (finding.cheapest) {
-      Append(out,
-             "; the measured time is below it because these layers stay in the processor's "
-             "cache, so the bound says nothing here");
-    }
-    Append(out, ".");
-  }
+  Append(out, "<h2>The cheapest way to cut the layers</h2>\n<p>{}",
+         CoverInWords(finding, {"<code>", "</code>"}, {"<b>", "</b>"}));
   Append(out,
          "</p>\n<div class=\"wide\"><table>\n<tr><th>shard</th><th>time a token</th><th>a layer"
          "</th></tr>\n");
@@ -184,7 +160,7 @@ void AppendMethod(const Spec& spec, const Results& results, std::string* out) {
       "token, or the best of each block of rows, themselves.</dd>\n"
       "<dt>certified</dt><dd>Bounds all rows from a few bits each and multiplies only those that "
       "can still win. Exact: the same token, proved.</dd>\n"
-      "<dt>layers 6</dt><dd>The model&rsquo;s layers fused in groups of six, a layer shard each; "
+      "<dt>6 layers a shard</dt><dd>The model&rsquo;s layers fused in groups of six; "
       "<code>0:8,8:12</code> names the groups one by one.</dd>\n"
       "<dt>same tokens</dt><dd>Whether the variant decoded exactly the baseline&rsquo;s "
       "tokens.</dd>\n</dl>\n");

@@ -43,6 +43,16 @@ void AppendFloor(const Results& results, const VariantResult& baseline,
   }
 }
 
+// "residency, predicted"
+std::string FailedGates(const VariantResult& variant) {
+  std::string text;
+  for (const GateRecord& record : variant.gates) {
+    if (!record.passed)
+      text += fmt::format("{}{}, {}", text.empty() ? "" : "; ", record.gate, record.basis);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string Time(double ns) {
@@ -67,11 +77,15 @@ std::string Ratio(const measure::Spread& ratio) {
 }
 
 std::string Describe(const VariantSpec& variant) {
+  const bool even = variant.topology.find(':') == std::string::npos;
   std::string text =
-      fmt::format("{}, layers {}, head {}", variant.device, variant.topology, variant.head);
+      even ? fmt::format("{}, {} layer{} a shard, head {}", variant.device, variant.topology,
+                         variant.topology == "1" ? "" : "s", variant.head)
+           : fmt::format("{}, layers {}, head {}", variant.device, variant.topology, variant.head);
   if (!variant.weights.empty()) text += ", weights " + variant.weights;
   if (variant.batch_tokens > 1) text += fmt::format(", {} tokens a step", variant.batch_tokens);
   if (variant.threads > 0) text += fmt::format(", {} threads", variant.threads);
+  if (!variant.note.empty()) text += "; " + variant.note;
   return text;
 }
 
@@ -128,7 +142,8 @@ std::vector<std::string> Findings(const Spec& spec, const Results& results) {
     if (comparison.verdict == Verdict::kTied)
       (IsWide(comparison) ? noisy : tied).push_back(with_ratio);
     if (comparison.verdict == Verdict::kWorse) worse.push_back(with_ratio);
-    if (variant.status == Status::kFailedGate) failed.push_back(name);
+    if (variant.status == Status::kFailedGate)
+      failed.push_back(name + " (" + FailedGates(variant) + ")");
     if (variant.status == Status::kNoDevice) untimed.push_back(name);
     if (variant.status == Status::kNotAvailable) missing.push_back(name);
   }
@@ -153,6 +168,33 @@ std::vector<std::string> Findings(const Spec& spec, const Results& results) {
   if (const VariantResult* baseline = Baseline(spec, results))
     AppendFloor(results, *baseline, &sentences);
   return sentences;
+}
+
+std::string CoverInWords(const TopologyFinding& finding, const std::array<const char*, 2>& code,
+                         const std::array<const char*, 2>& strong) {
+  std::string text = "The measured shards that passed the gates do not cover all layers.";
+  if (finding.cheapest) {
+    text = fmt::format(
+        "Among all covers that can be put together from the {} measured shards, {}{}{} is the "
+        "cheapest: {} a token ({}measured{}: the sum of the shards' medians).",
+        finding.measured.size(), code[0], Text(*finding.cheapest), code[1],
+        Time(finding.cheapest->ns), strong[0], strong[1]);
+  }
+  if (finding.bound_ns <= 0) return text;
+  if (finding.cheapest && finding.cheapest->ns <= finding.bound_ns) {
+    return text + fmt::format(
+                      " There is no {}lower bound{} to hold against it: reading the layers' bytes "
+                      "at the memory's measured bandwidth would take {}, but these layers stay in "
+                      "the processor's cache.",
+                      strong[0], strong[1], Time(finding.bound_ns));
+  }
+  text += fmt::format(
+      " No cover, measured or not, can take less than {} ({}lower bound{}: the layers' bytes "
+      "divided by the memory's measured bandwidth)",
+      Time(finding.bound_ns), strong[0], strong[1]);
+  if (!finding.cheapest) return text + ".";
+  return text + fmt::format(", so that cutting differently can save {:.0f} % at the very most.",
+                            100 * (1 - finding.bound_ns / finding.cheapest->ns));
 }
 
 std::vector<std::string> Surprises(const Spec& spec, const Results& results) {

@@ -2,11 +2,13 @@
 
 // Quantities and sentences that the entry and the page share. Inside this folder only.
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "lab/results.h"
 #include "lab/spec.h"
+#include "lab/topology_search.h"
 
 namespace headway::lab {
 
@@ -16,7 +18,7 @@ std::string Time(double ns);
 std::string Bytes(double bytes);
 // "0.998 [0.991, 1.004]"
 std::string Ratio(const measure::Spread& ratio);
-// "layers 6 a shard, head full:4, 4 tokens a step" on which device.
+// "cpu, 6 layers a shard, head full:4, 4 tokens a step; the variant's note"
 std::string Describe(const VariantSpec& variant);
 
 // What happened to a variant, in a few words: its verdict, or why there is none.
@@ -35,6 +37,11 @@ std::vector<std::string> Findings(const Spec& spec, const Results& results);
 
 // Verdicts that differ from what the specification expected.
 std::vector<std::string> Surprises(const Spec& spec, const Results& results);
+
+// What the search for the cheapest cover of the layers found: a time that was measured, and what is
+// a lower bound, if it is one. Sentences in which `code` and `strong` wrap a name and a keyword.
+std::string CoverInWords(const TopologyFinding& finding, const std::array<const char*, 2>& code,
+                         const std::array<const char*, 2>& strong);
 
 // "head time a token"
 std::string MetricName(Metric metric);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <random>
 
+#include "lab/words.h"
+
 namespace headway::lab {
 namespace {
 
@@ -79,6 +81,21 @@ TEST(SearchTopologyTest, FailedEdgesAreAbsentAndTheBoundIsBytesOverBandwidth) {
   ASSERT_TRUE(finding.cheapest);
   EXPECT_EQ(Text(*finding.cheapest), "0:2,2:4");
   EXPECT_DOUBLE_EQ(finding.bound_ns, 1000);
+}
+
+TEST(CoverInWordsTest, SaysWhatIsMeasuredAndWhatABoundIs) {
+  TopologyFinding finding;
+  finding.measured = {{.begin = 0, .end = 4, .ns = 2000}};
+  finding.cheapest = CheapestCover(finding.measured, 4);
+  finding.bound_ns = 1500;
+  const auto words = [&] { return CoverInWords(finding, {"`", "`"}, {"", ""}); };
+  EXPECT_NE(words().find("`0:4` is the cheapest"), std::string::npos) << words();
+  EXPECT_NE(words().find("can save 25 % at the very most"), std::string::npos) << words();
+  finding.bound_ns = 3000;  // weights that are read from the cache
+  EXPECT_EQ(words().find("at the very most"), std::string::npos) << words();
+  EXPECT_NE(words().find("There is no lower bound"), std::string::npos) << words();
+  finding.cheapest.reset();
+  EXPECT_NE(words().find("do not cover all layers"), std::string::npos) << words();
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ Residency ToResidency(const Result<mil::PlacementReport>& report) {
     const bool resident = op.device == mil::Device::kNeuralEngine;
     std::string reason;
     for (const std::string& id : op.reasons)
-      reason += fmt::format("{}{}: {}", reason.empty() ? "" : "; ", id, EvidenceOf(id));
+      reason += fmt::format("{}rule {} ({})", reason.empty() ? "" : "; ", id, EvidenceOf(id));
     residency.ops.push_back({.op = "ios18." + op.type,
                              .name = op.name,
                              .where = resident ? "neural engine" : "cpu",
