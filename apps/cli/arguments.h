@@ -87,6 +87,7 @@ struct SynthArguments {
 struct InspectArguments {
   std::string path;
   bool graph = false;
+  bool json = false;
 };
 
 struct BenchArguments {

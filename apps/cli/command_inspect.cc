@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "gguf/gguf_file.h"
 #include "graph/text.h"
+#include "json_report.h"
 #include "kernels/kv_layout.h"
 #include "manifest/manifest.h"
 #include "mil/ir/printer.h"
@@ -60,24 +61,41 @@ void PrintShard(const std::string& what, const Shard& shard, std::string* out) {
   for (const FileEntry& file : shard.wider) PrintFile(what, file, out);
 }
 
-// A Core ML package: description and program, whether it verifies, and where it is predicted to
-// run.
-Result<void> InspectMlpackage(const std::string& path, std::string* out) {
-  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
-  Append(out, "{}: Core ML package, weights {}\n\n{}\n", path,
-         FormatBytes(static_cast<double>(package.weights.SizeBytes())),
-         mil::PrintModel(package.model));
+// Whether a Core ML package verifies, and where it is predicted to run.
+Result<PlacedProgram> Place(const std::string& path, const mil::Package& package) {
+  PlacedProgram placed{.path = path,
+                       .weight_bytes = package.weights.SizeBytes(),
+                       .problem = "",
+                       .functions = {}};
   const Result<void> verified = mil::VerifyModel(package.model, &package.weights);
   if (!verified) {
-    Append(out, "does not verify: {}\n", verified.error().message);
-    return {};
+    placed.problem = verified.error().message;
+    return placed;
   }
   for (const auto& [name, function] : package.model.program.functions) {
-    HW_TRY(const mil::PlacementReport report,
-           mil::PredictPlacement(
-               function, {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
-    Append(out, "function {}: {}", name, mil::PrintPlacement(report));
+    HW_TRY(
+        mil::PlacementReport report,
+        mil::PredictPlacement(function,
+                              {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
+    placed.functions.emplace_back(name, std::move(report));
   }
+  return placed;
+}
+
+Result<PlacedProgram> ReadAndPlace(const std::string& path) {
+  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
+  return Place(path, package);
+}
+
+// A Core ML package: description and program, then what Place() says.
+Result<void> InspectMlpackage(const std::string& path, std::string* out) {
+  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
+  HW_TRY(const PlacedProgram placed, Place(path, package));
+  Append(out, "{}: Core ML package, weights {}\n\n{}\n", path,
+         FormatBytes(static_cast<double>(placed.weight_bytes)), mil::PrintModel(package.model));
+  if (!placed.problem.empty()) Append(out, "does not verify: {}\n", placed.problem);
+  for (const auto& [name, report] : placed.functions)
+    Append(out, "function {}: {}", name, mil::PrintPlacement(report));
   return {};
 }
 
@@ -143,6 +161,19 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
   return {};
 }
 
+// The package with every program in it.
+Result<std::string> PackageJson(const std::string& directory) {
+  HW_TRY(const Manifest manifest, OpenManifest(directory, false));
+  std::vector<PlacedProgram> programs;
+  for (const FileEntry* file : AllFiles(manifest)) {
+    if (!file->path.ends_with(".mlpackage")) continue;
+    HW_TRY(PlacedProgram program, ReadAndPlace((fs::path(directory) / file->path).string()));
+    program.path = file->path;
+    programs.push_back(std::move(program));
+  }
+  return InspectJson(directory, manifest, programs);
+}
+
 }  // namespace
 
 Result<void> Inspect(const InspectArguments& arguments) {
@@ -150,10 +181,23 @@ Result<void> Inspect(const InspectArguments& arguments) {
   std::string text;
   if (fs::exists(fs::path(arguments.path) / "Manifest.json", error) &&
       !fs::exists(fs::path(arguments.path) / kManifestFileName, error)) {
+    if (arguments.json) {
+      HW_TRY(const PlacedProgram placed, ReadAndPlace(arguments.path));
+      return WriteOut(InspectJson(placed));
+    }
     HW_TRY_VOID(InspectMlpackage(arguments.path, &text));
   } else if (fs::is_directory(arguments.path, error)) {
+    if (arguments.json) {
+      HW_TRY(text, PackageJson(arguments.path));
+      return WriteOut(text);
+    }
     HW_TRY_VOID(InspectPackage(arguments.path, arguments.graph, &text));
   } else {
+    if (arguments.json) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("{}: --json: expected a package or an .mlpackage, found a file",
+                              arguments.path));
+    }
     HW_TRY_VOID(InspectGguf(arguments.path, &text));
   }
   return WriteOut(text);

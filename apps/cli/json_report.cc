@@ -88,16 +88,6 @@ Json CertificateJson(const Certificate& c) {
   return json;
 }
 
-Json QualityJson(const gate::QualityFigures& q) {
-  return Json{{"lowest_cosine", q.cosine},
-              {"mean_kl", q.has_logits ? Json(q.mean_kl) : Json(nullptr)},
-              {"largest_kl", q.has_logits ? Json(q.largest_kl) : Json(nullptr)},
-              {"same_choice", q.same_choice},
-              {"clear_positions", q.decided},
-              {"clear_positions_wrong", q.decided_wrong},
-              {"problems", q.problems}};
-}
-
 }  // namespace
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
@@ -115,53 +105,6 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
     json["certificates"] = std::move(certificates);
   }
   json["counters"] = CountersJson(generation.counters);
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string GateJson(const gate::Report& report) {
-  Json gates = Json::array();
-  for (const GateRecord& record : report.records) {
-    gates.push_back(Json{{"gate", record.gate},
-                         {"passed", record.passed},
-                         {"basis", record.basis},
-                         {"detail", record.detail}});
-  }
-  Json residency = Json::array();
-  for (const gate::ShardPlacement& shard : report.residency) {
-    Json ops = Json::array();
-    for (const OpPlacement& op : shard.residency.ops) {
-      ops.push_back(Json{{"op", op.op},
-                         {"name", op.name},
-                         {"where", op.where},
-                         {"counts", op.counts},
-                         {"resident", op.resident},
-                         {"reason", op.reason}});
-    }
-    residency.push_back(
-        Json{{"shard", shard.shard}, {"basis", shard.residency.basis}, {"ops", std::move(ops)}});
-  }
-  Json arithmetic = Json::array();
-  for (const gate::Check& check : report.arithmetic) {
-    const gate::Difference& d = check.difference;
-    arithmetic.push_back(Json{{"subject", check.subject},
-                              {"passed", check.problem.empty()},
-                              {"relative_rms", d.relative},
-                              {"worst_channel_rms", d.worst_channel},
-                              {"worst_channel", d.channel},
-                              {"largest", d.largest},
-                              {"lowest_cosine", d.cosine},
-                              {"not_finite", d.not_finite},
-                              {"problem", check.problem}});
-  }
-  Json json{{"package", report.directory}, {"device", report.device},
-            {"kernels", report.kernels},   {"passed", report.Passed()},
-            {"gates", std::move(gates)},   {"positions", report.positions}};
-  if (!report.residency.empty()) json["residency"] = std::move(residency);
-  if (!report.arithmetic.empty()) {
-    json["arithmetic"] = std::move(arithmetic);
-  }
-  if (report.quality.positions > 0) json["quality"] = QualityJson(report.quality);
-  if (report.quality_q8_kv.positions > 0) json["quality_q8_kv"] = QualityJson(report.quality_q8_kv);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -1,15 +1,20 @@
 #pragma once
 
-// The --json outputs of `run` (the ids, the text, the model and every counter), `gate` and `bench`.
-// The one place of the command line tool that includes the JSON library.
+// The --json outputs of `run` (the ids, the text, the model and every counter) and `bench`
+// (json_report.cc), of `gate` and `inspect` (json_gates.cc). The one place of the command line tool
+// that includes the JSON library.
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench_tables.h"
 #include "gate/report.h"
 #include "headway/engine.h"
+#include "manifest/manifest.h"
+#include "mil/place/predict.h"
 
 namespace headway::cli {
 
@@ -18,6 +23,19 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
 
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
 std::string GateJson(const gate::Report& report);
+
+// A Core ML package and where its functions are predicted to run.
+struct PlacedProgram {
+  std::string path;
+  uint64_t weight_bytes = 0;
+  std::string problem;  // why it does not verify; then there are no functions
+  std::vector<std::pair<std::string, mil::PlacementReport>> functions;
+};
+
+// The --json output of `inspect`, of an .mlpackage and of a package with the programs in it.
+std::string InspectJson(const PlacedProgram& program);
+std::string InspectJson(const std::string& directory, const Manifest& manifest,
+                        const std::vector<PlacedProgram>& programs);
 
 // The --json output of `bench`: every line of every table.
 std::string BenchJson(const ModelSummary* model_or_null, const std::vector<BenchRow>& rows);

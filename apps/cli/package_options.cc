@@ -35,7 +35,7 @@ constexpr const char* kInspectExamples =
     "Examples:\n"
     "  headway inspect model.gguf\n"
     "  headway inspect package --graph\n"
-    "  headway inspect package/layers_000_006.mlpackage";
+    "  headway inspect package/layers_000_006.mlpackage --json";
 
 }  // namespace
 
@@ -138,6 +138,9 @@ void AddInspect(CLI::App* app, InspectArguments* inspect) {
       ->required()
       ->type_name("PATH");
   app->add_flag("--graph", inspect->graph, "print the graph or program of every shard");
+  app->add_flag("--json", inspect->json,
+                "a package or .mlpackage as one JSON object, with where every op is predicted to "
+                "run");
 }
 
 }  // namespace headway::cli

@@ -150,11 +150,13 @@ struct OpPlacement {
   bool counts = false;    // the residency gate is decided by it
   bool resident = false;  // runs where the device wants it
   std::string reason;     // when it is not resident
+  std::vector<std::string> warnings = {};  // what may make it slow or wrong where it is
 };
 
 struct Residency {
-  std::string basis = "measured";  // or "predicted": no such device here
-  std::vector<OpPlacement> ops;    // every compute op of the shard, in order
+  std::string basis = "measured";          // or "predicted": no such device here
+  std::vector<OpPlacement> ops = {};       // every compute op of the shard, in order
+  std::vector<std::string> warnings = {};  // of the shard as a whole
 };
 
 // A matrix that a shard multiplies with: rows [row_begin, row_begin + rows) of the model file's

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 namespace headway::gate {
@@ -21,6 +22,12 @@ void AppendResidency(const Report& report, std::string* out) {
       if (op.counts && !op.resident)
         Append(out, "    not resident: {} {} on {}: {}\n", op.op, op.name, op.where, op.reason);
     }
+    std::map<std::string, int> warned;  // how often, the shard itself counting once
+    for (const std::string& warning : shard.residency.warnings) ++warned[warning];
+    for (const OpPlacement& op : shard.residency.ops)
+      for (const std::string& warning : op.warnings) ++warned[warning];
+    for (const auto& [warning, count] : warned)
+      Append(out, "    warning, {} time{}: {}\n", count, count == 1 ? "" : "s", warning);
   }
 }
 

@@ -78,24 +78,6 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
   return {};
 }
 
-std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
-  std::vector<const FileEntry*> files = {&manifest.tokenizer};
-  if (manifest.embedding) files.push_back(&*manifest.embedding);
-  if (manifest.goldens) files.push_back(&*manifest.goldens);
-  const auto add = [&files](const auto& shard) {
-    files.push_back(&shard.file);
-    for (const FileEntry& file : shard.wider) files.push_back(&file);
-  };
-  for (const LayerShard& shard : manifest.layers) add(shard);
-  for (const HeadSpec& head : manifest.heads) {
-    for (const HeadShard& shard : head.shards) add(shard);
-    if (head.planes) files.push_back(&*head.planes);
-    if (head.first) files.push_back(&head.first->file);
-    if (head.rows) files.push_back(&*head.rows);
-  }
-  return files;
-}
-
 Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool verify_contents) {
   const std::string path = (fs::path(directory) / file.path).string();
   const Result<uint64_t> found = TreeBytes(path);
@@ -120,6 +102,31 @@ Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool
 }
 
 }  // namespace
+
+std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
+  std::vector<const FileEntry*> files = {&manifest.tokenizer};
+  if (manifest.embedding) files.push_back(&*manifest.embedding);
+  if (manifest.goldens) files.push_back(&*manifest.goldens);
+  const auto add = [&files](const auto& shard) {
+    files.push_back(&shard.file);
+    for (const FileEntry& file : shard.wider) files.push_back(&file);
+  };
+  for (const LayerShard& shard : manifest.layers) add(shard);
+  for (const HeadSpec& head : manifest.heads) {
+    for (const HeadShard& shard : head.shards) add(shard);
+    if (head.planes) files.push_back(&*head.planes);
+    if (head.first) files.push_back(&head.first->file);
+    if (head.rows) files.push_back(&*head.rows);
+  }
+  // Heads may share shards and planes.
+  std::vector<const FileEntry*> once;
+  for (const FileEntry* file : files) {
+    if (std::none_of(once.begin(), once.end(),
+                     [&](const FileEntry* other) { return other->path == file->path; }))
+      once.push_back(file);
+  }
+  return once;
+}
 
 const HeadSpec* FindHead(const Manifest& manifest, const std::string& kind) {
   for (const HeadSpec& head : manifest.heads) {

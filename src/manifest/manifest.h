@@ -132,6 +132,10 @@ Result<Manifest> ManifestFromJson(const std::string& text, const std::string& wh
 // kCorrupt.
 Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents);
 
+// The entries of all files of the package, each once, the manifest's own excepted; valid as long as
+// `manifest`.
+std::vector<const FileEntry*> AllFiles(const Manifest& manifest);
+
 inline constexpr const char* kManifestFileName = "manifest.json";
 
 }  // namespace headway

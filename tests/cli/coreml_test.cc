@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli_fixture.h"
 #include "synth/synthesise.h"
@@ -156,6 +157,53 @@ TEST_F(CoremlTest, Inspect_ShowsProgramsAndPredictions) {
   }
   EXPECT_NE(HeadwayOk({"inspect", package, "--graph"}).out.find("predicted placement"),
             std::string::npos);
+}
+
+// The same report as data: of one program, of every program of a package, and of the gate.
+TEST_F(CoremlTest, Json_HasEveryOpTheHistogramAndTheReasons) {
+  const std::string package =
+      PackCoreml("json", {"--head", "full:2,top1:2", "--no-goldens", "--weights", "fp16"});
+  const auto parsed = [](const Outcome& outcome) {
+    Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_FALSE(json.is_discarded()) << outcome.out;
+    return json;
+  };
+  const std::string top1 = "head_top1_2_00.mlpackage";
+  const Json program = parsed(HeadwayOk({"inspect", package + "/" + top1, "--json"}));
+  EXPECT_EQ(program["verifies"], true);
+  const Json& main = program["functions"]["main"];
+  EXPECT_EQ(main["basis"], "predicted");
+  EXPECT_EQ(main["compute_total"], 11);
+  EXPECT_EQ(main["compute_ane"], 9);
+  EXPECT_EQ(main["histogram"]["topk"], 1);
+  EXPECT_EQ(main["ops"].size(), 11U);
+
+  const Json whole = parsed(HeadwayOk({"inspect", package, "--json"}));
+  EXPECT_EQ(whole["device"], "coreml");
+  EXPECT_EQ(whole["weights"], "fp16");
+  EXPECT_EQ(whole["programs"].size(), 5U);  // layers, two heads of two shards
+  EXPECT_EQ(whole["files"].size(), 7U);     // and tokenizer and embedding
+  for (const Json& placed : whole["programs"]) {
+    if (placed["path"] == top1) EXPECT_EQ(placed["functions"], program["functions"]);
+  }
+
+  const Json gated = parsed(Headway({"gate", "residency", package, "--json"}));
+  EXPECT_EQ(gated["passed"], false);
+  const auto shard_of = [&](const std::string& name) {
+    for (const Json& shard : gated["residency"])
+      if (shard["shard"] == name) return shard;
+    return Json();
+  };
+  EXPECT_EQ(shard_of(top1)["histogram"]["ios18.topk"], 1);
+  // Tiny-phi's shards are far below the weights that the device is known to be used for.
+  std::set<std::string> warnings;
+  for (const Json& shard : gated["residency"]) {
+    for (const Json& warning : shard["warnings"]) warnings.insert(warning.get<std::string>());
+    for (const Json& op : shard["ops"])
+      for (const Json& warning : op["warnings"]) warnings.insert(warning.get<std::string>());
+  }
+  EXPECT_FALSE(warnings.empty());
+  ExpectRefused({"inspect", TinyPhi(), "--json"}, {"--json", "expected a package", "found a file"});
 }
 
 TEST_F(CoremlTest, Gates_PassHonestPackages_AndRejectWhatLeavesTheEngine) {

@@ -115,12 +115,13 @@ Result<std::unique_ptr<Executable>> MakeEmbedding(const std::string& gguf_path) 
 }
 
 Residency PredictedResidency(const Programs& programs) {
-  Residency all{.basis = "predicted", .ops = {}};
+  Residency all{.basis = "predicted"};
   for (const auto& program : programs) {
     const Residency own = ToResidency(mil::PredictPlacement(
         *program->main,
         {.weight_bytes = static_cast<int64_t>(program->package.weights.SizeBytes())}));
     all.ops.insert(all.ops.end(), own.ops.begin(), own.ops.end());
+    all.warnings.insert(all.warnings.end(), own.warnings.begin(), own.warnings.end());
   }
   return all;
 }

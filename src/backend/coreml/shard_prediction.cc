@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mil/package/package.h"
 
 namespace headway::coreml {
@@ -16,11 +18,18 @@ Result<mil::PlacementReport> Predict(const mil::Model& model,
   return mil::PredictPlacement(main->second, options);
 }
 
-std::string EvidenceOf(const std::string& rule_id) {
+// "rule int4-blocks (0 of 24 convolutions on the engine in ...)"
+std::string RuleText(const std::string& rule_id) {
   for (const mil::PlacementRule& rule : mil::BuiltInPlacementRules()) {
-    if (rule.id == rule_id) return rule.evidence;
+    if (rule.id == rule_id) return fmt::format("rule {} ({})", rule_id, rule.evidence);
   }
-  return "";
+  return fmt::format("rule {}", rule_id);
+}
+
+std::vector<std::string> RuleTexts(const std::vector<std::string>& rule_ids) {
+  std::vector<std::string> texts(rule_ids.size());
+  std::transform(rule_ids.begin(), rule_ids.end(), texts.begin(), RuleText);
+  return texts;
 }
 
 }  // namespace
@@ -35,7 +44,7 @@ Result<mil::PlacementReport> PredictShard(const std::string& mlpackage, mil::Pla
 }
 
 Residency ToResidency(const Result<mil::PlacementReport>& report) {
-  Residency residency{.basis = "predicted", .ops = {}};
+  Residency residency{.basis = "predicted"};
   if (!report) {
     residency.ops.push_back({.op = "program",
                              .name = "main",
@@ -45,17 +54,16 @@ Residency ToResidency(const Result<mil::PlacementReport>& report) {
                              .reason = report.error().message});
     return residency;
   }
+  residency.warnings = RuleTexts(report->program_warnings);
   for (const mil::PlacedOp& op : report->ops) {
     const bool resident = op.device == mil::Device::kNeuralEngine;
-    std::string reason;
-    for (const std::string& id : op.reasons)
-      reason += fmt::format("{}rule {} ({})", reason.empty() ? "" : "; ", id, EvidenceOf(id));
     residency.ops.push_back({.op = "ios18." + op.type,
                              .name = op.name,
                              .where = resident ? "neural engine" : "cpu",
                              .counts = true,
                              .resident = resident,
-                             .reason = std::move(reason)});
+                             .reason = fmt::format("{}", fmt::join(RuleTexts(op.reasons), "; ")),
+                             .warnings = RuleTexts(op.warnings)});
   }
   return residency;
 }

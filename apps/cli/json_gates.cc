@@ -1,0 +1,122 @@
+// The --json outputs of `gate` and `inspect`.
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "json_report.h"
+
+namespace headway::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Text(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json QualityJson(const gate::QualityFigures& q) {
+  return Json{{"lowest_cosine", q.cosine},
+              {"mean_kl", q.has_logits ? Json(q.mean_kl) : Json(nullptr)},
+              {"largest_kl", q.has_logits ? Json(q.largest_kl) : Json(nullptr)},
+              {"same_choice", q.same_choice},
+              {"clear_positions", q.decided},
+              {"clear_positions_wrong", q.decided_wrong},
+              {"problems", q.problems}};
+}
+
+// Every op, the ops by kind, and what is said against any of them.
+Json ShardJson(const gate::ShardPlacement& shard) {
+  std::map<std::string, int64_t> histogram;
+  Json ops = Json::array();
+  for (const OpPlacement& op : shard.residency.ops) {
+    if (op.counts) ++histogram[op.op];
+    ops.push_back(Json{{"op", op.op},
+                       {"name", op.name},
+                       {"where", op.where},
+                       {"counts", op.counts},
+                       {"resident", op.resident},
+                       {"reason", op.reason},
+                       {"warnings", op.warnings}});
+  }
+  return Json{{"shard", shard.shard},
+              {"basis", shard.residency.basis},
+              {"histogram", histogram},
+              {"warnings", shard.residency.warnings},
+              {"ops", std::move(ops)}};
+}
+
+Json FileJson(const FileEntry& file) {
+  Json json{{"path", file.path}, {"bytes", file.bytes}, {"digest", file.digest}};
+  if (!file.tokens.empty()) json["tokens"] = file.tokens;
+  return json;
+}
+
+Json ProgramJson(const PlacedProgram& program) {
+  Json functions = Json::object();
+  for (const auto& [name, report] : program.functions)
+    functions[name] = Json::parse(mil::FormatPlacementJson(report));
+  return Json{{"path", program.path},
+              {"weight_bytes", program.weight_bytes},
+              {"verifies", program.problem.empty()},
+              {"problem", program.problem},
+              {"functions", std::move(functions)}};
+}
+
+}  // namespace
+
+std::string GateJson(const gate::Report& report) {
+  Json gates = Json::array();
+  for (const GateRecord& record : report.records) {
+    gates.push_back(Json{{"gate", record.gate},
+                         {"passed", record.passed},
+                         {"basis", record.basis},
+                         {"detail", record.detail}});
+  }
+  Json residency = Json::array();
+  for (const gate::ShardPlacement& shard : report.residency) residency.push_back(ShardJson(shard));
+  Json arithmetic = Json::array();
+  for (const gate::Check& check : report.arithmetic) {
+    const gate::Difference& d = check.difference;
+    arithmetic.push_back(Json{{"subject", check.subject},
+                              {"passed", check.problem.empty()},
+                              {"relative_rms", d.relative},
+                              {"worst_channel_rms", d.worst_channel},
+                              {"worst_channel", d.channel},
+                              {"largest", d.largest},
+                              {"lowest_cosine", d.cosine},
+                              {"not_finite", d.not_finite},
+                              {"problem", check.problem}});
+  }
+  Json json{{"package", report.directory}, {"device", report.device},
+            {"kernels", report.kernels},   {"passed", report.Passed()},
+            {"gates", std::move(gates)},   {"positions", report.positions}};
+  if (!report.residency.empty()) json["residency"] = std::move(residency);
+  if (!report.arithmetic.empty()) {
+    json["arithmetic"] = std::move(arithmetic);
+  }
+  if (report.quality.positions > 0) json["quality"] = QualityJson(report.quality);
+  if (report.quality_q8_kv.positions > 0) json["quality_q8_kv"] = QualityJson(report.quality_q8_kv);
+  return Text(json);
+}
+
+std::string InspectJson(const PlacedProgram& program) { return Text(ProgramJson(program)); }
+
+std::string InspectJson(const std::string& directory, const Manifest& manifest,
+                        const std::vector<PlacedProgram>& programs) {
+  Json files = Json::array();
+  for (const FileEntry* file : AllFiles(manifest)) files.push_back(FileJson(*file));
+  Json placed = Json::array();
+  for (const PlacedProgram& program : programs) placed.push_back(ProgramJson(program));
+  return Text(Json{{"package", directory},
+                   {"producer", manifest.producer},
+                   {"source", manifest.source_file},
+                   {"device", manifest.device},
+                   {"weights", manifest.weights},
+                   {"context_tokens", manifest.ContextTokens()},
+                   {"files", std::move(files)},
+                   {"programs", std::move(placed)}});
+}
+
+}  // namespace headway::cli
