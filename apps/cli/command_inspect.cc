@@ -63,20 +63,17 @@ void PrintShard(const std::string& what, const Shard& shard, std::string* out) {
 
 // Whether a Core ML package verifies, and where it is predicted to run.
 Result<PlacedProgram> Place(const std::string& path, const mil::Package& package) {
-  PlacedProgram placed{.path = path,
-                       .weight_bytes = package.weights.SizeBytes(),
-                       .problem = "",
-                       .functions = {}};
+  PlacedProgram placed{
+      .path = path, .weight_bytes = package.weights.SizeBytes(), .problem = "", .functions = {}};
   const Result<void> verified = mil::VerifyModel(package.model, &package.weights);
   if (!verified) {
     placed.problem = verified.error().message;
     return placed;
   }
   for (const auto& [name, function] : package.model.program.functions) {
-    HW_TRY(
-        mil::PlacementReport report,
-        mil::PredictPlacement(function,
-                              {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
+    HW_TRY(mil::PlacementReport report,
+           mil::PredictPlacement(
+               function, {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
     placed.functions.emplace_back(name, std::move(report));
   }
   return placed;

@@ -144,12 +144,12 @@ struct ShardInterface {
 
 // Where one op of a shard runs.
 struct OpPlacement {
-  std::string op;         // "linear"
-  std::string name;       // "blk.0.ffn_down.weight Q8_0", or the value it makes
-  std::string where;      // "avx512", "neural engine"
-  bool counts = false;    // the residency gate is decided by it
-  bool resident = false;  // runs where the device wants it
-  std::string reason;     // when it is not resident
+  std::string op;                          // "linear"
+  std::string name;                        // "blk.0.ffn_down.weight Q8_0", or the value it makes
+  std::string where;                       // "avx512", "neural engine"
+  bool counts = false;                     // the residency gate is decided by it
+  bool resident = false;                   // runs where the device wants it
+  std::string reason;                      // when it is not resident
   std::vector<std::string> warnings = {};  // what may make it slow or wrong where it is
 };
 

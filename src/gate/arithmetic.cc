@@ -9,6 +9,7 @@
 #include "gate/golden.h"
 #include "gate/planes.h"
 #include "gate/stack.h"
+#include "gate/stored_rows.h"
 #include "gate/thresholds.h"
 
 namespace headway::gate {
@@ -197,6 +198,7 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
     HW_TRY_VOID(CheckProducts(pipeline->Layers()[i].get(), pipeline->manifest().layers[i].file.path,
                               goldens, &checks));
   }
+  HW_TRY_VOID(CheckStoredRows(model, heads, goldens, &checks));
   CheckLayers(pipeline, goldens, expectations, &checks);
   for (size_t h = 0; h < heads.size(); ++h) {
     const auto& head = heads[h];

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
 #include "base/digest.h"
 #include "base/file_writer.h"
@@ -14,7 +14,8 @@
 namespace headway::gate {
 namespace {
 
-constexpr std::array<char, 8> kMagic = {'H', 'W', 'G', 'O', 'L', 'D', '0', '1'};
+constexpr std::string_view kMagic = "HWGOLD02";
+constexpr std::string_view kMagicBefore = "HWGOLD01";  // products without norms
 // Far above any model, far below what makes a product of three overflow.
 constexpr uint64_t kMostTokens = 1 << 12;
 constexpr uint64_t kMostLayers = 1 << 12;
@@ -83,12 +84,19 @@ class Reader {
   const std::string& where_;
 };
 
-Result<ProductGolden> ReadProduct(Reader* reader) {
+Result<ProductGolden> ReadProduct(Reader* reader, bool with_norms) {
   ProductGolden product;
   HW_TRY(product.weight, reader->Name());
   HW_TRY(product.rows, reader->Number("rows", kMostChannels));
   HW_TRY(product.columns, reader->Number("columns", kMostChannels));
   HW_TRY_VOID(reader->Values(static_cast<uint64_t>(kProbes * product.rows), &product.y));
+  if (!with_norms) return product;
+  HW_TRY(const int64_t num_norms, reader->Number("norms", kMostChannels));
+  if (num_norms != 0 && num_norms != product.rows) {
+    return reader->Corrupt(fmt::format("{}: expected 0 or {} norms, found {}", product.weight,
+                                       product.rows, num_norms));
+  }
+  HW_TRY_VOID(reader->Values(static_cast<uint64_t>(num_norms), &product.norms));
   return product;
 }
 
@@ -122,7 +130,7 @@ Result<FileEntry> WriteGoldens(const Goldens& goldens, const std::string& direct
   const std::string path = (std::filesystem::path(directory) / kGoldensFileName).string();
   HW_TRY(FileWriter file, FileWriter::Create(path));
   Writer writer(&file);
-  HW_TRY_VOID(file.Write(std::string_view(kMagic.data(), kMagic.size())));
+  HW_TRY_VOID(file.Write(kMagic));
   HW_TRY_VOID(writer.Name(goldens.device));
   HW_TRY_VOID(writer.Number(goldens.num_layers));
   HW_TRY_VOID(writer.Number(goldens.hidden_size));
@@ -139,6 +147,8 @@ Result<FileEntry> WriteGoldens(const Goldens& goldens, const std::string& direct
     HW_TRY_VOID(writer.Number(product.rows));
     HW_TRY_VOID(writer.Number(product.columns));
     HW_TRY_VOID(writer.Values(product.y));
+    HW_TRY_VOID(writer.Number(static_cast<int64_t>(product.norms.size())));
+    HW_TRY_VOID(writer.Values(product.norms));
   }
   FileEntry entry{.path = kGoldensFileName, .bytes = file.SizeBytes(), .digest = file.DigestHex()};
   HW_TRY_VOID(file.Close());
@@ -154,8 +164,9 @@ Result<Goldens> ParseGoldens(std::span<const std::byte> bytes, const std::string
   Reader reader(bytes, where);
   std::vector<char> magic;
   HW_TRY_VOID(reader.Values(kMagic.size(), &magic));
-  if (!std::equal(magic.begin(), magic.end(), kMagic.begin()))
-    return reader.Corrupt("expected the magic HWGOLD01, found something else");
+  const std::string_view found(magic.data(), magic.size());
+  if (found != kMagic && found != kMagicBefore)
+    return reader.Corrupt("expected the magic HWGOLD02 or HWGOLD01, found something else");
   Goldens goldens;
   HW_TRY(goldens.device, reader.Name());
   HW_TRY(goldens.num_layers, reader.Number("layers", kMostLayers));
@@ -174,7 +185,7 @@ Result<Goldens> ParseGoldens(std::span<const std::byte> bytes, const std::string
   HW_TRY_VOID(reader.Values(T * D, &goldens.reference_hidden));
   HW_TRY_VOID(reader.Values(T * V, &goldens.reference_logits));
   for (int64_t i = 0; i < num_products; ++i) {
-    HW_TRY(ProductGolden product, ReadProduct(&reader));
+    HW_TRY(ProductGolden product, ReadProduct(&reader, found == kMagic));
     goldens.products.push_back(std::move(product));
   }
   for (const int32_t id : goldens.ids) {

@@ -29,6 +29,9 @@ struct ProductGolden {
   int64_t rows = 0;
   int64_t columns = 0;
   std::vector<float> y;  // [P, rows]
+  // Of each row, where the device stores rows in a form of its own; else empty, as in goldens
+  // recorded before there were any. `y` is then exact, too: no roundings of the device's.
+  std::vector<float> norms = {};
   friend bool operator==(const ProductGolden&, const ProductGolden&) = default;
 };
 
@@ -54,6 +57,8 @@ struct Goldens {
   const float* HiddenBefore(int64_t layer) const {
     return hidden.data() + layer * NumTokens() * hidden_size;
   }
+  // Whether the products are of the model file's rows, with their norms.
+  bool HasRowNorms() const { return !products.empty() && !products.front().norms.empty(); }
   // Null: no such matrix.
   const ProductGolden* Find(std::string_view weight) const;
   friend bool operator==(const Goldens&, const Goldens&) = default;

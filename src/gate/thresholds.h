@@ -3,6 +3,8 @@
 // What the golden gate lets pass, with the reason for every number. One file, so that nobody has to
 // look for a second one. Measured figures: docs/gates.md, "what honest packages show".
 
+#include <string_view>
+
 namespace headway::gate {
 
 // ---- arithmetic: against the oracle on the same quantised weights -------------------------------
@@ -50,6 +52,38 @@ inline constexpr double kCosine = 0.998;
 // A head that names a token must name one whose oracle logit is within this much of the best one's,
 // relative to the spread of the logits: a near-tie that rounding may decide either way.
 inline constexpr double kTieOfSpread = 0.02;
+
+// ---- stored rows: against the model file's norms and products with two probes -------------------
+// For devices that store weights in a form of their own, where the oracle runs on the stored rows.
+
+// What storing may cost a typical row, relative to its norm: roundings to n levels of the largest
+// value, or tables of 2^n values for 32 rows. Honest rows: fp16 2e-4, int8 0.006 to 0.02 (a row
+// whose largest value is 8 times its RMS), tables of 8 6 4 3 2 1 bits 0.008 0.03 0.1 0.18 0.34 0.6.
+// A matrix of other rows shows 1.4.
+inline double MostRowNoise(std::string_view weights) {
+  if (weights.empty()) return 1e-5;  // the file's own: the sums' roundings
+  if (weights == "fp16") return 2e-3;
+  if (weights == "int8" || weights == "lut8") return 0.05;
+  if (weights == "lut6") return 0.1;
+  if (weights == "lut1") return 0.9;
+  return weights == "lut2" ? 0.6 : 0.35;  // lut4, lut3, int4-blockwise
+}
+
+// A row's norm, relative. Its error hardly points along the row, so the norm keeps to the error
+// squared (of tables, which shrink what they hold: to the error) and to the error over the root of
+// the columns: below 0.001 for int8 at 3072 columns. One channel's scale off by 1 % shows 0.01.
+inline constexpr double kRowNorm = 0.004;
+inline constexpr double kRowNormSpread = 4;
+
+// A row's error by two probes, relative to its norm, against the typical row's: of 200,064 honest
+// rows the worst shows 3.5 times its own, which may be several times the typical row's when one
+// value is far above the others. A row of a transposed tile or of another channel shows 1 and more.
+inline constexpr double kRowError = 0.002;
+inline constexpr double kRowErrorSpread = 24;
+
+// No row is held against less than this share of the average row's norm. Rows that share tables are
+// never held against less than the average row: the table is made for all of them.
+inline constexpr double kQuietRow = 0.1;
 
 // ---- quality: against the source's own weights in high precision, straight-line -----------------
 

@@ -184,7 +184,9 @@ TEST_F(CoremlTest, Json_HasEveryOpTheHistogramAndTheReasons) {
   EXPECT_EQ(whole["programs"].size(), 5U);  // layers, two heads of two shards
   EXPECT_EQ(whole["files"].size(), 7U);     // and tokenizer and embedding
   for (const Json& placed : whole["programs"]) {
-    if (placed["path"] == top1) EXPECT_EQ(placed["functions"], program["functions"]);
+    if (placed["path"] == top1) {
+      EXPECT_EQ(placed["functions"], program["functions"]);
+    }
   }
 
   const Json gated = parsed(Headway({"gate", "residency", package, "--json"}));

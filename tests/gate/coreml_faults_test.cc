@@ -1,32 +1,100 @@
-// Seeded faults of Core ML packages, which the residency gate predicts off a Mac.
+// Seeded faults of Core ML packages: residency as predicted off a Mac, stored rows as decoded.
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "base/file_tree.h"
+#include "base/file_writer.h"
 #include "compile/pack.h"
 #include "gate/gate.h"
 #include "gate/record.h"
+#include "tensor/codec.h"
 #include "test_model.h"
 
 namespace headway::gate_test {
 namespace {
 
+constexpr int64_t kTileRows = 64;
+
+// Damages rows [first, first + kTileRows) of a matrix before the device's emitter stores them, in
+// one shard: what a fault of the emitter looks like. Goldens come from the model file.
+struct StoredFault {
+  std::string shard;   // file name
+  std::string weight;  // a matrix of that shard
+  int64_t first = 0;   // row of the model file
+  std::function<void(std::span<float> rows, int64_t columns)> edit;
+};
+
+class FaultyEmitter final : public Emitter {
+ public:
+  FaultyEmitter(std::unique_ptr<Emitter> emitter, const StoredFault& fault)
+      : emitter_(std::move(emitter)), fault_(fault) {}
+  std::string_view Device() const override { return emitter_->Device(); }
+  std::string Settings() const override { return emitter_->Settings(); }
+  std::string Weights() const override { return emitter_->Weights(); }
+  std::vector<std::string> HeadKinds() const override { return emitter_->HeadKinds(); }
+  bool HasWidths() const override { return true; }
+  std::string_view EmbeddingSuffix() const override { return emitter_->EmbeddingSuffix(); }
+  std::string_view ShardSuffix() const override { return emitter_->ShardSuffix(); }
+  bool KeepsTiedEmbedding() const override { return true; }
+  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
+                         const std::string& path, const ByteProgress& progress) override {
+    return EmitFor({}, shard, weights, path, progress);
+  }
+  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
+                            const WeightSource& weights, const std::string& path,
+                            const ByteProgress& progress) override {
+    if (!path.ends_with("/" + fault_.shard))
+      return emitter_->EmitFor(use, shard, weights, path, progress);
+    HW_TRY(const ConstTensorView good, weights(fault_.weight));
+    const int64_t columns = good.shape.Columns();
+    std::vector<float> rows(static_cast<size_t>(good.shape.Rows() * columns));
+    for (int64_t r = 0; r < good.shape.Rows(); ++r)
+      DequantiseRow(good.type, good.Row(r), columns, rows.data() + r * columns);
+    fault_.edit(std::span(rows).subspan(static_cast<size_t>(fault_.first * columns),
+                                        static_cast<size_t>(kTileRows * columns)),
+                columns);
+    ConstTensorView bad = good;
+    bad.type = DataType::kF32;
+    bad.row_stride_bytes = columns * static_cast<int64_t>(sizeof(float));
+    bad.data = reinterpret_cast<const std::byte*>(rows.data());
+    const WeightSource source = [&](const std::string& name) -> Result<ConstTensorView> {
+      if (name == fault_.weight) return bad;
+      return weights(name);
+    };
+    return emitter_->EmitFor(use, shard, source, path, progress);
+  }
+
+ private:
+  std::unique_ptr<Emitter> emitter_;
+  const StoredFault& fault_;
+};
+
 class CoremlFaults : public testing::Test {
  protected:
-  gate::Report Gate(const std::string& weights, const std::string& head) {
-    const parity::TestModel model("tiny-phi", "q8_0");
+  gate::Report Gate(const std::string& weights, const std::string& head,
+                    const StoredFault& fault = {}) {
     DeviceOptions device;
     device.weights = weights;
-    const auto emitter = MakeEmitterFor("coreml", device);
+    auto emitter = MakeEmitterFor("coreml", device);
     EXPECT_TRUE(emitter) << emitter.error().message;
+    FaultyEmitter faulty(*std::move(emitter), fault);
     compile::PackOptions options{.topology = "1", .heads = {head}};
     options.max_seq = 64;
+    options.replace = true;
     options.before_commit = [&](const std::string& directory, Manifest* manifest) {
-      return gate::RecordInto(model.File(), directory, {.device = "coreml", .max_tokens = 12},
+      return gate::RecordInto(model_.File(), directory, {.device = "coreml", .max_tokens = 12},
                               manifest);
     };
-    const auto packed = compile::Pack(model.File(), model.Path("package"), options, emitter->get());
+    const auto packed = compile::Pack(model_.File(), model_.Path("package"), options, &faulty);
     EXPECT_TRUE(packed) << packed.error().message;
-    const auto report = gate::RunGates(model.Path("package"), {.threads = 1});
+    return RunAll();
+  }
+  gate::Report RunAll() const {
+    const auto report = gate::RunGates(model_.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
     return report.value_or(gate::Report{});
   }
@@ -36,7 +104,20 @@ class CoremlFaults : public testing::Test {
       if (record.gate == gate) return record;
     return none;
   }
+  // Arithmetic failed, alone of what was asked, with these words.
+  static void ExpectArithmetic(const gate::Report& report, const std::vector<std::string>& parts) {
+    for (const GateRecord& record : report.records)
+      EXPECT_EQ(record.passed, record.gate != "arithmetic") << record.gate << record.detail;
+    const std::string& detail = Record(report, "arithmetic").detail;
+    for (const std::string& part : parts)
+      EXPECT_NE(detail.find(part), std::string::npos) << part << " in: " << detail;
+  }
+
+  const parity::TestModel model_{"tiny-phi", "q8_0"};
 };
+
+constexpr const char* kShard = "layers_001_002.mlpackage";
+constexpr const char* kDown = "blk.1.ffn_down.weight";
 
 TEST_F(CoremlFaults, None_PassesAsPredictedAndInterpreted) {
   const gate::Report report = Gate("fp16", "full:2");
@@ -52,6 +133,97 @@ TEST_F(CoremlFaults, Int4InBlocks_Residency) {
       << Record(report, "residency").detail;
   // The oracle reads the same coarse weights: as arithmetic there is nothing wrong with them.
   EXPECT_TRUE(Record(report, "arithmetic").passed) << Record(report, "arithmetic").detail;
+}
+
+// Every format that a package may store rows in stays inside the limits for stored rows.
+TEST_F(CoremlFaults, NoneInAnyFormat_StoredRowsPass) {
+  for (const char* weights : {"fp16", "int8", "lut8", "lut6", "lut4", "lut3", "lut2", "lut1"}) {
+    const gate::Report report = Gate(weights, "full:2");
+    EXPECT_TRUE(Record(report, "arithmetic").passed) << gate::ToText(report);
+    int compared = 0;
+    for (const gate::Check& check : report.arithmetic)
+      compared += check.subject.find("stored rows") == std::string::npos ? 0 : 1;
+    EXPECT_EQ(compared, 4) << weights;  // two layers, two parts of the head
+  }
+}
+
+TEST_F(CoremlFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
+  constexpr int64_t kRow = 17;
+  const auto scaled = [](std::span<float> rows, int64_t columns) {
+    for (float& w : rows.subspan(static_cast<size_t>(kRow * columns), static_cast<size_t>(columns)))
+      w *= 1.01F;
+  };
+  for (const char* weights : {"fp16", "int8"}) {
+    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 64, scaled}),
+                     {kShard, "stored rows", kDown, "channel 81:", "norm"});  // 64 + 17
+    ExpectArithmetic(
+        Gate(weights, "full:2", {"head_full_2_01.mlpackage", "token_embd.weight", 160, scaled}),
+        {"head_full_2_01.mlpackage", "token_embd.weight", "channel 17:", "norm"});
+  }
+}
+
+TEST_F(CoremlFaults, OneTransposedTile_Arithmetic) {
+  const auto transposed = [](std::span<float> rows, int64_t columns) {
+    for (int64_t r = 0; r < kTileRows; ++r)
+      for (int64_t c = r + 1; c < kTileRows; ++c)
+        std::swap(rows[static_cast<size_t>(r * columns + c)],
+                  rows[static_cast<size_t>(c * columns + r)]);
+  };
+  for (const char* weights : {"fp16", "int8"})
+    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 0, transposed}),
+                     {kShard, "stored rows", kDown, "channel"});
+}
+
+TEST_F(CoremlFaults, OneNan_Arithmetic) {
+  const auto nan = [](std::span<float> rows, int64_t /*columns*/) {
+    rows[5] = std::numeric_limits<float>::quiet_NaN();
+  };
+  ExpectArithmetic(Gate("fp16", "full:2", {kShard, kDown, 0, nan}),
+                   {kShard, "stored rows", kDown, "1 with NaN"});
+}
+
+// Both packages take and give the same channels, and every digest is right.
+TEST_F(CoremlFaults, OneShardSwapped_Arithmetic) {
+  Gate("int8", "full:2");
+  const auto swap = [this](const auto& edit) {
+    auto manifest = OpenManifest(model_.Path("package"), false);
+    ASSERT_TRUE(manifest);
+    edit(&*manifest);
+    manifest->gates.clear();
+    ASSERT_TRUE(WriteTextFileAtomically(model_.Path("package/manifest.json"), ToJson(*manifest)));
+  };
+  swap([](Manifest* m) { std::swap(m->layers[0].file, m->layers[1].file); });
+  ExpectArithmetic(RunAll(), {kShard, "expected layers [0, 1), found [1, 2)"});
+  // The weights alone: each program says that it is the right one.
+  swap([this](Manifest* m) {
+    std::swap(m->layers[0].file, m->layers[1].file);
+    const auto weights_of = [this](const LayerShard& shard) {
+      return model_.Path("package/" + shard.file.path +
+                         "/Data/com.apple.CoreML/weights/weight.bin");
+    };
+    std::filesystem::rename(weights_of(m->layers[0]), model_.Path("aside"));
+    std::filesystem::rename(weights_of(m->layers[1]), weights_of(m->layers[0]));
+    std::filesystem::rename(model_.Path("aside"), weights_of(m->layers[1]));
+    for (LayerShard& shard : m->layers)
+      shard.file.digest = DigestTree(model_.Path("package/" + shard.file.path))->digest;
+  });
+  ExpectArithmetic(RunAll(), {"layers_000_001.mlpackage", "stored rows", "expected rows in int8"});
+}
+
+// Goldens of before there were norms: everything else is compared, and the report says what is not.
+TEST_F(CoremlFaults, GoldensWithoutNorms_AreReadAndSaidToBeOlder) {
+  Gate("int8", "full:2");
+  auto goldens = gate::ReadGoldens(model_.Path("package/goldens.bin"));
+  ASSERT_TRUE(goldens) << goldens.error().message;
+  EXPECT_TRUE(goldens->HasRowNorms());
+  for (gate::ProductGolden& product : goldens->products) product.norms.clear();
+  const auto opened = parity::OpenPackage(model_.Path("package"));
+  ASSERT_NE(opened, nullptr);
+  const auto report = gate::RunGatesOn(opened.get(), {}, &*goldens);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(Record(*report, "arithmetic").passed);
+  EXPECT_NE(Record(*report, "arithmetic").detail.find("stored rows not compared"),
+            std::string::npos);
 }
 
 TEST_F(CoremlFaults, TopkInTheHead_Residency) {

@@ -25,6 +25,8 @@ gate::Goldens Example() {
   goldens.reference_logits.assign(2 * 5, 2.0F);
   goldens.products.push_back(
       {.weight = "w", .rows = 4, .columns = 3, .y = {1, 2, 3, 4, 5, 6, 7, 8}});
+  goldens.products.push_back(
+      {.weight = "v", .rows = 2, .columns = 3, .y = {1, 2, 3, 4}, .norms = {5, 6}});
   return goldens;
 }
 
@@ -47,6 +49,21 @@ TEST_F(GoldensFile, RoundTrip) {
   const auto back = gate::ReadGoldens(Path());
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back, Example());
+}
+
+// Files of before there were norms: the magic, and no count behind each product.
+TEST_F(GoldensFile, FirstVersion_IsReadWithoutNorms) {
+  gate::Goldens expected = Example();
+  expected.products.pop_back();
+  ASSERT_TRUE(gate::WriteGoldens(expected, directory_.Path(".")));
+  std::string bytes = Bytes();
+  bytes[7] = '1';
+  bytes.resize(bytes.size() - sizeof(uint64_t));
+  Write(bytes);
+  const auto back = gate::ReadGoldens(Path());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, expected);
+  EXPECT_FALSE(back->HasRowNorms());
 }
 
 TEST_F(GoldensFile, TruncatedAnywhereOrLonger_IsRefused) {
