@@ -165,9 +165,11 @@ std::string JudgeRows(const RowProbes& stored, const RowProbes& source, int64_t 
     return fmt::format("expected rows in {} within {:.2g} of the model file's, found {:.2g}",
                        weights.empty() ? "the file's own form" : weights, MostRowNoise(weights),
                        noise);
-  const double norm_limit = kRowNorm +
-                            kRowNormSpread * noise / std::sqrt(static_cast<double>(columns)) +
-                            2 * noise * (SharesTables(weights) ? 1 : noise);
+  const double spread =
+      SharesTables(weights)
+          ? kTableNorm * noise
+          : 2 * noise * noise + kRowNormSpread * noise / std::sqrt(static_cast<double>(columns));
+  const double norm_limit = kRowNorm + spread;
   if (difference->worst_channel > norm_limit)
     return fmt::format(
         "channel {}: expected a row whose norm is within {:.2g} of the model "

@@ -57,23 +57,29 @@ inline constexpr double kTieOfSpread = 0.02;
 // For devices that store weights in a form of their own, where the oracle runs on the stored rows.
 
 // What storing may cost a typical row, relative to its norm: roundings to n levels of the largest
-// value, or tables of 2^n values for 32 rows. Honest rows: fp16 2e-4, int8 0.006 to 0.02 (a row
-// whose largest value is 8 times its RMS), tables of 8 6 4 3 2 1 bits 0.008 0.03 0.1 0.18 0.34 0.6.
-// A matrix of other rows shows 1.4.
+// value, or tables of 2^n values for 32 rows. The worst matrix of the model in the box, its head,
+// whose rows have the longest tails: fp16 2e-4, int8 0.015, int4-blockwise 0.18, tables of 8 6 4 3
+// 2 1 bits 0.05 0.1 0.18 0.26 0.44 0.74. A matrix of other rows shows 1.4.
 inline double MostRowNoise(std::string_view weights) {
   if (weights.empty()) return 1e-5;  // the file's own: the sums' roundings
   if (weights == "fp16") return 2e-3;
-  if (weights == "int8" || weights == "lut8") return 0.05;
-  if (weights == "lut6") return 0.1;
-  if (weights == "lut1") return 0.9;
-  return weights == "lut2" ? 0.6 : 0.35;  // lut4, lut3, int4-blockwise
+  if (weights == "int8") return 0.05;
+  if (weights == "lut8") return 0.15;
+  if (weights == "lut6") return 0.25;
+  if (weights == "lut2") return 0.8;
+  if (weights == "lut1") return 1.1;
+  return 0.5;  // lut4, lut3, int4-blockwise
 }
 
-// A row's norm, relative. Its error hardly points along the row, so the norm keeps to the error
-// squared (of tables, which shrink what they hold: to the error) and to the error over the root of
-// the columns: below 0.001 for int8 at 3072 columns. One channel's scale off by 1 % shows 0.01.
+// A row's norm, relative. Roundings hardly point along the row, so the norm keeps to the typical
+// error squared and four times that error over the root of the columns: 0.0045 for int8 at 3072
+// columns, 0.008 for the head of the model in the box at 256, whose worst row shows 0.0032. One
+// channel's scale off by 1 % shows 0.01.
 inline constexpr double kRowNorm = 0.004;
 inline constexpr double kRowNormSpread = 4;
+// Rows that share tables are shrunk where the table ends before their largest values: up to 4.2
+// times the typical error. There is no scale of one channel to be wrong, only other rows.
+inline constexpr double kTableNorm = 8;
 
 // A row's error by two probes, relative to its norm, against the typical row's: of 200,064 honest
 // rows the worst shows 3.5 times its own, which may be several times the typical row's when one
