@@ -50,7 +50,10 @@ Result<FileEntry> Packer::Once(
     const std::string& name,
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
-  HW_TRY(FileEntry entry, write((fs::path(construction_.directory.Path()) / name).string()));
+  const fs::path path = fs::path(construction_.directory.Path()) / name;
+  std::error_code error;
+  fs::remove_all(path, error);  // finished once, damaged since: a directory would be in the way
+  HW_TRY(FileEntry entry, write(path.string()));
   entry.path = name;
   // The source's pages will not be read again soon: keep the resident set small.
   file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());

@@ -13,6 +13,7 @@
 #include "gate/record.h"
 #include "tensor/codec.h"
 #include "test_model.h"
+#include "wrapped_emitter.h"
 
 namespace headway::gate_test {
 namespace {
@@ -28,27 +29,15 @@ struct StoredFault {
   std::function<void(std::span<float> rows, int64_t columns)> edit;
 };
 
-class FaultyEmitter final : public Emitter {
+class FaultyEmitter final : public parity::WrappedEmitter {
  public:
   FaultyEmitter(std::unique_ptr<Emitter> emitter, const StoredFault& fault)
-      : emitter_(std::move(emitter)), fault_(fault) {}
-  std::string_view Device() const override { return emitter_->Device(); }
-  std::string Settings() const override { return emitter_->Settings(); }
-  std::string Weights() const override { return emitter_->Weights(); }
-  std::vector<std::string> HeadKinds() const override { return emitter_->HeadKinds(); }
-  bool HasWidths() const override { return true; }
-  std::string_view EmbeddingSuffix() const override { return emitter_->EmbeddingSuffix(); }
-  std::string_view ShardSuffix() const override { return emitter_->ShardSuffix(); }
-  bool KeepsTiedEmbedding() const override { return true; }
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
-                         const std::string& path, const ByteProgress& progress) override {
-    return EmitFor({}, shard, weights, path, progress);
-  }
+      : WrappedEmitter(std::move(emitter)), fault_(fault) {}
   Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
                             const WeightSource& weights, const std::string& path,
                             const ByteProgress& progress) override {
     if (!path.ends_with("/" + fault_.shard))
-      return emitter_->EmitFor(use, shard, weights, path, progress);
+      return WrappedEmitter::EmitFor(use, shard, weights, path, progress);
     HW_TRY(const ConstTensorView good, weights(fault_.weight));
     const int64_t columns = good.shape.Columns();
     std::vector<float> rows(static_cast<size_t>(good.shape.Rows() * columns));
@@ -65,11 +54,10 @@ class FaultyEmitter final : public Emitter {
       if (name == fault_.weight) return bad;
       return weights(name);
     };
-    return emitter_->EmitFor(use, shard, source, path, progress);
+    return WrappedEmitter::EmitFor(use, shard, source, path, progress);
   }
 
  private:
-  std::unique_ptr<Emitter> emitter_;
   const StoredFault& fault_;
 };
 

@@ -13,6 +13,7 @@
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
 #include "tensor/codec.h"
+#include "wrapped_emitter.h"
 
 namespace headway::gate_test {
 namespace {
@@ -55,13 +56,14 @@ void EditTile(const std::string& path, const Fault& fault) {
   ASSERT_TRUE(out.flush());
 }
 
-class FaultyEmitter final : public Emitter {
+class FaultyEmitter final : public parity::WrappedEmitter {
  public:
-  explicit FaultyEmitter(const Fault& fault) : emitter_(*MakeEmitterFor("cpu")), fault_(fault) {}
-  std::string_view Device() const override { return "cpu"; }
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
-                         const std::string& path, const ByteProgress& progress) override {
-    HW_TRY(FileEntry entry, emitter_->Emit(shard, weights, path, progress));
+  explicit FaultyEmitter(const Fault& fault)
+      : WrappedEmitter(*MakeEmitterFor("cpu")), fault_(fault) {}
+  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
+                            const WeightSource& weights, const std::string& path,
+                            const ByteProgress& progress) override {
+    HW_TRY(FileEntry entry, WrappedEmitter::EmitFor(use, shard, weights, path, progress));
     if (!fault_.edit || !path.ends_with("/" + fault_.shard)) return entry;
     EditTile(path, fault_);
     HW_TRY(entry.digest, FileDigestHex(path));
@@ -69,7 +71,6 @@ class FaultyEmitter final : public Emitter {
   }
 
  private:
-  std::unique_ptr<Emitter> emitter_;
   const Fault& fault_;
 };
 

@@ -4,14 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
+#include "interrupted_emitter.h"
 #include "patched_file.h"
 #include "test_model.h"
 
@@ -32,25 +31,6 @@ std::vector<std::string> NamesIn(const std::string& directory) {
   std::sort(names.begin(), names.end());
   return names;
 }
-
-// An emitter that does something after a number of shards.
-class InterruptedEmitter final : public Emitter {
- public:
-  InterruptedEmitter(int num_shards, std::function<Result<FileEntry>()> then)
-      : emitter_(*MakeEmitterFor("cpu")), left_(num_shards), then_(std::move(then)) {}
-  std::string_view Device() const override { return "cpu"; }
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
-                         const std::string& path, const ByteProgress& progress) override {
-    if (left_-- == 0) return then_();
-    return emitter_->Emit(shard, weights, path, progress);
-  }
-  int Left() const { return left_; }
-
- private:
-  std::unique_ptr<Emitter> emitter_;
-  int left_;
-  std::function<Result<FileEntry>()> then_;
-};
 
 class PackageTest : public testing::Test {
  protected:
@@ -157,90 +137,6 @@ TEST_F(PackageTest, FailedPack_LeavesNothing) {
     EXPECT_EQ(packed.error().message, "the device is gone");
     EXPECT_EQ(NamesIn(model_.Path(".")), std::vector<std::string>{"model.gguf"});
   }
-}
-
-TEST_F(PackageTest, KilledPack_LeavesNothingThatOpens) {
-  const std::string target = model_.Path("killed");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    InterruptedEmitter emitter(3, []() -> Result<FileEntry> {
-      ::kill(::getpid(), SIGKILL);
-      return FileEntry{};
-    });
-    static_cast<void>(PackTo(target, &emitter).has_value());
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status));
-  EXPECT_FALSE(fs::exists(target));
-  const std::string partial = target + ".partial-" + std::to_string(child);
-  ASSERT_TRUE(fs::exists(partial));
-  EXPECT_EQ(OpenError(partial, false).rfind(partial + ": expected a package", 0), 0U);
-  const auto emitter = MakeEmitterFor("cpu");
-  ASSERT_TRUE(PackTo(target, emitter->get()));
-  EXPECT_EQ(OpenError(target, true), "");
-}
-
-// Packs in a process of its own that is killed at shard `num_shards`; returns the directory it
-// leaves.
-std::string PackAndDie(const std::string& gguf, const std::string& target, int num_shards) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    InterruptedEmitter emitter(num_shards, []() -> Result<FileEntry> {
-      ::kill(::getpid(), SIGKILL);
-      return FileEntry{};
-    });
-    static_cast<void>(
-        compile::Pack(gguf, target, {.topology = "1", .heads = {"full:2"}}, &emitter).has_value());
-    ::_exit(0);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status));
-  return target + ".partial-" + std::to_string(child);
-}
-
-// Shards that a pack with this emitter made itself, of the four that tiny-phi has here.
-int ShardsMade(int left) { return 100 - left; }
-
-TEST_F(PackageTest, KilledPack_IsPickedUpShardByShard) {
-  const std::string target = model_.Path("resumed");
-  const std::string partial = PackAndDie(model_.File(), target, 3);
-  ASSERT_TRUE(fs::exists(partial + "/pack.journal"));
-  std::ofstream(partial + "/half-written") << "of the fourth shard";
-  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
-  ASSERT_TRUE(PackTo(target, &emitter));
-  EXPECT_EQ(ShardsMade(emitter.Left()), 1);
-  const auto whole = MakeEmitterFor("cpu");
-  ASSERT_TRUE(PackTo(model_.Path("whole"), whole->get()));
-  EXPECT_EQ(NamesIn(target), NamesIn(model_.Path("whole")));
-  for (const std::string& name : NamesIn(target))
-    EXPECT_TRUE(ReadAll(target + "/" + name) == ReadAll(model_.Path("whole/" + name))) << name;
-  EXPECT_FALSE(fs::exists(partial));
-}
-
-TEST_F(PackageTest, KilledPack_DamagedShardsAreMadeAgain) {
-  const std::string target = model_.Path("damaged");
-  const std::string partial = PackAndDie(model_.File(), target, 3);
-  FlipBit(partial + "/layers_000_001.shard", 100);
-  fs::remove(partial + "/layers_001_002.shard");
-  std::ofstream(partial + "/pack.journal", std::ios::app) << "{\"path\": \"cut";
-  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
-  ASSERT_TRUE(PackTo(target, &emitter));
-  EXPECT_EQ(ShardsMade(emitter.Left()), 3);
-  EXPECT_EQ(OpenError(target, true), "");
-}
-
-TEST_F(PackageTest, KilledPack_OfAnotherRequest_IsClearedAway) {
-  const std::string target = model_.Path("other");
-  const std::string partial = PackAndDie(model_.File(), target, 2);
-  InterruptedEmitter emitter(100, []() -> Result<FileEntry> { return FileEntry{}; });
-  ASSERT_TRUE(compile::Pack(model_.File(), target, {.topology = "2", .heads = {"full:2"}}, &emitter)
-                  .has_value());
-  EXPECT_EQ(ShardsMade(emitter.Left()), 3);
-  EXPECT_FALSE(fs::exists(partial));
-  EXPECT_EQ(OpenError(target, true), "");
 }
 
 TEST_F(PackageTest, FailedReplacement_KeepsTheOldPackage) {
