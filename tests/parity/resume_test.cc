@@ -150,15 +150,16 @@ TEST_P(ResumeTest, OfAnotherRequest_IsClearedAway) {
   EXPECT_EQ(OpenError(target, true), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, ResumeTest,
-                         testing::Values(Device{"cpu", {"full:2"}, 4, "layers_000_001.shard", ""},
-                                         // Embedding, then for each of two widths two layers, two
-                                         // parts of a full head, one of a certified one.
-                                         Device{"coreml",
-                                                {"full:2", "certified"},
-                                                17,
-                                                "layers_000_001.mlpackage",
-                                                "/Data/com.apple.CoreML/weights/weight.bin"}),
+// Of the coreml package: the embedding, then for each of two widths two layers, two parts of a full
+// head and four of a certified one.
+const Device kCpu{"cpu", {"full:2"}, 4, "layers_000_001.shard", ""};
+const Device kCoreml{"coreml",
+                     {"full:2", "certified"},
+                     17,
+                     "layers_000_001.mlpackage",
+                     "/Data/com.apple.CoreML/weights/weight.bin"};
+
+INSTANTIATE_TEST_SUITE_P(Devices, ResumeTest, testing::Values(kCpu, kCoreml),
                          [](const auto& device) { return device.param.name; });
 
 }  // namespace
