@@ -6,7 +6,6 @@
 #include <cmath>
 #include <random>
 
-#include "graph/builder.h"
 #include "partition/partition.h"
 #include "shard_bench.h"
 
@@ -19,9 +18,6 @@ constexpr int64_t kTokens = 6;
 
 const std::vector<StepWidth> kOneAndFour = {{1, false}, {4, false}};
 
-// Rows of a head, and what they are for.
-enum class Rows { kNormal, kTies, kEqual, kExtreme };
-
 class CoremlHeadsTest : public CoremlShardTest {
  protected:
   CoremlHeadsTest() {
@@ -33,38 +29,9 @@ class CoremlHeadsTest : public CoremlShardTest {
   }
 
   graph::Graph Head(Rows rows) {
-    std::mt19937 random(11);
-    std::normal_distribution<float> normal(0, 0.125F);
-    std::vector<float> matrix(kV * kD);
-    for (float& value : matrix) value = normal(random);
-    const auto copy_row = [&matrix](int64_t from, int64_t to, float factor) {
-      for (int64_t c = 0; c < kD; ++c)
-        matrix[static_cast<size_t>(to * kD + c)] =
-            factor * matrix[static_cast<size_t>(from * kD + c)];
-    };
-    if (rows == Rows::kTies) {  // every row has twins in its block, its shard and another shard
-      for (int64_t row = 16; row < kV; ++row) copy_row(row % 16, row, 1.0F);
-    }
-    if (rows == Rows::kEqual) std::fill(matrix.begin(), matrix.end(), 0.0F);
-    if (rows == Rows::kExtreme) {
-      // Largest logits just below 65504, smallest just above -65504, and steps of 2^-24 around 0.
-      for (int64_t row = 0; row < kV; ++row) {
-        const float size = row % 3 == 0 ? 1000.0F : (row % 3 == 1 ? 1e-6F : 1.0F);
-        copy_row(row, row, size);
-      }
-    }
-    tensors_.Set("gain", Shape{kD}, std::vector<float>(kD, 1.0F));
-    tensors_.Set("head", Shape{kV, kD}, std::move(matrix));
-    graph::Builder b;
-    b.SetStage(5);
-    const graph::ValueId x = b.Input("x", kD);
-    const graph::ValueId n =
-        b.RmsNorm("norm", x,
-                  b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{kD}}), 1e-5F);
-    b.Output(
-        b.Linear("logits", n,
-                 b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{kV, kD}})));
-    return *b.Finish();
+    // Loud rows: the largest logits just below 65504, the smallest just above -65504.
+    const HeadMatrix head{.rows = kV, .channels = kD, .deviation = 0.125F, .loud = 1000.0F};
+    return HeadGraph(head, DrawRows(rows, head), &tensors_);
   }
 
   // Emits and runs all shards of a head. Logits [T, V] for kinds that have them, else pairs.

@@ -10,7 +10,6 @@
 #include <fstream>
 #include <random>
 
-#include "graph/builder.h"
 #include "kernels/kernel_set.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/build_planes.h"
@@ -27,8 +26,6 @@ constexpr int64_t kD = 640;  // two rotation blocks
 constexpr int64_t kV = 1040;
 constexpr int64_t kTokens = 6;
 constexpr const char* kDigest = "0123456789abcdef0123456789abcdef";
-
-enum class Rows { kNormal, kTies, kEqual, kExtreme };
 
 // All shards of a screened head, as the runtime sees them.
 class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
@@ -97,23 +94,8 @@ class CoremlScreenedTest : public CoremlShardTest {
   }
 
   graph::Graph Head(Rows rows) {
-    std::mt19937 random(11);
-    std::normal_distribution<float> normal(0, 0.05F);
-    std::vector<float> matrix(kV * kD);
-    for (float& value : matrix) value = normal(random);
-    const auto copy_row = [&matrix](int64_t from, int64_t to, float factor) {
-      for (int64_t c = 0; c < kD; ++c)
-        matrix[static_cast<size_t>(to * kD + c)] =
-            factor * matrix[static_cast<size_t>(from * kD + c)];
-    };
-    if (rows == Rows::kTies) {
-      for (int64_t row = 16; row < kV; ++row) copy_row(row % 16, row, 1.0F);
-    }
-    if (rows == Rows::kEqual) std::fill(matrix.begin(), matrix.end(), 0.0F);
-    if (rows == Rows::kExtreme) {
-      for (int64_t row = 0; row < kV; ++row)
-        copy_row(row, row, row % 3 == 0 ? 3000.0F : (row % 3 == 1 ? 1e-6F : 1.0F));
-    }
+    const HeadMatrix head{.rows = kV, .channels = kD, .deviation = 0.05F, .loud = 3000.0F};
+    std::vector<float> matrix = DrawRows(rows, head);
     if (rows == Rows::kNormal) {  // states 1, 3, 5 have a clear winner
       for (int64_t t = 1; t < kTokens; t += 2) {
         for (int64_t c = 0; c < kD; ++c)
@@ -121,18 +103,7 @@ class CoremlScreenedTest : public CoremlShardTest {
               0.03F * hidden_[static_cast<size_t>(t * kD + c)];
       }
     }
-    tensors_.Set("gain", Shape{kD}, std::vector<float>(kD, 1.0F));
-    tensors_.Set("head", Shape{kV, kD}, std::move(matrix));
-    graph::Builder b;
-    b.SetStage(5);
-    const graph::ValueId x = b.Input("x", kD);
-    const graph::ValueId n =
-        b.RmsNorm("norm", x,
-                  b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{kD}}), 1e-5F);
-    b.Output(
-        b.Linear("logits", n,
-                 b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{kV, kD}})));
-    return *b.Finish();
+    return HeadGraph(head, std::move(matrix), &tensors_);
   }
 
   // Emits and loads a head of that many shards, one and four tokens a pass.

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <random>
+#include <utility>
+
+#include "graph/builder.h"
 
 namespace headway::coreml {
 
@@ -52,6 +57,42 @@ std::vector<std::string> CoremlShardTest::Emit(
     paths.push_back(path);
   }
   return paths;
+}
+
+std::vector<float> DrawRows(Rows kind, const HeadMatrix& head) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, head.deviation);
+  std::vector<float> matrix(static_cast<size_t>(head.rows * head.channels));
+  for (float& value : matrix) value = normal(random);
+  const auto copy_row = [&](int64_t from, int64_t to, float factor) {
+    for (int64_t c = 0; c < head.channels; ++c)
+      matrix[static_cast<size_t>(to * head.channels + c)] =
+          factor * matrix[static_cast<size_t>(from * head.channels + c)];
+  };
+  if (kind == Rows::kTies) {
+    for (int64_t row = 16; row < head.rows; ++row) copy_row(row % 16, row, 1.0F);
+  }
+  if (kind == Rows::kEqual) std::fill(matrix.begin(), matrix.end(), 0.0F);
+  if (kind == Rows::kExtreme) {
+    for (int64_t row = 0; row < head.rows; ++row)
+      copy_row(row, row, row % 3 == 0 ? head.loud : (row % 3 == 1 ? 1e-6F : 1.0F));
+  }
+  return matrix;
+}
+
+graph::Graph HeadGraph(const HeadMatrix& head, std::vector<float> matrix, FloatTensors* tensors) {
+  const int64_t D = head.channels;
+  tensors->Set("gain", Shape{D}, std::vector<float>(static_cast<size_t>(D), 1.0F));
+  tensors->Set("head", Shape{head.rows, D}, std::move(matrix));
+  graph::Builder b;
+  b.SetStage(5);
+  const graph::ValueId x = b.Input("x", D);
+  const graph::ValueId n = b.RmsNorm(
+      "norm", x, b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{D}}), 1e-5F);
+  b.Output(b.Linear(
+      "logits", n,
+      b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{head.rows, D}})));
+  return *b.Finish();
 }
 
 std::unique_ptr<Executable> CoremlShardTest::Load(const std::vector<std::string>& paths) {

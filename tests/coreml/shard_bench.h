@@ -43,6 +43,22 @@ class FloatTensors {
   std::map<std::string, Tensor> tensors_;
 };
 
+// Head matrices that are hard on a choice.
+enum class Rows { kNormal, kTies, kEqual, kExtreme };
+
+struct HeadMatrix {
+  int64_t rows = 0, channels = 0;
+  float deviation = 0.0F;  // of the weights
+  float loud = 0.0F;       // factor of every third row of kExtreme
+};
+
+// [rows, channels]: kTies: every row has twins in its block, its shard and another shard; kEqual:
+// zeros; kExtreme: every third row loud, the next too quiet for a 16-bit float to tell from 0.
+std::vector<float> DrawRows(Rows kind, const HeadMatrix& head);
+
+// A norm with gains of 1 and the matrix, "gain" and "head" of `tensors`.
+graph::Graph HeadGraph(const HeadMatrix& head, std::vector<float> matrix, FloatTensors* tensors);
+
 class CoremlShardTest : public testing::Test {
  protected:
   // One package a width; returns their paths. A failure is a test failure, and no paths.

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
-#include "mil/shards/attention.h"
+#include "mil/shards/cached_attention.h"
 #include "mil/shards/ops.h"
 
 namespace headway::mil {
@@ -13,9 +11,9 @@ using namespace ops;  // NOLINT(google-build-using-namespace): this file is a li
 // Several tokens a step. Heads stay [1, heads, d, T] as the convolution leaves them, tokens on the
 // last axis; the products transpose inside matmul, so that no transpose, expand_dims or squeeze is
 // needed and the only flexible axis is the one that each reshape leaves to -1.
-class MultiTokenAttention final : public LayerAttention {
+class MultiTokenAttention final : public CachedAttention {
  public:
-  MultiTokenAttention(const LayerShardSpec& spec, FunctionBuilder* f) : s_(spec), f_(f) {
+  MultiTokenAttention(const LayerShardSpec& spec, FunctionBuilder* f) : CachedAttention(spec, f) {
     const int64_t T = spec.flexible ? kUnknownDim : spec.tokens;
     cos_ = f->Input("rope_cos", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
     sin_ = f->Input("rope_sin", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
@@ -27,8 +25,8 @@ class MultiTokenAttention final : public LayerAttention {
   }
 
   std::string Layer(int layer, const std::string& p, const std::string& qkv) override {
-    const int64_t q_width = s_.num_heads * s_.head_dim;
-    const int64_t kv_width = s_.num_kv_heads * s_.head_dim;
+    const int64_t q_width = QueryWidth();
+    const int64_t kv_width = KvWidth();
     const std::string q = Slice(f_, p + "q", qkv, 1, 0, q_width);
     const std::string k = Slice(f_, p + "k", qkv, 1, q_width, q_width + kv_width);
     const std::string v = Slice(f_, p + "v", qkv, 1, q_width + kv_width, q_width + 2 * kv_width);
@@ -36,65 +34,31 @@ class MultiTokenAttention final : public LayerAttention {
     const std::string k_turned = Rotate(p + "k_", Heads(p + "k_split", k, s_.num_kv_heads));
     const std::string keys = Store(true, layer, p, k_turned);
     const std::string values = Store(false, layer, p, Heads(p + "v_split", v, s_.num_kv_heads));
-    const std::string heads = s_.attention == AttentionForm::kPerHead
-                                  ? PerHead(p, q_turned, keys, values)
-                                  : Batched(p, q_turned, keys, values);
+    const std::string heads = Mix(p, q_turned, keys, values);
     return Reshape(f_, p + "heads", heads, {1, q_width, -1, 1});
   }
-
-  void Finish() override { cache_->Finish(); }
 
  private:
   std::string Heads(const std::string& name, const std::string& x, int64_t heads) {
     return Reshape(f_, name, x, {1, heads, s_.head_dim, -1});
   }
 
-  // As in the single-token form, over axis 2 of [1, heads, d, T].
-  std::string Rotate(const std::string& p, const std::string& x) {
-    const int64_t R = s_.rotary_dims;
-    const bool partial = R < s_.head_dim;
-    const std::string turning = partial ? Slice(f_, p + "rot", x, 2, 0, R) : x;
-    const std::string lo = Slice(f_, p + "lo", turning, 2, 0, R / 2);
-    const std::string hi = Slice(f_, p + "hi", turning, 2, R / 2, R);
-    const std::string new_lo =
-        Sub(f_, p + "lo_turned", Mul(f_, p + "lo_cos", lo, cos_), Mul(f_, p + "hi_sin", hi, sin_));
-    const std::string new_hi =
-        Add(f_, p + "hi_turned", Mul(f_, p + "hi_cos", hi, cos_), Mul(f_, p + "lo_sin", lo, sin_));
-    std::vector<std::string> parts = {new_lo, new_hi};
-    if (partial) parts.push_back(Slice(f_, p + "pass", x, 2, R, s_.head_dim));
-    return Concat(f_, p + "turned", parts, 2);
-  }
-
-  // cache * (1 - written) + mask fresh^T: mask [1, 1, S, T], fresh [1, Hk, d, T].
-  std::string Store(bool keys, int layer, const std::string& p, const std::string& fresh) {
-    const std::string n = p + (keys ? "k_cache_" : "v_cache_");
-    const std::string old = cache_->Read(keys, layer, p);
-    const std::string kept = Mul(f_, n + "kept", old, keep_);
-    const std::string added = MatMul(f_, n + "added", write_, fresh, false, true);
-    const std::string blended = Add(f_, n + "blended", kept, added);
-    return cache_->Write(keys, layer, p, old, blended);
-  }
-
-  // q [1, n, d, T], k [1, 1 or n, S, d] -> softmax over S of [1, n, T, S].
-  std::string Scores(const std::string& p, const std::string& q, const std::string& k) {
-    const std::string products = MatMul(f_, p + "qk", q, k, true, true);
-    const float scale = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
-    const std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(scale));
-    const std::string masked = Add(f_, p + "masked", scaled, mask_);
-    return Softmax(f_, p + "softmax", masked, -1);
+  // mask fresh^T: mask [1, 1, S, T], fresh [1, Hk, d, T].
+  std::string Added(const std::string& name, const std::string& fresh) override {
+    return MatMul(f_, name, write_, fresh, false, true);
   }
 
   // Eight ops a KV head and a concat: [1, H, d, T].
   std::string PerHead(const std::string& p, const std::string& q, const std::string& keys,
-                      const std::string& values) {
-    const int64_t group = s_.num_heads / s_.num_kv_heads;
+                      const std::string& values) override {
+    const int64_t group = Group();
     std::vector<std::string> outs;
     for (int64_t h = 0; h < s_.num_kv_heads; ++h) {
       const std::string n = fmt::format("{}h{}_", p, h);
       const std::string q_group = Slice(f_, n + "q", q, 1, h * group, (h + 1) * group);
       const std::string k = Slice(f_, n + "k", keys, 1, h, h + 1);
       const std::string v = Slice(f_, n + "v", values, 1, h, h + 1);
-      outs.push_back(MatMul(f_, n + "mixed", v, Scores(n, q_group, k), true, true));
+      outs.push_back(MatMul(f_, n + "mixed", v, Scores(n, q_group, k, true), true, true));
     }
     return Concat(f_, p + "joined", outs, 1);
   }
@@ -102,14 +66,14 @@ class MultiTokenAttention final : public LayerAttention {
   // All KV heads at once: queries of a group side by side, [1, Hk, group d, T], cannot share one
   // product over d, so the group becomes the outer axis: [group, Hk, d, T].
   std::string Batched(const std::string& p, const std::string& q, const std::string& keys,
-                      const std::string& values) {
-    const int64_t group = s_.num_heads / s_.num_kv_heads;
+                      const std::string& values) override {
+    const int64_t group = Group();
     std::vector<std::string> outs;
     for (int64_t g = 0; g < group; ++g) {
       const std::string n = fmt::format("{}g{}_", p, g);
       const std::string q_group = StridedHeads(n + "q", q, g, group);
-      outs.push_back(
-          MatMul(f_, n + "mixed", values, Scores(n, q_group, keys), true, true));  // [1, Hk, d, T]
+      outs.push_back(MatMul(f_, n + "mixed", values, Scores(n, q_group, keys, true), true,
+                            true));  // [1, Hk, d, T]
     }
     if (group == 1) return outs.front();
     // [1, Hk, group d, T]: heads in their order once the middle axes are joined.
@@ -132,11 +96,6 @@ class MultiTokenAttention final : public LayerAttention {
     if (flexible) params.push_back({"end_mask", {BoolsConstant(to_end)}});
     return f_->Op("slice_by_index", name, std::move(params));
   }
-
-  const LayerShardSpec& s_;
-  FunctionBuilder* f_;
-  std::string mask_, write_, keep_, cos_, sin_;
-  std::unique_ptr<CacheStates> cache_;
 };
 
 }  // namespace
