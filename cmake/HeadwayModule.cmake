@@ -49,7 +49,7 @@ function(headway_test name)
                        PROPERTIES TIMEOUT 1500 LABELS slow)
 endfunction()
 
-# A libFuzzer program, in <build>/fuzzers; exists with the preset "fuzz" only. The target "fuzzers" builds all of them.
+# A libFuzzer program, in <build>/fuzzers; exists with the preset "debug" only. The target "fuzzers" builds all of them.
 function(headway_fuzzer name source)
   if(HEADWAY_FUZZ)
     add_executable(${name} ${source})

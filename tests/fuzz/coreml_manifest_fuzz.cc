@@ -1,6 +1,6 @@
 // libFuzzer target: any bytes as the Manifest.json of a Core ML package. A corpus:
-//   build/fuzz/tests/fuzz/coreml_seed_corpus DIRECTORY
-//   build/fuzz/tests/fuzz/coreml_manifest_fuzz DIRECTORY/manifest -max_total_time=180
+//   build/debug/tests/fuzz/coreml_seed_corpus DIRECTORY
+//   build/debug/fuzzers/coreml_manifest_fuzz DIRECTORY/manifest -max_total_time=180
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // libFuzzer target: any bytes as the weight.bin of a Core ML package. A corpus:
-//   build/fuzz/tests/fuzz/coreml_seed_corpus DIRECTORY
-//   build/fuzz/tests/fuzz/coreml_weights_fuzz DIRECTORY/weights -max_total_time=180
+//   build/debug/tests/fuzz/coreml_seed_corpus DIRECTORY
+//   build/debug/fuzzers/coreml_weights_fuzz DIRECTORY/weights -max_total_time=180
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // libFuzzer target: any bytes as a GGUF file. Make a corpus with gguf_seed_corpus, then
-//   build/fuzz/tests/fuzz/gguf_fuzz CORPUS -max_total_time=180
+//   build/debug/fuzzers/gguf_fuzz CORPUS -max_total_time=180
 
 #include <cstddef>
 #include <cstdint>
