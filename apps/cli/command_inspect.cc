@@ -110,12 +110,13 @@ Result<void> PrintGraph(const std::string& directory, const FileEntry& file, std
 // What a token's keys and values take.
 std::string CacheLine(const Manifest& manifest) {
   const ModelConfig& m = manifest.model;
-  const int64_t numbers = 2 * m.num_hidden_layers * m.num_key_value_heads * m.head_dim;
-  std::string line =
-      fmt::format("{} a token in f16", FormatBytes(static_cast<double>(2 * numbers)));
+  const auto bytes = [&m](KvType type) {
+    const int64_t head = 2 * kernels::KvTileBytes(type, m.head_dim) / kernels::kKeyTile;
+    return FormatBytes(static_cast<double>(m.num_hidden_layers * m.num_key_value_heads * head));
+  };
+  std::string line = fmt::format("{} a token in f16", bytes(KvType::kF16));
   if (manifest.device == "cpu" && m.head_dim % kernels::kKvBlock == 0) {
-    line += fmt::format(", {} in q8_0 (--kv q8_0)",
-                        FormatBytes(static_cast<double>(numbers / 32 * 34)));
+    line += fmt::format(", {} in q8_0 (--kv q8_0)", bytes(KvType::kQ8_0));
   }
   return line;
 }
