@@ -29,6 +29,7 @@ inline constexpr float kLogPoly[8] = {0x1.555554p-2F,  -0x1.000228p-2F, 0x1.99a0
 inline constexpr int32_t kSqrtHalfBits = 0x3f3504f3;  // the largest binary32 below or at sqrt(1/2)
 
 inline float Exp(float x) {
+  if (std::isnan(x)) return x;
   if (x < kExpMin) return 0.0F;
   x = x > kExpMax ? kExpMax : x;
   const float n = std::nearbyintf(x * kLog2E);

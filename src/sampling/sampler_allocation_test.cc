@@ -16,8 +16,15 @@ namespace {
 std::atomic<int64_t> num_allocations{0};
 }  // namespace
 
-// The sanitizers bring an operator new of their own, which must stay.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// The sanitizers bring an operator new of their own, which must stay. g++ tells by macros, clang by
+// features.
+#ifdef __has_feature
+#define HEADWAY_HAS_FEATURE(name) __has_feature(name)
+#else
+#define HEADWAY_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    HEADWAY_HAS_FEATURE(address_sanitizer) || HEADWAY_HAS_FEATURE(thread_sanitizer)
 constexpr bool kCounted = false;
 #else
 constexpr bool kCounted = true;
