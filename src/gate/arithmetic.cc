@@ -44,9 +44,18 @@ std::vector<float> SliceRows(const ProductGolden& golden, int64_t begin, int64_t
   return y;
 }
 
-// All products of a shard; the check shows the worst one.
+// The rows `ids` of the probes' results.
+std::vector<float> PickRows(const ProductGolden& golden, std::span<const int32_t> ids) {
+  std::vector<float> y;
+  for (int64_t p = 0; p < kProbes; ++p)
+    for (const int32_t id : ids) y.push_back(golden.y[static_cast<size_t>(p * golden.rows + id)]);
+  return y;
+}
+
+// All products of a shard; the check shows the worst one. `first_ids`: the rows of the model's
+// matrix that the shard's are, when they are not consecutive.
 Result<void> CheckProducts(Executable* shard, const std::string& name, const Goldens& goldens,
-                           std::vector<Check>* checks) {
+                           std::vector<Check>* checks, std::span<const int32_t> first_ids = {}) {
   const std::vector<Product> products = shard->Products();
   if (products.empty()) return {};
   Check check{.subject = fmt::format("{}, {} products", name, products.size()),
@@ -66,8 +75,10 @@ Result<void> CheckProducts(Executable* shard, const std::string& name, const Gol
     const std::vector<float> x = ProbeInputs(product.weight, product.columns);
     std::vector<float> y(static_cast<size_t>(kProbes * product.rows));
     shard->RunProduct(i, kProbes, x.data(), y.data());
-    const Difference d = Measure(y, SliceRows(*golden, product.row_begin, product.rows), {},
-                                 product.rows, kQuietProduct);
+    const std::vector<float> expected = first_ids.empty()
+                                            ? SliceRows(*golden, product.row_begin, product.rows)
+                                            : PickRows(*golden, first_ids);
+    const Difference d = Measure(y, expected, {}, product.rows, kQuietProduct);
     const std::string problem = Judge(d, kProductChannel, kProductChannel, kCosine);
     if (check.problem.empty() && !problem.empty())
       check.problem = fmt::format("{}: {}", product.weight, problem);
@@ -207,6 +218,10 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
     for (size_t i = 0; i < loaded.shards.size(); ++i) {
       HW_TRY_VOID(
           CheckProducts(loaded.shards[i].get(), loaded.specs[i].file.path, goldens, &checks));
+    }
+    if (loaded.first) {
+      HW_TRY_VOID(CheckProducts(loaded.first.get(), FirstRowsPath(*pipeline, loaded.kind), goldens,
+                                &checks, loaded.first_ids));
     }
     const bool screened = loaded.shards.front()->EstimateBytes() > 0;
     if (GivesLogits(loaded.kind) || screened)

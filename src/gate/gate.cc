@@ -8,6 +8,7 @@
 
 #include "base/file_writer.h"
 #include "gate/golden.h"
+#include "gate/stack.h"
 #include "gate/thresholds.h"
 
 namespace headway::gate {
@@ -42,6 +43,10 @@ GateRecord RunResidency(const Heads& heads, Report* report) {
     for (size_t i = 0; i < head.shards.size(); ++i)
       report->residency.push_back(
           {.shard = head.specs[i].file.path, .residency = head.shards[i]->Residency()});
+    if (head.first) {
+      report->residency.push_back(
+          {.shard = FirstRowsPath(*pipeline, head.kind), .residency = head.first->Residency()});
+    }
   }
   GateRecord record{.gate = "residency", .passed = true, .basis = "measured", .detail = ""};
   size_t total = 0;

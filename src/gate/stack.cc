@@ -62,6 +62,10 @@ std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
   return logits;
 }
 
+const std::string& FirstRowsPath(const Pipeline& pipeline, const std::string& head_kind) {
+  return FindHead(pipeline.manifest(), head_kind)->first->file.path;
+}
+
 bool GivesLogits(const std::string& head_kind) {
   return head_kind.rfind("full", 0) == 0 || head_kind.rfind("blockmax", 0) == 0;
 }

@@ -34,6 +34,9 @@ struct SessionOutputs {
 Result<SessionOutputs> RunSession(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,
                                   std::span<const int32_t> ids, KvType kv);
 
+// The file of a reduced head's first rows.
+const std::string& FirstRowsPath(const Pipeline& pipeline, const std::string& head_kind);
+
 // Whether the head kind's shards give plain logits ("full:4").
 bool GivesLogits(const std::string& head_kind);
 

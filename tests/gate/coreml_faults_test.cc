@@ -9,57 +9,15 @@
 #include "base/file_tree.h"
 #include "base/file_writer.h"
 #include "compile/pack.h"
+#include "faulty_package.h"
 #include "gate/gate.h"
 #include "gate/record.h"
-#include "tensor/codec.h"
+#include "gguf/gguf_file.h"
+#include "stored_fault.h"
 #include "test_model.h"
-#include "wrapped_emitter.h"
 
 namespace headway::gate_test {
 namespace {
-
-constexpr int64_t kTileRows = 64;
-
-// Damages rows [first, first + kTileRows) of a matrix before the device's emitter stores them, in
-// one shard: what a fault of the emitter looks like. Goldens come from the model file.
-struct StoredFault {
-  std::string shard;   // file name
-  std::string weight;  // a matrix of that shard
-  int64_t first = 0;   // row of the model file
-  std::function<void(std::span<float> rows, int64_t columns)> edit;
-};
-
-class FaultyEmitter final : public parity::WrappedEmitter {
- public:
-  FaultyEmitter(std::unique_ptr<Emitter> emitter, const StoredFault& fault)
-      : WrappedEmitter(std::move(emitter)), fault_(fault) {}
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
-    if (!path.ends_with("/" + fault_.shard))
-      return WrappedEmitter::EmitFor(use, shard, weights, path, progress);
-    HW_TRY(const ConstTensorView good, weights(fault_.weight));
-    const int64_t columns = good.shape.Columns();
-    std::vector<float> rows(static_cast<size_t>(good.shape.Rows() * columns));
-    for (int64_t r = 0; r < good.shape.Rows(); ++r)
-      DequantiseRow(good.type, good.Row(r), columns, rows.data() + r * columns);
-    fault_.edit(std::span(rows).subspan(static_cast<size_t>(fault_.first * columns),
-                                        static_cast<size_t>(kTileRows * columns)),
-                columns);
-    ConstTensorView bad = good;
-    bad.type = DataType::kF32;
-    bad.row_stride_bytes = columns * static_cast<int64_t>(sizeof(float));
-    bad.data = reinterpret_cast<const std::byte*>(rows.data());
-    const WeightSource source = [&](const std::string& name) -> Result<ConstTensorView> {
-      if (name == fault_.weight) return bad;
-      return weights(name);
-    };
-    return WrappedEmitter::EmitFor(use, shard, source, path, progress);
-  }
-
- private:
-  const StoredFault& fault_;
-};
 
 class CoremlFaults : public testing::Test {
  protected:
@@ -69,7 +27,7 @@ class CoremlFaults : public testing::Test {
     device.weights = weights;
     auto emitter = MakeEmitterFor("coreml", device);
     EXPECT_TRUE(emitter) << emitter.error().message;
-    FaultyEmitter faulty(*std::move(emitter), fault);
+    const auto faulty = WithFault(*std::move(emitter), fault);
     compile::PackOptions options{.topology = "1", .heads = {head}};
     options.max_seq = 64;
     options.replace = true;
@@ -77,7 +35,7 @@ class CoremlFaults : public testing::Test {
       return gate::RecordInto(model_.File(), directory, {.device = "coreml", .max_tokens = 12},
                               manifest);
     };
-    const auto packed = compile::Pack(model_.File(), model_.Path("package"), options, &faulty);
+    const auto packed = compile::Pack(model_.File(), model_.Path("package"), options, faulty.get());
     EXPECT_TRUE(packed) << packed.error().message;
     return RunAll();
   }
@@ -152,8 +110,8 @@ TEST_F(CoremlFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
 
 TEST_F(CoremlFaults, OneTransposedTile_Arithmetic) {
   const auto transposed = [](std::span<float> rows, int64_t columns) {
-    for (int64_t r = 0; r < kTileRows; ++r)
-      for (int64_t c = r + 1; c < kTileRows; ++c)
+    for (int64_t r = 0; r < kFaultRows; ++r)
+      for (int64_t c = r + 1; c < kFaultRows; ++c)
         std::swap(rows[static_cast<size_t>(r * columns + c)],
                   rows[static_cast<size_t>(c * columns + r)]);
   };
@@ -212,6 +170,35 @@ TEST_F(CoremlFaults, GoldensWithoutNorms_AreReadAndSaidToBeOlder) {
   EXPECT_TRUE(Record(*report, "arithmetic").passed);
   EXPECT_NE(Record(*report, "arithmetic").detail.find("stored rows not compared"),
             std::string::npos);
+}
+
+// The program's own oracle rotates as the program does; the straight line read the model file.
+TEST_F(CoremlFaults, FullInsteadOfPartialRotary_Quality) {
+  CopyWithRotary(model_.File(), model_.Path("right.gguf"), 48);
+  CopyWithRotary(model_.File(), model_.Path("wrong.gguf"), 64);
+  for (const char* file : {"right.gguf", "wrong.gguf"}) {
+    const auto emitter = MakeEmitterFor("coreml", {});
+    ASSERT_TRUE(emitter) << emitter.error().message;
+    compile::PackOptions options{.topology = "1", .heads = {"full:2"}};
+    options.max_seq = 64;
+    options.replace = true;
+    options.before_commit = [&](const std::string& target, Manifest* manifest) -> Result<void> {
+      HW_TRY(const auto packed, gguf::GgufFile::Open(model_.Path(file)));
+      HW_TRY(const auto right, gguf::GgufFile::Open(model_.Path("right.gguf")));
+      HW_TRY(const gate::Goldens goldens,
+             gate::MakeGoldens(packed, right, {.device = "coreml", .max_tokens = 24}));
+      HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, target));
+      return {};
+    };
+    const auto packed =
+        compile::Pack(model_.Path(file), model_.Path("package"), options, emitter->get());
+    ASSERT_TRUE(packed) << packed.error().message;
+    const gate::Report report = RunAll();
+    const bool right = std::string(file) == "right.gguf";
+    for (const GateRecord& record : report.records)
+      EXPECT_EQ(record.passed, right || record.gate != "quality") << record.gate << record.detail;
+    EXPECT_EQ(Record(report, "quality").gate, "quality");
+  }
 }
 
 TEST_F(CoremlFaults, TopkInTheHead_Residency) {

@@ -1,0 +1,142 @@
+// Seeded faults in heads: every kind of every device, each caught by the arithmetic gate alone.
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "base/file_writer.h"
+#include "compile/pack.h"
+#include "gate/gate.h"
+#include "gate/record.h"
+#include "stored_fault.h"
+#include "test_model.h"
+
+namespace headway::gate_test {
+namespace {
+
+struct HeadCase {
+  std::string device;
+  std::string head;
+  std::string file;  // with rows of it; a coreml certified head multiplies the tied embedding's
+};
+
+void Transpose(std::span<float> rows, int64_t columns) {
+  for (int64_t r = 0; r < kFaultRows; ++r)
+    for (int64_t c = r + 1; c < kFaultRows; ++c)
+      std::swap(rows[static_cast<size_t>(r * columns + c)],
+                rows[static_cast<size_t>(c * columns + r)]);
+}
+void PutNan(std::span<float> rows, int64_t /*columns*/) {
+  rows[5] = std::numeric_limits<float>::quiet_NaN();
+}
+void ScaleOneRow(std::span<float> rows, int64_t columns) {
+  constexpr int64_t kRow = 17;
+  for (float& w : rows.subspan(static_cast<size_t>(kRow * columns), static_cast<size_t>(columns)))
+    w *= 1.01F;
+}
+
+class HeadFaults : public testing::TestWithParam<HeadCase> {
+ protected:
+  gate::Report Gate(const StoredFault& fault, const std::string& type = "q8_0") {
+    const auto& [device, head, file] = GetParam();
+    if (!models_.count(type))
+      models_.emplace(type, std::make_unique<parity::TestModel>("tiny-phi", type));
+    const std::string& model = models_.at(type)->File();
+    DeviceOptions options_of_device;
+    if (device == "coreml") options_of_device.weights = "fp16";
+    auto emitter = MakeEmitterFor(device, options_of_device);
+    EXPECT_TRUE(emitter) << emitter.error().message;
+    const auto faulty = WithFault(*std::move(emitter), fault);
+    compile::PackOptions options{.topology = "2", .heads = {head}};
+    options.rotation_seed = 3;
+    options.replace = true;
+    if (device == "coreml") options.max_seq = 64;
+    options.before_commit = [&](const std::string& directory, Manifest* manifest) {
+      const gate::RecordOptions record{.device = GetParam().device, .max_tokens = 12};
+      return gate::RecordInto(model, directory, record, manifest);
+    };
+    const auto packed = compile::Pack(model, Package(), options, faulty.get());
+    EXPECT_TRUE(packed) << packed.error().message;
+    return RunAll();
+  }
+  gate::Report RunAll() const {
+    const auto report = gate::RunGates(Package(), {.threads = 1});
+    EXPECT_TRUE(report) << report.error().message;
+    return report.value_or(gate::Report{});
+  }
+  std::string Package() const { return directory_.Path("package"); }
+  StoredFault In(void (*edit)(std::span<float>, int64_t)) const {
+    return {.shard = GetParam().file, .weight = "token_embd.weight", .first = 0, .edit = edit};
+  }
+  // Arithmetic failed, and nothing else that honest packages of this head pass: selection by
+  // `topk` is never resident on coreml.
+  static void ExpectArithmetic(const gate::Report& report, const std::vector<std::string>& parts) {
+    std::string detail;
+    for (const GateRecord& record : report.records) {
+      const bool by_nature = record.gate == "residency" && GetParam().head == "top1:2";
+      EXPECT_TRUE(by_nature || record.passed == (record.gate != "arithmetic"))
+          << record.gate << ": " << record.detail;
+      if (record.gate == "arithmetic") detail = record.detail;
+    }
+    for (const std::string& part : parts)
+      EXPECT_NE(detail.find(part), std::string::npos) << part << " in: " << detail;
+  }
+
+  parity::TemporaryDirectory directory_;
+  std::map<std::string, std::unique_ptr<parity::TestModel>> models_;
+};
+
+TEST_P(HeadFaults, OneTransposedTile_Arithmetic) {
+  ExpectArithmetic(Gate(In(Transpose)), {"token_embd.weight", "expected"});
+}
+
+TEST_P(HeadFaults, OneNan_Arithmetic) {
+  ExpectArithmetic(Gate(In(PutNan), "f32"), {"token_embd.weight", "NaN"});
+}
+
+TEST_P(HeadFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
+  ExpectArithmetic(Gate(In(ScaleOneRow)), {"token_embd.weight", "channel 17:"});
+}
+
+// Both shards take and give as many channels, and every digest is right. Heads with planes know
+// their rows: such a package does not even open.
+TEST_P(HeadFaults, OneShardSwapped_Arithmetic) {
+  EXPECT_EQ(Gate({}).Passed(), GetParam().head != "top1:2");
+  auto manifest = OpenManifest(Package(), false);
+  ASSERT_TRUE(manifest);
+  std::vector<HeadShard>& shards = manifest->heads[0].shards;
+  ASSERT_GE(shards.size(), 2U);
+  std::swap(shards[0].file, shards[1].file);
+  manifest->gates.clear();
+  ASSERT_TRUE(WriteTextFileAtomically(Package() + "/manifest.json", ToJson(*manifest)));
+  if (GetParam().head == "certified" || GetParam().head == "reduced:128") {
+    const auto report = gate::RunGates(Package(), {.threads = 1});
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::kCorrupt);
+    EXPECT_NE(report.error().message.find("expected"), std::string::npos) << report.error().message;
+    return;
+  }
+  ExpectArithmetic(RunAll(), {"head_"});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryKind, HeadFaults,
+    testing::Values(HeadCase{"cpu", "full:2", "head_full_2_00.shard"},
+                    HeadCase{"cpu", "certified", "head_certified_00.shard"},
+                    HeadCase{"cpu", "reduced:128", "head_reduced_128_00.shard"},
+                    HeadCase{"cpu", "reduced:128", "head_reduced_128_first.shard"},
+                    HeadCase{"coreml", "full:2", "head_full_2_00.mlpackage"},
+                    HeadCase{"coreml", "top1:2", "head_top1_2_00.mlpackage"},
+                    HeadCase{"coreml", "blockmax:2", "head_blockmax_2_00.mlpackage"},
+                    HeadCase{"coreml", "top1-fp16:2", "head_top1-fp16_2_00.mlpackage"},
+                    HeadCase{"coreml", "certified", "embedding.gguf"}),
+    [](const auto& one) {
+      std::string name = one.param.device + one.param.file;
+      std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
+      return name;
+    });
+
+}  // namespace
+}  // namespace headway::gate_test
