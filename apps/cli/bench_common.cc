@@ -24,6 +24,7 @@ Result<std::unique_ptr<Session>> NewSession(const BenchSetting& setting, OpenedM
                                             std::shared_ptr<Pipeline> pipeline, int64_t capacity) {
   SessionOptions options;
   options.kv = setting.kv;
+  options.sampling.temperature = setting.temperature;
   options.capacity_tokens = std::min(capacity, pipeline->manifest().ContextTokens());
   return Session::Create(std::move(pipeline), model->pool.get(), model->kernels->kernels,
                          std::move(options));

@@ -1,5 +1,5 @@
-// headway bench speculate --prompt-file: prompt lookup on the continuation of a text, greedy,
-// against plain decoding in turns.
+// headway bench speculate --prompt-file: prompt lookup on the continuation of a text, greedy or
+// sampled, against plain decoding in turns.
 
 #include <fmt/format.h>
 
@@ -80,8 +80,8 @@ Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
       {[&] { return measured(false); }, [&] { return measured(true); }}, 2 * setting.rounds, 1);
   if (!failure) return failure;
   Title(setting, *model,
-        fmt::format("lookup {}..{} on {}, {} + {} tokens", kMinNgram, kMaxNgram, prompt_file,
-                    prompt_length, setting.tokens));
+        fmt::format("lookup {}..{} on {}, {} + {} tokens, temperature {}", kMinNgram, kMaxNgram,
+                    prompt_file, prompt_length, setting.tokens, setting.temperature));
   Say(setting, "{:>8}{:>12}{:>20}{:>14}{:>20}{:>10}{:>10}{:>10}\n", "", "tokens/s", "min - max",
       "against plain", "95 % interval", "passes", "drafted", "accepted");
   for (size_t v = 0; v < results.size(); ++v) {

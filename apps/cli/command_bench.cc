@@ -33,6 +33,7 @@ Result<void> Bench(const BenchArguments& arguments) {
                              .context = arguments.context,
                              .rounds = arguments.rounds,
                              .kv = ParseKv(arguments.kv),
+                             .temperature = arguments.sampled ? 1.0F : 0.0F,
                              .rows_or_null = arguments.json ? &rows : nullptr};
   if (setting.tokens < 1 || setting.context < 1 || setting.rounds < 1) {
     return Fail(

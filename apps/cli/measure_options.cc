@@ -44,8 +44,10 @@ void AddBench(CLI::App* app, BenchArguments* bench) {
                   "sigma above the bulk, several with commas; 0: independent logits")
       ->delimiter(',')
       ->type_name("M");
-  app->add_flag("--sampled", bench->sampled,
-                "with --margin, --hidden: temperatures 0.8 and 1, top-k 40, too");
+  app->add_flag(
+      "--sampled", bench->sampled,
+      "with --margin, --hidden: temperatures 0.8 and 1, top-k 40, too; with --prompt-file: "
+      "temperature 1 in place of greedy");
   app->add_option("--hidden", bench->hidden,
                   "with head: the same on hidden states from a file, binary32, before the norm")
       ->type_name("FILE");

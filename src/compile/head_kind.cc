@@ -44,7 +44,13 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     kind.num_shards = kCertifiedShards;
     return kind;
   }
-  for (const char* known : {"full", "top1", "blockmax", "top1-fp16", "routed"}) {
+  if (kind.name == "routed") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("head '{}': not built, since clusters of rows exclude less than they "
+                            "cost (docs/certified_head.md); expected certified, which is as exact",
+                            text));
+  }
+  for (const char* known : {"full", "top1", "blockmax", "top1-fp16"}) {
     if (kind.name == known) return kind;
   }
   return Fail(
