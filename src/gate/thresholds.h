@@ -108,10 +108,11 @@ inline constexpr double kQualityKl = 0.01;
 inline constexpr double kDecidedLead = 0.5;
 
 // The same three of sessions with keys and values in Q8_0: rounding queries, keys and values to 8
-// bits adds about as much noise as the activations of one more product a layer have, which is
-// inside what the limits above leave; to be tightened when honest packages have been measured. A
-// wrong block, scale or position of the cache is worse than full rotary.
-inline constexpr double kQ8KvCosine = 0.99;
-inline constexpr double kQ8KvKl = 0.01;
+// bits adds about as much noise as the activations of one more product a layer have. Ten honest
+// packages (docs/gates.md): lowest cosine 0.99928, highest mean KL 5.4e-4. Limits leave four times
+// the distance from 1 and 3.7 times the divergence, for models that were not measured. Keys one
+// position off show -0.005 and 0.13 on the model of the test.
+inline constexpr double kQ8KvCosine = 0.997;
+inline constexpr double kQ8KvKl = 0.002;
 
 }  // namespace headway::gate
