@@ -227,9 +227,9 @@ struct Case {
   double agreement;  // teacher-forced top-1
 };
 
-class StoryOnCoreml : public testing::TestWithParam<Case> {};
+class SlowStoryOnCoreml : public testing::TestWithParam<Case> {};
 
-TEST_P(StoryOnCoreml, DecodesLikeTheReference) {
+TEST_P(SlowStoryOnCoreml, DecodesLikeTheReference) {
   const auto story = OpenStory();
   ASSERT_TRUE(story.has_value()) << story.error().message;
   const Case& c = GetParam();
@@ -248,7 +248,7 @@ TEST_P(StoryOnCoreml, DecodesLikeTheReference) {
 // Of 6-bit tables nothing is promised: 100 positions, many of them near-ties, have a standard
 // deviation of 3 points around the 90 % that are usual.
 INSTANTIATE_TEST_SUITE_P(
-    Formats, StoryOnCoreml,
+    Formats, SlowStoryOnCoreml,
     testing::Values(Case{{.kind = mil::WeightKind::kF16}, 0.0F, 0.999, 0.99},
                     Case{{.kind = mil::WeightKind::kF16}, 1.0F / 32.0F, 0.999, 0.99},
                     Case{{.kind = mil::WeightKind::kInt8PerChannel}, 0.0F, 0.999, 0.97},
