@@ -39,6 +39,8 @@ struct ShardUse {
   std::string head_kind;  // "full"; empty for layers and embeddings
   StepWidth width;
   int64_t max_seq = 0;  // positions of the caches
+  // The weight whose rows are the hidden states that the first layer is given, for layers.
+  std::string embedding = {};
 };
 
 class Emitter {

@@ -67,7 +67,11 @@ Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
   std::vector<FileEntry> files;
   for (const StepWidth& width : options_.widths) {
     HW_TRY(FileEntry file,
-           Emit(shard, {.head_kind = head_kind, .width = width, .max_seq = plan_.max_seq},
+           Emit(shard,
+                {.head_kind = head_kind,
+                 .width = width,
+                 .max_seq = plan_.max_seq,
+                 .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
                 fmt::format("{}{}{}", name, WidthSuffix(width), emitter_->ShardSuffix())));
     files.push_back(std::move(file));
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/coreml/embedding_prescale.h"
 #include "backend/coreml/graph_shards.h"
 #include "backend/coreml/host_rows.h"
 #include "backend/coreml/screen_program.h"
@@ -117,15 +118,15 @@ class CoremlEmitter final : public Emitter {
 
   Result<mil::Shard> Lower(const ShardUse& use, const graph::Graph& shard,
                            const WeightSource& weights, const ByteProgress& progress,
-                           mil::BlobSink* blobs) const {
-    const LoweringOptions options{.max_seq = use.max_seq,
-                                  .tokens = use.width.tokens,
-                                  .flexible = use.width.flexible,
-                                  .weights = options_.weights,
-                                  .states = options_.states,
-                                  .attention = options_.attention,
-                                  .norm_prescale = options_.norm_prescale,
-                                  .head_splits = options_.head_splits};
+                           mil::BlobSink* blobs) {
+    LoweringOptions options{.max_seq = use.max_seq,
+                            .tokens = use.width.tokens,
+                            .flexible = use.width.flexible,
+                            .weights = options_.weights,
+                            .states = options_.states,
+                            .attention = options_.attention,
+                            .norm_prescale = options_.norm_prescale,
+                            .head_splits = options_.head_splits};
     // Progress counts bytes of the source; the shard builders count parameters.
     const auto total_bytes = static_cast<double>(graph::WeightBytes(shard));
     uint64_t told = 0;
@@ -139,12 +140,24 @@ class CoremlEmitter final : public Emitter {
     if (use.head_kind.empty()) {
       const auto first = static_cast<int>(shard.nodes.front().stage);
       const auto last = static_cast<int>(shard.nodes.back().stage);
+      if (first == 0 && options.norm_prescale == 0 && !use.embedding.empty()) {
+        HW_TRY(options.first_norm_prescale, PrescaleOf(use.embedding, weights));
+      }
       return LowerLayers(shard, first, last - first + 1, weights, options, blobs, shard_options);
     }
     // The graph of a shard has its rows as row_begin of the weight; counted from there.
     const int64_t rows = shard.weights[static_cast<size_t>(shard.nodes.back().weights[0])].shape[0];
     return LowerHead(shard, 0, rows, HeadKindOf(use.head_kind), weights, options, blobs,
                      shard_options);
+  }
+
+  // Read once for all widths: the whole table, a second at 200,064 x 3072.
+  Result<float> PrescaleOf(const std::string& embedding, const WeightSource& weights) {
+    if (embedding_prescale_ == 0) {
+      HW_TRY(const ConstTensorView table, weights(embedding));
+      embedding_prescale_ = EmbeddingPrescale(table);
+    }
+    return embedding_prescale_;
   }
 
   // The table as the model file has it, as the one tensor of a GGUF.
@@ -167,6 +180,7 @@ class CoremlEmitter final : public Emitter {
 
   const EmitterOptions options_;
   ThreadPool* const pool_;
+  float embedding_prescale_ = 0.0F;  // 0: not known yet
 };
 
 }  // namespace

@@ -70,6 +70,7 @@ Result<mil::LayerShardSpec> SpecOf(const LayerParts& layer, const LoweringOption
   spec.states = options.states;
   spec.attention = options.attention;
   spec.norm_prescale = options.norm_prescale;
+  spec.first_norm_prescale = options.first_norm_prescale;
   spec.weights = options.weights;
   return spec;
 }

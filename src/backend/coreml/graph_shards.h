@@ -23,8 +23,9 @@ struct LoweringOptions {
   mil::WeightFormat weights;
   mil::StateLayout states = mil::StateLayout::kPerLayer;
   mil::AttentionForm attention = mil::AttentionForm::kPerHead;
-  float norm_prescale = 0.0F;  // 0: 1 / sqrt(D)
-  int64_t head_splits = 1;     // as HeadShardSpec::splits, for full heads
+  float norm_prescale = 0.0F;        // 0: 1 / sqrt(D)
+  float first_norm_prescale = 0.0F;  // of the first norm of the layers lowered; 0: as the others
+  int64_t head_splits = 1;           // as HeadShardSpec::splits, for full heads
 };
 
 // The program of layers [first_layer, first_layer + num_layers) of `model`, weights streamed into

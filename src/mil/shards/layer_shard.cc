@@ -106,7 +106,9 @@ class LayerShardBuilder {
   Result<std::string> Layer(int layer, const std::string& x, LayerAttention* attention) {
     const std::string p = fmt::format("l{}_", spec_.first_layer + layer);
     HW_TRY(const std::string attention_gain, Gain(LayerWeight::kAttentionNorm, layer, "attn_norm"));
-    const std::string normed = ops::RmsNorm(&f_, p + "attn_norm", x, attention_gain, norm_);
+    ops::RmsNormParams norm = norm_;
+    if (layer == 0 && spec_.first_norm_prescale > 0) norm.prescale = spec_.first_norm_prescale;
+    const std::string normed = ops::RmsNorm(&f_, p + "attn_norm", x, attention_gain, norm);
     HW_TRY(const std::string qkv_weight, Weight(LayerWeight::kQkv, layer));
     const std::string qkv = ops::Project(&f_, p + "qkv", normed, qkv_weight);
     const std::string heads = attention->Layer(layer, p, qkv);

@@ -90,7 +90,7 @@ TEST(LayerShard, OtherForms_HaveTheirOwnCounts) {
 // Runs the shard over eight tokens, `widths` at a time, and compares every hidden state with the
 // formulas.
 void ExpectMatchesFormulas(LayerShardSpec spec, const std::vector<int64_t>& widths,
-                           Precision precision, double tolerance) {
+                           Precision precision, double tolerance, float input_size = 1) {
   MemoryBlobs blobs;
   const TestLayers layers(spec);
   const auto shard = BuildLayerShard(spec, layers.Source(), &blobs);
@@ -104,7 +104,8 @@ void ExpectMatchesFormulas(LayerShardSpec spec, const std::vector<int64_t>& widt
   int64_t position = 0;
   for (const int64_t T : widths) {
     std::vector<float> x(static_cast<size_t>(D * T));
-    for (size_t i = 0; i < x.size(); ++i) x[i] = RandomAt(99 + static_cast<uint64_t>(position), i);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = input_size * RandomAt(99 + static_cast<uint64_t>(position), i);
     RoundToHalf(x);
     const auto out = interpreter->Run(StepInputs(spec, x, T, position), &states);
     ASSERT_TRUE(out.has_value()) << out.error().message;
@@ -133,6 +134,15 @@ TEST(LayerShard, Interpreted_MatchesTheFormulas) {
   LayerShardSpec full = SmallSpec();
   full.rotary_dims = full.head_dim;
   ExpectMatchesFormulas(full, singly, Precision::kF32, 0.01);
+}
+
+// Rows of an embedding as small as those of real models: 0.01, whose scaled squares are 1e-6 at
+// most and would lie among the last few fp16 numbers.
+TEST(LayerShard, SmallInputs_NeedAFactorOfTheirOwn) {
+  LayerShardSpec spec = SmallSpec();
+  spec.first_norm_prescale = 128;
+  ExpectMatchesFormulas(spec, std::vector<int64_t>(8, 1), Precision::kF16PerOp, 0.03, 0.01F);
+  EXPECT_EQ(CountShard(spec).num_compute, CountShard(SmallSpec()).num_compute);
 }
 
 TEST(LayerShard, EveryForm_MatchesTheFormulas) {
