@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -25,6 +26,13 @@ TEST(EmbeddingPrescale, BringsTheMedianRowToAnRmsOfOne) {
 
 TEST(EmbeddingPrescale, KeepsTheLargestNumberWithinSixteen) {
   EXPECT_EQ(PrescaleOf({0.02F, -0.02F, 0.02F, 0.02F, 4.0F, 0.0F}, 3), 4.0F);
+}
+
+// 20,000 rows: 64 stretches of 128, the first of which has larger rows than the others.
+TEST(EmbeddingPrescale, TakesSamplesOfALargeTable) {
+  std::vector<float> table(40000, 0.02F);
+  std::fill_n(table.begin(), 256, 0.5F);
+  EXPECT_EQ(PrescaleOf(table, 20000), 32.0F);
 }
 
 TEST(EmbeddingPrescale, StaysAFiniteNumberOfFp16) {

@@ -151,7 +151,7 @@ class CoremlEmitter final : public Emitter {
                      shard_options);
   }
 
-  // Read once for all widths: the whole table, a second at 200,064 x 3072.
+  // Once for all widths.
   Result<float> PrescaleOf(const std::string& embedding, const WeightSource& weights) {
     if (embedding_prescale_ == 0) {
       HW_TRY(const ConstTensorView table, weights(embedding));

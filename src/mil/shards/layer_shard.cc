@@ -103,12 +103,19 @@ class LayerShardBuilder {
     return EmitChannelVector(target_, fmt::format("g_{}_{}", name, model_layer), values);
   }
 
+  // The factor of the first layer's norms: share 1 that of its own input, 0 that of all others.
+  ops::RmsNormParams NormOf(int layer, float share) const {
+    ops::RmsNormParams norm = norm_;
+    if (layer == 0 && spec_.first_norm_prescale > 0)
+      norm.prescale *= std::pow(spec_.first_norm_prescale / norm.prescale, share);
+    return norm;
+  }
+
   Result<std::string> Layer(int layer, const std::string& x, LayerAttention* attention) {
     const std::string p = fmt::format("l{}_", spec_.first_layer + layer);
     HW_TRY(const std::string attention_gain, Gain(LayerWeight::kAttentionNorm, layer, "attn_norm"));
-    ops::RmsNormParams norm = norm_;
-    if (layer == 0 && spec_.first_norm_prescale > 0) norm.prescale = spec_.first_norm_prescale;
-    const std::string normed = ops::RmsNorm(&f_, p + "attn_norm", x, attention_gain, norm);
+    const std::string normed =
+        ops::RmsNorm(&f_, p + "attn_norm", x, attention_gain, NormOf(layer, 1.0F));
     HW_TRY(const std::string qkv_weight, Weight(LayerWeight::kQkv, layer));
     const std::string qkv = ops::Project(&f_, p + "qkv", normed, qkv_weight);
     const std::string heads = attention->Layer(layer, p, qkv);
@@ -120,7 +127,7 @@ class LayerShardBuilder {
 
   Result<std::string> FeedForward(int layer, const std::string& p, const std::string& x) {
     HW_TRY(const std::string gain, Gain(LayerWeight::kFfnNorm, layer, "ffn_norm"));
-    const std::string normed = ops::RmsNorm(&f_, p + "ffn_norm", x, gain, norm_);
+    const std::string normed = ops::RmsNorm(&f_, p + "ffn_norm", x, gain, NormOf(layer, 0.5F));
     HW_TRY(const std::string up_weight, Weight(LayerWeight::kGateUp, layer));
     const std::string both = ops::Project(&f_, p + "gate_up", normed, up_weight);
     const int64_t F = spec_.intermediate_size;

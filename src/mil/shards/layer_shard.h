@@ -60,7 +60,10 @@ struct LayerShardSpec {
   // Factor on x before it is squared; 0: 1 / sqrt(D), as published. Small activations want a larger
   // one: squares below 2^-24 are 0 in fp16.
   float norm_prescale = 0.0F;
-  float first_norm_prescale = 0.0F;  // of the first layer's first norm; 0: as the others
+  // Of the first layer's first norm, when its input is as small as an embedding; its second norm,
+  // whose input is that and what attention adds, takes the geometric mean of both factors. 0: as
+  // the others.
+  float first_norm_prescale = 0.0F;
   StateLayout states = StateLayout::kPerLayer;
   AttentionForm attention = AttentionForm::kPerHead;
   WeightFormat weights;
