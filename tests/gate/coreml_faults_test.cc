@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <limits>
 #include <utility>
 
 #include "base/file_tree.h"
@@ -94,37 +93,23 @@ TEST_F(CoremlFaults, NoneInAnyFormat_StoredRowsPass) {
 }
 
 TEST_F(CoremlFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
-  constexpr int64_t kRow = 17;
-  const auto scaled = [](std::span<float> rows, int64_t columns) {
-    for (float& w : rows.subspan(static_cast<size_t>(kRow * columns), static_cast<size_t>(columns)))
-      w *= 1.01F;
-  };
   for (const char* weights : {"fp16", "int8"}) {
-    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 64, scaled}),
+    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 64, ScaleOneRow}),
                      {kShard, "stored rows", kDown, "channel 81:", "norm"});  // 64 + 17
-    ExpectArithmetic(
-        Gate(weights, "full:2", {"head_full_2_01.mlpackage", "token_embd.weight", 160, scaled}),
-        {"head_full_2_01.mlpackage", "token_embd.weight", "channel 17:", "norm"});
+    ExpectArithmetic(Gate(weights, "full:2",
+                          {"head_full_2_01.mlpackage", "token_embd.weight", 160, ScaleOneRow}),
+                     {"head_full_2_01.mlpackage", "token_embd.weight", "channel 17:", "norm"});
   }
 }
 
 TEST_F(CoremlFaults, OneTransposedTile_Arithmetic) {
-  const auto transposed = [](std::span<float> rows, int64_t columns) {
-    for (int64_t r = 0; r < kFaultRows; ++r)
-      for (int64_t c = r + 1; c < kFaultRows; ++c)
-        std::swap(rows[static_cast<size_t>(r * columns + c)],
-                  rows[static_cast<size_t>(c * columns + r)]);
-  };
   for (const char* weights : {"fp16", "int8"})
-    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 0, transposed}),
+    ExpectArithmetic(Gate(weights, "full:2", {kShard, kDown, 0, TransposeTile}),
                      {kShard, "stored rows", kDown, "channel"});
 }
 
 TEST_F(CoremlFaults, OneNan_Arithmetic) {
-  const auto nan = [](std::span<float> rows, int64_t /*columns*/) {
-    rows[5] = std::numeric_limits<float>::quiet_NaN();
-  };
-  ExpectArithmetic(Gate("fp16", "full:2", {kShard, kDown, 0, nan}),
+  ExpectArithmetic(Gate("fp16", "full:2", {kShard, kDown, 0, PutNan}),
                    {kShard, "stored rows", kDown, "1 with NaN"});
 }
 

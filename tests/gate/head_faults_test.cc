@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <map>
 #include <utility>
 
@@ -21,21 +20,6 @@ struct HeadCase {
   std::string head;
   std::string file;  // with rows of it; a coreml certified head multiplies the tied embedding's
 };
-
-void Transpose(std::span<float> rows, int64_t columns) {
-  for (int64_t r = 0; r < kFaultRows; ++r)
-    for (int64_t c = r + 1; c < kFaultRows; ++c)
-      std::swap(rows[static_cast<size_t>(r * columns + c)],
-                rows[static_cast<size_t>(c * columns + r)]);
-}
-void PutNan(std::span<float> rows, int64_t /*columns*/) {
-  rows[5] = std::numeric_limits<float>::quiet_NaN();
-}
-void ScaleOneRow(std::span<float> rows, int64_t columns) {
-  constexpr int64_t kRow = 17;
-  for (float& w : rows.subspan(static_cast<size_t>(kRow * columns), static_cast<size_t>(columns)))
-    w *= 1.01F;
-}
 
 class HeadFaults : public testing::TestWithParam<HeadCase> {
  protected:
@@ -89,7 +73,7 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
 };
 
 TEST_P(HeadFaults, OneTransposedTile_Arithmetic) {
-  ExpectArithmetic(Gate(In(Transpose)), {"token_embd.weight", "expected"});
+  ExpectArithmetic(Gate(In(TransposeTile)), {"token_embd.weight", "expected"});
 }
 
 TEST_P(HeadFaults, OneNan_Arithmetic) {

@@ -1,5 +1,6 @@
 #include "stored_fault.h"
 
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,23 @@ class FaultyEmitter final : public parity::WrappedEmitter {
 };
 
 }  // namespace
+
+void TransposeTile(std::span<float> rows, int64_t columns) {
+  for (int64_t r = 0; r < kFaultRows; ++r)
+    for (int64_t c = r + 1; c < kFaultRows; ++c)
+      std::swap(rows[static_cast<size_t>(r * columns + c)],
+                rows[static_cast<size_t>(c * columns + r)]);
+}
+
+void PutNan(std::span<float> rows, int64_t /*columns*/) {
+  rows[5] = std::numeric_limits<float>::quiet_NaN();
+}
+
+void ScaleOneRow(std::span<float> rows, int64_t columns) {
+  for (float& w :
+       rows.subspan(static_cast<size_t>(kScaledRow * columns), static_cast<size_t>(columns)))
+    w *= 1.01F;
+}
 
 std::unique_ptr<Emitter> WithFault(std::unique_ptr<Emitter> emitter, const StoredFault& fault) {
   return std::make_unique<FaultyEmitter>(std::move(emitter), fault);

@@ -23,6 +23,12 @@ struct StoredFault {
   std::function<void(std::span<float> rows, int64_t columns)> edit;
 };
 
+// What faults do to kFaultRows rows.
+void TransposeTile(std::span<float> rows, int64_t columns);  // their first kFaultRows columns
+void PutNan(std::span<float> rows, int64_t columns);         // one, in the first row
+inline constexpr int64_t kScaledRow = 17;
+void ScaleOneRow(std::span<float> rows, int64_t columns);  // kScaledRow, by 1 %
+
 // `emitter` with the fault between it and the packer. The fault must outlive the result.
 std::unique_ptr<Emitter> WithFault(std::unique_ptr<Emitter> emitter, const StoredFault& fault);
 
