@@ -40,7 +40,7 @@ struct RunArguments {
   std::string allow_ids_file;
   std::string speculate;  // empty: off
   std::string probe;
-  int64_t draft_tokens = 7;
+  std::optional<int64_t> draft_tokens;  // absent: 7
   std::string grammar_file;
   std::string json_schema_file;
 };

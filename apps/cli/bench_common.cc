@@ -21,10 +21,11 @@ std::vector<int32_t> MadeUpIds(int64_t count, int64_t vocab_size) {
 }
 
 Result<std::unique_ptr<Session>> NewSession(const BenchSetting& setting, OpenedModel* model,
-                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity) {
+                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity,
+                                            const SamplingParams& sampling) {
   SessionOptions options;
   options.kv = setting.kv;
-  options.sampling.temperature = setting.temperature;
+  options.sampling = sampling;
   options.capacity_tokens = std::min(capacity, pipeline->manifest().ContextTokens());
   return Session::Create(std::move(pipeline), model->pool.get(), model->kernels->kernels,
                          std::move(options));

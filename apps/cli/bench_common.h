@@ -32,7 +32,8 @@ void Title(const BenchSetting& setting, const OpenedModel& model, const std::str
 std::vector<int32_t> MadeUpIds(int64_t count, int64_t vocab_size);
 
 Result<std::unique_ptr<Session>> NewSession(const BenchSetting& setting, OpenedModel* model,
-                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity);
+                                            std::shared_ptr<Pipeline> pipeline, int64_t capacity,
+                                            const SamplingParams& sampling = {});
 
 inline double Seconds(uint64_t ns) { return static_cast<double>(ns) * 1e-9; }
 

@@ -52,12 +52,14 @@ Result<double> DecodePlainly(Session* session, int64_t length) {
 }  // namespace
 
 Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
-                         const std::string& prompt_file) {
+                         const std::string& prompt_file, bool sampled) {
   HW_TRY(const std::string text, ReadTextFile(prompt_file, kMostPromptBytes));
   HW_TRY(const std::vector<int32_t> prompt, model->tokenizer->Encode(text, {}));
   const auto prompt_length = static_cast<int64_t>(prompt.size());
   const int64_t length = prompt_length + setting.tokens;
-  HW_TRY(const auto session, NewSession(setting, model, model->pipeline, length));
+  SamplingParams sampling;
+  sampling.temperature = sampled ? 1.0F : 0.0F;
+  HW_TRY(const auto session, NewSession(setting, model, model->pipeline, length, sampling));
   HW_TRY_VOID(session->Append(prompt));
   HW_TRY([[maybe_unused]] const double first, DecodePlainly(session.get(), length));
   const std::vector<int32_t> reference(session->Tokens().begin(), session->Tokens().end());
@@ -81,7 +83,7 @@ Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
   if (!failure) return failure;
   Title(setting, *model,
         fmt::format("lookup {}..{} on {}, {} + {} tokens, temperature {}", kMinNgram, kMaxNgram,
-                    prompt_file, prompt_length, setting.tokens, setting.temperature));
+                    prompt_file, prompt_length, setting.tokens, sampling.temperature));
   Say(setting, "{:>8}{:>12}{:>20}{:>14}{:>20}{:>10}{:>10}{:>10}\n", "", "tokens/s", "min - max",
       "against plain", "95 % interval", "passes", "drafted", "accepted");
   for (size_t v = 0; v < results.size(); ++v) {

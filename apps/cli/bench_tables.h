@@ -27,7 +27,6 @@ struct BenchSetting {
   int64_t context = 16;  // tokens before them
   int rounds = 5;
   KvType kv = KvType::kF16;
-  float temperature = 0;                          // with BenchLookup: sampled text; 0: greedy
   std::vector<BenchRow>* rows_or_null = nullptr;  // lines go there instead of stdout
 };
 
@@ -42,10 +41,10 @@ Result<void> BenchPrefill(OpenedModel* model, const BenchSetting& setting);
 Result<void> BenchBatch(OpenedModel* model, const BenchSetting& setting);
 // Steps of 1, 2, 4, 8 tokens with drafts that are right at 70 %, against plain decoding.
 Result<void> BenchSpeculation(OpenedModel* model, const BenchSetting& setting);
-// Prompt lookup against plain decoding on the continuation of a text, greedy or sampled. Fails when
-// a token differs.
+// Prompt lookup against plain decoding on the continuation of a text, greedy or `sampled` at
+// temperature 1. Fails when a token differs.
 Result<void> BenchLookup(OpenedModel* model, const BenchSetting& setting,
-                         const std::string& prompt_file);
+                         const std::string& prompt_file, bool sampled);
 // Every head of the package in turns.
 Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);

@@ -33,7 +33,6 @@ Result<void> Bench(const BenchArguments& arguments) {
                              .context = arguments.context,
                              .rounds = arguments.rounds,
                              .kv = ParseKv(arguments.kv),
-                             .temperature = arguments.sampled ? 1.0F : 0.0F,
                              .rows_or_null = arguments.json ? &rows : nullptr};
   if (setting.tokens < 1 || setting.context < 1 || setting.rounds < 1) {
     return Fail(
@@ -47,6 +46,14 @@ Result<void> Bench(const BenchArguments& arguments) {
     return Fail(ErrorCode::kInvalidInput, fmt::format("bench: expected one of {}, found '{}'",
                                                       fmt::join(kKnown, ", "), arguments.what));
   }
+  const bool certified =
+      arguments.what == "head" && (!arguments.margins.empty() || !arguments.hidden.empty());
+  const bool lookup = arguments.what == "speculate" && !arguments.prompt_file.empty();
+  if (arguments.sampled && !certified && !lookup) {
+    return Fail(ErrorCode::kInvalidInput,
+                "--sampled: expected bench head with --margin or --hidden, or bench speculate with "
+                "--prompt-file, found neither");
+  }
   const bool all = arguments.what == "all";
   if (all || arguments.what == "memory") {
     BenchMemory(arguments.threads == 0 ? DefaultThreads() : arguments.threads, setting);
@@ -56,8 +63,6 @@ Result<void> Bench(const BenchArguments& arguments) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("bench {}: expected a GGUF or a package, found none", arguments.what));
   }
-  const bool certified =
-      arguments.what == "head" && (!arguments.margins.empty() || !arguments.hidden.empty());
   const char* forced = std::getenv("HEADWAY_CPU");
   const EngineOptions options{.threads = arguments.threads,
                               .instruction_set = forced == nullptr ? "" : forced,
@@ -83,9 +88,9 @@ Result<void> Bench(const BenchArguments& arguments) {
   if (wanted("prefill")) HW_TRY_VOID(BenchPrefill(model.get(), setting));
   if (wanted("batch")) HW_TRY_VOID(BenchBatch(model.get(), setting));
   if (wanted("speculate")) {
-    HW_TRY_VOID(arguments.prompt_file.empty()
+    HW_TRY_VOID(!lookup
                     ? BenchSpeculation(model.get(), setting)
-                    : BenchLookup(model.get(), setting, arguments.prompt_file));
+                    : BenchLookup(model.get(), setting, arguments.prompt_file, arguments.sampled));
   }
   if (wanted("head")) HW_TRY_VOID(BenchHeads(model.get(), setting, memory()));
   if (wanted("sampling")) HW_TRY_VOID(BenchSampling(model.get(), setting));

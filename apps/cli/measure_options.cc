@@ -27,7 +27,8 @@ constexpr const char* kBenchExamples =
     "  headway bench chain model.gguf --threads 2 --tokens 64\n"
     "  headway bench all models/story-12m.gguf\n"
     "\n"
-    "WHAT: memory, chain (decode steps), prefill, batch, head, sampling, speculate, or all.";
+    "WHAT: memory, chain (decode steps), prefill, batch, head, sampling, context, "
+    "speculate, or all.";
 
 }  // namespace
 

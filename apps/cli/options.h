@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -15,12 +16,9 @@
 
 namespace headway::cli {
 
-// An option whose text must be a T and nothing else, so that every option says what it expected in
-// the same words. CLI11 alone would take "-1" for a count (as 2^64 - 1).
 template <class T>
-CLI::Option* AddNumber(CLI::App* app, const std::string& names, T* value, const std::string& what) {
-  CLI::Option* option = app->add_option(names, *value, what)->capture_default_str();
-  return option->check(CLI::Validator(
+CLI::Validator IsNumber() {
+  return CLI::Validator(
       [](std::string& text) -> std::string {
         T parsed{};
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
@@ -30,7 +28,20 @@ CLI::Option* AddNumber(CLI::App* app, const std::string& names, T* value, const 
                            std::is_unsigned_v<T> ? " from 0" : "",
                            error == std::errc::result_out_of_range ? " that is smaller" : "", text);
       },
-      ""));
+      "");
+}
+
+// An option whose text must be a T and nothing else, so that every option says what it expected in
+// the same words. CLI11 alone would take "-1" for a count (as 2^64 - 1).
+template <class T>
+CLI::Option* AddNumber(CLI::App* app, const std::string& names, T* value, const std::string& what) {
+  return app->add_option(names, *value, what)->capture_default_str()->check(IsNumber<T>());
+}
+// The same for one that may be absent.
+template <class T>
+CLI::Option* AddNumber(CLI::App* app, const std::string& names, std::optional<T>* value,
+                       const std::string& what) {
+  return app->add_option(names, *value, what)->check(IsNumber<T>());
 }
 
 // --load

@@ -48,7 +48,7 @@ void AddSpeculation(CLI::App* app, RunArguments* run) {
         "HOW");
   group(app->add_option("--probe", run->probe, "lookup[:MIN..MAX]: only count what it would give"),
         "HOW");
-  group(AddNumber(app, "--draft-tokens", &run->draft_tokens, "drafts a step at most, 1 to 15"),
+  group(AddNumber(app, "--draft-tokens", &run->draft_tokens, "drafts a step at most, 1 to 15 (7)"),
         "N");
 }
 

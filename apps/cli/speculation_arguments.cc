@@ -32,7 +32,13 @@ bool ParseLookup(std::string_view text, SpeculationParams* params) {
 Result<SpeculationRequest> ReadSpeculation(const RunArguments& arguments) {
   SpeculationRequest request;
   SpeculationParams& params = request.params;
-  params.most_drafts = arguments.draft_tokens;
+  if (arguments.draft_tokens) {
+    if (arguments.speculate.empty() && arguments.probe.empty()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  "--draft-tokens: expected --speculate or --probe beside it, found neither");
+    }
+    params.most_drafts = *arguments.draft_tokens;
+  }
   if (!arguments.probe.empty()) {
     if (!arguments.speculate.empty()) {
       return Fail(ErrorCode::kInvalidInput,

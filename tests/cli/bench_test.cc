@@ -52,13 +52,17 @@ TEST_F(BenchTest, Lookup_IsComparedWithPlainDecodingOnAText) {
   EXPECT_EQ(json["rows"][0]["drafted"], 0.0);
   EXPECT_EQ(json["rows"][1]["row"], "lookup");
   EXPECT_GE(json["rows"][1]["drafted"], json["rows"][1]["accepted"]);
-  // A text that does not fit is an error, as everywhere.
   HeadwayOk({"bench", "speculate", Package(), "--prompt-file", Path("text.txt"), "--rounds", "1",
              "--tokens", "24", "--sampled"});
+  // A text that does not fit is an error, as everywhere.
   const Outcome full = Headway({"bench", "speculate", Package(), "--prompt-file", Path("text.txt"),
                                 "--rounds", "1", "--tokens", "100000"});
   EXPECT_EQ(full.status, 2);
   EXPECT_NE(full.err.find("sequence: expected at most"), std::string::npos) << full.err;
+}
+
+TEST_F(BenchTest, Sampled_IsForTablesThatSample) {
+  ExpectRefused({"bench", "chain", Package(), "--sampled"}, {"--sampled: expected", "neither"});
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ TEST_F(SpeculateTest, Mistakes_AreNamed) {
   refused({"--speculate", "lookup", "--draft-tokens", "16"},
           {"expected 1 to 15 (a step takes 16 tokens), found 16"});
   refused({"--speculate", "lookup", "--draft-tokens", "0"}, {"found 0"});
+  refused({"--draft-tokens", "4"}, {"--draft-tokens: expected --speculate or --probe beside it"});
   refused({"--speculate", "lookup", "--draft-tokens", "x"}, {"expected a whole number"});
   refused({"--speculate", "model:" + Path("none")}, {Path("none"), "no such file"});
   const std::string other = HEADWAY_SOURCE_DIR "/models/story-12m.gguf";
