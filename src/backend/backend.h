@@ -108,7 +108,7 @@ struct StepArgs {
   int64_t output_stride = 0;
   const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
   const float* rotary_sin = nullptr;
-  float* block_maxima = nullptr;  // [T, ShardInterface::num_blocks], where there are blocks;
+  float* block_maxima = nullptr;  // [T, ShardInterface::NumBlocks()], where there are blocks;
                                   // null: not wanted
   int64_t maxima_stride = 0;
   std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared
@@ -138,10 +138,14 @@ struct ShardInterface {
   int64_t rotary_dim = 0;     // 0: the shard rotates nothing
   int64_t matrix_rows = 0;    // what ReadRow() may be asked for
   int64_t max_positions = 0;  // of its cache; 0: any
-  // A head may give more or less than logits: the maximum of each of num_blocks blocks of equal
-  // size beside them (0: none), or, instead of them, the best logit and its row: two outputs.
-  int64_t num_blocks = 0;
+  // A head may give more or less than logits: the maximum of every block_rows of them (0: none; the
+  // last block may be short), or, instead of them, the best logit and its row, the lowest among
+  // equals: two outputs. A logit that is no finite number beats those that are.
+  int64_t block_rows = 0;
   bool is_top1 = false;
+  int64_t NumBlocks() const {
+    return block_rows == 0 ? 0 : (output_channels + block_rows - 1) / block_rows;
+  }
 };
 
 // Where one op of a shard runs.

@@ -55,8 +55,8 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
   }
   return Fail(
       ErrorCode::kInvalidInput,
-      fmt::format("head '{}': expected full:N with N from 1 to 64, certified or reduced:K, found "
-                  "an unknown kind",
+      fmt::format("head '{}': expected full:N with N from 1 to 64, certified, reduced:K, top1:N or "
+                  "blockmax:N, found an unknown kind",
                   text));
 }
 

@@ -74,6 +74,15 @@ ValueId Builder::Add(const std::string& name, ValueId x, ValueId y) {
   return AddNode(name, Op::kAdd, {x, y}, {}, {}, Channels(x));
 }
 
+ValueId Builder::Top1(const std::string& name, ValueId x) {
+  return AddNode(name, Op::kTop1, {x}, {}, {}, 2);
+}
+
+ValueId Builder::BlockMax(const std::string& name, ValueId x, int64_t rows) {
+  return AddNode(name, Op::kBlockMax, {x}, {}, BlockMaxAttributes{.rows = rows},
+                 (Channels(x) + rows - 1) / rows);
+}
+
 Result<Graph> Builder::Finish() {
   Graph graph = std::exchange(graph_, Graph{});
   HW_TRY_VOID(Verify(graph));

@@ -29,6 +29,8 @@ class Builder {
   ValueId Silu(const std::string& name, ValueId x);
   ValueId Mul(const std::string& name, ValueId x, ValueId y);
   ValueId Add(const std::string& name, ValueId x, ValueId y);
+  ValueId Top1(const std::string& name, ValueId x);
+  ValueId BlockMax(const std::string& name, ValueId x, int64_t rows);
 
   void Output(ValueId value) { graph_.outputs.push_back(value); }
   // The graph, verified. The builder is empty afterwards.

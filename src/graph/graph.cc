@@ -19,6 +19,8 @@ constexpr std::array<OpTraits, kNumOps> kTraits = {{
     {"mul", 2, 0, "elementwise product"},
     {"add", 2, 0, "elementwise sum"},
     {"swiglu", 2, 0, "silu(gate) * up"},
+    {"top1", 1, 0, "the largest channel and its number"},
+    {"block_max", 1, 0, "the largest of every `rows` channels"},
 }};
 
 class Verifier {
@@ -155,6 +157,13 @@ class Verifier {
       }
       case Op::kAttention:
         return AttentionChannels(node);
+      case Op::kTop1:
+        return 2;
+      case Op::kBlockMax: {
+        const auto* blocks = std::get_if<BlockMaxAttributes>(&node.attributes);
+        if (blocks == nullptr || blocks->rows < 1 || blocks->rows > (int64_t{1} << 32)) return -1;
+        return (Channels(node, 0) + blocks->rows - 1) / blocks->rows;
+      }
       case Op::kSilu:
         return Channels(node, 0);
       case Op::kMul:

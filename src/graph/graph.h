@@ -31,9 +31,11 @@ enum class Op : uint8_t {
   kMul,        // x, y -> x * y
   kAdd,        // x, y -> x + y
   kSwiGlu,     // gate, up -> silu(gate) * up   (what FuseSwiGlu makes of kSilu and kMul)
+  kTop1,       // x [T, N] -> [T, 2]: the largest channel and its number, the lowest among equals
+  kBlockMax,  // x [T, N] -> the largest of every `rows` channels in a row, the last ones may be few
 };
 
-inline constexpr int kNumOps = 10;
+inline constexpr int kNumOps = 12;
 
 // Attributes by op. kNoAttributes for the elementwise ones.
 struct RmsNormAttributes {
@@ -60,8 +62,12 @@ struct AttentionAttributes {
   float scale = 0.0F;
   friend bool operator==(const AttentionAttributes&, const AttentionAttributes&) = default;
 };
+struct BlockMaxAttributes {
+  int64_t rows = 0;
+  friend bool operator==(const BlockMaxAttributes&, const BlockMaxAttributes&) = default;
+};
 using Attributes = std::variant<std::monostate, RmsNormAttributes, SliceAttributes,
-                                RotaryAttributes, AttentionAttributes>;
+                                RotaryAttributes, AttentionAttributes, BlockMaxAttributes>;
 
 struct Value {
   std::string name;      // unique; [A-Za-z0-9_.]+

@@ -94,6 +94,22 @@ TEST(GraphPassTest, FuseSwiGlu_SiluUsedTwice_IsKept) {
   EXPECT_EQ(fused.nodes[1].op, Op::kMul);
 }
 
+TEST(GraphTextTest, Selections_AreReadAsPrinted) {
+  Builder b;
+  const ValueId x = b.Input("x", 130);
+  b.Output(x);
+  b.Output(b.BlockMax("x.block_max", x, 64));
+  const Graph blocks = *b.Finish();
+  EXPECT_EQ(Print(blocks),
+            "input x 130\nx.block_max 3 = block_max @0 x rows=64\noutput x\noutput x.block_max\n");
+  EXPECT_EQ(*Parse(Print(blocks)), blocks);
+  EXPECT_FALSE(Parse("input x 130\ny 3 = block_max @0 x rows=0\noutput y\n"));
+  EXPECT_FALSE(Parse("input x 130\ny 2 = block_max @0 x rows=64\noutput y\n"));
+  EXPECT_FALSE(Parse("input x 130\ny 3 = block_max @0 x\noutput y\n"));
+  EXPECT_FALSE(Parse("input x 130\ny 3 = top1 @0 x\noutput y\n"));
+  EXPECT_TRUE(Parse("input x 130\ny 2 = top1 @0 x\noutput y\n"));
+}
+
 TEST(GraphVerifyTest, BrokenGraphs_AreRefusedWithTheNode) {
   const auto message = [](void (*damage)(Graph*)) {
     Graph graph = Example();

@@ -23,6 +23,8 @@ std::string PrintAttributes(const Attributes& attributes) {
     return fmt::format(" layer={} heads={} kv_heads={} head_dim={} window={} scale={}", a->layer,
                        a->num_heads, a->num_kv_heads, a->head_dim, a->window, a->scale);
   }
+  if (const auto* blocks = std::get_if<BlockMaxAttributes>(&attributes))
+    return fmt::format(" rows={}", blocks->rows);
   return "";
 }
 
@@ -176,6 +178,10 @@ class Parser {
                                                .window = integer("window"),
                                                .scale = real("scale")};
         break;
+      case Op::kBlockMax:
+        node->attributes = BlockMaxAttributes{.rows = integer("rows")};
+        break;
+      case Op::kTop1:
       case Op::kEmbedding:
       case Op::kLinear:
       case Op::kSilu:

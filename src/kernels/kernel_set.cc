@@ -57,7 +57,7 @@ void Complete(SelectedKernels* selected, const KernelSet& slower) {
     FillIfNull(kernels.store_kv[kv], slower.store_kv[kv], slower.name, &served.store_kv);
     FillIfNull(kernels.attention[kv], slower.attention[kv], slower.name, &served.attention);
   }
-  FillIfNull(kernels.argmax, slower.argmax);
+  FillIfNull(kernels.argmax, slower.argmax, slower.name, &served.argmax);
   FillIfNull(kernels.gumbel_argmax, slower.gumbel_argmax);
   FillIfNull(kernels.perturb, slower.perturb);
   FillIfNull(kernels.at_least, slower.at_least);

@@ -201,7 +201,7 @@ struct SelectedKernels {
   std::array<std::string_view, kNumDataTypes> matmul_served_by{};
   // Which set serves the fields of the same names; of several, the slowest.
   struct ServedBy {
-    std::string_view quantise_rows, rms_norm, swiglu, add, rotary, store_kv, attention;
+    std::string_view quantise_rows, rms_norm, swiglu, add, rotary, store_kv, attention, argmax;
   } served_by;
 };
 Result<SelectedKernels> SelectKernels(std::string_view forced);

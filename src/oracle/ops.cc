@@ -45,6 +45,26 @@ Matrix Slice(const Matrix& x, int64_t channels, int64_t begin, int64_t end) {
   return y;
 }
 
+Matrix Top1(const Matrix& x, int64_t num_tokens) {
+  const auto channels = static_cast<int64_t>(x.size()) / num_tokens;
+  Matrix y;
+  for (auto row = x.begin(); row != x.end(); row += channels) {
+    const auto best = std::max_element(row, row + channels);
+    y.insert(y.end(), {*best, static_cast<double>(best - row)});
+  }
+  return y;
+}
+
+Matrix BlockMax(const Matrix& x, int64_t num_tokens, int64_t rows) {
+  const auto channels = static_cast<int64_t>(x.size()) / num_tokens;
+  Matrix y;
+  for (auto row = x.begin(); row != x.end(); row += channels) {
+    for (int64_t first = 0; first < channels; first += rows)
+      y.push_back(*std::max_element(row + first, row + std::min(first + rows, channels)));
+  }
+  return y;
+}
+
 Matrix Rotary(Matrix x, int64_t num_tokens, const graph::RotaryAttributes& attributes,
               std::span<const double> cos, std::span<const double> sin) {
   const auto d = static_cast<size_t>(attributes.head_dim);

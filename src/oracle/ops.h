@@ -31,6 +31,11 @@ Matrix Rotary(Matrix x, int64_t num_tokens, const graph::RotaryAttributes& attri
 Matrix Attention(const Matrix& q, const Matrix& keys, const Matrix& values, int64_t first_position,
                  const graph::AttentionAttributes& attributes);
 
+// The largest of each row and its channel, the lowest among equals: [T, 2].
+Matrix Top1(const Matrix& x, int64_t num_tokens);
+// The largest of every `rows` channels of each row.
+Matrix BlockMax(const Matrix& x, int64_t num_tokens, int64_t rows);
+
 Matrix Silu(Matrix x);
 Matrix Mul(Matrix x, const Matrix& y);
 Matrix Add(Matrix x, const Matrix& y);

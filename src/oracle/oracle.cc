@@ -103,6 +103,11 @@ Result<std::vector<double>> Oracle::RunNode(const graph::Node& node, const Oracl
       return Add(Input(node, 0), Input(node, 1));
     case graph::Op::kSwiGlu:
       return Mul(Silu(Input(node, 0)), Input(node, 1));
+    case graph::Op::kTop1:
+      return Top1(Input(node, 0), num_tokens);
+    case graph::Op::kBlockMax:
+      return BlockMax(Input(node, 0), num_tokens,
+                      std::get<graph::BlockMaxAttributes>(node.attributes).rows);
   }
   return Fail(ErrorCode::kInvalidInput, "oracle: expected an op of the table, found another");
 }

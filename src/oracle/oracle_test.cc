@@ -82,6 +82,16 @@ TEST(OracleTest, LinearOfAQuantisedType_RoundsActivationsToEightBits) {
   }
 }
 
+TEST(OracleTest, Selections_TakeTheLargestAndTheFirstOfEquals) {
+  const Doubles x = {1, 5, 5, -2, 0, -1, -3, -1, -7, -2};
+  Bench top;
+  Oracle top1 = top.Finish(top.builder.Top1("y", top.builder.Input("x", 5)));
+  ExpectNear(*top1.Run({.x = x}), {5, 1, -1, 0});
+  Bench blocks;
+  Oracle maxima = blocks.Finish(blocks.builder.BlockMax("y", blocks.builder.Input("x", 5), 2));
+  ExpectNear(*maxima.Run({.x = x}), {5, 5, 0, -1, -1, -2});
+}
+
 TEST(OracleTest, Slice_TakesChannelsOfEveryToken) {
   Bench b;
   Oracle oracle = b.Finish(b.builder.Slice("y", b.builder.Input("x", 3), 1, 3));

@@ -39,8 +39,8 @@ int64_t FullHead::RowsFor(const HeadStep& step) {
 }
 
 std::span<float> FullHead::Row(int64_t state) const {
-  const auto vocab_size = static_cast<size_t>(pipeline_->model().vocab_size);
-  return logits_.subspan(static_cast<size_t>(state) * vocab_size, vocab_size);
+  const auto size = static_cast<size_t>(projection_.RowSize());
+  return logits_.subspan(static_cast<size_t>(state) * size, size);
 }
 
 bool FullHead::LogitsAreFinite(int64_t state) const {
@@ -63,8 +63,8 @@ Result<void> FullHead::CheckFinite(int64_t state) const {
   return Fail(ErrorCode::kCorrupt,
               fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
                           "the weights of the head overflow in this model file",
-                          pipeline_->Head().kind, row[static_cast<size_t>(found)], found,
-                          step_.first_position - 1 + state));
+                          pipeline_->Head().kind, row[static_cast<size_t>(found)],
+                          projection_.TokenOf(state, found), step_.first_position - 1 + state));
 }
 
 Result<void> FullHead::Begin(const HeadStep& step, Counters* counters) {

@@ -42,7 +42,7 @@ class FullHead final : public Head {
   sampling::Sampler* const sampler_;
   HeadProjection projection_;
   HeadStep step_;
-  std::span<float> logits_;          // [num_states, V] of the step
+  std::span<float> logits_;          // [num_states, HeadProjection::RowSize()] of the step
   std::vector<int32_t> needed_ids_;  // whose logits the step computes, ascending; empty: all
 };
 

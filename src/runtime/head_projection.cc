@@ -23,9 +23,7 @@ void TakeBlocks(const HeadShard& shard, std::span<const int32_t> ids, size_t* ne
 }  // namespace
 
 HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
-    : pipeline_(pipeline),
-      max_tokens_(max_tokens),
-      logits_(static_cast<size_t>(max_tokens * pipeline->model().vocab_size) * sizeof(float)) {
+    : pipeline_(pipeline), max_tokens_(max_tokens) {
   int64_t blocks = 0;
   bool all_have_blocks = true;
   for (const auto& shard : pipeline->Head().shards) {
@@ -33,15 +31,26 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
     runs_.push_back({.shard = shard.get(), .state = states_.back().get(), .args = {}});
     const ShardInterface interface = shard->Interface();
     if (interface.is_top1) has_logits_ = false;
-    all_have_blocks = all_have_blocks && interface.num_blocks > 0;
+    all_have_blocks = all_have_blocks && interface.block_rows > 0;
     first_block_.push_back(blocks);
-    blocks += interface.num_blocks;
+    block_rows_.push_back(interface.block_rows);
+    blocks += interface.NumBlocks();
   }
   first_block_.push_back(blocks);
   if (!all_have_blocks) first_block_.clear();
   maxima_.resize(static_cast<size_t>(max_tokens * blocks));
   blocks_.reserve(static_cast<size_t>(pipeline->model().vocab_size / kRowBlock) + 1);
-  if (!has_logits_) winners_.resize(static_cast<size_t>(max_tokens) * 2);
+  row_size_ = has_logits_ ? pipeline->model().vocab_size : static_cast<int64_t>(states_.size());
+  logits_ = AlignedBuffer(static_cast<size_t>(max_tokens * row_size_) * sizeof(float));
+  if (!has_logits_) {
+    winners_.resize(static_cast<size_t>(max_tokens) * 2);
+    winner_ids_.resize(static_cast<size_t>(max_tokens * row_size_));
+  }
+}
+
+int32_t HeadProjection::TokenOf(int64_t state, int64_t column) const {
+  if (has_logits_) return static_cast<int32_t>(column);
+  return winner_ids_[static_cast<size_t>(state * row_size_ + column)];
 }
 
 bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
@@ -78,13 +87,14 @@ std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens
       RunShard(i, ArgsOf(i, hidden, num_tokens, {}, scratch), counters);
   }
   counters->head_predict_ns += NowNs() - start;
-  return logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
+  return logits_.As<float>(static_cast<size_t>(num_tokens * row_size_));
 }
 
 std::span<float> HeadProjection::ProjectFew(const float* hidden, int64_t num_tokens,
                                             std::span<const int32_t> ids, std::byte* scratch,
                                             Counters* counters) noexcept {
   HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
+  HW_CHECK(has_logits_, "a head that gives logits");
   const uint64_t start = NowNs();
   const auto logits =
       logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
@@ -124,8 +134,10 @@ StepArgs HeadProjection::ArgsOf(size_t shard, const float* hidden, int64_t num_t
   return {.num_tokens = num_tokens,
           .first_position = 0,
           .input = hidden,
-          .output = logits_.Pointer<float>() + pipeline_->Head().specs[shard].vocab_start,
-          .output_stride = pipeline_->model().vocab_size,
+          .output = has_logits_
+                        ? logits_.Pointer<float>() + pipeline_->Head().specs[shard].vocab_start
+                        : winners_.data(),
+          .output_stride = has_logits_ ? row_size_ : 2,
           .rotary_cos = nullptr,
           .rotary_sin = nullptr,
           .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
@@ -136,11 +148,8 @@ StepArgs HeadProjection::ArgsOf(size_t shard, const float* hidden, int64_t num_t
 
 void HeadProjection::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
   const uint64_t start = NowNs();
-  if (has_logits_) {
-    pipeline_->Head().shards[shard]->Run(args, states_[shard].get());
-  } else {
-    ProjectWinners(shard, args, args.num_tokens);
-  }
+  pipeline_->Head().shards[shard]->Run(args, states_[shard].get());
+  if (!has_logits_) KeepWinners(shard, args.num_tokens);
   Count(shard, args, NowNs() - start, counters);
 }
 
@@ -157,26 +166,27 @@ void HeadProjection::Count(size_t shard, const StepArgs& args, uint64_t ns,
       static_cast<uint64_t>(head.shards[shard]->WeightBytes() * rows / all_rows);
 }
 
-// The shard's best token gets its logit, all others of its rows the lowest finite one. A NaN, which
-// stands for a token that the shard does not have, goes to its first row, where sessions find it.
-void HeadProjection::ProjectWinners(size_t shard, const StepArgs& args,
-                                    int64_t num_tokens) noexcept {
+// A row that the shard does not have is a NaN of its first one, where sessions find it.
+void HeadProjection::KeepWinners(size_t shard, int64_t num_tokens) noexcept {
   const HeadShard& spec = pipeline_->Head().specs[shard];
-  StepArgs own = args;
-  own.output = winners_.data();
-  own.output_stride = 2;
-  pipeline_->Head().shards[shard]->Run(own, states_[shard].get());
   for (int64_t t = 0; t < num_tokens; ++t) {
-    float* const rows = args.output + t * args.output_stride;
-    std::fill_n(rows, spec.vocab_end - spec.vocab_start, std::numeric_limits<float>::lowest());
-    const float value = winners_[static_cast<size_t>(2 * t)];
     const float row = winners_[static_cast<size_t>(2 * t + 1)];
-    if (row >= 0.0F && row < static_cast<float>(spec.vocab_end - spec.vocab_start)) {
-      rows[static_cast<int64_t>(row)] = value;
-    } else {
-      rows[0] = std::numeric_limits<float>::quiet_NaN();
-    }
+    const bool exists = row >= 0.0F && row < static_cast<float>(spec.vocab_end - spec.vocab_start);
+    const auto at = static_cast<size_t>(t * row_size_) + shard;
+    logits_.Pointer<float>()[at] =
+        exists ? winners_[static_cast<size_t>(2 * t)] : std::numeric_limits<float>::quiet_NaN();
+    winner_ids_[at] =
+        static_cast<int32_t>(spec.vocab_start + (exists ? static_cast<int64_t>(row) : 0));
   }
+}
+
+// The best of the shards' winners; shards are in order of their ids, so the first among equals.
+sampling::Sampler::Choice HeadProjection::BestOfWinners(std::span<const float> winners) noexcept {
+  const int64_t column = std::max_element(winners.begin(), winners.end()) - winners.begin();
+  const int64_t state = (winners.data() - logits_.Pointer<float>()) / row_size_;
+  return {.token = TokenOf(state, column),
+          .logit = winners[static_cast<size_t>(column)],
+          .logprob = 0.0F};
 }
 
 // The lowest id among the largest logits: the first block with the largest maximum, then its first
@@ -193,12 +203,10 @@ sampling::Sampler::Choice HeadProjection::BestOfBlocks(std::span<const float> lo
                           first_block_.begin()) -
       1;
   const HeadShard& spec = head.specs[shard];
-  const int64_t size =
-      (spec.vocab_end - spec.vocab_start) / (first_block_[shard + 1] - first_block_[shard]);
-  const int64_t first = spec.vocab_start + (best - first_block_[shard]) * size;
-  const auto begin = logits.begin() + first;
-  const int64_t lane = std::max_element(begin, begin + size) - begin;
-  const int64_t token = first + lane;
+  const int64_t first = spec.vocab_start + (best - first_block_[shard]) * block_rows_[shard];
+  const int64_t end = std::min(first + block_rows_[shard], spec.vocab_end);
+  const int64_t token =
+      std::max_element(logits.begin() + first, logits.begin() + end) - logits.begin();
   return {.token = static_cast<int32_t>(token),
           .logit = logits[static_cast<size_t>(token)],
           .logprob = 0.0F};
@@ -213,8 +221,9 @@ sampling::Sampler::Choice HeadProjection::Select(std::span<float> logits,
   const bool by_blocks =
       mask.empty() && !first_block_.empty() && IsPlainGreedy(sampler->Params(), want_logprob);
   const sampling::Sampler::Choice choice =
-      by_blocks ? BestOfBlocks(logits)
-                : sampler->Sample(logits, position, history, want_logprob, mask);
+      !has_logits_ ? BestOfWinners(logits)
+      : by_blocks  ? BestOfBlocks(logits)
+                   : sampler->Sample(logits, position, history, want_logprob, mask);
   const uint64_t ns = NowNs() - start;
   counters->head_reduce_ns += ns;
   counters->head_reduce_shard_work_ns += ns;

@@ -136,7 +136,7 @@ TEST_F(CoremlTest, Options_AreAcceptedAndMistakesNamed) {
   refused({"--device", "coreml", "--max-seq", "100000"}, {"--max-seq", "512", "100000"});
   refused({"--device", "coreml", "--head", "reduced:8"}, {"reduced:8", "coreml", "certified"});
   refused({"--device", "coreml", "--head", "certified:8"}, {"certified:8", "without a number"});
-  refused({"--head", "top1:2"}, {"top1:2", "device cpu"});
+  refused({"--head", "top1-fp16:2"}, {"top1-fp16:2", "device cpu"});
   refused({"--device", "tpu"}, {"tpu", "coreml"});
 }
 

@@ -142,7 +142,7 @@ class InterpretedHead final : public Executable {
             .output_channels = is_top1 ? 2 : s_.rows,
             .rotary_dim = 0,
             .matrix_rows = 0,
-            .num_blocks = s_.form == Form::kBlockMax ? s_.num_blocks : 0,
+            .block_rows = s_.form == Form::kBlockMax ? s_.rows / s_.num_blocks : 0,
             .is_top1 = is_top1};
   }
   int64_t ScratchBytes() const override { return 0; }

@@ -16,11 +16,50 @@
 namespace headway::cpu {
 namespace {
 
+// The head with what its kind does with the logits at its end.
+Result<graph::Graph> WithSelection(graph::Graph head, const std::string& head_kind) {
+  if (head_kind != "top1" && head_kind != "blockmax") return head;
+  const graph::ValueId logits = head.outputs.front();
+  const int64_t rows = head.values[static_cast<size_t>(logits)].channels;
+  const int64_t stage = head.nodes.back().stage;
+  const auto add = [&](graph::Op op, int64_t channels, graph::Attributes attributes) {
+    const auto id = static_cast<graph::ValueId>(head.values.size());
+    head.values.push_back(
+        {.name = head.values[static_cast<size_t>(logits)].name + "." + graph::Traits(op).name,
+         .is_ids = false,
+         .channels = channels});
+    head.nodes.push_back({.op = op,
+                          .inputs = {logits},
+                          .weights = {},
+                          .output = id,
+                          .attributes = attributes,
+                          .stage = stage});
+    return id;
+  };
+  if (head_kind == "top1") {
+    head.outputs = {add(graph::Op::kTop1, 2, {})};
+  } else {
+    head.outputs.push_back(add(graph::Op::kBlockMax, kernels::NumTiles(rows),
+                               graph::BlockMaxAttributes{.rows = kernels::kTileRows}));
+  }
+  HW_TRY_VOID(graph::Verify(head));
+  return head;
+}
+
 class CpuEmitter final : public Emitter {
  public:
   std::string_view Device() const override { return "cpu"; }
-  std::vector<std::string> HeadKinds() const override { return {"full", "certified", "reduced"}; }
+  std::vector<std::string> HeadKinds() const override {
+    return {"full", "certified", "reduced", "top1", "blockmax"};
+  }
   std::string Settings() const override { return kShardMagic; }
+
+  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
+                            const WeightSource& weights, const std::string& path,
+                            const ByteProgress& progress) override {
+    HW_TRY(const graph::Graph selecting, WithSelection(shard, use.head_kind));
+    return Emit(selecting, weights, path, progress);
+  }
 
   Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
                          const std::string& path, const ByteProgress& progress) override {

@@ -30,6 +30,18 @@ std::unique_ptr<ShardState> CpuExecutable::NewState(const StateOptions& options)
 
 void CpuExecutable::Run(const StepArgs& args, ShardState* state) noexcept {
   RunPhases(args, state, plan_.phases.size());
+  StoreBest(args, state);
+}
+
+void CpuExecutable::StoreBest(const StepArgs& args, ShardState* state) const noexcept {
+  const LinearPart* const product = plan_.LastProduct();
+  if (product == nullptr || product->selection != Selection::kTop1) return;
+  const BestRows& best = *static_cast<CpuShardState*>(state)->Best();
+  for (int64_t t = 0; t < args.num_tokens; ++t) {
+    const BestRow winner = best.Winner(t);
+    args.output[t * args.output_stride] = winner.logit;
+    args.output[t * args.output_stride + 1] = static_cast<float>(winner.row);
+  }
 }
 
 void CpuExecutable::RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept {
@@ -60,6 +72,10 @@ ShardInterface CpuExecutable::Interface() const {
   result.input_channels = input.is_ids ? 0 : input.channels;
   result.output_channels = output.channels;
   result.matrix_rows = file_.graph.weights[static_cast<size_t>(plan_.matrix)].shape[0];
+  if (const LinearPart* product = plan_.LastProduct()) {
+    result.is_top1 = product->selection == Selection::kTop1;
+    if (product->selection == Selection::kBlockMax) result.block_rows = kernels::kTileRows;
+  }
   for (const Phase& phase : plan_.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);
     if (attention == nullptr) continue;

@@ -40,8 +40,8 @@ class CpuExecutable final : public Executable {
 
  private:
   void RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept;
-  // The product that ends the shard; null when it does not end in one product alone.
-  const LinearPart* LastProduct() const;
+  // Writes the members' best rows as the step's output, in shards that select.
+  void StoreBest(const StepArgs& args, ShardState* state) const noexcept;
   // Whether what comes before the last product leaves the same in the same place of the scratch.
   bool SharesInput(const CpuExecutable& other) const;
 

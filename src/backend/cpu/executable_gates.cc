@@ -73,6 +73,10 @@ headway::Residency CpuExecutable::Residency() const {
       case graph::Op::kEmbedding:  // one row a token: reading it is all the work there is
         add("embedding", name, "row copy", true);
         break;
+      case graph::Op::kTop1:
+      case graph::Op::kBlockMax:
+        add(Traits(node.op).name, name, k.served_by.argmax, true);
+        break;
       case graph::Op::kSlice:  // a view
         break;
     }

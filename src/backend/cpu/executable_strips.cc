@@ -9,15 +9,9 @@
 
 namespace headway::cpu {
 
-const LinearPart* CpuExecutable::LastProduct() const {
-  if (plan_.phases.empty()) return nullptr;
-  const auto* linear = std::get_if<LinearPhase>(&plan_.phases.back());
-  return linear == nullptr || linear->parts.size() != 1 ? nullptr : &linear->parts.front();
-}
-
 bool CpuExecutable::SharesInput(const CpuExecutable& other) const {
-  const LinearPart* mine = LastProduct();
-  const LinearPart* its = other.LastProduct();
+  const LinearPart* mine = plan_.LastProduct();
+  const LinearPart* its = other.plan_.LastProduct();
   return mine != nullptr && its != nullptr && plan_.phases.size() == other.plan_.phases.size() &&
          mine->quantised_bytes == its->quantised_bytes && mine->x.base == its->x.base &&
          mine->x.offset_bytes == its->x.offset_bytes;
@@ -42,16 +36,18 @@ void CpuExecutable::RunHead(std::span<const HeadRun> runs, const HeadShardDone& 
       if (thread_index == 0 && i + 1 < runs.size()) done(i);
     }
   });
+  for (const HeadRun& run : runs)
+    static_cast<const CpuExecutable&>(*run.shard).StoreBest(run.args, run.state);
   done(runs.size() - 1);
 }
 
 int64_t CpuExecutable::StripRows() const {
-  return LastProduct() == nullptr ? 0 : kernels::kStripRows;
+  return plan_.LastProduct() == nullptr ? 0 : kernels::kStripRows;
 }
 
 ProductInput CpuExecutable::RunToProduct(const StepArgs& args, ShardState* state,
                                          float* multiplied) noexcept {
-  const LinearPart& product = *LastProduct();
+  const LinearPart& product = *plan_.LastProduct();
   RunPhases(args, state, plan_.phases.size() - 1);
   const int64_t columns = file_.graph.weights[static_cast<size_t>(product.weight)].shape.Columns();
   if (product.quantised_bytes < 0) {
@@ -77,7 +73,7 @@ ProductInput CpuExecutable::RunToProduct(const StepArgs& args, ShardState* state
 
 void CpuExecutable::ComputeStrip(const ProductInput& input, int64_t strip,
                                  float* y) const noexcept {
-  const LinearPart& product = *LastProduct();
+  const LinearPart& product = *plan_.LastProduct();
   const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(product.weight)];
   const int64_t tile = strip / kernels::kTileStrips;
   kernels::MatMulArgs args{.tiles = file_.WeightData(product.weight),

@@ -6,7 +6,9 @@
 #include <map>
 #include <utility>
 
+#include "backend/cpu/scratch_layout.h"
 #include "kernels/kernel_set.h"
+#include "kernels/tiles.h"
 
 namespace headway::cpu {
 namespace {
@@ -15,45 +17,15 @@ using graph::Node;
 using graph::Op;
 using graph::ValueId;
 
-// A scratch buffer with the phases in which it is alive.
-struct Buffer {
-  int64_t size_bytes = 0;
-  int first_phase = 0;
-  int last_phase = 0;
-  int64_t offset_bytes = -1;
-};
-
-// Gives each buffer the lowest offset that no buffer alive at the same time covers.
-int64_t AssignOffsets(std::vector<Buffer>* buffers) {
-  int64_t total = 0;
-  for (size_t i = 0; i < buffers->size(); ++i) {
-    Buffer& buffer = (*buffers)[i];
-    std::vector<std::pair<int64_t, int64_t>> taken;
-    for (size_t j = 0; j < i; ++j) {
-      const Buffer& other = (*buffers)[j];
-      if (other.first_phase <= buffer.last_phase && buffer.first_phase <= other.last_phase) {
-        taken.emplace_back(other.offset_bytes, other.offset_bytes + other.size_bytes);
-      }
-    }
-    std::sort(taken.begin(), taken.end());
-    int64_t offset = 0;
-    for (const auto& [begin, end] : taken) {
-      if (offset + buffer.size_bytes <= begin) break;
-      offset = std::max(offset, end);
-    }
-    buffer.offset_bytes = offset;
-    total = std::max(total, offset + buffer.size_bytes);
-  }
-  return total;
-}
-
 class Planner {
  public:
   Planner(const graph::Graph& graph, int64_t max_tokens) : graph_(graph), max_tokens_(max_tokens) {}
 
   Result<Plan> Run() {
-    if (graph_.inputs.size() != 1 || graph_.outputs.size() != 1) {
-      return Fail(ErrorCode::kUnsupported, "cpu: expected a shard with one input and one output");
+    if (graph_.inputs.size() != 1 || graph_.outputs.size() != (HasBlockMaxima() ? 2U : 1U)) {
+      return Fail(ErrorCode::kUnsupported,
+                  "cpu: expected a shard with one input and one output, and block maxima of it at "
+                  "most");
     }
     uses_.assign(graph_.values.size(), 0);
     for (const Node& node : graph_.nodes) {
@@ -69,13 +41,28 @@ class Planner {
     for (const Node& node : graph_.nodes) HW_TRY_VOID(Lower(node));
     if (!rotary_of_.empty())
       return Unsupported(rotary_of_.begin()->first, "rotary outside attention");
-    return Resolve();
+    plan_.scratch_bytes = PlaceBuffers(&buffers_, &plan_);
+    return std::move(plan_);
   }
 
  private:
   Place& PlaceOf(ValueId id) { return places_[static_cast<size_t>(id)]; }
   int64_t Channels(ValueId id) const { return graph_.values[static_cast<size_t>(id)].channels; }
   bool IsOutput(ValueId id) const { return id == graph_.outputs[0]; }
+  // Whether the second output is what a last block_max makes of the first.
+  bool HasBlockMaxima() const {
+    if (graph_.outputs.size() != 2 || graph_.nodes.empty()) return false;
+    const Node& last = graph_.nodes.back();
+    return last.op == Op::kBlockMax && last.output == graph_.outputs[1] &&
+           last.inputs[0] == graph_.outputs[0];
+  }
+  // The selection that is the only reader of `id`, and the shard's result; else null.
+  const Node* Top1Of(ValueId id) const {
+    const Node& last = graph_.nodes.back();
+    const bool only = uses_[static_cast<size_t>(id)] == 1 && !IsOutput(id);
+    return only && last.op == Op::kTop1 && last.inputs[0] == id && IsOutput(last.output) ? &last
+                                                                                         : nullptr;
+  }
   int CurrentPhase() const { return static_cast<int>(plan_.phases.size()) - 1; }
 
   tl::unexpected<Error> Unsupported(ValueId id, const std::string& what) const {
@@ -84,7 +71,7 @@ class Planner {
                             graph_.values[static_cast<size_t>(id)].name, what));
   }
 
-  // Until Resolve(), a scratch place's offset_bytes is an index into buffers_.
+  // Until PlaceBuffers(), a scratch place's offset_bytes is an index into buffers_.
   int NewBuffer(int64_t size_bytes) {
     const int64_t rounded = (size_bytes + 63) / 64 * 64;
     buffers_.push_back(
@@ -158,6 +145,9 @@ class Planner {
         return LowerRow(node, RowOp::Kind::kSilu);
       case Op::kSwiGlu:
         return LowerRow(node, RowOp::Kind::kSwiGlu);
+      case Op::kTop1:
+      case Op::kBlockMax:
+        return LowerSelection(node);
     }
     return {};
   }
@@ -235,9 +225,31 @@ class Planner {
     linear_input_ = x;
     if (part.quantised_bytes >= 0) Touch(static_cast<int>(part.quantised_bytes));
     part.x = Use(x);
-    part.out = Define(node.output);
+    const Node* const top1 = Top1Of(node.output);
+    if (top1 != nullptr) part.selection = Selection::kTop1;
+    part.out = Define(top1 != nullptr ? top1->output : node.output);
+    product_ = node.output;
     std::get<LinearPhase>(plan_.phases.back()).parts.push_back(part);
     plan_.matrix = node.weights[0];
+    return {};
+  }
+
+  // Done tile by tile by the product, which must be the shard's last.
+  Result<void> LowerSelection(const Node& node) {
+    auto* linear = plan_.phases.empty() ? nullptr : std::get_if<LinearPhase>(&plan_.phases.back());
+    if (linear == nullptr || linear->parts.size() != 1 || product_ != node.inputs[0])
+      return Unsupported(node.output, "a selection of anything but the last product");
+    LinearPart& part = linear->parts[0];
+    if (node.op == Op::kTop1) {
+      if (part.selection == Selection::kTop1) return {};
+      return Unsupported(node.output, "a selection that is not the shard's one output");
+    }
+    const int64_t rows = std::get<graph::BlockMaxAttributes>(node.attributes).rows;
+    if (rows != kernels::kTileRows || !HasBlockMaxima())
+      return Unsupported(node.output, fmt::format("anything but the maxima of every {} rows of the "
+                                                  "first output",
+                                                  kernels::kTileRows));
+    part.selection = Selection::kBlockMax;
     return {};
   }
 
@@ -270,38 +282,6 @@ class Planner {
     return {};
   }
 
-  // Turns buffer numbers into offsets.
-  Plan Resolve() {
-    plan_.scratch_bytes = AssignOffsets(&buffers_);
-    const auto resolve_bytes = [&](int64_t* bytes) {
-      if (*bytes >= 0) *bytes = buffers_[static_cast<size_t>(*bytes)].offset_bytes;
-    };
-    const auto resolve = [&](Place* place) {
-      if (place->base == Place::Base::kScratch && place->stride_channels > 0)
-        resolve_bytes(&place->offset_bytes);
-    };
-    for (Phase& phase : plan_.phases) {
-      if (auto* rows = std::get_if<RowsPhase>(&phase)) {
-        for (RowOp& op : rows->ops) {
-          for (Place* place : {&op.x, &op.y, &op.out}) resolve(place);
-        }
-      } else if (auto* linear = std::get_if<LinearPhase>(&phase)) {
-        for (LinearPart& part : linear->parts) {
-          resolve(&part.x);
-          resolve(&part.out);
-          resolve_bytes(&part.quantised_bytes);
-        }
-      } else if (auto* attention = std::get_if<AttentionPhase>(&phase)) {
-        for (Place* place : {&attention->q, &attention->k, &attention->v, &attention->out})
-          resolve(place);
-        if (attention->quantise) {
-          for (Place* place : {&attention->quantise->x, &attention->quantise->out}) resolve(place);
-        }
-      }
-    }
-    return std::move(plan_);
-  }
-
   const graph::Graph& graph_;
   const int64_t max_tokens_;
   Plan plan_;
@@ -313,10 +293,17 @@ class Planner {
       rotary_of_;  // rotated values not yet read by attention
   std::map<ValueId, int> quantised_;
   ValueId linear_input_ = -1;
+  ValueId product_ = -1;           // of the last linear
   ValueId attention_output_ = -1;  // of the last attention
 };
 
 }  // namespace
+
+const LinearPart* Plan::LastProduct() const {
+  if (phases.empty()) return nullptr;
+  const auto* linear = std::get_if<LinearPhase>(&phases.back());
+  return linear == nullptr || linear->parts.size() != 1 ? nullptr : &linear->parts.front();
+}
 
 Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens) {
   return Planner(graph, max_tokens).Run();

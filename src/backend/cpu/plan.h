@@ -46,11 +46,19 @@ struct RowsPhase {
   std::vector<RowOp> ops;  // in order, token by token
 };
 
+// What a head does with the logits of a product where they are made.
+enum class Selection : uint8_t {
+  kNone,
+  kTop1,      // `out` is the best one and its row, [T, 2]; the others are stored nowhere
+  kBlockMax,  // the largest of each tile goes to StepArgs::block_maxima
+};
+
 struct LinearPart {
   graph::WeightId weight = -1;
   Place x;                       // float weights
   int64_t quantised_bytes = -1;  // scratch offset of the quantised activations; -1: float weights
   Place out;
+  Selection selection = Selection::kNone;
 };
 
 struct LinearPhase {
@@ -76,10 +84,13 @@ struct Plan {
   int64_t scratch_bytes = 0;
   int64_t num_caches = 0;
   graph::WeightId matrix = -1;  // of the last linear or embedding: what ReadRow() reads
+
+  // The product that ends the shard; null when it does not end in one product alone.
+  const LinearPart* LastProduct() const;
 };
 
 // Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention, a slice
-// as output).
+// as output, a selection of what is not the shard's last product).
 Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens);
 
 }  // namespace headway::cpu

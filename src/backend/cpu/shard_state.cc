@@ -19,6 +19,9 @@ CpuShardState::CpuShardState(const Plan& plan, const StateOptions& options, int 
         attention_scratch_floats_,
         kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim, kv_.Capacity()));
   }
+  const LinearPart* const product = plan.LastProduct();
+  if (product != nullptr && product->selection == Selection::kTop1)
+    best_ = std::make_unique<BestRows>(num_threads, kMaxStepTokens);
   attention_scratch_floats_ = (attention_scratch_floats_ + 15) / 16 * 16;
   attention_scratch_ =
       AlignedBuffer(static_cast<size_t>(attention_scratch_floats_ * num_threads) * sizeof(float));

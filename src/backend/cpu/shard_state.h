@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/best_rows.h"
 #include "backend/cpu/kv_cache.h"
 #include "backend/cpu/plan.h"
 #include "base/aligned_buffer.h"
@@ -30,6 +31,8 @@ class CpuShardState final : public ShardState {
   ChunkQueue& Queue(size_t phase, size_t which) { return queues_[2 * phase + which]; }
   // What a phase of products deals out instead.
   StretchQueue& Tiles(size_t phase) { return tiles_[phase]; }
+  // Of a shard that selects; else null.
+  BestRows* Best() { return best_.get(); }
   void ResetQueues();
 
  private:
@@ -39,6 +42,7 @@ class CpuShardState final : public ShardState {
   size_t num_queues_;
   std::unique_ptr<ChunkQueue[]> queues_;
   std::vector<StretchQueue> tiles_;
+  std::unique_ptr<BestRows> best_;
 };
 
 }  // namespace headway::cpu

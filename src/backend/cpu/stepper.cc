@@ -12,9 +12,6 @@ namespace {
 constexpr int64_t kAttentionTokens = 16;
 // Channels that one member takes at a time when a row is shared: a few microseconds of work.
 constexpr int64_t kSharedChannels = 1024;
-// Weights that a member without work reads ahead: a fifth of a core's second-level cache, as long
-// as others normalise a row.
-constexpr int64_t kWarmBytes = int64_t{192} << 10;
 // Keys and values from here on become infinite in F16 (and count as no numbers in Q8_0, too); below
 // the other limit a score of 512 channels stays finite.
 constexpr float kF16Overflow = 65520.0F;
@@ -159,90 +156,6 @@ void Stepper::Quantise(const RowOp& op, int64_t t) {
   }
   for (int64_t b = 0; b < op.channels / 32; ++b) *rows.Block(token, b) = {};
   rows.Block(token, 0)->scale = std::numeric_limits<float>::quiet_NaN();
-}
-
-int64_t Stepper::TotalTiles(const LinearPhase& phase) const {
-  int64_t total = 0;
-  for (const LinearPart& part : phase.parts) total += kernels::NumTiles(RowsOf(part));
-  return total;
-}
-
-template <class Use>
-void Stepper::ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const {
-  int64_t first = 0;  // tile of the phase at which the part begins
-  for (const LinearPart& part : phase.parts) {
-    const int64_t tiles = kernels::NumTiles(RowsOf(part));
-    const int64_t from = std::max(begin - first, int64_t{0});
-    const int64_t to = std::min(end - first, tiles);
-    if (from < to) use(part, from, to);
-    first += tiles;
-  }
-}
-
-bool Stepper::ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
-  const bool is_matrix = phase.parts.size() == 1 && phase.parts[0].weight == plan_.matrix;
-  if (is_matrix && !args_.needed_blocks.empty()) return ExecuteNeeded(phase.parts[0], phase_index);
-  const int64_t total = TotalTiles(phase);
-  int64_t begin = 0;
-  int64_t end = 0;
-  bool busy = false;
-  for (; state_->Tiles(phase_index).Take(thread_index_, total, &begin, &end); busy = true) {
-    ForParts(phase, begin, end,
-             [&](const LinearPart& part, int64_t from, int64_t to) { Multiply(part, from, to); });
-  }
-  return busy;
-}
-
-// A block is a strip of a tile.
-bool Stepper::ExecuteNeeded(const LinearPart& part, size_t phase_index) {
-  static_assert(kRowBlock == kernels::kStripRows);
-  const auto total = static_cast<int64_t>(args_.needed_blocks.size());
-  int64_t begin = 0;
-  int64_t end = 0;
-  bool busy = false;
-  for (; state_->Queue(phase_index, 0).Take(total, 1, &begin, &end); busy = true) {
-    const int64_t block = args_.needed_blocks[static_cast<size_t>(begin)];
-    const int64_t tile = block / kernels::kTileStrips;
-    const int64_t strip = block % kernels::kTileStrips;
-    Multiply(part, tile, tile + 1, strip, strip + 1);
-  }
-  return busy;
-}
-
-void Stepper::Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
-                       int64_t strip_begin, int64_t strip_end) {
-  const graph::Weight& weight = Weight(part);
-  kernels::MatMulArgs args{.tiles = file_.WeightData(part.weight),
-                           .num_rows = weight.shape[0],
-                           .num_channels = weight.shape.Columns(),
-                           .tile_begin = tile_begin,
-                           .tile_end = tile_end,
-                           .strip_begin = strip_begin,
-                           .strip_end = strip_end,
-                           .num_tokens = args_.num_tokens,
-                           .xq = {},
-                           .x = At(part.x, 0),
-                           .x_stride = StrideOf(part.x),
-                           .y = At(part.out, 0),
-                           .y_stride = StrideOf(part.out)};
-  if (part.quantised_bytes >= 0) args.xq = Quantised(part.quantised_bytes, args.num_channels);
-  kernels_.matmul[static_cast<size_t>(weight.type)](args);
-}
-
-// Reads the beginning of this member's stretch into its second-level cache, while the others finish
-// what the products wait for. Plain loads: software prefetching into that level halves the speed.
-void Stepper::Warm(const LinearPhase& phase) const {
-  if (!args_.needed_blocks.empty()) return;
-  const int64_t total = TotalTiles(phase);
-  const int64_t first = total * thread_index_ / pool_->NumThreads();
-  ForParts(phase, first, std::min(first + 1, total),
-           [&](const LinearPart& part, int64_t tile, int64_t) {
-             const int64_t tile_bytes =
-                 kernels::TileBytes(Weight(part).type, Weight(part).shape.Columns());
-             const int64_t left = (kernels::NumTiles(RowsOf(part)) - tile) * tile_bytes;
-             const volatile std::byte* from = file_.WeightData(part.weight) + tile * tile_bytes;
-             for (int64_t i = 0; i < std::min(left, kWarmBytes); i += 64) (void)from[i];
-           });
 }
 
 // First every key and value of the step is stored, then every query reads; with one token a head's
