@@ -75,7 +75,7 @@ class CoremlHeadsTest : public CoremlShardTest {
     const ShardInterface interface = shard->Interface();
     const auto state = shard->NewState({});
     std::vector<float> pairs(kTokens * 2);
-    std::vector<float> maxima(static_cast<size_t>(kTokens * interface.num_blocks));
+    std::vector<float> maxima(static_cast<size_t>(kTokens * interface.NumBlocks()));
     for (int64_t first = 0; first < kTokens; first += step) {
       const int64_t count = std::min(step, kTokens - first);
       float* const output = interface.is_top1 ? pairs.data() + first * 2
@@ -84,8 +84,8 @@ class CoremlHeadsTest : public CoremlShardTest {
                   .input = hidden_.data() + first * kD,
                   .output = output,
                   .output_stride = interface.is_top1 ? 2 : kV,
-                  .block_maxima = maxima.data() + first * interface.num_blocks,
-                  .maxima_stride = interface.num_blocks},
+                  .block_maxima = maxima.data() + first * interface.NumBlocks(),
+                  .maxima_stride = interface.NumBlocks()},
                  state.get());
     }
     for (size_t t = 0; t < kTokens; ++t) {
@@ -108,13 +108,13 @@ class CoremlHeadsTest : public CoremlShardTest {
   // Each maximum is the largest of its block, the same bits.
   static void CheckMaxima(const ShardInterface& interface, const partition::Range& range,
                           const Result& result, const std::vector<float>& maxima) {
-    if (interface.num_blocks == 0) return;
-    const int64_t size = (range.end - range.begin) / interface.num_blocks;
-    ASSERT_EQ(size * interface.num_blocks, range.end - range.begin);
+    if (interface.NumBlocks() == 0) return;
+    const int64_t size = (range.end - range.begin) / interface.NumBlocks();
+    ASSERT_EQ(size * interface.NumBlocks(), range.end - range.begin);
     for (int64_t t = 0; t < kTokens; ++t) {
-      for (int64_t b = 0; b < interface.num_blocks; ++b) {
+      for (int64_t b = 0; b < interface.NumBlocks(); ++b) {
         const auto block = result.logits.begin() + t * kV + range.begin + b * size;
-        EXPECT_EQ(maxima[static_cast<size_t>(t * interface.num_blocks + b)],
+        EXPECT_EQ(maxima[static_cast<size_t>(t * interface.NumBlocks() + b)],
                   *std::max_element(block, block + size));
       }
     }

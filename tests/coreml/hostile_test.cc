@@ -43,19 +43,19 @@ class CoremlHostileTest : public CoremlShardTest {
   static void RunOnce(Executable* shard) {
     const ShardInterface interface = shard->Interface();
     if (interface.input_channels > 4096 || interface.output_channels > 4096 ||
-        interface.num_blocks > 4096 || interface.rotary_dim > 0) {
+        interface.NumBlocks() > 4096 || interface.rotary_dim > 0) {
       return;
     }
     const std::vector<float> x(static_cast<size_t>(3 * interface.input_channels), 1.0F);
     std::vector<float> y(static_cast<size_t>(3 * interface.output_channels));
-    std::vector<float> maxima(static_cast<size_t>(3 * interface.num_blocks));
+    std::vector<float> maxima(static_cast<size_t>(3 * interface.NumBlocks()));
     const auto state = shard->NewState({});
     shard->Run({.num_tokens = 3,
                 .input = x.data(),
                 .output = y.data(),
                 .output_stride = interface.output_channels,
                 .block_maxima = maxima.data(),
-                .maxima_stride = interface.num_blocks},
+                .maxima_stride = interface.NumBlocks()},
                state.get());
   }
 
