@@ -17,6 +17,7 @@ namespace headway::kernels {
 namespace {
 
 constexpr int64_t kChannels = 3072;
+constexpr PlaneShape kShape{.channels = kChannels, .directions = 0};
 constexpr size_t kPlaneBytes = size_t{192} << 20;
 
 // Every 16-bit word is a half of magnitude below 2.
@@ -69,7 +70,7 @@ std::vector<float> Hidden() {
 // cache, so that the kernel's own speed shows.
 void Screen(benchmark::State& state, const KernelSet& set, int64_t tokens, bool cached) {
   const int64_t tiles =
-      cached ? 2 * state.threads() : static_cast<int64_t>(kPlaneBytes) / SignTileBytes(kChannels);
+      cached ? 2 * state.threads() : static_cast<int64_t>(kPlaneBytes) / SignTileBytes(kShape);
   const Share share = ShareOf(state, tiles);
   const int64_t rows = tiles * kSignTileRows;
   const int64_t blocks = NumRotationBlocks(kChannels);
@@ -92,20 +93,19 @@ void Screen(benchmark::State& state, const KernelSet& set, int64_t tokens, bool 
   for (auto _ : state) {
     set.screen({.tiles = Planes().data(),
                 .num_rows = rows,
-                .num_channels = kChannels,
+                .shape = kShape,
                 .tile_begin = share.begin,
                 .tile_end = share.end,
                 .tokens = states.data(),
                 .num_tokens = tokens});
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * (share.end - share.begin) *
-                          SignTileBytes(kChannels));
+  state.SetBytesProcessed(state.iterations() * (share.end - share.begin) * SignTileBytes(kShape));
 }
 
 // Every `stride`-th row.
 void Refine(benchmark::State& state, const KernelSet& set, int64_t stride) {
-  const int64_t rows = static_cast<int64_t>(kPlaneBytes) / RefineRecordBytes(kChannels);
+  const int64_t rows = static_cast<int64_t>(kPlaneBytes) / RefineRecordBytes(kShape);
   const Share share = ShareOf(state, rows / stride);
   std::vector<int32_t> list;
   for (int64_t i = share.begin; i < share.end; ++i) {
@@ -119,7 +119,7 @@ void Refine(benchmark::State& state, const KernelSet& set, int64_t stride) {
   std::vector<float> output(2 * list.size());
   for (auto _ : state) {
     set.refine({.records = Planes().data(),
-                .num_channels = kChannels,
+                .shape = kShape,
                 .rows = list.data(),
                 .num_rows = static_cast<int64_t>(list.size()),
                 .q = q.Pointer<int8_t>(),
@@ -134,7 +134,7 @@ void Refine(benchmark::State& state, const KernelSet& set, int64_t stride) {
   }
   const auto done = state.iterations() * static_cast<int64_t>(list.size());
   state.SetItemsProcessed(done);
-  state.SetBytesProcessed(done * RefineRecordBytes(kChannels));
+  state.SetBytesProcessed(done * RefineRecordBytes(kShape));
 }
 
 void Rotate(benchmark::State& state, const KernelSet& set) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "api/opened_model.h"
+#include "api/record_states.h"
 #include "commands.h"
 #include "compile/pack.h"
 #include "compile/step_widths.h"
@@ -78,6 +79,11 @@ Result<void> Pack(const PackArguments& arguments) {
                                            .head_splits = arguments.head_splits,
                                            .norm_prescale = arguments.norm_prescale,
                                            .pool = &pool}));
+  options.record_states = [&](const std::string& directory, const Manifest& so_far) {
+    return RecordStates(
+        directory, so_far,
+        {.threads = arguments.threads, .cancelled_or_null = options.cancelled_or_null});
+  };
   if (!arguments.no_goldens) {
     options.before_commit = [&](const std::string& directory, Manifest* manifest) {
       return gate::RecordInto(arguments.model, directory,

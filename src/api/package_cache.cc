@@ -7,11 +7,13 @@
 #include <filesystem>
 
 #include "api/opened_model.h"
+#include "api/record_states.h"
 #include "backend/cpu/shard_file.h"
 #include "base/digest.h"
 #include "compile/head_kind.h"
 #include "compile/pack.h"
 #include "headway/version.h"
+#include "lmhead/planes.h"
 #include "manifest/manifest.h"
 
 namespace headway {
@@ -59,8 +61,9 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
          compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
   HW_TRY(const std::string fingerprint, compile::QuickFingerprint(gguf_path));
   // Whatever changes what a package holds must change its name.
-  std::string request = fmt::format("{} {} {} {} schema {} {}", fingerprint, topology, head,
-                                    kVersion, Manifest::kSchema, cpu::kShardMagic);
+  std::string request =
+      fmt::format("{} {} {} {} schema {} {} {}", fingerprint, topology, head, kVersion,
+                  Manifest::kSchema, cpu::kShardMagic, lmhead::kPlanesMagic);
   if (!options.usage_text.empty()) request += " usage " + options.usage_text;
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
@@ -69,18 +72,24 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
       (fs::path(root) / fmt::format("{}-{}", fs::path(gguf_path).stem().string(), key)).string();
   if (OpenManifest(directory, false)) return directory;
   HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
-  const compile::PackOptions pack{.topology = topology,
-                                  .heads = {head},
-                                  .usage_text = options.usage_text,
-                                  .replace = true,
-                                  .show_progress = options.show_progress,
-                                  .on_start =
-                                      [&] {
-                                        if (!options.show_progress) return;
-                                        std::fprintf(stderr, "packing %s once into %s\n",
-                                                     gguf_path.c_str(), directory.c_str());
-                                      },
-                                  .cancelled_or_null = options.cancelled_or_null};
+  const compile::PackOptions pack{
+      .topology = topology,
+      .heads = {head},
+      .usage_text = options.usage_text,
+      .replace = true,
+      .show_progress = options.show_progress,
+      .on_start =
+          [&] {
+            if (!options.show_progress) return;
+            std::fprintf(stderr, "packing %s once into %s\n", gguf_path.c_str(), directory.c_str());
+          },
+      .record_states =
+          [&](const std::string& under_construction, const Manifest& manifest) {
+            return RecordStates(
+                under_construction, manifest,
+                {.threads = options.threads, .cancelled_or_null = options.cancelled_or_null});
+          },
+      .cancelled_or_null = options.cancelled_or_null};
   const Result<Manifest> manifest = compile::Pack(gguf_path, directory, pack, emitter.get());
   if (!manifest) return CacheError(manifest.error(), root);
   return directory;

@@ -17,6 +17,7 @@
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "headway/version.h"
+#include "lmhead/planes.h"
 
 namespace headway::compile {
 namespace {
@@ -65,7 +66,11 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {
-      HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), directory, options));
+      lmhead::RecordedStates states;
+      if (options.record_states) {
+        HW_TRY(states, options.record_states(directory, *manifest));
+      }
+      HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), std::move(states), directory, options));
     }
     spec.planes = planes;
   }
@@ -76,9 +81,10 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
 Result<std::string> RequestLine(const std::string& gguf_path, const PackPlan& plan,
                                 const PackOptions& options, const Emitter& emitter) {
   HW_TRY(const std::string fingerprint, QuickFingerprint(gguf_path));
-  std::string line = fmt::format("{} headway {} schema {} {} {} topology {} max-seq {} heads",
-                                 fingerprint, kVersion, Manifest::kSchema, emitter.Device(),
-                                 emitter.Settings(), options.topology, plan.max_seq);
+  std::string line =
+      fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", fingerprint,
+                  kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.Device(),
+                  emitter.Settings(), options.topology, plan.max_seq);
   for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
   if (!options.usage_text.empty())

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "base/result.h"
+#include "lmhead/common_directions.h"
 #include "manifest/manifest.h"
 
 namespace headway::compile {
@@ -33,6 +34,12 @@ struct PackOptions {
   bool show_progress = false;
   // Called once the request is known to be good, before the first byte is written; may be empty.
   std::function<void()> on_start = nullptr;
+  // Called before the planes of a certified head are built, when layers and rows are in `directory`
+  // and entered in `manifest`: hidden states by which they choose their common directions. May be
+  // empty: then by the rows alone.
+  std::function<Result<lmhead::RecordedStates>(const std::string& directory,
+                                               const Manifest& manifest)>
+      record_states = nullptr;
   // Called when every shard is written into `directory` (which is not yet the target) and before
   // the manifest: may add files and enter them (goldens). An error leaves nothing behind. May be
   // empty.

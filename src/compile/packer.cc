@@ -118,7 +118,7 @@ Result<void> Packer::EmitScreened(const PackPlan::Head& head, const Manifest& ma
   const std::string& directory = construction_.directory.Path();
   HW_TRY(spec->planes, Once(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
            HW_TRY(const ConstTensorView rows, Find(plan_.head_weight));
-           return WritePlanes(rows, RowsDigest(*spec), directory, options_);
+           return WritePlanes(rows, RowsDigest(*spec), {}, directory, options_);
          }));
   HW_TRY(const lmhead::Planes planes,
          lmhead::Planes::Open((fs::path(directory) / kPlanesFileName).string(), RowsDigest(*spec),

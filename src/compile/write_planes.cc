@@ -11,8 +11,10 @@
 namespace headway::compile {
 
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
-                              const std::string& directory, const PackOptions& options) {
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options) {
   lmhead::BuildOptions build{.seed = {},
+                             .states = std::move(states),
                              .rows_digest = rows_digest,
                              .progress = nullptr,
                              .cancelled_or_null = options.cancelled_or_null};

@@ -13,9 +13,11 @@ namespace headway::compile {
 
 inline constexpr const char* kPlanesFileName = "head_certified.planes";
 
-// Builds the planes of `rows` [V, D] and writes them to `directory`. Errors: those of
+// Builds the planes of `rows` [V, D] and writes them to `directory`; `states` choose their common
+// directions. Errors: those of
 // lmhead::BuildPlanes, kIo.
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
-                              const std::string& directory, const PackOptions& options);
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options);
 
 }  // namespace headway::compile

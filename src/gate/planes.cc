@@ -11,6 +11,7 @@
 #include "lmhead/check_planes.h"
 #include "lmhead/device_signs.h"
 #include "lmhead/plane_rows.h"
+#include "lmhead/split_state.h"
 
 namespace headway::gate {
 namespace {
@@ -26,6 +27,8 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
   const auto state = shard->NewState({});
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   std::vector<float> normed(static_cast<size_t>(D));
+  std::vector<float> rest(normed.size());
+  std::vector<float> shares(static_cast<size_t>(planes.Shape().directions));
   std::vector<float> rotated(normed.size());
   std::vector<float> all(static_cast<size_t>(T * D));
   for (int64_t t = 0; t < T; ++t) {
@@ -34,6 +37,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
     args.input = hidden.data() + t * D;
     args.scratch = scratch.data();
     shard->RunToProduct(args, state.get(), normed.data());
+    lmhead::SplitState(planes, normed, shares, rest);
     for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
       const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
       const int64_t stride = kernels::RoundUp(block.size, 32);
@@ -42,7 +46,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
         double sum = 0;
         for (int64_t c = 0; c < block.size; ++c)
           sum += static_cast<double>(ToFloat(row[c])) *
-                 static_cast<double>(normed[static_cast<size_t>(block.begin + c)]);
+                 static_cast<double>(rest[static_cast<size_t>(block.begin + c)]);
         rotated[static_cast<size_t>(block.begin + j)] = static_cast<float>(sum);
       }
     }
@@ -55,7 +59,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
 // What DeviceSigns::Estimate() should give, rows [first, first + rows): [T, rows].
 std::vector<float> Estimates(const lmhead::Planes& planes, const std::vector<float>& states,
                              int64_t T, int64_t first, int64_t rows) {
-  const int64_t D = planes.Constants().num_channels;
+  const int64_t D = planes.Shape().channels;
   std::vector<float> estimates(static_cast<size_t>(T * rows));
   std::vector<uint8_t> signs;
   for (int64_t row = 0; row < rows; ++row) {

@@ -85,7 +85,9 @@ struct ScreenToken {
   const uint8_t* tables = nullptr;     // [groups of all blocks][64], 64-byte aligned
   const BlockTerms* blocks = nullptr;  // [blocks]
   float multiplier = 0.0F;  // the radius of row i is fma(multiplier, gamma_i, constant) *
-  float constant = 0.0F;    // sqrt(energy_i)
+  float constant = 0.0F;    // sqrt(energy_i) + slack_i * reach
+  float reach = 0.0F;
+  const float* shares = nullptr;  // [directions]: the state's, times the rows' coefficients
   // Strips of 64 rows whose upper bounds are all below this get their summary only: nobody reads
   // the rest.
   float skip_below = -std::numeric_limits<float>::infinity();
@@ -99,12 +101,13 @@ inline constexpr int64_t kMaxScreenTokens = 8;
 // Estimates and upper bounds of the rows of tiles [tile_begin, tile_end), for up to
 // kMaxScreenTokens tokens. Per row, from +0, blocks ascending: p = f32(sum of the block's
 // entries), exact; estimate = fma(scale_b, fma(p, step_b, offset_b),
-// estimate), energy = fma(scale_b * scale_b, energy_b, energy). Then upper = fma(fma(multiplier,
-// gamma, constant), sqrt(energy), estimate).
+// estimate), energy = fma(scale_b * scale_b, energy_b, energy). Then, directions ascending,
+// estimate = fma(coefficient, share, estimate); and upper = fma(fma(multiplier, gamma, constant),
+// sqrt(energy), fma(slack, reach, estimate)).
 struct ScreenArgs {
   const std::byte* tiles = nullptr;  // all of them; 64-byte aligned
   int64_t num_rows = 0;              // V; rows of the last tile beyond it are not written
-  int64_t num_channels = 0;          // D
+  PlaneShape shape;
   int64_t tile_begin = 0;
   int64_t tile_end = 0;
   const ScreenToken* tokens = nullptr;
@@ -114,19 +117,22 @@ struct ScreenArgs {
 // Estimates and upper bounds of listed rows from their two further bits. Sixteen lanes: lane l has
 // the channels of bytes 4l .. 4l + 3 of every vector of codes and the blocks b with b mod 16 = l.
 // From +0, blocks ascending: lane = fma(scale_b, offset_b, lane), energy = fma(scale_b * scale_b,
-// energy_b, energy); then vectors ascending: lane = fma(f32(sum of code * q), scale_b * step_b,
+// energy_b, energy); then lane l = fma(coefficient_l, share_l, lane) of the directions l; then
+// vectors ascending: lane = fma(f32(sum of code * q), scale_b * step_b,
 // lane) with the block b of the lane's unit. Both end in the tree of sums; estimate =
 // fma(estimate_factor, screened[row], lanes), upper as in ScreenArgs with the record's gamma. So
 // offset_b is -3/2 step_b * q_sum_b, step_b twice the step of q, when values are 2 * (code - 3/2).
 struct RefineArgs {
   const std::byte* records = nullptr;  // of all rows, 64-byte aligned
-  int64_t num_channels = 0;            // D
-  const int32_t* rows = nullptr;       // [num_rows]
+  PlaneShape shape;
+  const int32_t* rows = nullptr;  // [num_rows]
   int64_t num_rows = 0;
   const int8_t* q = nullptr;           // [RefineActivationBytes()], 64-byte aligned
   const BlockTerms* blocks = nullptr;  // [blocks]
   float multiplier = 0.0F;
   float constant = 0.0F;
+  float reach = 0.0F;
+  const float* shares = nullptr;  // [directions]: what the factor takes from those of the screen
   float estimate_factor = 0.0F;
   const float* screened = nullptr;  // [V], estimates of the screen
   float* estimate = nullptr;        // [num_rows], in the order of the list

@@ -40,6 +40,26 @@ constexpr RotationBlock RotationBlockOf(int64_t num_channels, int64_t b) {
 
 constexpr int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+// Directions that rows may have in common: their shares are stored exactly, the rest is coded.
+inline constexpr int64_t kMaxDirections = 16;
+
+// What the planes of one head have in common.
+struct PlaneShape {
+  int64_t channels = 0;    // D
+  int64_t directions = 0;  // k, at most kMaxDirections
+};
+
+// The terms of a row, in this order: a scale of every block, gamma, slack, a coefficient of every
+// direction (plane_kernels.h). Place of the terms that follow the scales:
+constexpr int64_t GammaTerm(const PlaneShape& shape) { return NumRotationBlocks(shape.channels); }
+constexpr int64_t SlackTerm(const PlaneShape& shape) { return GammaTerm(shape) + 1; }
+constexpr int64_t CoefficientTerm(const PlaneShape& shape, int64_t direction) {
+  return SlackTerm(shape) + 1 + direction;
+}
+constexpr int64_t NumTerms(const PlaneShape& shape) {
+  return CoefficientTerm(shape, shape.directions);
+}
+
 // Of codes, in a record of the widest rows.
 inline constexpr int64_t kMaxRefineVectors = kMaxRotationBlocks * 9 / 4 + 1;
 // A list of rows is read so far ahead.
@@ -80,16 +100,16 @@ constexpr int64_t SignGroupsBefore(int64_t num_channels, int64_t block) {
 }
 
 // tile := block[...], terms[64] ; block := band[4] ; band := unit[...] ; unit := byte[4
-// strips][3][64] terms := scale F16[blocks][16], gamma F16[16]
+// strips][3][64] ; terms := F16[terms][16]
 constexpr int64_t SignTermsOffset(int64_t num_channels) {
   return SignGroupsBefore(num_channels, NumRotationBlocks(num_channels)) / kSignUnitGroups *
          kSignBands * kSignUnitBytes;
 }
-constexpr int64_t SignTermsBytes(int64_t num_channels) {
-  return (NumRotationBlocks(num_channels) + 1) * kSignTileRows * 2;
+constexpr int64_t SignTermsBytes(const PlaneShape& shape) {
+  return NumTerms(shape) * kSignTileRows * 2;
 }
-constexpr int64_t SignTileBytes(int64_t num_channels) {
-  return SignTermsOffset(num_channels) + SignTermsBytes(num_channels);
+constexpr int64_t SignTileBytes(const PlaneShape& shape) {
+  return SignTermsOffset(shape.channels) + SignTermsBytes(shape);
 }
 
 // First byte of a row (0 .. 1023) in a unit of four groups; `group` counts inside the block.
@@ -126,18 +146,18 @@ inline void SetSignIndex(std::byte* tile, int64_t num_channels, int64_t block, i
   }
 }
 
-// Byte offset of a row's scale in a tile; of its gamma for block == NumRotationBlocks().
-constexpr int64_t SignScaleOffset(int64_t num_channels, int64_t block, int64_t row) {
-  const int64_t halves = (NumRotationBlocks(num_channels) + 1) * kSignTermRows;
-  return SignTermsOffset(num_channels) +
-         2 * (row / kSignTermRows * halves + block * kSignTermRows + row % kSignTermRows);
+// Byte offset of a term of row `row` of a tile.
+constexpr int64_t SignTermOffset(const PlaneShape& shape, int64_t term, int64_t row) {
+  return SignTermsOffset(shape.channels) +
+         2 * ((row / kSignTermRows * NumTerms(shape) + term) * kSignTermRows + row % kSignTermRows);
 }
 
 // ---- refinement: one record a row, read for the rows that are left ----
 
-// record := code[...] of each block, padded to units, all padded to vectors of four units; scale
-// F16[blocks]; gamma F16; zero bytes. A unit is 64 channels in 16 bytes: bits 2f, 2f + 1 of byte k
-// are the code of channel 16f + k. Padded channels have code 0; their activations are zero.
+// record := code[...] of each block, padded to units, all padded to vectors of four units; terms
+// F16[...]; zero bytes. Coefficients have room for a vector of 16. A unit is 64 channels in 16
+// bytes: bits 2f, 2f + 1 of byte k are the code of channel 16f + k. Padded channels have code 0;
+// their activations are zero.
 inline constexpr int64_t kRefineUnit = 64;
 inline constexpr int64_t kRefineUnitBytes = 16;
 inline constexpr int64_t kRefineVectorUnits = 4;
@@ -159,9 +179,9 @@ constexpr int64_t RefineVectors(int64_t num_channels) {
 constexpr int64_t RefineCodesBytes(int64_t num_channels) {
   return RefineVectors(num_channels) * kRefineVectorUnits * kRefineUnitBytes;
 }
-constexpr int64_t RefineRecordBytes(int64_t num_channels) {
-  return RoundUp(RefineCodesBytes(num_channels) + (NumRotationBlocks(num_channels) + 1) * 2,
-                 kRefineRecordUnit);
+constexpr int64_t RefineRecordBytes(const PlaneShape& shape) {
+  const int64_t terms = CoefficientTerm(shape, shape.directions > 0 ? kMaxDirections : 0);
+  return RoundUp(RefineCodesBytes(shape.channels) + 2 * terms, kRefineRecordUnit);
 }
 
 // Where the code of channel c of a block lies in a record; `first_unit` of the block.

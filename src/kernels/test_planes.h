@@ -21,6 +21,7 @@ inline constexpr std::array<MatrixShape, 7> kPlaneShapes = {
 
 inline constexpr float kCanary = -12345.0F;
 inline constexpr float kTestFactor = 1.0625F;
+inline constexpr float kTestReach = 0.375F;
 inline float TestScreened(int64_t row) { return static_cast<float>(row % 97) - 40.0F; }
 
 // TestActivations() of one token of any length.
@@ -29,12 +30,15 @@ std::vector<float> TestHidden(int64_t channels, uint32_t seed);
 // sum |x| of every pair of groups times this stays within kSignRange.
 float TableInverseStep(std::span<const float> x);
 
-// Random signs, codes, scales in [0, 2), gammas; rows 3, 67, ... have scale 0.
+// Random signs, codes, scales in [0, 2), gammas, slacks, coefficients; rows 3, 67, ... have scale
+// 0.
 class TestPlanes {
  public:
+  // Of no, five or sixteen directions, by the shape.
   TestPlanes(MatrixShape shape, uint32_t seed);
 
   MatrixShape Shape() const { return shape_; }
+  PlaneShape OfPlanes() const { return of_planes_; }
   int64_t NumBlocks() const { return NumRotationBlocks(shape_.channels); }
   int64_t NumTiles() const { return NumSignTiles(shape_.rows); }
   const std::byte* Tiles() const { return tiles_.data(); }
@@ -43,14 +47,20 @@ class TestPlanes {
   bool Sign(int64_t row, int64_t channel) const;
   uint32_t Code(int64_t row, int64_t block, int64_t channel) const;
   double Scale(int64_t row, int64_t block) const;
-  double Gamma(int64_t row) const;
+  double Gamma(int64_t row) const { return Term(row, GammaTerm(of_planes_)); }
+  double Slack(int64_t row) const { return Term(row, SlackTerm(of_planes_)); }
+  double Coefficient(int64_t row, int64_t direction) const {
+    return Term(row, CoefficientTerm(of_planes_, direction));
+  }
 
  private:
   const std::byte* Tile(int64_t row) const {
-    return tiles_.data() + row / kSignTileRows * SignTileBytes(shape_.channels);
+    return tiles_.data() + row / kSignTileRows * SignTileBytes(of_planes_);
   }
+  double Term(int64_t row, int64_t term) const;
 
   MatrixShape shape_;
+  PlaneShape of_planes_;
   AlignedBuffer tiles_;
   AlignedBuffer records_;
 };
@@ -63,6 +73,7 @@ class TestState {
   std::span<const float> X() const { return x_; }
   std::span<const BlockTerms> Screen() const { return screen_; }
   std::span<const BlockTerms> Refine() const { return refine_; }
+  const float* Shares() const { return shares_.data(); }
   const int8_t* Q() const { return q_.data(); }
   ScreenToken Token() const;  // without outputs
   void SkipBelow(float value) { skip_below_ = value; }
@@ -71,6 +82,7 @@ class TestState {
   std::vector<float> x_;
   std::vector<BlockTerms> screen_;
   std::vector<BlockTerms> refine_;
+  std::vector<float> shares_;
   AlignedBuffer tables_;
   AlignedBuffer q_memory_;
   std::span<int8_t> q_;

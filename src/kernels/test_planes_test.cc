@@ -25,6 +25,11 @@ double HalfAt(const std::byte* halves, int64_t index) {
   return ToFloat(half);
 }
 
+int64_t DirectionsOf(MatrixShape shape) {
+  if (shape.channels == 256) return 0;
+  return shape.channels == 3072 || shape.channels == 100 ? kMaxDirections : 5;
+}
+
 }  // namespace
 
 std::vector<float> TestHidden(int64_t channels, uint32_t seed) {
@@ -45,28 +50,33 @@ float TableInverseStep(std::span<const float> x) {
 
 TestPlanes::TestPlanes(MatrixShape shape, uint32_t seed)
     : shape_(shape),
-      tiles_(static_cast<size_t>(NumSignTiles(shape.rows) * SignTileBytes(shape.channels))),
-      records_(static_cast<size_t>(shape.rows * RefineRecordBytes(shape.channels))) {
+      of_planes_({.channels = shape.channels, .directions = DirectionsOf(shape)}),
+      tiles_(static_cast<size_t>(NumSignTiles(shape.rows) * SignTileBytes(of_planes_))),
+      records_(static_cast<size_t>(shape.rows * RefineRecordBytes(of_planes_))) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(0, 2);
   for (int64_t row = 0; row < shape.rows; ++row) {
-    std::byte* tile = tiles_.data() + row / kSignTileRows * SignTileBytes(shape.channels);
-    std::byte* record = records_.data() + row * RefineRecordBytes(shape.channels);
+    std::byte* tile = tiles_.data() + row / kSignTileRows * SignTileBytes(of_planes_);
+    std::byte* record = records_.data() + row * RefineRecordBytes(of_planes_);
     const int64_t r = row % kSignTileRows;
+    const auto put = [&](int64_t term, float value) {
+      SetHalf(tile + SignTermOffset(of_planes_, term, r), 0, value);
+      SetHalf(record + RefineCodesBytes(shape.channels), term, value);
+    };
     for (int64_t b = 0; b < NumBlocks(); ++b) {
       const int64_t size = RotationBlockOf(shape.channels, b).size;
       for (int64_t group = 0; group < SignGroups(size); ++group) {
         SetSignIndex(tile, shape.channels, b, group, r, random() % 64);
       }
-      const float scale = row % 64 == 3 ? 0.0F : uniform(random);
-      SetHalf(tile + SignScaleOffset(shape.channels, b, r), 0, scale);
-      SetHalf(record + RefineCodesBytes(shape.channels), b, scale);
+      put(b, row % 64 == 3 ? 0.0F : uniform(random));
       const int64_t first = RefineUnitsBefore(shape.channels, b);
       for (int64_t c = 0; c < size; ++c) SetRefineCode(record, first, c, random() % 4);
     }
-    const float gamma = uniform(random);
-    SetHalf(tile + SignScaleOffset(shape.channels, NumBlocks(), r), 0, gamma);
-    SetHalf(record + RefineCodesBytes(shape.channels), NumBlocks(), gamma);
+    put(GammaTerm(of_planes_), uniform(random));
+    put(SlackTerm(of_planes_), uniform(random));
+    for (int64_t d = 0; d < of_planes_.directions; ++d) {
+      put(CoefficientTerm(of_planes_, d), uniform(random) - 1.0F);
+    }
   }
 }
 
@@ -83,15 +93,15 @@ bool TestPlanes::Sign(int64_t row, int64_t channel) const {
 }
 
 uint32_t TestPlanes::Code(int64_t row, int64_t block, int64_t channel) const {
-  return RefineCode(records_.data() + row * RefineRecordBytes(shape_.channels),
+  return RefineCode(records_.data() + row * RefineRecordBytes(of_planes_),
                     RefineUnitsBefore(shape_.channels, block), channel);
 }
 
-double TestPlanes::Scale(int64_t row, int64_t block) const {
-  return HalfAt(Tile(row) + SignScaleOffset(shape_.channels, block, row % kSignTileRows), 0);
-}
+double TestPlanes::Scale(int64_t row, int64_t block) const { return Term(row, block); }
 
-double TestPlanes::Gamma(int64_t row) const { return Scale(row, NumBlocks()); }
+double TestPlanes::Term(int64_t row, int64_t term) const {
+  return HalfAt(Tile(row) + SignTermOffset(of_planes_, term, row % kSignTileRows), 0);
+}
 
 TestState::TestState(const TestPlanes& planes, uint32_t seed)
     : x_(TestHidden(planes.Shape().channels, seed + 100)),
@@ -102,6 +112,9 @@ TestState::TestState(const TestPlanes& planes, uint32_t seed)
       skip_below_(-INFINITY) {
   const int64_t channels = planes.Shape().channels;
   const PlaneNoise noise{.key = 77, .token = seed};
+  for (int64_t d = 0; d < kMaxDirections; ++d) {
+    shares_.push_back(0.5F * static_cast<float>(d) - 3.1F + static_cast<float>(seed));
+  }
   for (int64_t b = 0; b < planes.NumBlocks(); ++b) {
     const RotationBlock block = RotationBlockOf(channels, b);
     const std::span<const float> x = std::span<const float>(x_).subspan(
@@ -143,6 +156,8 @@ ScreenToken TestState::Token() const {
           .blocks = screen_.data(),
           .multiplier = 0.75F,
           .constant = 0.125F,
+          .reach = kTestReach,
+          .shares = shares_.data(),
           .skip_below = skip_below_};
 }
 
@@ -167,7 +182,7 @@ std::vector<ScreenOutput> RunScreen(const KernelSet& set, const TestPlanes& plan
   }
   set.screen({.tiles = planes.Tiles(),
               .num_rows = planes.Shape().rows,
-              .num_channels = planes.Shape().channels,
+              .shape = planes.OfPlanes(),
               .tile_begin = tile_begin,
               .tile_end = tile_end,
               .tokens = tokens.data(),
@@ -209,13 +224,15 @@ RefineOutput RunRefine(const KernelSet& set, const TestPlanes& planes, const Tes
   RefineOutput out{std::vector<float>(rows.size() + 1, kCanary),
                    std::vector<float>(rows.size() + 1, kCanary)};
   set.refine({.records = planes.Records(),
-              .num_channels = planes.Shape().channels,
+              .shape = planes.OfPlanes(),
               .rows = rows.data(),
               .num_rows = static_cast<int64_t>(rows.size()),
               .q = state.Q(),
               .blocks = state.Refine().data(),
               .multiplier = 0.75F,
               .constant = 0.125F,
+              .reach = kTestReach,
+              .shares = state.Shares(),
               .estimate_factor = kTestFactor,
               .screened = screened.data(),
               .estimate = out.estimate.data(),

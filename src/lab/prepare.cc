@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/opened_model.h"
+#include "api/record_states.h"
 #include "compile/head_kind.h"
 #include "compile/pack.h"
 #include "gate/gate.h"
@@ -103,6 +104,9 @@ Result<void> PackOne(const Workshop& workshop, const VariantSpec& variant,
     options.widths.push_back({.tokens = variant.batch_tokens, .flexible = false});
   options.show_progress = workshop.show_progress;
   options.cancelled_or_null = workshop.cancelled_or_null;
+  options.record_states = [&](const std::string& directory, const Manifest& manifest) {
+    return RecordStates(directory, manifest, {.cancelled_or_null = workshop.cancelled_or_null});
+  };
   options.before_commit = [&](const std::string& directory, Manifest* manifest) -> Result<void> {
     HW_TRY(const gate::Goldens goldens, GoldensFor(workshop, variant.device));
     HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, directory));

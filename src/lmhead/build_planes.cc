@@ -9,6 +9,7 @@
 
 #include "kernels/plane_layout.h"
 #include "lmhead/certificate.h"
+#include "lmhead/common_directions.h"
 #include "lmhead/planes.h"
 #include "lmhead/rotate_rows.h"
 #include "lmhead/rotation.h"
@@ -41,7 +42,6 @@ class Builder {
       return Fail(ErrorCode::kInvalidInput, "certified head: expected a digest of 32 digits");
     }
     DrawRotations();
-    for (int i = 0; i < pool_->NumThreads(); ++i) encoders_.emplace_back(rows_, panels_);
     const RowNorms norms = MeasureNorms();
     if (!norms.finite) {
       return Fail(
@@ -49,7 +49,13 @@ class Builder {
           fmt::format("certified head: expected finite weights in {}, found NaN or infinity",
                       rows_.name));
     }
-    const PlanesPlaces places = PlanesPlacesOf(rows_.shape[0], D);
+    directions_ = FindDirections(rows_, options_.states, pool_);
+    directions_.resize(
+        std::min(directions_.size(), static_cast<size_t>(options_.most_directions * D)));
+    shape_ = {.channels = D, .directions = static_cast<int64_t>(directions_.size()) / D};
+    for (int i = 0; i < pool_->NumThreads(); ++i)
+      encoders_.emplace_back(rows_, directions_, panels_);
+    const PlanesPlaces places = PlanesPlacesOf(rows_.shape[0], shape_);
     AlignedBuffer bytes(static_cast<size_t>(places.end));
     WriteHeader(norms, places, &bytes);
     EncodeRows(norms, places, &bytes);
@@ -75,27 +81,28 @@ class Builder {
   }
 
   RowNorms MeasureNorms() {
-    std::vector<RowNorms> mine(encoders_.size());
+    std::vector<RowNorms> mine(static_cast<size_t>(pool_->NumThreads()));
     ChunkQueue queue;
     pool_->Run([&](int thread) {
-      const auto t = static_cast<size_t>(thread);
+      RowNormReader reader(rows_);
       int64_t row = 0;
       int64_t end = 0;
       while (queue.Take(rows_.shape[0], 256, &row, &end)) {
-        for (; row < end; ++row) encoders_[t].AddNorms(row, &mine[t]);
+        for (; row < end; ++row) reader.Add(row, &mine[static_cast<size_t>(thread)]);
       }
     });
     RowNorms all;
     for (const RowNorms& norms : mine) {
       all.finite = all.finite && norms.finite;
       all.largest_row = std::max(all.largest_row, norms.largest_row);
-      all.largest_block = std::max(all.largest_block, norms.largest_block);
+      all.largest_magnitude = std::max(all.largest_magnitude, norms.largest_magnitude);
     }
     return all;
   }
 
   int Exponent(const RowNorms& norms) const {
-    return norms.largest_block > 0.0 ? kScaleBits - std::ilogb(norms.largest_block) - 1 : 0;
+    const double largest = std::max(norms.largest_row, norms.largest_magnitude);
+    return largest > 0.0 ? kScaleBits - std::ilogb(largest) - 1 : 0;
   }
   double Slack() const { return FullHeadSlack(IsQuantised(rows_.type), rows_.shape.Columns()); }
 
@@ -103,11 +110,13 @@ class Builder {
     PlanesHeader header{};
     std::memcpy(header.magic, kPlanesMagic, sizeof header.magic);
     header.num_rows = rows_.shape[0];
-    header.num_channels = rows_.shape.Columns();
+    header.num_channels = shape_.channels;
+    header.num_directions = shape_.directions;
     header.scale_exponent = Exponent(norms);
-    header.full_head_slack = Slack();
     header.largest_row_norm = norms.largest_row;
     std::memcpy(header.rows_digest, options_.rows_digest.data(), sizeof header.rows_digest);
+    std::memcpy(bytes->data() + places.directions, directions_.data(),
+                directions_.size() * sizeof(float));
     std::byte* out = bytes->data() + places.rotations;
     for (const Rotation& rotation : rotations_) {
       header.rotation_defect = std::max(header.rotation_defect, rotation.defect);
@@ -141,6 +150,8 @@ class Builder {
   const ConstTensorView& rows_;
   const BuildOptions& options_;
   ThreadPool* const pool_;
+  std::vector<float> directions_;  // [k, D]
+  kernels::PlaneShape shape_;
   std::vector<Rotation> rotations_;
   std::vector<RotationPanels> panels_;
   std::vector<RowEncoder> encoders_;

@@ -11,6 +11,8 @@
 #include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "kernels/plane_layout.h"
+#include "lmhead/common_directions.h"
 #include "lmhead/random_bits.h"
 #include "tensor/tensor_view.h"
 
@@ -18,6 +20,8 @@ namespace headway::lmhead {
 
 struct BuildOptions {
   RotationSeed seed;
+  RecordedStates states = {};  // to choose common directions by; empty: by the rows alone
+  int64_t most_directions = kernels::kMaxDirections;  // fewer to see what they are worth
   std::string rows_digest;  // 32 hexadecimal digits: what Planes::Open() will ask for
   // Called by one thread now and then with the rows done so far; may be empty.
   std::function<void(int64_t rows)> progress = nullptr;
@@ -25,8 +29,9 @@ struct BuildOptions {
 };
 
 // The bytes of a planes file for `rows` [V, D] of any weight type. Memory: the file (0.40 of the
-// 8-bit head) and 2 MB a thread. Does not depend on the number of threads. Errors: kUnsupported (D
-// out of range), kCorrupt (weights that are not finite), kCancelled.
+// 8-bit head), 2 MB a thread and what FindDirections() takes. Does not depend on the number of
+// threads. Errors: kUnsupported (D out of range), kCorrupt (weights that are not finite),
+// kCancelled.
 Result<AlignedBuffer> BuildPlanes(const ConstTensorView& rows, const BuildOptions& options,
                                   ThreadPool* pool);
 

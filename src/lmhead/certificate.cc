@@ -98,16 +98,16 @@ double DeviceRounding(int64_t num_channels) {
 
 // One ratio of step to norm for all blocks: then the noise of all of them is a multiple of the
 // radius' own unit. Fills the blocks' norms.
-Ranges RangesOfBlocks(std::span<const float> hidden, std::span<const float> rotated, double norm,
+Ranges RangesOfBlocks(std::span<const float> rest, std::span<const float> rotated, double norm,
                       std::array<double, kernels::kMaxRotationBlocks>* norms) {
-  const auto D = static_cast<int64_t>(hidden.size());
+  const auto D = static_cast<int64_t>(rest.size());
   Ranges range;
   for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
     const RotationBlock block = RotationBlockOf(D, b);
     const auto begin = static_cast<size_t>(block.begin);
     const auto size = static_cast<size_t>(block.size);
     const double block_norm =
-        std::max(NormOf(hidden.subspan(begin, size)) * (1.0 + 0x1p-23), kSmallestBlockShare * norm);
+        std::max(NormOf(rest.subspan(begin, size)) * (1.0 + 0x1p-23), kSmallestBlockShare * norm);
     (*norms)[static_cast<size_t>(b)] = block_norm;
     const Ranges mine = RangesOf(rotated.subspan(begin, size), block_norm);
     range.tables = std::max(range.tables, mine.tables);
@@ -122,7 +122,7 @@ void SetBlockTerms(const PlaneConstants& planes, const Ranges& range, std::span<
   const double unscale = std::ldexp(1.0, -planes.scale_exponent);
   for (size_t i = 0; i < terms->screen.size(); ++i) {
     const auto n =
-        static_cast<double>(RotationBlockOf(planes.num_channels, static_cast<int64_t>(i)).size);
+        static_cast<double>(RotationBlockOf(planes.shape.channels, static_cast<int64_t>(i)).size);
     const float table_step = StepOf(range.tables, norms[i]);
     const float activation_step = StepOf(range.activations, norms[i]);
     const double energy =
@@ -137,6 +137,19 @@ void SetBlockTerms(const PlaneConstants& planes, const Ranges& range, std::span<
                         .energy = static_cast<float>(energy)};
   }
   terms->refine_factor = static_cast<float>(2.0 * kRefineRatio);
+}
+
+// What the common directions take part in, and what is certain.
+void SetSharedTerms(const PlaneConstants& planes, std::span<const float> shares, double norm,
+                    double radius_scale, StateTerms* terms) {
+  const double unscale = std::ldexp(1.0, -planes.scale_exponent);
+  terms->reach = static_cast<float>(norm * unscale * kOutward * radius_scale);
+  const double taken = 1.0 - static_cast<double>(terms->refine_factor);
+  for (size_t d = 0; d < shares.size(); ++d) {
+    const double share = static_cast<double>(shares[d]) * unscale;
+    terms->shares[d] = static_cast<float>(share);
+    terms->refine_shares[d] = static_cast<float>(share * taken);
+  }
 }
 
 // The most sign groups that a block has.
@@ -193,31 +206,49 @@ double FullHeadSlack(bool quantised, int64_t num_channels) {
   return steps * kUnitRoundoff * 1.01;
 }
 
-StateTerms NewStateTerms(int64_t num_channels) {
-  const auto blocks = static_cast<size_t>(kernels::NumRotationBlocks(num_channels));
+double CertainError(const kernels::PlaneShape& shape, double full_head_slack,
+                    const RowParts& parts) {
+  const auto k = static_cast<double>(shape.directions);
+  // A share is a sum in sixteen lanes. k products are added to an estimate of at most 1.4 |r||h|,
+  // twice: by the screen and by refinement. The rest of the state is k differences of two
+  // roundings.
+  const double share = std::sqrt(k) * (static_cast<double>(shape.channels) / 16.0 + 6.0);
+  const double sums = 2.0 * (k + 2.0);
+  const double rounding =
+      kUnitRoundoff * (parts.coefficients * (share + sums) + parts.rest * (1.4 * sums + 3.0 * k));
+  return 1.01 * (full_head_slack * parts.magnitude + parts.misfit + rounding);
+}
+
+StateTerms NewStateTerms(const kernels::PlaneShape& shape) {
+  const auto blocks = static_cast<size_t>(kernels::NumRotationBlocks(shape.channels));
   StateTerms terms;
   terms.screen.resize(blocks);
   terms.refine.resize(blocks);
   terms.screen_inverse_steps.resize(blocks);
   terms.refine_inverse_steps.resize(blocks);
+  terms.shares.resize(static_cast<size_t>(shape.directions));
+  terms.refine_shares.resize(terms.shares.size());
   return terms;
 }
 
 bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
-                       int64_t num_winners, std::span<const float> hidden,
-                       std::span<const float> rotated, ScreenArithmetic arithmetic,
+                       int64_t num_winners, const StateParts& state, ScreenArithmetic arithmetic,
                        StateTerms* terms) {
   const bool on_device = arithmetic == ScreenArithmetic::kDeviceF16;
-  const int64_t D = planes.num_channels;
-  const double norm = NormOf(hidden);
+  const int64_t D = planes.shape.channels;
+  const double norm = NormOf(state.hidden);
+  const double rest_norm = NormOf(state.rest);
   // Written so that NaN fails.
-  if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) return false;
+  if (!(rest_norm >= kSmallestNorm && norm <= kLargestNorm)) return false;
   const double largest_logit = norm * planes.largest_row_norm;
-  if (!(largest_logit >= kSmallestNorm && largest_logit <= kLargestNorm)) return false;
+  if (!(rest_norm * planes.largest_row_norm >= kSmallestNorm && largest_logit <= kLargestNorm)) {
+    return false;
+  }
 
   std::array<double, kernels::kMaxRotationBlocks> norms;
-  const Ranges range = RangesOfBlocks(hidden, rotated, norm, &norms);
+  const Ranges range = RangesOfBlocks(state.rest, state.rotated, rest_norm, &norms);
   SetBlockTerms(planes, range, norms, terms);
+  SetSharedTerms(planes, state.shares, norm, mode.radius_scale, terms);
   const double certain = CertainFactor(D);
   const int64_t num_blocks = kernels::NumRotationBlocks(D);
   const double most_groups = MostGroups(D);
@@ -255,12 +286,10 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
   const double refine_sums =
       screen_sums +
       2.5 * static_cast<double>(kernels::RefineVectors(D) + num_blocks + 12) * kUnitRoundoff;
-  const double screen_certain =
-      certain * (rotation + kSignScaleTolerance * 1.01 + screen_sums + planes.full_head_slack);
+  const double screen_certain = certain * (rotation + kSignScaleTolerance * 1.01 + screen_sums);
   // The largest level is 3.5 steps.
   const double refine_certain =
-      certain * (3.5 * kRefineRatio * rotation + kRefineScaleTolerance * 1.01 + refine_sums +
-                 planes.full_head_slack);
+      certain * (3.5 * kRefineRatio * rotation + kRefineScaleTolerance * 1.01 + refine_sums);
   const auto radius = [&](double of_gamma, double constant) {
     const double scale = mode.radius_scale * kOutward;
     return StageRadius{.multiplier = static_cast<float>(of_gamma * scale),

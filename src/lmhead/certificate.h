@@ -34,10 +34,9 @@ std::string ToString(const CertificateMode& mode);
 
 // What is known of a matrix and its planes before any token.
 struct PlaneConstants {
-  int64_t num_channels = 0;       // D
-  int scale_exponent = 0;         // stored scales are scale * 2^exponent
+  kernels::PlaneShape shape;
+  int scale_exponent = 0;         // stored terms but gammas are times 2^exponent
   double rotation_defect = 0.0;   // largest over blocks
-  double full_head_slack = 0.0;   // FullHeadSlack()
   double largest_row_norm = 0.0;  // of any row
 };
 
@@ -49,7 +48,20 @@ double CertainFactor(int64_t num_channels);
 // what the kernel adds up. Source: docs/arithmetic.md, standard model of rounding.
 double FullHeadSlack(bool quantised, int64_t num_channels);
 
-// The radius of one stage: (multiplier * gamma_i + constant) * sqrt(energy_i).
+// A row cut into its shares of the common directions U and a rest: w = U^T c + r.
+struct RowParts {
+  double magnitude = 0.0;     // norm of what the full head's kernel adds up
+  double coefficients = 0.0;  // |c| as stored
+  double rest = 0.0;          // |r|
+  double misfit = 0.0;        // |U r|: what rounding the coefficients has left there
+};
+
+// What is certain of a row's error, over |h|: the full head's own rounding, that of coefficients
+// and shares, and that of the state's rest. The row's stored slack.
+double CertainError(const kernels::PlaneShape& shape, double full_head_slack,
+                    const RowParts& parts);
+
+// The radius of one stage: (multiplier * gamma_i + constant) * sqrt(energy_i) + slack_i * reach.
 struct StageRadius {
   float multiplier = 0.0F;
   float constant = 0.0F;
@@ -64,10 +76,20 @@ struct StateTerms {
   StageRadius screen_radius;
   StageRadius refine_radius;
   float refine_factor = 0.0F;  // of the screen's estimate
+  float reach = 0.0F;
+  std::vector<float> shares;         // [directions]
+  std::vector<float> refine_shares;  // what refine_factor takes from them
 };
 
-// Allocates for `num_channels`.
-StateTerms NewStateTerms(int64_t num_channels);
+StateTerms NewStateTerms(const kernels::PlaneShape& shape);
+
+// A state as the planes see it: h = sum_d share_d U_d + rest.
+struct StateParts {
+  std::span<const float> hidden;   // [D], what the full head multiplies
+  std::span<const float> shares;   // [directions]
+  std::span<const float> rest;     // [D]
+  std::span<const float> rotated;  // [D], the rotated rest
+};
 
 // Who multiplies the signs, and in which numbers.
 enum class ScreenArithmetic : uint8_t {
@@ -75,14 +97,12 @@ enum class ScreenArithmetic : uint8_t {
   kDeviceF16,  // a device in 16-bit floats (device_signs.h)
 };
 
-// Fills `terms` for one state. `hidden`: [D], what the full head multiplies; `rotated`: [D], the
-// rotated state. `num_winners`: rows whose loss would be an error (1, or k of top-k); each gets
-// delta / num_winners. False when the state is out of the range that binary32 bounds can serve (all
-// zeros, not finite, far from 1): such a state belongs to the full head. Offsets are left 0: they
-// come with the noise. No allocation.
+// Fills `terms` for one state. `num_winners`: rows whose loss would be an error (1, or k of top-k);
+// each gets delta / num_winners. False when the state is out of the range that binary32 bounds can
+// serve (all zeros, not finite, far from 1): such a state belongs to the full head. Offsets are
+// left 0: they come with the noise. No allocation.
 bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode,
-                       int64_t num_winners, std::span<const float> hidden,
-                       std::span<const float> rotated, ScreenArithmetic arithmetic,
+                       int64_t num_winners, const StateParts& state, ScreenArithmetic arithmetic,
                        StateTerms* terms);
 
 }  // namespace headway::lmhead

@@ -45,7 +45,7 @@ struct Needed {
 class RowChecker {
  public:
   RowChecker(const Planes& planes, const kernels::KernelSet& kernels)
-      : planes_(planes), kernels_(kernels), num_channels_(planes.Constants().num_channels) {
+      : planes_(planes), kernels_(kernels), num_channels_(planes.Shape().channels) {
     row_.resize(static_cast<size_t>(num_channels_));
     rotated_.resize(row_.size());
     signs_.resize(row_.size());
@@ -57,6 +57,7 @@ class RowChecker {
   // What is wrong with `row`; empty: nothing. Raises `worst`.
   std::string Check(int64_t row, double* worst) {
     const int64_t num_blocks = kernels::NumRotationBlocks(num_channels_);
+    if (std::string problem = TakeShares(row); !problem.empty()) return problem;
     Needed sign;
     Needed refine;
     for (int64_t b = 0; b < num_blocks; ++b) {
@@ -75,6 +76,43 @@ class RowChecker {
   }
 
  private:
+  // Leaves the row's rest in `row_`: what its coefficients do not say.
+  std::string TakeShares(int64_t row) {
+    const kernels::PlaneShape& shape = planes_.Shape();
+    const double unscale = std::ldexp(1.0, -planes_.Constants().scale_exponent);
+    const auto scaled = [&](F16 stored) { return static_cast<double>(ToFloat(stored)) * unscale; };
+    for (int64_t term = kernels::SlackTerm(shape); term < kernels::NumTerms(shape); ++term) {
+      const F16 stored = SignTerm(planes_, row, term);
+      if (stored.bits == RefineTerm(planes_, row, term).bits) continue;
+      return fmt::format("row {}: expected term {} of both planes to be equal, found two values",
+                         row, term);
+    }
+    if (shape.directions == 0) return "";
+    std::vector<double> rest(row_.begin(), row_.end());
+    for (int64_t d = 0; d < shape.directions; ++d) {
+      const double share = scaled(SignTerm(planes_, row, kernels::CoefficientTerm(shape, d)));
+      const float* const direction = planes_.Direction(d);
+      for (size_t c = 0; c < rest.size(); ++c) rest[c] -= share * static_cast<double>(direction[c]);
+    }
+    double misfit = 0.0;
+    for (int64_t d = 0; d < shape.directions; ++d) {
+      const float* const direction = planes_.Direction(d);
+      double left = 0.0;
+      for (size_t c = 0; c < rest.size(); ++c) left += rest[c] * static_cast<double>(direction[c]);
+      misfit += left * left;
+    }
+    misfit = std::sqrt(misfit);
+    const double slack = scaled(SignTerm(planes_, row, kernels::SlackTerm(shape)));
+    if (!(misfit <= slack)) {
+      return fmt::format(
+          "row {}: its coefficients miss the row by {:.4g} along the common directions, expected "
+          "at most its slack of {:.4g}",
+          row, misfit, slack);
+    }
+    std::copy(rest.begin(), rest.end(), row_.begin());
+    return "";
+  }
+
   // Adds block b; the first channel whose sign is wrong, or -1.
   int64_t AddBlock(int64_t row, int64_t b, Needed* sign, Needed* refine) {
     const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);

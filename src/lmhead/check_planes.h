@@ -1,8 +1,8 @@
 #pragma once
 
-// Whether planes belong to their rows: every sign, code, scale and gamma recomputed from the rows
-// and the stored rotation, sharing nothing with the encoder. What digests cannot see (the golden
-// gate asks).
+// Whether planes belong to their rows: every sign, code, scale, gamma and coefficient recomputed
+// from the rows and the stored rotation, sharing nothing with the encoder. What digests cannot see
+// (the golden gate asks).
 
 #include <cstdint>
 #include <functional>

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kRows = 300;
 constexpr int64_t kChannels = 640;  // two blocks, 384 and 256
+constexpr kernels::PlaneShape kShape{.channels = kChannels, .directions = 0};
 
 AlignedBuffer BytesOf(const TestHead& head, ThreadPool* pool) {
   return *BuildPlanes(head.View(),
@@ -53,7 +54,7 @@ TEST(CheckPlanes, SoundPlanesOfEveryKindOfRowPass) {
 TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   ThreadPool pool(2);
   const TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 2));
-  const PlanesPlaces places = PlanesPlacesOf(kRows, kChannels);
+  const PlanesPlaces places = PlanesPlacesOf(kRows, kShape);
   const AlignedBuffer sound = BytesOf(head, &pool);
   const auto broken = [&](const std::function<void(std::byte*)>& damage) {
     AlignedBuffer bytes(sound.SizeBytes());
@@ -87,19 +88,18 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   int codes = 0;
   for (int i = 0; i < kTries; ++i) {
     const PlanesCheck check = broken([&](std::byte* bytes) {
-      bytes[places.records + kRow * kernels::RefineRecordBytes(kChannels) + 3 + i] ^= std::byte{2};
+      bytes[places.records + kRow * kernels::RefineRecordBytes(kShape) + 3 + i] ^= std::byte{2};
     });
     codes += check.bad_rows == 1 ? 1 : 0;
   }
   EXPECT_GE(codes, kTries * 9 / 10);
   for (const float factor : {1.01F, 0.99F}) {
     EXPECT_EQ(broken([&](std::byte* bytes) {
-                scale_half(bytes + places.signs + kernels::SignScaleOffset(kChannels, 1, kRow),
-                           factor);
+                scale_half(bytes + places.signs + kernels::SignTermOffset(kShape, 1, kRow), factor);
               }).bad_rows,
               1);
     EXPECT_EQ(broken([&](std::byte* bytes) {
-                scale_half(bytes + places.records + kRow * kernels::RefineRecordBytes(kChannels) +
+                scale_half(bytes + places.records + kRow * kernels::RefineRecordBytes(kShape) +
                                kernels::RefineCodesBytes(kChannels),
                            factor);
               }).bad_rows,
@@ -107,10 +107,43 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   }
   // A gamma that promises too much.
   EXPECT_EQ(broken([&](std::byte* bytes) {
-              scale_half(bytes + places.signs + kernels::SignScaleOffset(kChannels, 2, kRow),
-                         0.95F);
+              scale_half(bytes + places.signs + kernels::SignTermOffset(kShape, 2, kRow), 0.95F);
             }).bad_rows,
             1);
+}
+
+// With common directions: sound planes pass, a coefficient or a slack that is off does not.
+TEST(CheckPlanes, OneWrongCoefficientOrSlackIsFound) {
+  ThreadPool pool(2);
+  std::vector<float> rows = Normals(kRows * kChannels, 6);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] += 3.0F * static_cast<float>(i % 5);
+  const TestHead head(DataType::kQ8_0, kRows, kChannels, rows);
+  const AlignedBuffer sound = BytesOf(head, &pool);
+  PlanesHeader header{};
+  std::memcpy(&header, sound.data(), sizeof header);
+  const kernels::PlaneShape shape = ShapeOf(header);
+  ASSERT_EQ(shape.directions, 1);
+  const PlanesPlaces places = PlanesPlacesOf(kRows, shape);
+  constexpr int64_t kRow = 77;
+  const auto bad_rows = [&](int64_t term, float factor, bool both) {
+    AlignedBuffer bytes(sound.SizeBytes());
+    std::memcpy(bytes.data(), sound.data(), sound.SizeBytes());
+    std::byte* const sign =
+        bytes.data() + places.signs + kernels::SignTermOffset(shape, term, kRow);
+    std::byte* const record = bytes.data() + places.records +
+                              kRow * kernels::RefineRecordBytes(shape) +
+                              kernels::RefineCodesBytes(kChannels) + 2 * term;
+    F16 half;
+    std::memcpy(&half, sign, sizeof half);
+    half = ToF16(ToFloat(half) * factor);
+    std::memcpy(sign, &half, sizeof half);
+    if (both) std::memcpy(record, &half, sizeof half);
+    return CheckBytes(head, std::move(bytes), &pool).bad_rows;
+  };
+  EXPECT_EQ(bad_rows(kernels::CoefficientTerm(shape, 0), 1.0F, true), 0);
+  EXPECT_EQ(bad_rows(kernels::CoefficientTerm(shape, 0), 1.01F, true), 1);
+  EXPECT_EQ(bad_rows(kernels::CoefficientTerm(shape, 0), 1.01F, false), 1);
+  EXPECT_EQ(bad_rows(kernels::SlackTerm(shape), 0.01F, true), 1);
 }
 
 TEST(CheckPlanes, PlanesOfOtherRowsAreBadAlmostEverywhere) {

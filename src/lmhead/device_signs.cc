@@ -50,7 +50,7 @@ int ScaleForDevice(std::span<const float> rotated, std::span<float> scaled) {
 
 bool BoundStrips(const Planes& planes, const DeviceBounds& bounds, int64_t begin, int64_t end) {
   const PlaneConstants& constants = planes.Constants();
-  const int64_t D = constants.num_channels;
+  const int64_t D = constants.shape.channels;
   const int64_t num_blocks = kernels::NumRotationBlocks(D);
   const double unit =
       std::ldexp(1.0, -constants.scale_exponent - kDeviceScaleExponent - bounds.exponent);
@@ -72,10 +72,20 @@ bool BoundStrips(const Planes& planes, const DeviceBounds& bounds, int64_t begin
         energy += scale * scale *
                   static_cast<double>(bounds.terms->screen[static_cast<size_t>(b)].energy);
       }
-      const double gamma = static_cast<double>(ToFloat(SignTerm(planes, row, num_blocks)));
-      const float estimate = RoundUp((static_cast<double>(found) + absolute) * unit);
-      const float upper = RoundUp(static_cast<double>(estimate) +
-                                  (multiplier * gamma + constant) * std::sqrt(energy));
+      const auto term = [&](int64_t i) {
+        return static_cast<double>(ToFloat(SignTerm(planes, row, i)));
+      };
+      double shared = 0.0;
+      for (int64_t d = 0; d < constants.shape.directions; ++d) {
+        shared += term(kernels::CoefficientTerm(constants.shape, d)) *
+                  static_cast<double>(bounds.terms->shares[static_cast<size_t>(d)]);
+      }
+      const float estimate = RoundUp((static_cast<double>(found) + absolute) * unit + shared);
+      const double certain =
+          term(kernels::SlackTerm(constants.shape)) * static_cast<double>(bounds.terms->reach);
+      const float upper = RoundUp(
+          static_cast<double>(estimate) + certain +
+          (multiplier * term(kernels::GammaTerm(constants.shape)) + constant) * std::sqrt(energy));
       bounds.estimate[row] = estimate;
       bounds.upper[row] = upper;
       summary.largest_upper = std::max(summary.largest_upper, upper);
@@ -89,9 +99,8 @@ bool BoundStrips(const Planes& planes, const DeviceBounds& bounds, int64_t begin
   return true;
 }
 
-int64_t DeviceTermsBytes(int64_t num_rows, int64_t num_channels) {
-  return num_rows * (kernels::NumRotationBlocks(num_channels) + 1) *
-         static_cast<int64_t>(sizeof(F16));
+int64_t DeviceTermsBytes(int64_t num_rows, const kernels::PlaneShape& shape) {
+  return num_rows * kernels::NumTerms(shape) * static_cast<int64_t>(sizeof(F16));
 }
 
 }  // namespace headway::lmhead

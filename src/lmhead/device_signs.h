@@ -47,7 +47,7 @@ struct DeviceBounds {
 // belongs to the full head.
 bool BoundStrips(const Planes& planes, const DeviceBounds& bounds, int64_t begin, int64_t end);
 
-// Bytes that BoundStrips() reads for all rows: their scales and gammas.
-int64_t DeviceTermsBytes(int64_t num_rows, int64_t num_channels);
+// Bytes that BoundStrips() reads for all rows: their terms.
+int64_t DeviceTermsBytes(int64_t num_rows, const kernels::PlaneShape& shape);
 
 }  // namespace headway::lmhead

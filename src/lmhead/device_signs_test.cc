@@ -29,7 +29,7 @@ class HalfDevice final : public DeviceSigns {
   explicit HalfDevice(const Planes* planes, double shift = 0.0) : planes_(*planes), shift_(shift) {}
 
   void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
-    const int64_t D = planes_.Constants().num_channels;
+    const int64_t D = planes_.Shape().channels;
     ++calls_;
     for (int64_t s = 0; s < num_states; ++s) {
       for (int64_t row = 0; row < planes_.NumRows(); ++row)
@@ -41,7 +41,7 @@ class HalfDevice final : public DeviceSigns {
 
  private:
   float One(const float* x, int64_t row) const {
-    const int64_t D = planes_.Constants().num_channels;
+    const int64_t D = planes_.Shape().channels;
     float total = 0.0F;
     for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
       const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);

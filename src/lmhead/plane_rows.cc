@@ -8,12 +8,11 @@ namespace headway::lmhead {
 namespace {
 
 const std::byte* SignTile(const Planes& planes, int64_t row) {
-  const int64_t D = planes.Constants().num_channels;
-  return planes.Signs() + row / kernels::kSignTileRows * kernels::SignTileBytes(D);
+  return planes.Signs() + row / kernels::kSignTileRows * kernels::SignTileBytes(planes.Shape());
 }
 
 const std::byte* Record(const Planes& planes, int64_t row) {
-  return planes.Records() + row * kernels::RefineRecordBytes(planes.Constants().num_channels);
+  return planes.Records() + row * kernels::RefineRecordBytes(planes.Shape());
 }
 
 F16 HalfAt(const std::byte* bytes) {
@@ -25,7 +24,7 @@ F16 HalfAt(const std::byte* bytes) {
 }  // namespace
 
 void ReadSigns(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> signs) {
-  const int64_t D = planes.Constants().num_channels;
+  const int64_t D = planes.Shape().channels;
   const std::byte* const tile = SignTile(planes, row);
   for (size_t c = 0; c < signs.size(); ++c) {
     const auto channel = static_cast<int64_t>(c);
@@ -36,7 +35,7 @@ void ReadSigns(const Planes& planes, int64_t row, int64_t block, std::span<uint8
 }
 
 void ReadCodes(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> codes) {
-  const int64_t first_unit = kernels::RefineUnitsBefore(planes.Constants().num_channels, block);
+  const int64_t first_unit = kernels::RefineUnitsBefore(planes.Shape().channels, block);
   const std::byte* const record = Record(planes, row);
   for (size_t c = 0; c < codes.size(); ++c) {
     codes[c] =
@@ -44,15 +43,14 @@ void ReadCodes(const Planes& planes, int64_t row, int64_t block, std::span<uint8
   }
 }
 
-F16 SignTerm(const Planes& planes, int64_t row, int64_t block) {
-  return HalfAt(SignTile(planes, row) + kernels::SignScaleOffset(planes.Constants().num_channels,
-                                                                 block,
-                                                                 row % kernels::kSignTileRows));
+F16 SignTerm(const Planes& planes, int64_t row, int64_t term) {
+  return HalfAt(SignTile(planes, row) +
+                kernels::SignTermOffset(planes.Shape(), term, row % kernels::kSignTileRows));
 }
 
-F16 RefineTerm(const Planes& planes, int64_t row, int64_t block) {
-  return HalfAt(Record(planes, row) + kernels::RefineCodesBytes(planes.Constants().num_channels) +
-                2 * block);
+F16 RefineTerm(const Planes& planes, int64_t row, int64_t term) {
+  return HalfAt(Record(planes, row) + kernels::RefineCodesBytes(planes.Shape().channels) +
+                2 * term);
 }
 
 }  // namespace headway::lmhead

@@ -16,9 +16,9 @@ void ReadSigns(const Planes& planes, int64_t row, int64_t block, std::span<uint8
 // The two further bits, 0 to 3, one a channel.
 void ReadCodes(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> codes);
 
-// Scale of a block, times 2^scale_exponent; of the row's gamma for block = number of blocks. Both
-// planes store their own.
-F16 SignTerm(const Planes& planes, int64_t row, int64_t block);
-F16 RefineTerm(const Planes& planes, int64_t row, int64_t block);
+// A term of a row (kernels/plane_layout.h): scale of a block, gamma, slack, coefficient; times
+// 2^scale_exponent but for gammas. Both planes store their own.
+F16 SignTerm(const Planes& planes, int64_t row, int64_t term);
+F16 RefineTerm(const Planes& planes, int64_t row, int64_t term);
 
 }  // namespace headway::lmhead

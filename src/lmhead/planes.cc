@@ -24,10 +24,13 @@ bool PlanesCanServe(int64_t num_channels) {
          num_channels <= kernels::kMaxRotationBlocks * kernels::kRotationBlock;
 }
 
-PlanesPlaces PlanesPlacesOf(int64_t num_rows, int64_t num_channels) {
+PlanesPlaces PlanesPlacesOf(int64_t num_rows, const kernels::PlaneShape& shape) {
   const auto align = [](int64_t offset) { return kernels::RoundUp(offset, kAlignment); };
+  const int64_t num_channels = shape.channels;
   PlanesPlaces places;
-  places.rotations = align(sizeof(PlanesHeader));
+  places.directions = align(sizeof(PlanesHeader));
+  places.rotations =
+      align(places.directions + shape.directions * num_channels * int64_t{sizeof(float)});
   int64_t bytes = 0;
   for (int64_t b = 0; b < kernels::NumRotationBlocks(num_channels); ++b) {
     const int64_t n = kernels::RotationBlockOf(num_channels, b).size;
@@ -35,8 +38,8 @@ PlanesPlaces PlanesPlacesOf(int64_t num_rows, int64_t num_channels) {
   }
   places.signs = align(places.rotations + bytes);
   places.records =
-      align(places.signs + kernels::NumSignTiles(num_rows) * kernels::SignTileBytes(num_channels));
-  places.end = places.records + num_rows * kernels::RefineRecordBytes(num_channels);
+      align(places.signs + kernels::NumSignTiles(num_rows) * kernels::SignTileBytes(shape));
+  places.end = places.records + num_rows * kernels::RefineRecordBytes(shape);
   return places;
 }
 
@@ -51,20 +54,28 @@ Result<void> Planes::Check(std::span<const std::byte> bytes, const std::string& 
   }
   std::memcpy(&header_, bytes.data(), sizeof header_);
   if (std::memcmp(header_.magic, kPlanesMagic, sizeof header_.magic) != 0) {
-    return corrupt("expected the magic HWPLANE1, found something else: no planes of a head");
+    return corrupt(fmt::format(
+        "expected the magic {}, found something else: planes of another version, or none; pack "
+        "again",
+        kPlanesMagic));
   }
   if (header_.num_rows < 1 || header_.num_rows > kLargestRows ||
       !PlanesCanServe(header_.num_channels)) {
     return corrupt(fmt::format("expected planes of a head, found {} rows of {} channels",
                                header_.num_rows, header_.num_channels));
   }
-  places_ = PlanesPlacesOf(header_.num_rows, header_.num_channels);
+  if (header_.num_directions < 0 || header_.num_directions > kernels::kMaxDirections) {
+    return corrupt(fmt::format("expected at most {} common directions, found {}",
+                               kernels::kMaxDirections, header_.num_directions));
+  }
+  const kernels::PlaneShape shape = ShapeOf(header_);
+  places_ = PlanesPlacesOf(header_.num_rows, shape);
   if (static_cast<int64_t>(bytes.size()) != places_.end) {
     return corrupt(fmt::format("expected {} bytes for {} rows of {} channels, found {}",
                                places_.end, header_.num_rows, header_.num_channels, bytes.size()));
   }
   if (!InRange(static_cast<double>(header_.scale_exponent), -1000, 1000) ||
-      !InRange(header_.rotation_defect, 0.0, 1.0) || !InRange(header_.full_head_slack, 0.0, 1.0) ||
+      !InRange(header_.rotation_defect, 0.0, 1.0) ||
       !InRange(header_.largest_row_norm, 0.0, 1e38)) {
     return corrupt("expected error bounds between 0 and 1, found others");
   }
@@ -75,10 +86,9 @@ Result<void> Planes::Check(std::span<const std::byte> bytes, const std::string& 
                     "belong together; pack again",
                     rows_digest, found));
   }
-  constants_ = {.num_channels = header_.num_channels,
+  constants_ = {.shape = shape,
                 .scale_exponent = static_cast<int>(header_.scale_exponent),
                 .rotation_defect = header_.rotation_defect,
-                .full_head_slack = header_.full_head_slack,
                 .largest_row_norm = header_.largest_row_norm};
   int64_t offset = places_.rotations;
   for (int64_t b = 0; b < kernels::NumRotationBlocks(header_.num_channels); ++b) {
@@ -121,6 +131,11 @@ Result<Planes> Planes::FromBytes(AlignedBuffer bytes, const std::string& rows_di
   planes.copy_ = std::move(bytes);
   HW_TRY_VOID(planes.Check({planes.copy_.data(), planes.copy_.SizeBytes()}, rows_digest, "planes"));
   return planes;
+}
+
+const float* Planes::Direction(int64_t direction) const {
+  const auto* first = reinterpret_cast<const float*>(data_ + places_.directions);
+  return first + direction * header_.num_channels;
 }
 
 const F16* Planes::Rotation(int64_t block) const {

@@ -20,24 +20,28 @@ struct PlanesHeader {
   char magic[8];
   int64_t num_rows;
   int64_t num_channels;
+  int64_t num_directions;
   int64_t scale_exponent;
   double rotation_defect;
-  double full_head_slack;
   double largest_row_norm;
   char rows_digest[32];  // of the rows the planes belong to, hexadecimal
   uint8_t zero[32];
 };
 static_assert(sizeof(PlanesHeader) == 120);
-inline constexpr char kPlanesMagic[9] = "HWPLANE1";
+inline kernels::PlaneShape ShapeOf(const PlanesHeader& header) {
+  return {.channels = header.num_channels, .directions = header.num_directions};
+}
+inline constexpr char kPlanesMagic[9] = "HWPLANE2";
 
 // Where the sections of the file begin; multiples of 64.
 struct PlanesPlaces {
+  int64_t directions = 0;
   int64_t rotations = 0;
   int64_t signs = 0;
   int64_t records = 0;
   int64_t end = 0;
 };
-PlanesPlaces PlanesPlacesOf(int64_t num_rows, int64_t num_channels);
+PlanesPlaces PlanesPlacesOf(int64_t num_rows, const kernels::PlaneShape& shape);
 
 // D of 8 to 64 blocks' worth of channels.
 bool PlanesCanServe(int64_t num_channels);
@@ -54,12 +58,14 @@ class Planes {
 
   int64_t NumRows() const { return header_.num_rows; }
   const PlaneConstants& Constants() const { return constants_; }
-  const F16* Rotation(int64_t block) const;  // rows RotationStride() apart
+  const kernels::PlaneShape& Shape() const { return constants_.shape; }
+  const float* Direction(int64_t direction) const;  // [D]
+  const F16* Rotation(int64_t block) const;         // rows RotationStride() apart
   const std::byte* Signs() const { return data_ + places_.signs; }
   const std::byte* Records() const { return data_ + places_.records; }
 
-  // Bytes that every token reads: rotations and signs.
-  int64_t ScreenBytes() const { return places_.records - places_.rotations; }
+  // Bytes that every token reads: directions, rotations and signs.
+  int64_t ScreenBytes() const { return places_.records - places_.directions; }
   int64_t TotalBytes() const { return places_.end; }
 
  private:

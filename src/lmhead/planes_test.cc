@@ -58,7 +58,9 @@ TEST_F(PlanesFile, DamagedHeadersAreRefused) {
       [](PlanesHeader* h) { h->scale_exponent = 4000; },
       [](PlanesHeader* h) { h->rotation_defect = -1e-9; },
       [nan](PlanesHeader* h) { h->rotation_defect = nan; },
-      [nan](PlanesHeader* h) { h->full_head_slack = nan; },
+      [](PlanesHeader* h) { h->num_directions = -1; },
+      [](PlanesHeader* h) { h->num_directions = 3; },
+      [](PlanesHeader* h) { h->num_directions = kernels::kMaxDirections + 1; },
       [](PlanesHeader* h) { h->largest_row_norm = std::numeric_limits<double>::infinity(); },
       [](PlanesHeader* h) { h->rows_digest[0] = 'x'; },
   };

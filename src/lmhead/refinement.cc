@@ -82,13 +82,15 @@ void Refinement::RefineRows(float threshold, Worker* worker) const {
   if (worker->num_rows == 0) return;
   const StateTerms& terms = screened_->terms;
   kernels_.refine({.records = planes_->Records(),
-                   .num_channels = planes_->Constants().num_channels,
+                   .shape = planes_->Shape(),
                    .rows = worker->rows.data(),
                    .num_rows = worker->num_rows,
                    .q = screened_->q.Pointer<int8_t>(),
                    .blocks = terms.refine.data(),
                    .multiplier = terms.refine_radius.multiplier,
                    .constant = terms.refine_radius.constant,
+                   .reach = terms.reach,
+                   .shares = terms.refine_shares.data(),
                    .estimate_factor = terms.refine_factor,
                    .screened = screened_->estimate.Pointer<float>(),
                    .estimate = worker->estimates.data(),

@@ -9,8 +9,6 @@ namespace {
 
 constexpr double kLargestHalf = 65504.0;
 constexpr double kSmallestHalf = 0x1p-24;
-// A scale this much smaller than the terms the kernel adds would not pay for their rounding.
-constexpr double kSmallestScaleOfMagnitude = 0.01;
 
 // Channels that may go up a level to make the product exact.
 constexpr int kMostRaised = 4;
@@ -107,23 +105,19 @@ BlockCode EncodeBlock(const BlockInput& input, uint8_t* signs, uint8_t* codes) {
     signs[j] = w[j] > 0.0 ? 1 : 0;
     codes[j] = 0;
   }
-  if (input.magnitude == 0.0 && norm == 0.0) return code;
+  if (norm == 0.0) return code;
 
-  double scale = norm > 0.0 ? sums.squares / sums.absolute : 0.0;
-  scale = std::max(scale, kSmallestScaleOfMagnitude * input.magnitude / root_n);
+  double scale = sums.squares / sums.absolute;
   const double stored = std::max(std::ldexp(scale, input.exponent), kSmallestHalf);
   code.scale = ToF16(static_cast<float>(std::min(stored, kLargestHalf)));
   scale = std::ldexp(static_cast<double>(ToFloat(code.scale)), -input.exponent);
   const double unit = scale * root_n;
-  const double rounding = input.slack * std::max(0.0, input.magnitude / unit - 1.0);
   const auto excess = [&](double product, double tolerance) {
-    if (norm == 0.0) return rounding;
     const double error = std::fabs(product / sums.squares - 1.0);
-    return std::max(0.0, error - tolerance) * norm / unit + rounding;
+    return std::max(0.0, error - tolerance) * norm / unit;
   };
   const auto orthogonal = [&](double squares, double product) {
-    const double along = norm > 0.0 ? product * product / sums.squares : 0.0;
-    return std::sqrt(std::max(0.0, squares - along)) / unit;
+    return std::sqrt(std::max(0.0, squares - product * product / sums.squares)) / unit;
   };
 
   const double sign_product = scale * sums.absolute;

@@ -25,8 +25,7 @@ struct BlockCode {
   // e / (scale sqrt(n)): the part of the reconstruction orthogonal to the row.
   double sign_gamma = 0.0;
   double refine_gamma = 0.0;
-  // Certain errors over scale sqrt(n) |h|: from inexact scales beyond the tolerances, and from the
-  // kernel's own rounding where its terms are larger than the row.
+  // Certain errors over scale sqrt(n) |h|, from inexact scales beyond the tolerances.
   double sign_excess = 0.0;
   double refine_excess = 0.0;
 };
@@ -35,11 +34,6 @@ struct BlockInput {
   const double* rotated = nullptr;  // w' of the block, [n]
   int64_t n = 0;
   int exponent = 0;  // of all scales of the matrix
-  // Norm of what the full head's kernel adds up in this block; the block's norm for types without
-  // minimum.
-  double magnitude = 0.0;
-  // The kernel's relative rounding error (full_head_slack of the certificate).
-  double slack = 0.0;
 };
 
 // Writes sign (1: positive) and code (0..3) of every channel, [n] each.

@@ -25,11 +25,7 @@ Reconstruction Encode(const std::vector<double>& rotated) {
   std::vector<uint8_t> signs(n);
   std::vector<uint8_t> codes(n);
   Reconstruction r;
-  r.code = EncodeBlock({.rotated = rotated.data(),
-                        .n = static_cast<int64_t>(n),
-                        .exponent = 0,
-                        .magnitude = 0.0,
-                        .slack = 0.0},
+  r.code = EncodeBlock({.rotated = rotated.data(), .n = static_cast<int64_t>(n), .exponent = 0},
                        signs.data(), codes.data());
   const double scale = ToFloat(r.code.scale);
   for (size_t j = 0; j < n; ++j) {

@@ -15,16 +15,53 @@ void PutHalf(std::byte* halves, int64_t index, F16 value) {
   std::memcpy(halves + 2 * index, &value, sizeof value);
 }
 
+// In eight sums, so that the compiler may use vectors.
+template <class A, class B>
+double Dot(const A* a, const B* b, size_t n) {
+  double sums[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (size_t lane = 0; lane < 8; ++lane)
+      sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+  }
+  for (; i < n; ++i) sums[i % 8] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
 }  // namespace
 
-RowEncoder::RowEncoder(const ConstTensorView& rows, const std::vector<RotationPanels>& panels)
+RowNormReader::RowNormReader(const ConstTensorView& rows)
     : rows_(rows),
+      magnitude_(rows.type, rows.shape.Columns()),
+      values_(static_cast<size_t>(rows.shape.Columns())) {}
+
+std::span<const float> RowNormReader::Read(int64_t row) {
+  DequantiseRow(rows_.type, rows_.Row(row), rows_.shape.Columns(), values_.data());
+  magnitude_.SetRow(rows_.Row(row), values_);
+  return values_;
+}
+
+double RowNormReader::Magnitude() const { return magnitude_.Norm(0, rows_.shape.Columns()); }
+
+void RowNormReader::Add(int64_t row, RowNorms* norms) {
+  const std::span<const float> values = Read(row);
+  const double norm = std::sqrt(Dot(values.data(), values.data(), values.size()));
+  norms->finite = norms->finite && std::isfinite(norm);
+  norms->largest_row = std::max(norms->largest_row, norm);
+  norms->largest_magnitude = std::max(norms->largest_magnitude, Magnitude());
+}
+
+RowEncoder::RowEncoder(const ConstTensorView& rows, const std::vector<float>& directions,
+                       const std::vector<RotationPanels>& panels)
+    : rows_(rows),
+      directions_(directions),
       panels_(panels),
       num_channels_(rows.shape.Columns()),
       num_blocks_(kernels::NumRotationBlocks(num_channels_)),
-      magnitude_(rows.type, num_channels_),
-      values_(static_cast<size_t>(kBatchRows * num_channels_)),
-      magnitudes_(static_cast<size_t>(kBatchRows * num_blocks_)) {
+      shape_({.channels = num_channels_,
+              .directions = static_cast<int64_t>(directions.size()) / num_channels_}),
+      reader_(rows),
+      rests_(static_cast<size_t>(kBatchRows * num_channels_)) {
   size_t widest = 0;
   for (const RotationPanels& panel : panels)
     widest = std::max(widest, static_cast<size_t>(panel.PaddedSize()));
@@ -34,41 +71,46 @@ RowEncoder::RowEncoder(const ConstTensorView& rows, const std::vector<RotationPa
   codes_.resize(widest);
 }
 
-void RowEncoder::AddNorms(int64_t row, RowNorms* norms) {
-  ReadRow(row, 0);
-  double squares = 0.0;
-  for (int64_t c = 0; c < num_channels_; ++c) {
-    const double value = values_[static_cast<size_t>(c)];
-    squares += value * value;
+// Reads row `row`, stores its coefficients and slack, and leaves its rest at `place`: the row less
+// what the stored coefficients say, in double precision.
+void RowEncoder::SplitRow(int64_t row, int64_t place, const Target& target) {
+  const auto D = static_cast<size_t>(num_channels_);
+  double* rest = &rests_[static_cast<size_t>(place) * D];
+  const std::span<const float> values = reader_.Read(row);
+  std::copy(values.begin(), values.end(), rest);
+  RowParts parts{.magnitude = reader_.Magnitude()};
+  for (int64_t d = 0; d < shape_.directions; ++d) {
+    const float* direction = &directions_[static_cast<size_t>(d) * D];
+    const double wanted = std::ldexp(Dot(rest, direction, D), target.exponent);
+    const F16 stored = ToF16(static_cast<float>(wanted));
+    const int64_t term = kernels::CoefficientTerm(shape_, d);
+    PutTerms(row, term, stored, stored, target);
+    const double coefficient = std::ldexp(static_cast<double>(ToFloat(stored)), -target.exponent);
+    parts.coefficients += coefficient * coefficient;
+    for (size_t c = 0; c < D; ++c) rest[c] -= coefficient * static_cast<double>(direction[c]);
   }
-  norms->finite = norms->finite && std::isfinite(squares);
-  norms->largest_row = std::max(norms->largest_row, std::sqrt(squares));
-  for (int64_t b = 0; b < num_blocks_; ++b) {
-    norms->largest_block = std::max(norms->largest_block, Magnitude(0, b));
+  for (int64_t d = 0; d < shape_.directions; ++d) {
+    const double left = Dot(rest, &directions_[static_cast<size_t>(d) * D], D);
+    parts.misfit += left * left;
   }
-}
-
-// Row `row` of the matrix into place r of the tile.
-void RowEncoder::ReadRow(int64_t row, int64_t r) {
-  float* out = &values_[static_cast<size_t>(r * num_channels_)];
-  DequantiseRow(rows_.type, rows_.Row(row), num_channels_, out);
-  magnitude_.SetRow(rows_.Row(row), {out, static_cast<size_t>(num_channels_)});
-  for (int64_t b = 0; b < num_blocks_; ++b) {
-    const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
-    Magnitude(r, b) = magnitude_.Norm(block.begin, block.size);
-  }
+  parts.coefficients = std::sqrt(parts.coefficients);
+  parts.misfit = std::sqrt(parts.misfit);
+  parts.rest = std::sqrt(Dot(rest, rest, D));
+  const F16 slack =
+      RoundUpToF16(std::ldexp(CertainError(shape_, target.slack, parts), target.exponent));
+  PutTerms(row, kernels::SlackTerm(shape_), slack, slack, target);
 }
 
 void RowEncoder::Encode(int64_t batch, const Target& target) {
   const int64_t first = batch * kBatchRows;
   const int64_t num_rows = std::min(kBatchRows, rows_.shape[0] - first);
-  for (int64_t r = 0; r < num_rows; ++r) ReadRow(first + r, r);
+  for (int64_t r = 0; r < num_rows; ++r) SplitRow(first + r, r, target);
   std::fill(gammas_.begin(), gammas_.end(), Gammas{});
   for (int64_t b = 0; b < num_blocks_; ++b) EncodeBlocks(first, b, num_rows, target);
   const double certain = CertainFactor(num_channels_);
   for (int64_t r = 0; r < num_rows; ++r) {
     const Gammas& g = gammas_[static_cast<size_t>(r)];
-    PutTerms(first + r, num_blocks_, RoundUpToF16(g.sign + certain * g.sign_excess),
+    PutTerms(first + r, kernels::GammaTerm(shape_), RoundUpToF16(g.sign + certain * g.sign_excess),
              RoundUpToF16(g.refine + certain * g.refine_excess), target);
   }
 }
@@ -77,7 +119,7 @@ void RowEncoder::EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const 
   const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
   const RotationPanels& panels = panels_[static_cast<size_t>(b)];
   for (int64_t r = 0; r < num_rows; ++r) {
-    const float* from = &values_[static_cast<size_t>(r * num_channels_ + block.begin)];
+    const double* from = &rests_[static_cast<size_t>(r * num_channels_ + block.begin)];
     std::copy_n(from, block.size, &block_[static_cast<size_t>(r * block.size)]);
   }
   panels.Rotate(block_.data(), num_rows, rotated_.data());
@@ -85,9 +127,7 @@ void RowEncoder::EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const 
     const BlockCode code =
         EncodeBlock({.rotated = &rotated_[static_cast<size_t>(r * panels.PaddedSize())],
                      .n = block.size,
-                     .exponent = target.exponent,
-                     .magnitude = Magnitude(r, b),
-                     .slack = target.slack},
+                     .exponent = target.exponent},
                     signs_.data(), codes_.data());
     Gammas& g = gammas_[static_cast<size_t>(r)];
     g.sign = std::max(g.sign, code.sign_gamma);
@@ -115,21 +155,21 @@ void RowEncoder::Store(int64_t row, int64_t b, F16 scale, const Target& target) 
   }
 }
 
-// Scale of block b, or gamma (b = number of blocks), of both planes.
-void RowEncoder::PutTerms(int64_t row, int64_t b, F16 sign, F16 refine,
+// One term of both planes.
+void RowEncoder::PutTerms(int64_t row, int64_t term, F16 sign, F16 refine,
                           const Target& target) const {
-  PutHalf(SignTile(target, row) +
-              kernels::SignScaleOffset(num_channels_, b, row % kernels::kSignTileRows),
-          0, sign);
-  PutHalf(Record(target, row) + kernels::RefineCodesBytes(num_channels_), b, refine);
+  PutHalf(
+      SignTile(target, row) + kernels::SignTermOffset(shape_, term, row % kernels::kSignTileRows),
+      0, sign);
+  PutHalf(Record(target, row) + kernels::RefineCodesBytes(num_channels_), term, refine);
 }
 
 std::byte* RowEncoder::Record(const Target& target, int64_t row) const {
-  return target.records + row * kernels::RefineRecordBytes(num_channels_);
+  return target.records + row * kernels::RefineRecordBytes(shape_);
 }
 
 std::byte* RowEncoder::SignTile(const Target& target, int64_t row) const {
-  return target.signs + row / kernels::kSignTileRows * kernels::SignTileBytes(num_channels_);
+  return target.signs + row / kernels::kSignTileRows * kernels::SignTileBytes(shape_);
 }
 
 }  // namespace headway::lmhead

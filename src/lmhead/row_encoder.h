@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/plane_layout.h"
@@ -21,22 +22,37 @@ inline constexpr int64_t kBatchRows = kernels::kSignStripRows;
 
 struct RowNorms {
   double largest_row = 0.0;
-  double largest_block = 0.0;  // or what the kernel adds up in a block
+  double largest_magnitude = 0.0;  // of what the kernel adds up in a row
   bool finite = true;
+};
+
+// Reads rows for their norms alone.
+class RowNormReader {
+ public:
+  // `rows` must outlive this object.
+  explicit RowNormReader(const ConstTensorView& rows);
+  void Add(int64_t row, RowNorms* norms);
+
+  // Row `row` dequantised, [D], and what the kernel adds up for it; valid until the next call.
+  std::span<const float> Read(int64_t row);
+  double Magnitude() const;
+
+ private:
+  const ConstTensorView& rows_;
+  KernelMagnitude magnitude_;
+  std::vector<float> values_;  // [D]
 };
 
 // One thread's memory and its share of the work.
 class RowEncoder {
  public:
-  // Both must outlive this object. `panels`: the rotation of every block.
-  RowEncoder(const ConstTensorView& rows, const std::vector<RotationPanels>& panels);
-
-  // Takes row `row` into account.
-  void AddNorms(int64_t row, RowNorms* norms);
+  // All must outlive this object. `directions`: [k, D]; `panels`: the rotation of every block.
+  RowEncoder(const ConstTensorView& rows, const std::vector<float>& directions,
+             const std::vector<RotationPanels>& panels);
 
   // Where codes go, and what is common to all of them.
   struct Target {
-    int exponent;        // scales are stored times 2^exponent
+    int exponent;        // terms but gammas are stored times 2^exponent
     double slack;        // FullHeadSlack()
     std::byte* signs;    // all tiles
     std::byte* records;  // all records
@@ -50,24 +66,21 @@ class RowEncoder {
     double sign = 0.0, sign_excess = 0.0, refine = 0.0, refine_excess = 0.0;
   };
 
-  void ReadRow(int64_t row, int64_t place);
+  void SplitRow(int64_t row, int64_t place, const Target& target);
   void EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const Target& target);
   void Store(int64_t row, int64_t b, F16 scale, const Target& target);
-  void PutTerms(int64_t row, int64_t b, F16 sign, F16 refine, const Target& target) const;
+  void PutTerms(int64_t row, int64_t term, F16 sign, F16 refine, const Target& target) const;
   std::byte* Record(const Target& target, int64_t row) const;
   std::byte* SignTile(const Target& target, int64_t row) const;
-  double& Magnitude(int64_t place, int64_t b) {
-    return magnitudes_[static_cast<size_t>(place * num_blocks_ + b)];
-  }
-
   const ConstTensorView& rows_;
+  const std::vector<float>& directions_;
   const std::vector<RotationPanels>& panels_;
   const int64_t num_channels_;
   const int64_t num_blocks_;
-  KernelMagnitude magnitude_;
-  std::vector<float> values_;       // [64, D]
-  std::vector<double> magnitudes_;  // [64, blocks]
-  std::vector<double> block_;       // one block of 64 rows
+  const kernels::PlaneShape shape_;
+  RowNormReader reader_;
+  std::vector<double> rests_;  // [64, D]
+  std::vector<double> block_;  // one block of 64 rows
   std::vector<double> rotated_;
   std::vector<uint8_t> signs_;
   std::vector<uint8_t> codes_;

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "base/check.h"
+#include "lmhead/split_state.h"
 
 namespace headway::lmhead {
 namespace {
@@ -24,7 +25,7 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
       noise_key_(noise_key),
       device_or_null_(device_or_null) {
   HW_CHECK(max_states >= 1 && max_states <= kernels::kMaxScreenTokens, "a batch of states");
-  const int64_t D = planes->Constants().num_channels;
+  const int64_t D = planes->Shape().channels;
   const auto rows = static_cast<size_t>(planes->NumRows());
   const int64_t groups = kernels::SignGroupsBefore(D, kernels::NumRotationBlocks(D));
   if (device_or_null != nullptr) {
@@ -34,7 +35,9 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
   for (int64_t i = 0; i < max_states; ++i) {
     states_.push_back(
         {.usable = false,
-         .terms = NewStateTerms(D),
+         .terms = NewStateTerms(planes->Shape()),
+         .shares = std::vector<float>(static_cast<size_t>(planes->Shape().directions)),
+         .rest = AlignedBuffer(static_cast<size_t>(D) * sizeof(float)),
          .rotated = AlignedBuffer(static_cast<size_t>(D) * sizeof(float)),
          .tables = AlignedBuffer(static_cast<size_t>(groups * kernels::kSignTableEntries)),
          .q = AlignedBuffer(static_cast<size_t>(kernels::RefineActivationBytes(D))),
@@ -47,29 +50,33 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
 
 int64_t Screening::Bytes() const {
   if (device_or_null_ == nullptr) return planes_->ScreenBytes();
-  const int64_t rotations =
-      planes_->Signs() - reinterpret_cast<const std::byte*>(planes_->Rotation(0));
-  return rotations + DeviceTermsBytes(planes_->NumRows(), planes_->Constants().num_channels) +
-         device_or_null_->Bytes();
+  const int64_t before =
+      planes_->Signs() - reinterpret_cast<const std::byte*>(planes_->Direction(0));
+  return before + DeviceTermsBytes(planes_->NumRows(), planes_->Shape()) + device_or_null_->Bytes();
 }
 
 void Screening::Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
                     int64_t num_winners) noexcept {
   const PlaneConstants& planes = planes_->Constants();
-  const auto D = static_cast<size_t>(planes.num_channels);
+  const auto D = static_cast<size_t>(planes.shape.channels);
+  split_queue_.Reset();
   rotate_queue_.Reset();
   table_queue_.Reset();
   tile_queue_.Reset();
   const ScreenArithmetic arithmetic =
       device_or_null_ == nullptr ? ScreenArithmetic::kTables : ScreenArithmetic::kDeviceF16;
   pool_->Run([&](int thread) {
-    Rotate(hidden, num_states);
+    Split(hidden, num_states);
+    pool_->Barrier();
+    Rotate(num_states);
     pool_->Barrier();
     for (int64_t t = thread; t < num_states; t += pool_->NumThreads()) {
       ScreenedState& state = states_[static_cast<size_t>(t)];
-      state.usable =
-          ComputeStateTerms(planes, mode, num_winners, {hidden + static_cast<size_t>(t) * D, D},
-                            state.rotated.As<float>(D), arithmetic, &state.terms);
+      const StateParts parts{.hidden = {hidden + static_cast<size_t>(t) * D, D},
+                             .shares = state.shares,
+                             .rest = state.rest.As<float>(D),
+                             .rotated = state.rotated.As<float>(D)};
+      state.usable = ComputeStateTerms(planes, mode, num_winners, parts, arithmetic, &state.terms);
     }
     pool_->Barrier();
     BuildTables(num_states);
@@ -80,8 +87,19 @@ void Screening::Run(const float* hidden, int64_t num_states, const CertificateMo
   num_states_seen_ += static_cast<uint64_t>(num_states);
 }
 
-void Screening::Rotate(const float* hidden, int64_t num_states) {
-  const int64_t D = planes_->Constants().num_channels;
+void Screening::Split(const float* hidden, int64_t num_states) {
+  const auto D = static_cast<size_t>(planes_->Shape().channels);
+  int64_t t = 0;
+  int64_t end = 0;
+  while (split_queue_.Take(num_states, 1, &t, &end)) {
+    ScreenedState& state = states_[static_cast<size_t>(t)];
+    SplitState(*planes_, {hidden + static_cast<size_t>(t) * D, D}, state.shares,
+               state.rest.As<float>(D));
+  }
+}
+
+void Screening::Rotate(int64_t num_states) {
+  const int64_t D = planes_->Shape().channels;
   const int64_t num_blocks = kernels::NumRotationBlocks(D);
   // A block's rows for all states: the matrix is read once.
   int64_t task = 0;
@@ -93,20 +111,20 @@ void Screening::Rotate(const float* hidden, int64_t num_states) {
     const int64_t row_begin = task % pieces * kRotateRows;
     const int64_t row_end = std::min(row_begin + kRotateRows, block.size);
     for (int64_t t = 0; row_begin < row_end && t < num_states; ++t) {
-      kernels_.rotate(
-          {.matrix = planes_->Rotation(b),
-           .matrix_stride = kernels::RoundUp(block.size, 32),
-           .n = block.size,
-           .row_begin = row_begin,
-           .row_end = row_end,
-           .x = hidden + t * D + block.begin,
-           .y = states_[static_cast<size_t>(t)].rotated.Pointer<float>() + block.begin});
+      ScreenedState& state = states_[static_cast<size_t>(t)];
+      kernels_.rotate({.matrix = planes_->Rotation(b),
+                       .matrix_stride = kernels::RoundUp(block.size, 32),
+                       .n = block.size,
+                       .row_begin = row_begin,
+                       .row_end = row_end,
+                       .x = state.rest.Pointer<float>() + block.begin,
+                       .y = state.rotated.Pointer<float>() + block.begin});
     }
   }
 }
 
 void Screening::BuildTables(int64_t num_states) {
-  const int64_t D = planes_->Constants().num_channels;
+  const int64_t D = planes_->Shape().channels;
   const int64_t num_blocks = kernels::NumRotationBlocks(D);
   int64_t task = 0;
   int64_t end = 0;
@@ -133,7 +151,7 @@ void Screening::BuildTables(int64_t num_states) {
 }
 
 void Screening::BuildSignTables(ScreenedState* state, int64_t b, const kernels::PlaneNoise& noise) {
-  const int64_t D = planes_->Constants().num_channels;
+  const int64_t D = planes_->Shape().channels;
   const auto i = static_cast<size_t>(b);
   const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
   double offset = 0.0;
@@ -152,7 +170,7 @@ void Screening::BuildSignTables(ScreenedState* state, int64_t b, const kernels::
 
 // The states that can be used, in one call; then their bounds.
 void Screening::ScreenOnDevice(int64_t num_states) {
-  const auto D = static_cast<size_t>(planes_->Constants().num_channels);
+  const auto D = static_cast<size_t>(planes_->Shape().channels);
   const auto V = static_cast<size_t>(planes_->NumRows());
   std::array<ScreenedState*, kernels::kMaxScreenTokens> usable{};
   std::array<int, kernels::kMaxScreenTokens> exponents{};
@@ -190,7 +208,6 @@ void Screening::ScreenOnDevice(int64_t num_states) {
 }
 
 void Screening::ScreenTiles(int64_t num_states) {
-  const int64_t D = planes_->Constants().num_channels;
   std::array<kernels::ScreenToken, kernels::kMaxScreenTokens> tokens;
   int64_t num_tokens = 0;
   for (int64_t t = 0; t < num_states; ++t) {
@@ -201,13 +218,15 @@ void Screening::ScreenTiles(int64_t num_states) {
     token.blocks = state.terms.screen.data();
     token.multiplier = state.terms.screen_radius.multiplier;
     token.constant = state.terms.screen_radius.constant;
+    token.reach = state.terms.reach;
+    token.shares = state.terms.shares.data();
     token.estimate = state.estimate.Pointer<float>();
     token.upper = state.upper.Pointer<float>();
     token.summary = state.summaries.data();
   }
   if (num_tokens == 0) return;
   const int64_t num_tiles = kernels::NumSignTiles(planes_->NumRows());
-  const int64_t tile_bytes = kernels::SignTileBytes(D);
+  const int64_t tile_bytes = kernels::SignTileBytes(planes_->Shape());
   const int64_t shares = int64_t{4} * pool_->NumThreads();
   const int64_t fair = (num_tiles + shares - 1) / shares;
   const int64_t chunk =
@@ -217,7 +236,7 @@ void Screening::ScreenTiles(int64_t num_states) {
   while (tile_queue_.Take(num_tiles, chunk, &begin, &end)) {
     kernels_.screen({.tiles = planes_->Signs(),
                      .num_rows = planes_->NumRows(),
-                     .num_channels = D,
+                     .shape = planes_->Shape(),
                      .tile_begin = begin,
                      .tile_end = end,
                      .tokens = tokens.data(),

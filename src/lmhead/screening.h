@@ -19,7 +19,9 @@ namespace headway::lmhead {
 struct ScreenedState {
   bool usable = false;  // false: out of range, nothing else is valid
   StateTerms terms;
-  AlignedBuffer rotated;                          // [D] f32
+  std::vector<float> shares;                      // of the common directions
+  AlignedBuffer rest;                             // [D] f32: the state without them
+  AlignedBuffer rotated;                          // [D] f32: the rest
   AlignedBuffer tables;                           // [groups][64] u8
   AlignedBuffer q;                                // 8-bit activations
   AlignedBuffer estimate;                         // [V] f32
@@ -42,7 +44,8 @@ class Screening {
   int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }
 
  private:
-  void Rotate(const float* hidden, int64_t num_states);
+  void Split(const float* hidden, int64_t num_states);
+  void Rotate(int64_t num_states);
   void BuildTables(int64_t num_states);
   void BuildSignTables(ScreenedState* state, int64_t block, const kernels::PlaneNoise& noise);
   void ScreenTiles(int64_t num_states);
@@ -55,6 +58,7 @@ class Screening {
   DeviceSigns* const device_or_null_;
   uint64_t num_states_seen_ = 0;  // numbers the noise: never repeats with one key
   std::vector<ScreenedState> states_;
+  ChunkQueue split_queue_;
   ChunkQueue rotate_queue_;
   ChunkQueue table_queue_;
   ChunkQueue tile_queue_;

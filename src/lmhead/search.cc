@@ -51,7 +51,7 @@ double Search::CostOf(double rows, double records) const {
   const auto full = static_cast<double>(exact_->FullBytes());
   const auto strip = static_cast<double>(exact_->StripBytes());
   const double strips = full / strip * (1.0 - std::exp(-rows * strip / full));
-  const int64_t record = kernels::RefineRecordBytes(planes_->Constants().num_channels);
+  const int64_t record = kernels::RefineRecordBytes(planes_->Shape());
   return (strips * strip * kStripCost + records * static_cast<double>(record) * kRecordCost) / full;
 }
 
@@ -95,7 +95,7 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
 
 SearchEvidence Search::Give(bool decided) {
   candidates_.Sort();
-  const int64_t record = kernels::RefineRecordBytes(planes_->Constants().num_channels);
+  const int64_t record = kernels::RefineRecordBytes(planes_->Shape());
   SearchEvidence evidence{.decided = decided,
                           .theta = candidates_.Theta(),
                           .rows_screened = static_cast<uint64_t>(planes_->NumRows()),

@@ -129,6 +129,16 @@ const Adversary kAdversaries[] = {
            RowOf(rows, r)[c] *= c == r % kChannels ? 1 : 0.01F;
        }
      }},
+    {"a large common part, and rows that are nothing else",
+     [](std::vector<float>* rows) {
+       for (int64_t r = 0; r < kRows; ++r) {
+         const float own = r % 50 == 0 ? 0.0F : r % 50 == 1 ? 1e-5F : 1.0F;
+         for (int64_t c = 0; c < kChannels; ++c) {
+           float& value = RowOf(rows, r)[c];
+           value = own * value + 30.0F * static_cast<float>(c % 5 - 2) * (r % 7 == 0 ? -1 : 1);
+         }
+       }
+     }},
     {"all logits nearly equal",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r) {

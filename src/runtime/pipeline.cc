@@ -101,11 +101,11 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
   if (head->planes) {
     const std::string path = (std::filesystem::path(directory) / head->planes->path).string();
     HW_TRY(lmhead::Planes planes, backend->LoadPlanes(path, RowsDigest(*head)));
-    if (planes.NumRows() != manifest.model.vocab_size || planes.Constants().num_channels != D) {
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("{}: expected planes of {} rows of {} channels, found {} of {}", path,
-                              manifest.model.vocab_size, D, planes.NumRows(),
-                              planes.Constants().num_channels));
+    if (planes.NumRows() != manifest.model.vocab_size || planes.Shape().channels != D) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("{}: expected planes of {} rows of {} channels, found {} of {}", path,
+                      manifest.model.vocab_size, D, planes.NumRows(), planes.Shape().channels));
     }
     pipeline->head_.planes = std::move(planes);
   }

@@ -20,12 +20,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t num_bytes) {
                                         std::string(header.rows_digest, sizeof header.rows_digest));
   if (!planes) return 0;
   // Every section of planes that open lies inside the file.
-  const int64_t channels = planes->Constants().num_channels;
-  const int64_t last = headway::kernels::NumRotationBlocks(channels) - 1;
+  const headway::kernels::PlaneShape shape = planes->Shape();
+  const int64_t last = headway::kernels::NumRotationBlocks(shape.channels) - 1;
+  const auto* direction =
+      reinterpret_cast<const std::byte*>(planes->Direction(shape.directions) - 1);
   const auto* rotation = reinterpret_cast<const std::byte*>(planes->Rotation(last));
   const std::byte* const records_end =
-      planes->Records() + planes->NumRows() * headway::kernels::RefineRecordBytes(channels);
-  const bool inside = rotation > begin && rotation < planes->Signs() &&
+      planes->Records() + planes->NumRows() * headway::kernels::RefineRecordBytes(shape);
+  const bool inside = direction < rotation && rotation > begin && rotation < planes->Signs() &&
                       planes->Signs() < planes->Records() && records_end <= begin + num_bytes;
   if (!inside) __builtin_trap();
   return 0;

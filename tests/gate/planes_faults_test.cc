@@ -77,7 +77,7 @@ TEST_P(PlanesFaults, None_Passes) {
 
 TEST_P(PlanesFaults, OneSignFlipped_Arithmetic) {
   const GateRecord record = Gate([](std::byte* file, const lmhead::PlanesHeader& header) {
-    const auto places = lmhead::PlanesPlacesOf(header.num_rows, header.num_channels);
+    const auto places = lmhead::PlanesPlacesOf(header.num_rows, lmhead::ShapeOf(header));
     file[places.signs + kernels::SignByteOffset(header.num_channels, 0, 0, kRow)] ^= std::byte{1};
   });
   EXPECT_FALSE(record.passed);
@@ -87,8 +87,9 @@ TEST_P(PlanesFaults, OneSignFlipped_Arithmetic) {
 
 TEST_P(PlanesFaults, OneScaleOffByOnePercent_Arithmetic) {
   const GateRecord record = Gate([](std::byte* file, const lmhead::PlanesHeader& header) {
-    const auto places = lmhead::PlanesPlacesOf(header.num_rows, header.num_channels);
-    ScaleHalf(file + places.signs + kernels::SignScaleOffset(header.num_channels, 0, kRow), 1.01F);
+    const auto places = lmhead::PlanesPlacesOf(header.num_rows, lmhead::ShapeOf(header));
+    ScaleHalf(file + places.signs + kernels::SignTermOffset(lmhead::ShapeOf(header), 0, kRow),
+              1.01F);
   });
   EXPECT_FALSE(record.passed);
   EXPECT_NE(record.detail.find("row 41"), std::string::npos) << record.detail;
@@ -97,9 +98,10 @@ TEST_P(PlanesFaults, OneScaleOffByOnePercent_Arithmetic) {
 TEST_P(PlanesFaults, OneGammaTooSmall_Arithmetic) {
   const GateRecord record = Gate([](std::byte* file, const lmhead::PlanesHeader& header) {
     const int64_t D = header.num_channels;
-    const auto places = lmhead::PlanesPlacesOf(header.num_rows, D);
-    ScaleHalf(file + places.records + kRow * kernels::RefineRecordBytes(D) +
-                  kernels::RefineCodesBytes(D) + 2 * kernels::NumRotationBlocks(D),
+    const kernels::PlaneShape shape = lmhead::ShapeOf(header);
+    const auto places = lmhead::PlanesPlacesOf(header.num_rows, shape);
+    ScaleHalf(file + places.records + kRow * kernels::RefineRecordBytes(shape) +
+                  kernels::RefineCodesBytes(D) + 2 * kernels::GammaTerm(shape),
               0.9F);
   });
   EXPECT_FALSE(record.passed);

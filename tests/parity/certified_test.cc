@@ -218,10 +218,12 @@ TEST(CertifiedHead, StatesThatAreNotNumbers_NameTheirLayersAndTheSessionGoesOn) 
 TEST(CertifiedHead, AnAuditOfWrongPlanes_StopsWithAReportAndAppendsNothing) {
   const TestModel file("tiny-phi", "q8_0");
   const std::string package = file.Pack("2", {"full:2", "certified"});
-  const lmhead::PlanesPlaces places = lmhead::PlanesPlacesOf(320, 256);
   {
     std::fstream planes(package + "/head_certified.planes",
                         std::ios::binary | std::ios::in | std::ios::out);
+    lmhead::PlanesHeader header{};
+    planes.read(reinterpret_cast<char*>(&header), sizeof header);
+    const auto places = lmhead::PlanesPlacesOf(header.num_rows, lmhead::ShapeOf(header));
     planes.seekp(places.signs);
     planes << std::string(static_cast<size_t>(places.end - places.signs), '\0');
   }

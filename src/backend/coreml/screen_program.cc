@@ -130,7 +130,7 @@ class ScreenedHead final : public Executable {
 Result<mil::Shard> LowerScreen(const graph::Graph& shard, const lmhead::Planes& planes,
                                const StepWidth& width, mil::BlobSink* blobs) {
   HW_TRY(const HeadParts head, FindHeadParts(shard));
-  const int64_t D = planes.Constants().num_channels;
+  const int64_t D = planes.Shape().channels;
   const int64_t first = head.matrix->row_begin;
   const int64_t rows = head.matrix->shape.Rows();
   if (head.matrix->shape.Columns() != D || first + rows > planes.NumRows()) {

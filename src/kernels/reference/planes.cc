@@ -62,30 +62,45 @@ struct RowBound {
     estimate = std::fmaf(scale, share, estimate);
     energy = std::fmaf(scale * scale, block.energy, energy);
   }
-  float Upper(float multiplier, float gamma, float constant) const {
-    return std::fmaf(std::fmaf(multiplier, gamma, constant), std::sqrt(energy), estimate);
+  // `args`: multiplier, constant, reach.
+  template <class Args>
+  float Upper(const Args& args, float gamma, float slack) const {
+    return std::fmaf(std::fmaf(args.multiplier, gamma, args.constant), std::sqrt(energy),
+                     std::fmaf(slack, args.reach, estimate));
   }
 };
 
+const std::byte* SignTile(const ScreenArgs& args, int64_t row) {
+  return args.tiles + row / kSignTileRows * SignTileBytes(args.shape);
+}
+
+float TermOf(const ScreenArgs& args, int64_t row, int64_t term) {
+  const int64_t offset = SignTermOffset(args.shape, term, row % kSignTileRows);
+  return ToFloat(HalfAt(SignTile(args, row) + offset, 0));
+}
+
 RowBound ScreenRow(const ScreenArgs& args, const ScreenToken& token, int64_t row) {
-  const std::byte* tile = args.tiles + row / kSignTileRows * SignTileBytes(args.num_channels);
+  const int64_t D = args.shape.channels;
+  const std::byte* tile = SignTile(args, row);
   const int64_t r = row % kSignTileRows;
   const uint8_t* table = token.tables;
   RowBound bound{.estimate = 0.0F};
-  for (int64_t b = 0; b < NumRotationBlocks(args.num_channels); ++b) {
+  for (int64_t b = 0; b < NumRotationBlocks(D); ++b) {
     int32_t sum = 0;
-    const int64_t groups = SignGroups(RotationBlockOf(args.num_channels, b).size);
+    const int64_t groups = SignGroups(RotationBlockOf(D, b).size);
     for (int64_t group = 0; group < groups; ++group, table += kSignTableEntries) {
-      sum += table[SignIndex(tile, args.num_channels, b, group, r)];
+      sum += table[SignIndex(tile, D, b, group, r)];
     }
-    const float scale = ToFloat(HalfAt(tile + SignScaleOffset(args.num_channels, b, r), 0));
-    bound.Add(token.blocks[b], scale, sum);
+    bound.Add(token.blocks[b], TermOf(args, row, b), sum);
+  }
+  for (int64_t d = 0; d < args.shape.directions; ++d) {
+    const float coefficient = TermOf(args, row, CoefficientTerm(args.shape, d));
+    bound.estimate = std::fmaf(coefficient, token.shares[d], bound.estimate);
   }
   return bound;
 }
 
 void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip) {
-  const int64_t num_blocks = NumRotationBlocks(args.num_channels);
   const int64_t first = strip * kSignStripRows;
   const int64_t rows = std::min(kSignStripRows, args.num_rows - first);
   std::array<float, kSignStripRows> estimate{};
@@ -95,11 +110,9 @@ void ScreenStrip(const ScreenArgs& args, const ScreenToken& token, int64_t strip
     const auto i = static_cast<size_t>(r);
     const int64_t row = first + r;
     const RowBound bound = ScreenRow(args, token, row);
-    const std::byte* tile = args.tiles + row / kSignTileRows * SignTileBytes(args.num_channels);
-    const int64_t gamma_at = SignScaleOffset(args.num_channels, num_blocks, row % kSignTileRows);
-    const float gamma = ToFloat(HalfAt(tile + gamma_at, 0));
     estimate[i] = bound.estimate;
-    upper[i] = bound.Upper(token.multiplier, gamma, token.constant);
+    upper[i] = bound.Upper(token, TermOf(args, row, GammaTerm(args.shape)),
+                           TermOf(args, row, SlackTerm(args.shape)));
     summary.largest_upper = std::max(summary.largest_upper, upper[i]);
     if (r == 0 || estimate[i] > summary.best_estimate) {
       summary.best_estimate = estimate[i];
@@ -185,11 +198,12 @@ void QuantiseForRefinement(const RefineActivationArgs& args) {
 }
 
 void Refine(const RefineArgs& args) {
-  const int64_t num_blocks = NumRotationBlocks(args.num_channels);
+  const int64_t D = args.shape.channels;
+  const int64_t num_blocks = NumRotationBlocks(D);
   for (int64_t i = 0; i < args.num_rows; ++i) {
     const int64_t row = args.rows[i];
-    const std::byte* record = args.records + row * RefineRecordBytes(args.num_channels);
-    const std::byte* terms = record + RefineCodesBytes(args.num_channels);
+    const std::byte* record = args.records + row * RefineRecordBytes(args.shape);
+    const std::byte* terms = record + RefineCodesBytes(D);
     LaneSum estimate;
     LaneSum energy;
     for (int64_t b = 0; b < num_blocks; ++b) {
@@ -197,10 +211,14 @@ void Refine(const RefineArgs& args) {
       estimate.AddProduct(b, scale, args.blocks[b].offset);
       energy.AddProduct(b, scale * scale, args.blocks[b].energy);
     }
+    for (int64_t d = 0; d < args.shape.directions; ++d) {
+      const float coefficient = ToFloat(HalfAt(terms, CoefficientTerm(args.shape, d)));
+      estimate.AddProduct(d, coefficient, args.shares[d]);
+    }
     int64_t b = 0;
-    const int64_t units = RefineUnitsBefore(args.num_channels, num_blocks);
+    const int64_t units = RefineUnitsBefore(D, num_blocks);
     for (int64_t unit = 0; unit < units; ++unit) {
-      if (unit == RefineUnitsBefore(args.num_channels, b + 1)) ++b;
+      if (unit == RefineUnitsBefore(D, b + 1)) ++b;
       const float factor = ToFloat(HalfAt(terms, b)) * args.blocks[b].step;
       for (int64_t lane = 0; lane < 4; ++lane) {
         int32_t sum = 0;
@@ -217,9 +235,9 @@ void Refine(const RefineArgs& args) {
     const RowBound bound{
         .estimate = std::fmaf(args.estimate_factor, args.screened[row], estimate.Total()),
         .energy = energy.Total()};
-    const float gamma = ToFloat(HalfAt(terms, num_blocks));
     args.estimate[i] = bound.estimate;
-    args.upper[i] = bound.Upper(args.multiplier, gamma, args.constant);
+    args.upper[i] = bound.Upper(args, ToFloat(HalfAt(terms, GammaTerm(args.shape))),
+                                ToFloat(HalfAt(terms, SlackTerm(args.shape))));
   }
 }
 

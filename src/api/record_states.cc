@@ -1,0 +1,139 @@
+#include "api/record_states.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "api/opened_model.h"
+#include "api/recorded_text.h"
+#include "base/aligned_buffer.h"
+#include "base/file_writer.h"
+#include "runtime/full_head.h"
+#include "runtime/head_rows.h"
+#include "runtime/layer_stack.h"
+#include "sampling/sampler.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+// More than the text has in most vocabularies.
+constexpr int64_t kMostTokens = 512;
+// Hidden states whose logits are computed together.
+constexpr int64_t kStatesAtOnce = 8;
+// How much of a text's beginning is left out: its first states are unlike any other.
+constexpr int64_t kSkipped = 2;
+
+// The manifest as it is so far, for as long as the package is read.
+class ProvisionalManifest {
+ public:
+  static Result<void> Write(const std::string& path, const Manifest& manifest) {
+    return WriteTextFileAtomically(path, ToJson(manifest));
+  }
+  explicit ProvisionalManifest(std::string path) : path_(std::move(path)) {}
+  ~ProvisionalManifest() {
+    std::error_code error;
+    fs::remove(path_, error);
+  }
+  ProvisionalManifest(const ProvisionalManifest&) = delete;
+  ProvisionalManifest& operator=(const ProvisionalManifest&) = delete;
+
+ private:
+  std::string path_;
+};
+
+class Recorder {
+ public:
+  Recorder(OpenedModel* model, const RecordOptions& options)
+      : pipeline_(model->pipeline.get()),
+        kernels_(model->kernels->kernels),
+        options_(options),
+        D_(pipeline_->model().hidden_size),
+        V_(pipeline_->model().vocab_size),
+        layers_(pipeline_, model->pool.get(), kernels_, {.capacity_tokens = kMostTokens}),
+        sampler_({}, V_, kernels_, *model->pool),
+        head_(pipeline_, kernels_, &sampler_, kStatesAtOnce),
+        inputs_(pipeline_, kStatesAtOnce),
+        scratch_(static_cast<size_t>(head_.ScratchBytes())) {
+    counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
+    counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
+  }
+
+  Result<lmhead::RecordedStates> Record(std::span<const int32_t> ids) {
+    const auto length = static_cast<int64_t>(ids.size());
+    layers_.ChooseFactors(length);
+    for (int64_t first = 0; first < length;) {
+      if (options_.cancelled_or_null != nullptr && options_.cancelled_or_null->load())
+        return Fail(ErrorCode::kCancelled, "interrupted while recording hidden states");
+      const int64_t count = std::min(layers_.MaxStep(), length - first);
+      layers_.Run(ids.subspan(static_cast<size_t>(first), static_cast<size_t>(count)), &counters_);
+      if (!layers_.Keep(count)) return lmhead::RecordedStates{};
+      const int64_t skipped = std::clamp<int64_t>(kSkipped - first, 0, count);
+      if (!Take(layers_.Hidden() + skipped * D_, count - skipped)) return lmhead::RecordedStates{};
+      first += count;
+    }
+    return std::move(states_);
+  }
+
+ private:
+  // Enters `count` states [count, D]; false when their logits are not finite.
+  bool Take(const float* hidden, int64_t count) {
+    const int64_t most = std::min(head_.MaxStates(), kStatesAtOnce);
+    for (int64_t first = 0; first < count; first += most) {
+      const HeadStep step{.hidden = hidden + first * D_,
+                          .num_states = std::min(most, count - first),
+                          .scratch = scratch_.data()};
+      inputs_.Compute(step);
+      const float* multiplied = inputs_.Multiplied();
+      states_.hidden.insert(states_.hidden.end(), multiplied, multiplied + step.num_states * D_);
+      const auto logits = head_.Logits(step, &counters_);
+      if (!logits) return false;
+      for (int64_t t = 0; t < step.num_states; ++t) {
+        const auto row = logits->subspan(static_cast<size_t>(t * V_), static_cast<size_t>(V_));
+        states_.best_logits.push_back(*std::max_element(row.begin(), row.end()));
+      }
+    }
+    return true;
+  }
+
+  Pipeline* const pipeline_;
+  const kernels::KernelSet kernels_;
+  const RecordOptions& options_;
+  const int64_t D_;
+  const int64_t V_;
+  LayerStack layers_;
+  sampling::Sampler sampler_;
+  FullHead head_;
+  ProductInputs inputs_;
+  AlignedBuffer scratch_;
+  Counters counters_;
+  lmhead::RecordedStates states_;
+};
+
+}  // namespace
+
+Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
+                                            const RecordOptions& options) {
+  const auto head = std::find_if(manifest.heads.begin(), manifest.heads.end(),
+                                 [](const HeadSpec& spec) { return !spec.shards.empty(); });
+  if (manifest.device != "cpu" || head == manifest.heads.end()) return lmhead::RecordedStates{};
+  Manifest so_far = manifest;
+  so_far.heads = {{.kind = "full:" + std::to_string(head->shards.size()), .shards = head->shards}};
+  const std::string path = (fs::path(directory) / kManifestFileName).string();
+  HW_TRY_VOID(ProvisionalManifest::Write(path, so_far));
+  const ProvisionalManifest provisional(path);
+  EngineOptions engine;
+  engine.threads = options.threads;
+  engine.load = LoadWeights::kMap;
+  HW_TRY(const auto model, OpenModel(directory, engine));
+  HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
+  const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
+  if (static_cast<int64_t>(ids.size()) > most) ids.resize(static_cast<size_t>(most));
+  return Recorder(model.get(), options).Record(ids);
+}
+
+}  // namespace headway
