@@ -103,21 +103,28 @@ void Screen(benchmark::State& state, const KernelSet& set, int64_t tokens, bool 
   state.SetBytesProcessed(state.iterations() * (share.end - share.begin) * SignTileBytes(kShape));
 }
 
-// Every `stride`-th row.
-void Refine(benchmark::State& state, const KernelSet& set, int64_t stride) {
+// One row in `one_in`, at random: a list ascends, the lists of a run share no row, so that every
+// row comes from memory.
+void Refine(benchmark::State& state, const KernelSet& set, int64_t one_in) {
   const int64_t rows = static_cast<int64_t>(kPlaneBytes) / RefineRecordBytes(kShape);
-  const Share share = ShareOf(state, rows / stride);
-  std::vector<int32_t> list;
-  for (int64_t i = share.begin; i < share.end; ++i) {
-    list.push_back(static_cast<int32_t>(i * stride));
+  const Share share = ShareOf(state, rows);
+  std::mt19937 random(3);
+  std::vector<std::vector<int32_t>> lists(static_cast<size_t>(one_in));
+  for (int64_t row = 0; row < rows; ++row) {
+    std::vector<int32_t>& list = lists[random() % lists.size()];
+    if (row >= share.begin && row < share.end) list.push_back(static_cast<int32_t>(row));
   }
   const std::vector<BlockTerms> terms(static_cast<size_t>(NumRotationBlocks(kChannels)),
                                       {0.01F, 0.5F, 0.1F});
   AlignedBuffer q(static_cast<size_t>(RefineActivationBytes(kChannels)));
   for (int8_t& value : q.As<int8_t>(q.SizeBytes())) value = 3;
   const std::vector<float> screened(static_cast<size_t>(rows), 1.0F);
-  std::vector<float> output(2 * list.size());
+  std::vector<float> output(static_cast<size_t>(2 * rows));
+  int64_t done = 0;
+  size_t turn = 0;
   for (auto _ : state) {
+    const std::vector<int32_t>& list = lists[turn++ % lists.size()];
+    done += static_cast<int64_t>(list.size());
     set.refine({.records = Planes().data(),
                 .shape = kShape,
                 .rows = list.data(),
@@ -132,7 +139,6 @@ void Refine(benchmark::State& state, const KernelSet& set, int64_t stride) {
                 .upper = output.data() + list.size()});
     benchmark::ClobberMemory();
   }
-  const auto done = state.iterations() * static_cast<int64_t>(list.size());
   state.SetItemsProcessed(done);
   state.SetBytesProcessed(done * RefineRecordBytes(kShape));
 }
@@ -240,8 +246,8 @@ void Register(const KernelSet& set) {
     add("screen/" + std::to_string(tokens), Screen, tokens, false);
     add("screen_cached/" + std::to_string(tokens), Screen, tokens, true);
   }
-  for (const int64_t stride : {1, 2, 7, 100}) {
-    add("refine/" + std::to_string(stride), Refine, stride);
+  for (const int64_t one_in : {1, 2, 5, 30}) {
+    add("refine/" + std::to_string(one_in), Refine, one_in);
   }
   add("rotate", Rotate);
   benchmark::RegisterBenchmark((name + "tables").c_str(), Tables, set);

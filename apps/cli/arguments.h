@@ -53,6 +53,7 @@ struct PackArguments {
   std::string heads = "full:4";
   std::string usage_file;
   std::optional<uint64_t> rotation_seed;
+  int64_t most_directions = 16;
   int64_t max_seq = 0;
   std::string batch_tokens;
   std::string weights;

@@ -57,6 +57,7 @@ Result<void> Pack(const PackArguments& arguments) {
   compile::PackOptions options{.topology = arguments.topology,
                                .heads = {},
                                .rotation_seed = arguments.rotation_seed,
+                               .most_directions = arguments.most_directions,
                                .threads = arguments.threads,
                                .replace = arguments.replace,
                                .show_progress = true,

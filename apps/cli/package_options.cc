@@ -57,6 +57,9 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--usage", pack->usage_file,
                   "with reduced:K: a text like those to come; its K most used tokens come first")
       ->type_name("FILE");
+  AddNumber(app, "--directions", &pack->most_directions,
+            "of a certified head: common directions of its rows that it may take, at most 16")
+      ->type_name("N");
   app->add_option("--rotation-seed", pack->rotation_seed,
                   "of a certified head, for reproduction only; default: 256 bits from the system")
       ->type_name("S");

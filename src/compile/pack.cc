@@ -87,6 +87,8 @@ Result<std::string> RequestLine(const std::string& gguf_path, const PackPlan& pl
                   emitter.Settings(), options.topology, plan.max_seq);
   for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
+  if (options.most_directions < kernels::kMaxDirections)
+    line += fmt::format(" directions {}", options.most_directions);
   if (!options.usage_text.empty())
     line += fmt::format(" usage {}", DigestHex(std::as_bytes(std::span(options.usage_text))));
   line += " tokens";

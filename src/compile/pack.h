@@ -22,6 +22,8 @@ struct PackOptions {
   // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
   // operating system (docs/certified_head.md says why).
   std::optional<uint64_t> rotation_seed = std::nullopt;
+  // Common directions that a certified head may take (docs/certified_head.md).
+  int64_t most_directions = kernels::kMaxDirections;
   // A text in the manner of those to come: the tokens that it uses most are the first rows of a
   // reduced head. Empty: the lowest ids.
   std::string usage_text = {};

@@ -15,6 +15,7 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
                               const PackOptions& options) {
   lmhead::BuildOptions build{.seed = {},
                              .states = std::move(states),
+                             .most_directions = options.most_directions,
                              .rows_digest = rows_digest,
                              .progress = nullptr,
                              .cancelled_or_null = options.cancelled_or_null};

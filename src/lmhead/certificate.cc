@@ -29,10 +29,10 @@ constexpr double kLargestNorm = 0x1p40;
 // How delta is divided: error of the signs, of their table entries, of the three-bit codes, of the
 // 8-bit activations. The first has by far the largest unit.
 struct Shares {
-  double signs = 0.7;
-  double tables = 0.1;
-  double codes = 0.1;
-  double activations = 0.1;
+  double signs = 0.9;
+  double tables = 0.04;
+  double codes = 0.03;
+  double activations = 0.03;
 };
 constexpr Shares kShares;
 
@@ -41,8 +41,8 @@ constexpr double kActivationRange = 126.0;
 // 2^-15; together below 6e-5.
 constexpr double kActivationSlack = 1e-4;
 
-// P(X > x) <= exp(-x^2 / 2) = delta.
-double Multiplier(double delta) { return std::sqrt(2.0 * std::log(1.0 / delta)); }
+// Bounded errors that are independent and fair: P(X > x) <= exp(-x^2 / 2) = delta (Hoeffding 1963).
+double HoeffdingMultiplier(double delta) { return std::sqrt(2.0 * std::log(1.0 / delta)); }
 
 int64_t LargestBlock(int64_t num_channels) {
   int64_t largest = 0;
@@ -192,6 +192,21 @@ std::string ToString(const CertificateMode& mode) {
   return mode.deterministic ? "deterministic" : fmt::format("probabilistic:{}", mode.delta);
 }
 
+double SignSumMultiplier(double delta) {
+  constexpr double kConstant = 3.179;  // 1 / (4 (1 - Phi(sqrt 2))) = 3.17867
+  constexpr double kPi = 3.14159265358979323846;
+  const auto tail = [](double x) { return 0.5 * std::erfc(x / std::sqrt(2.0)); };
+  const double hoeffding = HoeffdingMultiplier(delta);
+  if (kConstant * tail(hoeffding) >= delta) return hoeffding;  // deltas near one
+  // Newton's method on the tail's logarithm, which is concave: steps from above stay above.
+  double x = hoeffding;
+  for (int i = 0; i < 20; ++i) {
+    const double density = std::exp(-0.5 * x * x) / std::sqrt(2.0 * kPi);
+    x += (std::log(kConstant * tail(x)) - std::log(delta)) * tail(x) / density;
+  }
+  return x * (1.0 + 1e-9);
+}
+
 double CertainFactor(int64_t num_channels) {
   return std::sqrt(static_cast<double>(kernels::NumRotationBlocks(num_channels) *
                                        std::max<int64_t>(1, LargestBlock(num_channels) - 1)));
@@ -255,26 +270,25 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
   const auto n = static_cast<double>(LargestBlock(D));
   const double share = mode.delta / static_cast<double>(std::max<int64_t>(1, num_winners));
   const auto multiplier = [&](double part) {
-    return mode.deterministic ? certain : Multiplier(share * part);
-  };
-  const auto noise = [&](double part, double random, double worst) {
-    return mode.deterministic ? worst : Multiplier(share * part) * random;
+    return mode.deterministic ? certain : SignSumMultiplier(share * part);
   };
   // Table entries: an error uniform on half a step to either side, one of each group.
   const double smallest_n = static_cast<double>(std::min(D, kernels::kSmallestRotationBlock));
   const double groups_per_root = most_groups / std::sqrt(smallest_n);
-  const double tables = on_device
-                            ? 0.0
-                            : noise(kShares.tables, range.tables * std::sqrt(most_groups / 12.0),
-                                    0.5 * range.tables * groups_per_root * certain) +
-                                  (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) *
-                                      range.tables * groups_per_root * certain;
+  const double tables =
+      on_device ? 0.0
+                : (mode.deterministic ? 0.5 * range.tables * groups_per_root * certain
+                                      : SignSumMultiplier(share * kShares.tables) * range.tables *
+                                            std::sqrt(most_groups / 12.0)) +
+                      (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) * range.tables *
+                          groups_per_root * certain;
   // 8-bit activations, rounded at random: variance at most 1/4 of a step, times |code - 1.5|
   // <= 1.5.
   const double activations =
       kRefineRatio * 1.5 *
-      (noise(kShares.activations, 0.5 * range.activations * std::sqrt(n - 1.0),
-             range.activations * std::sqrt(n) * certain) +
+      ((mode.deterministic ? range.activations * std::sqrt(n) * certain
+                           : HoeffdingMultiplier(share * kShares.activations) * 0.5 *
+                                 range.activations * std::sqrt(n - 1.0)) +
        kActivationSlack * range.activations * std::sqrt(n) * certain);
   // Rotated states: the stored matrix, and dot products in sixteen lanes.
   const double rotation = planes.rotation_defect +

@@ -32,6 +32,12 @@ struct CertificateMode {
 Result<CertificateMode> ParseCertificateMode(const std::string& text);
 std::string ToString(const CertificateMode& mode);
 
+// x with P(X > x sqrt(sum of squared sizes)) <= delta for sums X of independent fair signs with
+// fixed sizes: 3.179 (1 - Phi(x)) = delta (Bentkus and Dzindzalieta, "A tight Gaussian bound for
+// weighted sums of Rademacher random variables", 2015). A coordinate of a uniform direction is such
+// a sum, given the sizes of its channels, and so is a uniform number.
+double SignSumMultiplier(double delta);
+
 // What is known of a matrix and its planes before any token.
 struct PlaneConstants {
   kernels::PlaneShape shape;
