@@ -17,6 +17,7 @@ Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, 
     : planes_(planes),
       kernels_(kernels),
       pool_(pool),
+      queue_(pool->NumThreads()),
       workers_(static_cast<size_t>(pool->NumThreads())) {
   // Lists are as long as they can get, so that a step allocates nothing; what is not touched takes
   // no memory.
@@ -49,8 +50,7 @@ void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
     worker.refined = 0;
     int64_t begin = 0;
     int64_t end = 0;
-    const int64_t stretch = std::max<int64_t>(4, num_strips / (int64_t{8} * pool_->NumThreads()));
-    while (queue_.Take(num_strips, stretch, &begin, &end)) {
+    while (queue_.Take(thread, num_strips, &begin, &end)) {
       for (; begin < end; ++begin) {
         ListStrip(strips[static_cast<size_t>(begin)], threshold, &worker);
         if (worker.num_rows >= kRefineRows) RefineRows(threshold, &worker);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/stretch_queue.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/candidates.h"
@@ -61,7 +62,7 @@ class Refinement {
   const Planes* const planes_;
   const kernels::KernelSet kernels_;
   ThreadPool* const pool_;
-  ChunkQueue queue_;
+  StretchQueue queue_;
   const ScreenedState* screened_ = nullptr;
   const Scores* scores_ = nullptr;
   const Candidates* candidates_ = nullptr;

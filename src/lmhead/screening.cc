@@ -12,8 +12,6 @@ namespace {
 
 // Rows of a rotation that one thread takes at a time: 48 KB of matrix.
 constexpr int64_t kRotateRows = 64;
-// Tiles of signs that one thread takes at a time, in bytes.
-constexpr int64_t kChunkBytes = int64_t{192} << 10;
 
 }  // namespace
 
@@ -23,7 +21,8 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
       kernels_(kernels),
       pool_(pool),
       noise_key_(noise_key),
-      device_or_null_(device_or_null) {
+      device_or_null_(device_or_null),
+      tile_queue_(pool->NumThreads()) {
   HW_CHECK(max_states >= 1 && max_states <= kernels::kMaxScreenTokens, "a batch of states");
   const int64_t D = planes->Shape().channels;
   const auto rows = static_cast<size_t>(planes->NumRows());
@@ -81,7 +80,7 @@ void Screening::Run(const float* hidden, int64_t num_states, const CertificateMo
     pool_->Barrier();
     BuildTables(num_states);
     pool_->Barrier();
-    if (device_or_null_ == nullptr) ScreenTiles(num_states);
+    if (device_or_null_ == nullptr) ScreenTiles(thread, num_states);
   });
   if (device_or_null_ != nullptr) ScreenOnDevice(num_states);
   num_states_seen_ += static_cast<uint64_t>(num_states);
@@ -196,10 +195,10 @@ void Screening::ScreenOnDevice(int64_t num_states) {
                               .summary = state->summaries.data()};
     std::atomic<bool> finite{true};
     tile_queue_.Reset();
-    pool_->Run([&](int) {
+    pool_->Run([&](int thread) {
       int64_t begin = 0;
       int64_t end = 0;
-      while (tile_queue_.Take(num_strips, 16, &begin, &end)) {
+      while (tile_queue_.Take(thread, num_strips, &begin, &end)) {
         if (!BoundStrips(*planes_, bounds, begin, end)) finite.store(false);
       }
     });
@@ -207,7 +206,7 @@ void Screening::ScreenOnDevice(int64_t num_states) {
   }
 }
 
-void Screening::ScreenTiles(int64_t num_states) {
+void Screening::ScreenTiles(int thread, int64_t num_states) {
   std::array<kernels::ScreenToken, kernels::kMaxScreenTokens> tokens;
   int64_t num_tokens = 0;
   for (int64_t t = 0; t < num_states; ++t) {
@@ -226,14 +225,9 @@ void Screening::ScreenTiles(int64_t num_states) {
   }
   if (num_tokens == 0) return;
   const int64_t num_tiles = kernels::NumSignTiles(planes_->NumRows());
-  const int64_t tile_bytes = kernels::SignTileBytes(planes_->Shape());
-  const int64_t shares = int64_t{4} * pool_->NumThreads();
-  const int64_t fair = (num_tiles + shares - 1) / shares;
-  const int64_t chunk =
-      std::max<int64_t>(1, std::min(fair, (kChunkBytes + tile_bytes - 1) / tile_bytes));
   int64_t begin = 0;
   int64_t end = 0;
-  while (tile_queue_.Take(num_tiles, chunk, &begin, &end)) {
+  while (tile_queue_.Take(thread, num_tiles, &begin, &end)) {
     kernels_.screen({.tiles = planes_->Signs(),
                      .num_rows = planes_->NumRows(),
                      .shape = planes_->Shape(),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/stretch_queue.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/device_signs.h"
@@ -48,7 +49,7 @@ class Screening {
   void Rotate(int64_t num_states);
   void BuildTables(int64_t num_states);
   void BuildSignTables(ScreenedState* state, int64_t block, const kernels::PlaneNoise& noise);
-  void ScreenTiles(int64_t num_states);
+  void ScreenTiles(int thread, int64_t num_states);
   void ScreenOnDevice(int64_t num_states);
 
   const Planes* const planes_;
@@ -61,7 +62,7 @@ class Screening {
   ChunkQueue split_queue_;
   ChunkQueue rotate_queue_;
   ChunkQueue table_queue_;
-  ChunkQueue tile_queue_;
+  StretchQueue tile_queue_;
   std::vector<float> device_input_;      // [states, D]
   std::vector<float> device_estimates_;  // [states, V]
 };
