@@ -13,7 +13,7 @@
 #include "base/file_writer.h"
 #include "runtime/full_head.h"
 #include "runtime/head_rows.h"
-#include "runtime/layer_stack.h"
+#include "runtime/run_shards.h"
 #include "sampling/sampler.h"
 
 namespace headway {
@@ -48,33 +48,26 @@ class ProvisionalManifest {
 
 class Recorder {
  public:
-  Recorder(OpenedModel* model, const RecordOptions& options)
+  explicit Recorder(OpenedModel* model)
       : pipeline_(model->pipeline.get()),
-        kernels_(model->kernels->kernels),
-        options_(options),
         D_(pipeline_->model().hidden_size),
         V_(pipeline_->model().vocab_size),
-        layers_(pipeline_, model->pool.get(), kernels_, {.capacity_tokens = kMostTokens}),
-        sampler_({}, V_, kernels_, *model->pool),
-        head_(pipeline_, kernels_, &sampler_, kStatesAtOnce),
+        sampler_({}, V_, model->kernels->kernels, *model->pool),
+        head_(pipeline_, model->kernels->kernels, &sampler_, kStatesAtOnce),
         inputs_(pipeline_, kStatesAtOnce),
         scratch_(static_cast<size_t>(head_.ScratchBytes())) {
     counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
-    counters_.layer_shard_ns.assign(pipeline_->Layers().size(), 0);
   }
 
-  Result<lmhead::RecordedStates> Record(std::span<const int32_t> ids) {
-    const auto length = static_cast<int64_t>(ids.size());
-    layers_.ChooseFactors(length);
-    for (int64_t first = 0; first < length;) {
-      if (options_.cancelled_or_null != nullptr && options_.cancelled_or_null->load())
-        return Fail(ErrorCode::kCancelled, "interrupted while recording hidden states");
-      const int64_t count = std::min(layers_.MaxStep(), length - first);
-      layers_.Run(ids.subspan(static_cast<size_t>(first), static_cast<size_t>(count)), &counters_);
-      if (!layers_.Keep(count)) return lmhead::RecordedStates{};
-      const int64_t skipped = std::clamp<int64_t>(kSkipped - first, 0, count);
-      if (!Take(layers_.Hidden() + skipped * D_, count - skipped)) return lmhead::RecordedStates{};
-      first += count;
+  // Layer by layer, each let go of at once: the resident set of a pack stays small.
+  lmhead::RecordedStates Record(std::span<const int32_t> ids) {
+    const std::vector<float> hidden = RunLayers(pipeline_, ids, AfterRun::kLetGoOfWeights);
+    const bool finite =
+        std::all_of(hidden.begin(), hidden.end(), [](float value) { return std::isfinite(value); });
+    const auto skipped = std::min(kSkipped, static_cast<int64_t>(ids.size()));
+    if (!finite ||
+        !Take(hidden.data() + skipped * D_, static_cast<int64_t>(ids.size()) - skipped)) {
+      return {};
     }
     return std::move(states_);
   }
@@ -101,11 +94,8 @@ class Recorder {
   }
 
   Pipeline* const pipeline_;
-  const kernels::KernelSet kernels_;
-  const RecordOptions& options_;
   const int64_t D_;
   const int64_t V_;
-  LayerStack layers_;
   sampling::Sampler sampler_;
   FullHead head_;
   ProductInputs inputs_;
@@ -126,6 +116,8 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   HW_TRY_VOID(ProvisionalManifest::Write(path, so_far));
   const ProvisionalManifest provisional(path);
+  if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())
+    return Fail(ErrorCode::kCancelled, "interrupted before recording hidden states");
   EngineOptions engine;
   engine.threads = options.threads;
   engine.load = LoadWeights::kMap;
@@ -133,7 +125,7 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
   const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
   if (static_cast<int64_t>(ids.size()) > most) ids.resize(static_cast<size_t>(most));
-  return Recorder(model.get(), options).Record(ids);
+  return Recorder(model.get()).Record(ids);
 }
 
 }  // namespace headway

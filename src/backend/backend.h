@@ -228,6 +228,9 @@ class Executable {
   virtual int64_t MaxTokens() const = 0;
   // Bytes of weights that one Run() reads.
   virtual int64_t WeightBytes() const = 0;
+  // For work that runs a shard once: weights that are read in place need not stay in memory. The
+  // next run reads them from the file again.
+  virtual void LetGoOfWeights() const {}
   // Where each of its compute ops runs, and what serves it.
   virtual headway::Residency Residency() const = 0;
 

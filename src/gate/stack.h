@@ -1,7 +1,7 @@
 #pragma once
 
-// Runs a package's shards by themselves and one after another, teacher-forced. Inside this folder
-// only.
+// A package's heads and sessions, teacher-forced; its shards by themselves are
+// runtime/run_shards.h. Inside this folder only.
 
 #include <cstdint>
 #include <span>
@@ -10,17 +10,9 @@
 #include "api/opened_model.h"
 #include "base/result.h"
 #include "gate/goldens.h"
+#include "runtime/run_shards.h"
 
 namespace headway::gate {
-
-// The output [T, N] of a layer or head shard for T tokens from position 0, in steps of at most
-// `step` tokens (and what the shard takes).   input: [T, D]
-std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
-                            std::span<const float> input, int64_t num_tokens, int64_t num_channels,
-                            int64_t step);
-
-// The embeddings of `ids` through all layers: [T, D], before the final norm.
-std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids);
 
 // The logits [T, V] of a head whose shards give logits.   hidden: [T, D]
 std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden);

@@ -15,9 +15,9 @@
 
 #include "api/opened_model.h"
 #include "base/file_writer.h"
-#include "gate/stack.h"
 #include "runtime/full_head.h"
 #include "runtime/make_head.h"
+#include "runtime/run_shards.h"
 
 namespace headway {
 namespace {
@@ -101,7 +101,7 @@ class SlowCertifiedReplay : public testing::Test {
       std::copy_n(ids_.begin() + static_cast<std::ptrdiff_t>(first), kWindow, window.begin());
       if (w >= windows) window.front() = ids_[static_cast<size_t>(w / windows)];
       const std::span<const int32_t> ids = window;
-      const std::vector<float> hidden = gate::RunLayers(model_->pipeline.get(), ids);
+      const std::vector<float> hidden = RunLayers(model_->pipeline.get(), ids);
       for (int64_t t = 0; t < kWindow && done < num_choices; ++t, ++done) {
         const float* state = hidden.data() + t * D;
         const auto history = ids.first(static_cast<size_t>(t + 1));

@@ -30,6 +30,9 @@ class CpuExecutable final : public Executable {
   int64_t ScratchBytes() const override { return plan_.scratch_bytes; }
   int64_t MaxTokens() const override { return kMaxStepTokens; }
   int64_t WeightBytes() const override;
+  void LetGoOfWeights() const override {
+    file_.mapping.AdviseDone(0, file_.mapping.Bytes().size());
+  }
   headway::Residency Residency() const override;
   int64_t StripRows() const override;
   ProductInput RunToProduct(const StepArgs& args, ShardState* state,
