@@ -50,9 +50,9 @@ class Recorder {
  public:
   explicit Recorder(OpenedModel* model)
       : pipeline_(model->pipeline.get()),
-        D_(pipeline_->model().hidden_size),
-        V_(pipeline_->model().vocab_size),
-        sampler_({}, V_, model->kernels->kernels, *model->pool),
+        num_channels_(pipeline_->model().hidden_size),
+        vocab_size_(pipeline_->model().vocab_size),
+        sampler_({}, vocab_size_, model->kernels->kernels, *model->pool),
         head_(pipeline_, model->kernels->kernels, &sampler_, kStatesAtOnce),
         inputs_(pipeline_, kStatesAtOnce),
         scratch_(static_cast<size_t>(head_.ScratchBytes())) {
@@ -65,8 +65,8 @@ class Recorder {
     const bool finite =
         std::all_of(hidden.begin(), hidden.end(), [](float value) { return std::isfinite(value); });
     const auto skipped = std::min(kSkipped, static_cast<int64_t>(ids.size()));
-    if (!finite ||
-        !Take(hidden.data() + skipped * D_, static_cast<int64_t>(ids.size()) - skipped)) {
+    if (!finite || !Take(hidden.data() + skipped * num_channels_,
+                         static_cast<int64_t>(ids.size()) - skipped)) {
       return {};
     }
     return std::move(states_);
@@ -77,16 +77,18 @@ class Recorder {
   bool Take(const float* hidden, int64_t count) {
     const int64_t most = std::min(head_.MaxStates(), kStatesAtOnce);
     for (int64_t first = 0; first < count; first += most) {
-      const HeadStep step{.hidden = hidden + first * D_,
+      const HeadStep step{.hidden = hidden + first * num_channels_,
                           .num_states = std::min(most, count - first),
                           .scratch = scratch_.data()};
       inputs_.Compute(step);
       const float* multiplied = inputs_.Multiplied();
-      states_.hidden.insert(states_.hidden.end(), multiplied, multiplied + step.num_states * D_);
+      states_.hidden.insert(states_.hidden.end(), multiplied,
+                            multiplied + step.num_states * num_channels_);
       const auto logits = head_.Logits(step, &counters_);
       if (!logits) return false;
       for (int64_t t = 0; t < step.num_states; ++t) {
-        const auto row = logits->subspan(static_cast<size_t>(t * V_), static_cast<size_t>(V_));
+        const auto row =
+            logits->subspan(static_cast<size_t>(t * vocab_size_), static_cast<size_t>(vocab_size_));
         states_.best_logits.push_back(*std::max_element(row.begin(), row.end()));
       }
     }
@@ -94,8 +96,8 @@ class Recorder {
   }
 
   Pipeline* const pipeline_;
-  const int64_t D_;
-  const int64_t V_;
+  const int64_t num_channels_;
+  const int64_t vocab_size_;
   sampling::Sampler sampler_;
   FullHead head_;
   ProductInputs inputs_;
