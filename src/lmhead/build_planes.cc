@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "kernels/plane_layout.h"
@@ -115,8 +116,8 @@ class Builder {
     header.scale_exponent = Exponent(norms);
     header.largest_row_norm = norms.largest_row;
     std::memcpy(header.rows_digest, options_.rows_digest.data(), sizeof header.rows_digest);
-    std::memcpy(bytes->data() + places.directions, directions_.data(),
-                directions_.size() * sizeof(float));
+    const auto directions = std::as_bytes(std::span(directions_));
+    std::copy(directions.begin(), directions.end(), bytes->data() + places.directions);
     std::byte* out = bytes->data() + places.rotations;
     for (const Rotation& rotation : rotations_) {
       header.rotation_defect = std::max(header.rotation_defect, rotation.defect);
