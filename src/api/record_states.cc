@@ -110,9 +110,13 @@ class Recorder {
 
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
                                             const RecordOptions& options) {
-  const auto head = std::find_if(manifest.heads.begin(), manifest.heads.end(),
-                                 [](const HeadSpec& spec) { return !spec.shards.empty(); });
-  if (manifest.device != "cpu" || head == manifest.heads.end()) return lmhead::RecordedStates{};
+  // Kinds that select where logits are made give none.
+  const auto head = std::find_if(
+      manifest.heads.begin(), manifest.heads.end(),
+      [](const HeadSpec& spec) { return !spec.shards.empty() && spec.kind.rfind("top1", 0) != 0; });
+  const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
+  if (manifest.device != "cpu" || head == manifest.heads.end() || most < 1)
+    return lmhead::RecordedStates{};
   Manifest so_far = manifest;
   so_far.heads = {{.kind = "full:" + std::to_string(head->shards.size()), .shards = head->shards}};
   const std::string path = (fs::path(directory) / kManifestFileName).string();
@@ -125,7 +129,6 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   engine.load = LoadWeights::kMap;
   HW_TRY(const auto model, OpenModel(directory, engine));
   HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
-  const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
   if (static_cast<int64_t>(ids.size()) > most) ids.resize(static_cast<size_t>(most));
   return Recorder(model.get()).Record(ids);
 }

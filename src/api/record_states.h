@@ -19,10 +19,10 @@ struct RecordOptions {
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };
 
-// `manifest`: of the shards written into `directory` so far; its first head with shards is used.
-// For compile::PackOptions::record_states; a package of a device that this machine only interprets
-// gives none. States that are not finite give none, either. Errors: those of opening the shards;
-// kCancelled.
+// `manifest`: of the shards written into `directory` so far; its first head whose shards give
+// logits is used. For compile::PackOptions::record_states; a package of a device that this machine
+// only interprets gives none. States that are not finite give none, either. Errors: those of
+// opening the shards; kCancelled.
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
                                             const RecordOptions& options);
 

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "api/opened_model.h"
+#include "api/record_states.h"
 #include "base/file_writer.h"
+#include "compile/pack.h"
 #include "runtime/full_head.h"
 #include "runtime/make_head.h"
 #include "runtime/run_shards.h"
@@ -155,6 +157,27 @@ TEST_F(SlowCertifiedReplay, GreedyChoicesAreTheFullHeads) { Compare({}); }
 
 TEST_F(SlowCertifiedReplay, SampledChoicesAreTheFullHeads) {
   Compare({.temperature = 1.0F, .seed = 77});
+}
+
+// A trained model's planes have directions whatever heads stand beside them, also one that gives no
+// logits; and what was written to record the states is gone.
+TEST(SlowCertifiedPack, TakesCommonDirections_BesideAHeadWithoutLogits) {
+  const auto emitter = MakeEmitterFor("cpu");
+  ASSERT_TRUE(emitter.has_value());
+  const std::string directory = std::string(HEADWAY_BINARY_DIR) + "/certified_directions_package";
+  compile::PackOptions options{.heads = {"top1:2", "certified"}, .replace = true};
+  options.record_states = [](const std::string& so_far, const Manifest& manifest) {
+    return RecordStates(so_far, manifest, {.threads = 1});
+  };
+  const auto packed = compile::Pack(ModelFile(), directory, options, emitter->get());
+  ASSERT_TRUE(packed.has_value()) << packed.error().message;
+  EngineOptions engine;
+  engine.threads = 1;
+  engine.head = "certified";
+  const auto model = OpenModel(directory, engine);
+  ASSERT_TRUE(model.has_value()) << model.error().message;
+  EXPECT_GE((*model)->pipeline->Head().planes->Shape().directions, 4);
+  EXPECT_EQ((*model)->pipeline->manifest(), *packed);
 }
 
 }  // namespace
