@@ -17,6 +17,16 @@
 namespace headway::kernels::avx512 {
 namespace {
 
+// Sixty-four entries by the lower six bits of every index. The table as operand in memory: from an
+// intrinsic g++ 12 makes a load and keeps it for the next strip, and has no registers left for sums.
+HW_KERNEL_INLINE __m512i LookUp(__m512i indices, const uint8_t* table) {
+  __m512i entries;
+  asm("vpermb %2, %1, %0"
+      : "=v"(entries)
+      : "v"(indices), "m"(*reinterpret_cast<const __m512i*>(table)));
+  return entries;
+}
+
 // Sums of bytes without unpacking them: `all` gets every word, `odd` the upper bytes; what is left
 // of `all` after 256 * odd, modulo 2^16, is the sum of the lower bytes.
 struct SplitSums {
@@ -28,6 +38,7 @@ struct SplitSums {
     const __m512i entries = _mm512_add_epi8(first, second);
     all = _mm512_add_epi16(all, entries);
     odd = _mm512_add_epi16(odd, _mm512_srli_epi16(entries, 8));
+    asm("" : "+v"(all), "+v"(odd));  // or sums become trees, and their nodes leave the registers
   }
 
   // Rows ascending.
@@ -90,9 +101,8 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
         const uint8_t* table = tables[t] + u * kSignUnitGroups * kSignTableEntries;
         HW_UNROLL
         for (size_t g = 0; g < 4; g += 2) {
-          acc[t][strip].Add(
-              _mm512_permutexvar_epi8(indices.of[g], _mm512_load_si512(table + 64 * g)),
-              _mm512_permutexvar_epi8(indices.of[g + 1], _mm512_load_si512(table + 64 * g + 64)));
+          acc[t][strip].Add(LookUp(indices.of[g], table + 64 * g),
+                            LookUp(indices.of[g + 1], table + 64 * g + 64));
         }
       }
     }
@@ -106,9 +116,10 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
   }
 }
 
-// All strips of a band for up to four tokens.
+// All strips of a band for up to four tokens. Not inlined: the compiler gives up on keeping the sums
+// of a large function in registers.
 template <size_t kTokens, bool kPrefetch>
-void AccumulateTokens(const std::byte* units, int64_t num_units, const uint8_t* const* tables,
+[[gnu::noinline]] void AccumulateTokens(const std::byte* units, int64_t num_units, const uint8_t* const* tables,
                       uint16_t* const* sums) {
   constexpr size_t kAtOnce = kTokens <= 2 ? 4 : 2;
   for (size_t strip = 0; strip < kSignStrips; strip += kAtOnce) {
