@@ -47,7 +47,7 @@ struct AttentionShape {
   int64_t first_position;
   int64_t window;
 };
-inline constexpr std::array<AttentionShape, 12> kAttentionShapes = {{{1, 16, 1, 0, 0},
+inline constexpr std::array<AttentionShape, 14> kAttentionShapes = {{{1, 16, 1, 0, 0},
                                                                      {3, 128, 1, 0, 0},
                                                                      {3, 128, 1, 15, 0},
                                                                      {3, 128, 1, 100, 0},
@@ -58,6 +58,8 @@ inline constexpr std::array<AttentionShape, 12> kAttentionShapes = {{{1, 16, 1, 
                                                                      {3, 128, 33, 63, 37},
                                                                      {1, 80, 4, 200, 5},
                                                                      {5, 48, 6, 31, 1},
+                                                                     {3, 128, 5, 253, 0},
+                                                                     {2, 96, 3, 390, 140},
                                                                      {1, 32, 1, 0, 0}}};
 
 }  // namespace headway::kernels

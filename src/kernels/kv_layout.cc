@@ -17,7 +17,9 @@ void StoreKeyBlock(const int8_t* codes, float scale, int64_t b, int64_t position
 
 void StoreValueBlock(const int8_t* codes, float scale, int64_t head_dim, int64_t b,
                      int64_t position, std::byte* tile) {
-  std::memcpy(tile + ValueCodesAt(head_dim, position) + b * kKvBlock, codes, kKvBlock);
+  for (int64_t c = 0; c < kKvBlock; ++c) {
+    tile[ValueCodeAt(head_dim, position, b * kKvBlock + c)] = static_cast<std::byte>(codes[c]);
+  }
   *reinterpret_cast<F16*>(tile + ValueScaleAt(b, position)) = ToF16(scale);
 }
 

@@ -8,10 +8,12 @@
 //          values  [32 positions][d channels] F16
 //   kQ8_0  keys    d / 32 blocks of: codes + 128 in groups of four channels, [2 halves][8 groups]
 //                  [16 positions][4 channels] bytes; scales [32 positions] F16
-//          values  scales [d / 32 blocks][32 positions] F16; codes [32 positions][d channels] bytes
+//          values  scales [d / 32 blocks][32 positions] F16; codes [16 pairs of positions]
+//                  [d channels][2 positions] bytes, so that pairs are multiplied and added at once
 //
 // Both are one stream: each cache line is read once, in order.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +24,9 @@ namespace headway::kernels {
 
 inline constexpr int64_t kKeyTile = 32;
 inline constexpr int64_t kKvBlock = 32;  // channels that share a scale
+// Positions whose values are added up in integers (docs/arithmetic.md): a multiple of the tile.
+// 128 codes of 127 times weights below 2^15 stay below 2^30.
+inline constexpr int64_t kValueGroup = 128;
 
 // Of a tile's keys, and of its values. head_dim % 32 == 0 for kQ8_0.
 constexpr int64_t KvTileBytes(KvType type, int64_t head_dim) {
@@ -51,8 +56,24 @@ constexpr int64_t KeyScaleAt(int64_t b, int64_t position) {
 constexpr int64_t ValueScaleAt(int64_t b, int64_t position) {
   return b * 2 * kKeyTile + 2 * position;
 }
-constexpr int64_t ValueCodesAt(int64_t head_dim, int64_t position) {
-  return head_dim / kKvBlock * 2 * kKeyTile + position * head_dim;
+constexpr int64_t ValueCodeAt(int64_t head_dim, int64_t position, int64_t channel) {
+  return head_dim / kKvBlock * 2 * kKeyTile + position / 2 * 2 * head_dim + 2 * channel +
+         position % 2;
+}
+
+// What weights of a group are multiples of, from the largest: the power of two that makes it one of
+// 15 bits, rounded down. NaN shows; a group of weights below 2^-100 adds nothing.
+struct ValueStep {
+  float step;
+  float inverse;
+};
+constexpr ValueStep ValueStepOf(uint32_t largest_bits) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  constexpr uint32_t kSmallest = (127U - 100U) << 23;
+  if (largest_bits >= kExponent) return {std::bit_cast<float>(0x7fc00000U), 0.0F};
+  if (largest_bits < kSmallest) return {0.0F, 0.0F};
+  const uint32_t step = (largest_bits & kExponent) - (14U << 23);
+  return {std::bit_cast<float>(step), std::bit_cast<float>((254U << 23) - step)};
 }
 
 // Stores a block of one position's key or value: 32 codes from -127 to 127 and their scale.

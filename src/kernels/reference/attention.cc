@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <vector>
 
 #include "kernels/exp.h"
@@ -9,7 +11,8 @@ namespace headway::kernels::reference {
 namespace {
 
 // One kv head's cache, read as its form says: a query's score with position j before the scale, and
-// the sum of e[j] times value j, both as docs/arithmetic.md has them.
+// the sum of e[j - begin] times value j over positions [begin, end), both as docs/arithmetic.md has
+// them.
 class F16Cache {
  public:
   F16Cache(const AttentionArgs& args, const float* query)
@@ -26,8 +29,12 @@ class F16Cache {
     }
     return s;
   }
-  float AddValue(int64_t j, int64_t c, float e, float o) const {
-    return std::fmaf(e, ToFloat(values_[j * head_dim_ + c]), o);
+  float ValueSum(int64_t begin, int64_t end, const float* e, int64_t c) const {
+    float o = 0.0F;
+    for (int64_t j = begin; j < end; ++j) {
+      o = std::fmaf(e[j - begin], ToFloat(values_[j * head_dim_ + c]), o);
+    }
+    return o;
   }
 
  private:
@@ -70,15 +77,37 @@ class Q8Cache {
     }
     return s;
   }
-  float AddValue(int64_t j, int64_t c, float e, float o) const {
-    const std::byte* tile = values_ + j / kKeyTile * tile_bytes_;
-    const int64_t row = j % kKeyTile;
-    const auto code = static_cast<int8_t>(tile[ValueCodesAt(head_dim_, row) + c]);
-    return std::fmaf(e * Scale(tile + ValueScaleAt(c / kKvBlock, row)), static_cast<float>(code),
-                     o);
+  float ValueSum(int64_t begin, int64_t end, const float* e, int64_t c) const {
+    float o = 0.0F;
+    for (int64_t first = begin; first < end;) {
+      const int64_t last = std::min(end, (first / kValueGroup + 1) * kValueGroup);
+      uint32_t largest = 0;
+      for (int64_t j = first; j < last; ++j) {
+        largest = std::max(largest, std::bit_cast<uint32_t>(Weight(j, c, e[j - begin])));
+      }
+      const ValueStep step = ValueStepOf(largest);
+      int32_t sum = 0;
+      for (int64_t j = first; j < last; ++j) {
+        sum += Rounded(Weight(j, c, e[j - begin]) * step.inverse) * Code(j, c);
+      }
+      o = std::fmaf(static_cast<float>(sum), step.step, o);
+      first = last;
+    }
+    return o;
   }
 
  private:
+  float Weight(int64_t j, int64_t c, float e) const {
+    return e * Scale(ValueTile(j) + ValueScaleAt(c / kKvBlock, j % kKeyTile));
+  }
+  int32_t Code(int64_t j, int64_t c) const {
+    return static_cast<int8_t>(ValueTile(j)[ValueCodeAt(head_dim_, j % kKeyTile, c)]);
+  }
+  // Nearest, ties to even; NaN, whose step says it, as anything.
+  static int32_t Rounded(float weight) {
+    return weight < 32767.0F ? static_cast<int32_t>(std::nearbyintf(weight)) : 32767;
+  }
+  const std::byte* ValueTile(int64_t j) const { return values_ + j / kKeyTile * tile_bytes_; }
   static float Scale(const std::byte* p) { return ToFloat(*reinterpret_cast<const F16*>(p)); }
 
   int64_t head_dim_;
@@ -107,9 +136,7 @@ void AttendOne(const AttentionArgs& args, const Cache& cache, int64_t begin, int
   }
   const float inverse = 1.0F / sum.Total();
   for (int64_t c = 0; c < args.head_dim; ++c) {
-    float o = 0.0F;
-    for (int64_t j = begin; j < end; ++j) o = cache.AddValue(j, c, scores[j - begin], o);
-    out[c] = o * inverse;
+    out[c] = cache.ValueSum(begin, end, scores, c) * inverse;
   }
 }
 

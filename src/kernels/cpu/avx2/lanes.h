@@ -229,6 +229,32 @@ HW_KERNEL_INLINE void AddKeyProducts(Ints codes, const int8_t* four, Ints* sum) 
   const __m256i group = _mm256_set1_epi32(channels);
   *sum = Add(*sum, {KeyProducts(codes.low, group), KeyProducts(codes.high, group)});
 }
+HW_KERNEL_INLINE Ints LoadBytePairs(const std::byte* p) {
+  const auto* eight = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtepi8_epi16(_mm_loadu_si128(eight)),
+          _mm256_cvtepi8_epi16(_mm_loadu_si128(eight + 1))};
+}
+HW_KERNEL_INLINE void AddPairProducts(Ints pairs, const int16_t* two, Ints* sum) {
+  int32_t pair;
+  __builtin_memcpy(&pair, two, sizeof pair);
+  const __m256i weights = _mm256_set1_epi32(pair);
+  *sum = Add(*sum, {_mm256_madd_epi16(pairs.low, weights), _mm256_madd_epi16(pairs.high, weights)});
+}
+HW_KERNEL_INLINE void StoreWords(int16_t* p, Ints a) {
+  // Packing works inside 128-bit halves: words 0-3 8-11 4-7 12-15.
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xd8));
+}
+HW_KERNEL_INLINE Ints MaxUnsigned(Ints a, Ints b) {
+  return {_mm256_max_epu32(a.low, b.low), _mm256_max_epu32(a.high, b.high)};
+}
+HW_KERNEL_INLINE uint32_t LargestUnsigned(Ints a) {
+  const __m256i eight = _mm256_max_epu32(a.low, a.high);
+  __m128i four = _mm_max_epu32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
+  return static_cast<uint32_t>(
+      _mm_cvtsi128_si32(_mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1))));
+}
 HW_KERNEL_INLINE Floats SwapPairs(Floats a) {
   return {_mm256_permute_ps(a.low, 0xb1), _mm256_permute_ps(a.high, 0xb1)};
 }

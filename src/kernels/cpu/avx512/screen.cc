@@ -18,7 +18,8 @@ namespace headway::kernels::avx512 {
 namespace {
 
 // Sixty-four entries by the lower six bits of every index. The table as operand in memory: from an
-// intrinsic g++ 12 makes a load and keeps it for the next strip, and has no registers left for sums.
+// intrinsic g++ 12 makes a load and keeps it for the next strip, and has no registers left for
+// sums.
 HW_KERNEL_INLINE __m512i LookUp(__m512i indices, const uint8_t* table) {
   __m512i entries;
   asm("vpermb %2, %1, %0"
@@ -116,11 +117,11 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
   }
 }
 
-// All strips of a band for up to four tokens. Not inlined: the compiler gives up on keeping the sums
-// of a large function in registers.
+// All strips of a band for up to four tokens. Not inlined: the compiler gives up on keeping the
+// sums of a large function in registers.
 template <size_t kTokens, bool kPrefetch>
-[[gnu::noinline]] void AccumulateTokens(const std::byte* units, int64_t num_units, const uint8_t* const* tables,
-                      uint16_t* const* sums) {
+[[gnu::noinline]] void AccumulateTokens(const std::byte* units, int64_t num_units,
+                                        const uint8_t* const* tables, uint16_t* const* sums) {
   constexpr size_t kAtOnce = kTokens <= 2 ? 4 : 2;
   for (size_t strip = 0; strip < kSignStrips; strip += kAtOnce) {
     Accumulate<kTokens, kAtOnce, kPrefetch>(units, num_units, tables, sums, strip);
