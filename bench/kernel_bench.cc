@@ -87,22 +87,27 @@ void MatMul(benchmark::State& state, const KernelSet& set, DataType type, Matrix
       benchmark::Counter::kIsRate);
 }
 
-void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape, KvType kv) {
+// With several caches each is read in turn: from memory, if together they are larger than any cache.
+void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape, KvType kv,
+            int64_t num_caches) {
   const int64_t capacity =
       (shape.first_position + shape.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile;
   const int64_t row = shape.num_heads * shape.head_dim;
   const std::vector<float> q = Activations(shape.num_tokens * row);
-  AlignedBuffer cache(static_cast<size_t>(KvHeadBytes(kv, shape.head_dim, capacity)));
+  const int64_t cache_bytes = KvHeadBytes(kv, shape.head_dim, capacity);
+  AlignedBuffer cache(static_cast<size_t>(num_caches * cache_bytes));
   for (F16& half : cache.As<F16>(cache.SizeBytes() / sizeof(F16))) half = ToF16(0.25F);
   std::vector<float> out(q.size());
   AlignedBuffer scratch(
       static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity)) *
       sizeof(float));
+  int64_t turn = 0;
   for (auto _ : state) {
+    const std::byte* keys = cache.data() + turn++ % num_caches * cache_bytes;
     set.attention[static_cast<size_t>(kv)]({.q = q.data(),
                                             .q_stride = row,
-                                            .keys = cache.data(),
-                                            .values = cache.data() + cache.SizeBytes() / 2,
+                                            .keys = keys,
+                                            .values = keys + cache_bytes / 2,
                                             .num_tokens = shape.num_tokens,
                                             .first_position = shape.first_position,
                                             .num_heads = shape.num_heads,
@@ -114,7 +119,7 @@ void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape,
                                             .out_stride = row});
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(cache.SizeBytes()));
+  state.SetBytesProcessed(state.iterations() * cache_bytes);
 }
 
 void Select(benchmark::State& state, const KernelSet& set, bool noise) {
@@ -140,12 +145,15 @@ void RegisterSet(const KernelSet& set) {
       }
     }
   }
-  for (const int64_t positions : {128, 4096, 16384}) {
-    benchmark::RegisterBenchmark((name + "/attention_q8/" + std::to_string(positions)).c_str(),
-                                 Attend, set, AttentionShape{3, 128, 1, positions - 1, 0},
-                                 KvType::kQ8_0);
-    benchmark::RegisterBenchmark((name + "/attention/" + std::to_string(positions)).c_str(), Attend,
-                                 set, AttentionShape{3, 128, 1, positions - 1, 0}, KvType::kF16);
+  for (const KvType kv : {KvType::kF16, KvType::kQ8_0}) {
+    for (const int64_t positions : {128, 4096, 16384}) {
+      const AttentionShape shape{3, 128, 1, positions - 1, 0};
+      const std::string test = name + "/attention_" + std::string(ToString(kv)) + "/";
+      const std::string size = std::to_string(positions);
+      benchmark::RegisterBenchmark((test + size).c_str(), Attend, set, shape, kv, 1);
+      benchmark::RegisterBenchmark((test + size + "/from_memory").c_str(), Attend, set, shape, kv,
+                                   (int64_t{1} << 28) / KvHeadBytes(kv, 128, positions));
+    }
   }
   benchmark::RegisterBenchmark((name + "/argmax").c_str(), Select, set, false);
   benchmark::RegisterBenchmark((name + "/gumbel_argmax").c_str(), Select, set, true);
