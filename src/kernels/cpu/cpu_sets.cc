@@ -1,9 +1,8 @@
 #include "kernels/cpu/cpu_sets.h"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
-
 #include "kernels/cpu/parts.h"
+#include "kernels/cpu/processor.h"
 #endif
 
 namespace headway::kernels::cpu {
@@ -26,15 +25,6 @@ std::string MissingForAvx512() {
   Note(__builtin_cpu_supports("avx512dq"), "AVX512DQ", &missing);
   Note(__builtin_cpu_supports("avx512vnni"), "AVX512_VNNI", &missing);
   return missing;
-}
-
-// clang 14 has no name for this one. Leaf 1, ecx bit 29.
-bool HasF16C() {
-  unsigned eax = 0;
-  unsigned ebx = 0;
-  unsigned ecx = 0;
-  unsigned edx = 0;
-  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 29 & 1U) != 0;
 }
 
 std::string MissingForAvx2() {

@@ -13,6 +13,7 @@
 #include <array>
 
 #include "kernels/cpu/avx512/tile_reader.h"
+#include "kernels/cpu/processor.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
 
@@ -119,17 +120,20 @@ HW_KERNEL_INLINE void ScaledSums(const TileReader<DataType::kQ6_K>& w, const Act
   }
 }
 
-// Bytes of weights to ask for ahead of the multiply-adds; 0: none. Where arithmetic fills the
-// window of instructions too fast to wait for memory in it: 4 and 5 bits and Q8_0 from three and
-// four tokens on, Q4_K and Q5_K always (Q4_K, one token, one thread of a Zen 5: 73 % of plain reads
-// without, 100 % with; Q4_0, 8 tokens: 11.4 and 14.5 GB/s). Elsewhere the processor's own
-// prefetching is as good or better (docs/perf-log.md).
+// Whether to ask for weights ahead of the multiply-adds. Where arithmetic fills the window of
+// instructions too fast to wait for memory in it: 4 and 5 bits and Q8_0 from three and four tokens
+// on (Q4_0, 8 tokens: 11.4 and 14.5 GB/s). Q4_K and Q5_K with fewer tokens: as the processor has it
+// (kernels/cpu/processor.h). Elsewhere its own prefetching is as good or better (docs/perf-log.md).
+enum class FetchAhead { kNever, kAlways, kAsked };
 template <DataType kType, size_t kTokens>
-constexpr bool kFetchesAhead = (FormatOf(kType).bits < 6 &&
-                                (FormatOf(kType).sub_blocks > 1 || kTokens >= 3)) ||
-                               (kType == DataType::kQ8_0 && kTokens >= 4);
-template <DataType kType, size_t kTokens>
-constexpr int64_t kAhead = kFetchesAhead<kType, kTokens> ? 4096 : 0;
+constexpr FetchAhead kFetchAhead = [] {
+  constexpr TileFormat kFormat = FormatOf(kType);
+  if (kFormat.bits < 6 && kTokens >= 3) return FetchAhead::kAlways;
+  if (kFormat.bits < 6 && kFormat.sub_blocks > 1) return FetchAhead::kAsked;
+  if (kType == DataType::kQ8_0 && kTokens >= 4) return FetchAhead::kAlways;
+  return FetchAhead::kNever;
+}();
+inline constexpr int64_t kAheadBytes = 4096;
 
 // One block of 32 channels of the simple types.
 template <DataType kType, size_t kTokens>
@@ -192,6 +196,7 @@ struct SegmentJob {
   const ActivationBlock* x;  // [channels / 32, kTokens]
   int64_t num_channels;      // of the segment
   bool first;                // sums start at zero
+  bool fetch_ahead;          // where kFetchAhead is kAsked
   StripSums* sums;
 };
 
@@ -212,8 +217,9 @@ void RunSimpleJob(const SegmentJob& job) {
     const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
     for (int64_t b = 0; b < in_stripe; ++b, x += kTokens) {
       reader.EnterBlock(b);
-      if constexpr (kAhead < kType, kTokens >> 0)
-        reader.template Prefetch<kAhead<kType, kTokens>>();
+      if constexpr (kFetchAhead<kType, kTokens> == FetchAhead::kAlways) {
+        reader.template Prefetch<kAheadBytes>();
+      }
       AddBlock<kType, kTokens>(reader, x, acc);
       reader.Next();
     }
@@ -224,7 +230,7 @@ void RunSimpleJob(const SegmentJob& job) {
 
 // One block of 256 channels. The job's sums stay in memory: eight tokens need the registers for the
 // block's own.
-template <DataType kType, size_t kTokens>
+template <DataType kType, size_t kTokens, bool kFetch>
 HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock* x,
                                 StripSums* sums) {
   using Reader = TileReader<kType>;
@@ -236,8 +242,7 @@ HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock
     reader.EnterRun(run);
     HW_UNROLL
     for (int64_t s = 0; s < Reader::kRunLength; ++s) {
-      if constexpr (kAhead < kType, kTokens >> 0)
-        reader.template Prefetch<kAhead<kType, kTokens>>();
+      if constexpr (kFetch) reader.template Prefetch<kAheadBytes>();
       AddSubBlock<kType, kTokens>(reader, s, x, products, mins);
       reader.Next();
       x += kTokens;
@@ -251,8 +256,8 @@ HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock
   }
 }
 
-template <DataType kType, size_t kTokens>
-void RunKJob(const SegmentJob& job) {
+template <DataType kType, size_t kTokens, bool kFetch>
+void RunKBlocks(const SegmentJob& job) {
   using Reader = TileReader<kType>;
   const int64_t num_blocks = job.num_channels / Reader::kFormat.BlockChannels();
   const ActivationBlock* x = job.x;
@@ -266,9 +271,18 @@ void RunKJob(const SegmentJob& job) {
     const int64_t in_stripe = std::min<int64_t>(Reader::kBlocksPerStripe, num_blocks - block);
     for (int64_t b = 0; b < in_stripe; ++b, x += 8 * kTokens) {
       reader.EnterBlock(b);
-      AddKBlock<kType, kTokens>(reader, x, job.sums);
+      AddKBlock<kType, kTokens, kFetch>(reader, x, job.sums);
     }
   }
+}
+
+template <DataType kType, size_t kTokens>
+void RunKJob(const SegmentJob& job) {
+  if constexpr (kFetchAhead<kType, kTokens> == FetchAhead::kAsked) {
+    if (!job.fetch_ahead) return RunKBlocks<kType, kTokens, false>(job);
+  }
+  constexpr bool kFetch = kFetchAhead<kType, kTokens> != FetchAhead::kNever;
+  RunKBlocks<kType, kTokens, kFetch>(job);
 }
 
 template <DataType kType, size_t kTokens>
@@ -305,6 +319,7 @@ void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
       std::min<int64_t>(args.strip_end, (args.num_rows - row + kStripRows - 1) / kStripRows);
   const int64_t width = args.xq.GroupWidth(token);
   const auto run = kRunJob<kType>[static_cast<size_t>(width - 1)];
+  const bool fetch_ahead = !cpu::FetchesWeightsByItself();
   StripSums sums[kTileStrips];
   const std::byte* segment = args.tiles + tile * TileBytes(kType, args.num_channels);
   for (int64_t c = 0; c < args.num_channels; c += kSegmentChannels) {
@@ -315,6 +330,7 @@ void MultiplyGroup(const MatMulArgs& args, int64_t tile, int64_t token) {
            .x = args.xq.Block(token, c / 32),
            .num_channels = channels,
            .first = c == 0,
+           .fetch_ahead = fetch_ahead,
            .sums = sums + strip});
     }
     segment += kTileStrips * strip_bytes;
