@@ -17,10 +17,14 @@
 namespace headway::kernels::avx512 {
 namespace {
 
-// Sixty-four entries by the lower six bits of every index. The table as operand in memory: from an
-// intrinsic g++ 12 makes a load and keeps it for the next strip, and has no registers left for
-// sums.
+// Sixty-four entries by the lower six bits of every index. With several tokens the table is an
+// operand in memory: from an intrinsic g++ 12 makes a load and keeps it for the next strip, and has
+// no registers left for sums. A single token has them, and four strips to share the load.
+template <size_t kTokens>
 HW_KERNEL_INLINE __m512i LookUp(__m512i indices, const uint8_t* table) {
+  if constexpr (kTokens == 1) {
+    return _mm512_permutexvar_epi8(indices, _mm512_load_si512(table));
+  }
   __m512i entries;
   asm("vpermb %2, %1, %0"
       : "=v"(entries)
@@ -102,8 +106,8 @@ HW_KERNEL_INLINE void Accumulate(const std::byte* units, int64_t num_units,
         const uint8_t* table = tables[t] + u * kSignUnitGroups * kSignTableEntries;
         HW_UNROLL
         for (size_t g = 0; g < 4; g += 2) {
-          acc[t][strip].Add(LookUp(indices.of[g], table + 64 * g),
-                            LookUp(indices.of[g + 1], table + 64 * g + 64));
+          acc[t][strip].Add(LookUp<kTokens>(indices.of[g], table + 64 * g),
+                            LookUp<kTokens>(indices.of[g + 1], table + 64 * g + 64));
         }
       }
     }
