@@ -87,7 +87,8 @@ void MatMul(benchmark::State& state, const KernelSet& set, DataType type, Matrix
       benchmark::Counter::kIsRate);
 }
 
-// With several caches each is read in turn: from memory, if together they are larger than any cache.
+// With several caches each is read in turn: from memory, if together they are larger than any
+// cache.
 void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape, KvType kv,
             int64_t num_caches) {
   const int64_t capacity =
