@@ -35,6 +35,24 @@ TEST(NoiseTest, Gumbel_AgainstDouble_OverTheWholeRange) {
   EXPECT_LT(worst, 4e-7);
 }
 
+TEST(NoiseTest, GumbelBound_IsNeverBelow_NorFarAbove) {
+  const auto check = [](float v) {
+    const float noise = GumbelFromUniform(v);
+    EXPECT_GE(GumbelBound(v), noise) << v;
+    // Below 2^-10 only the logarithm is bounded, by 0.0861 ln 2; near 1 the first step gives most.
+    if (v < 0x1p-10F) {
+      EXPECT_LE(GumbelBound(v), noise + 0.061F) << v;
+    }
+  };
+  for (double v = 0x1p-49; v < 1; v *= 1.0007) check(static_cast<float>(v));
+  for (float power = 0x1p-49F; power < 1.0F; power *= 2.0F) {  // where the bound is tight
+    for (const float v : {power, std::nextafterf(power, 0.0F), std::nextafterf(power, 1.0F)}) {
+      if (v >= 0x1p-49F) check(v);
+    }
+  }
+  check(kLargestUniform);
+}
+
 TEST(NoiseTest, Uniform_Ends) {
   EXPECT_EQ(UniformFromBits({0, 0}), 0x1p-49F);
   EXPECT_EQ(UniformFromBits({0xffffffff, 0xffffffff}), kLargestUniform);

@@ -214,6 +214,25 @@ TEST(VectorKernelsTest, GumbelArgMax_EverySet_EqualsTheReference) {
   }
 }
 
+// Long enough that most vectors are passed over for their bound, and flat enough that the winner
+// may be anywhere.
+TEST(VectorKernelsTest, GumbelArgMax_OverAVocabulary_EqualsTheReference) {
+  constexpr int64_t kVocabulary = 200064;
+  for (const float spread : {0.0F, 1.0F, 20.0F}) {
+    std::vector<float> values = Random(kVocabulary, 21);
+    for (float& value : values) value *= spread;
+    for (const uint64_t position : {0U, 1U, 2U, 3U}) {
+      const ArgMax expected =
+          reference::FindGumbelArgMax(values.data(), kVocabulary, 1.0F, 7, position, 1);
+      for (const KernelSet& set : FastSets()) {
+        const ArgMax actual = set.gumbel_argmax(values.data(), kVocabulary, 1.0F, 7, position, 1);
+        EXPECT_EQ(actual.index, expected.index) << set.name << " " << spread << " " << position;
+        EXPECT_EQ(Bits(actual.value), Bits(expected.value));
+      }
+    }
+  }
+}
+
 TEST(VectorKernelsTest, Perturb_EverySet_EqualsTheReference_AndAgreesWithGumbelArgMax) {
   for (const int64_t n : kLengths) {
     const std::vector<float> values = Random(n, 17);

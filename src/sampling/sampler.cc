@@ -38,6 +38,14 @@ void KeepOnly(std::span<float> logits, const F& keeps) {
   }
 }
 
+void KeepSurvivors(std::span<float> block, int64_t first_id, const Cut& cut) {
+  const float least = cut.logit;
+  const auto num_ties_kept = static_cast<size_t>(
+      std::clamp<int64_t>(cut.last_id - first_id + 1, 0, static_cast<int64_t>(block.size())));
+  KeepOnly(block.first(num_ties_kept), [least](float logit) { return logit >= least; });
+  KeepOnly(block.subspan(num_ties_kept), [least](float logit) { return logit > least; });
+}
+
 size_t TouchedCapacity(const SamplingParams& params, int64_t vocab_size) {
   const int64_t penalised =
       params.repeat_last_n < 0 ? vocab_size : std::min<int64_t>(params.repeat_last_n, vocab_size);
@@ -186,51 +194,53 @@ int32_t Sampler::Draw(std::span<float> logits, float max, uint64_t position) {
   return static_cast<int32_t>(best.index);
 }
 
+// Blocks with many survivors are drawn from together: the longer the range, the fewer of its logits
+// may still be the largest.
 kernels::ArgMax Sampler::DrawFromRange(std::span<float> logits, int64_t first_id, const Cut& cut,
                                        uint64_t position) const {
-  if (!filters_) {
-    kernels::ArgMax best =
-        kernels_.gumbel_argmax(logits.data(), static_cast<int64_t>(logits.size()),
-                               inverse_temperature_, params_.seed, position, first_id);
-    if (best.index >= 0) best.index += first_id;
-    return best;
-  }
+  if (!filters_) return DrawFromAll(logits, first_id, position);
   kernels::ArgMax best;
+  size_t run = 0;  // first logit of the blocks that wait to be drawn from
   for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
     const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
-    best =
-        Better(best, DrawFromBlock(block, first_id + static_cast<int64_t>(begin), cut, position));
+    const int64_t block_id = first_id + static_cast<int64_t>(begin);
+    int32_t survivors = 0;  // equal logits beyond the cut's id included: enough to choose the way
+    for (const float logit : block) survivors += static_cast<int32_t>(logit >= cut.logit);
+    if (survivors > kFew) {
+      KeepSurvivors(block, block_id, cut);
+      continue;
+    }
+    best = Better(best, DrawFromAll(logits.subspan(run, begin - run),
+                                    first_id + static_cast<int64_t>(run), position));
+    run = begin + block.size();
+    if (survivors > 0) {
+      best = Better(best, DrawFromFew(block, block_id, cut, survivors, position));
+    }
   }
+  return Better(best,
+                DrawFromAll(logits.subspan(run), first_id + static_cast<int64_t>(run), position));
+}
+
+kernels::ArgMax Sampler::DrawFromAll(std::span<const float> logits, int64_t first_id,
+                                     uint64_t position) const {
+  kernels::ArgMax best =
+      kernels_.gumbel_argmax(logits.data(), static_cast<int64_t>(logits.size()),
+                             inverse_temperature_, params_.seed, position, first_id);
+  if (best.index >= 0) best.index += first_id;
   return best;
 }
 
-kernels::ArgMax Sampler::DrawFromBlock(std::span<float> block, int64_t first_id, const Cut& cut,
-                                       uint64_t position) const {
-  int32_t survivors = 0;  // equal logits beyond the cut's id included: enough to choose the way
-  for (const float logit : block) survivors += static_cast<int32_t>(logit >= cut.logit);
+kernels::ArgMax Sampler::DrawFromFew(std::span<const float> block, int64_t first_id, const Cut& cut,
+                                     int32_t survivors, uint64_t position) const {
   kernels::ArgMax best;
-  if (survivors == 0) return best;
-  if (survivors <= kFew) {
-    for (size_t i = 0; survivors > 0; ++i) {
-      if (!(block[i] >= cut.logit)) continue;
-      --survivors;
-      const int64_t id = first_id + static_cast<int64_t>(i);
-      if (!cut.Keeps(block[i], id)) continue;
-      kernels::ArgMax one =
-          kernels_.gumbel_argmax(&block[i], 1, inverse_temperature_, params_.seed, position, id);
-      one.index = id;
-      best = Better(best, one);
+  for (size_t i = 0; survivors > 0; ++i) {
+    if (!(block[i] >= cut.logit)) continue;
+    --survivors;
+    const int64_t id = first_id + static_cast<int64_t>(i);
+    if (cut.Keeps(block[i], id)) {
+      best = Better(best, DrawFromAll(block.subspan(i, 1), id, position));
     }
-    return best;
   }
-  const float least = cut.logit;
-  const auto num_ties_kept = static_cast<size_t>(
-      std::clamp<int64_t>(cut.last_id - first_id + 1, 0, static_cast<int64_t>(block.size())));
-  KeepOnly(block.first(num_ties_kept), [least](float logit) { return logit >= least; });
-  KeepOnly(block.subspan(num_ties_kept), [least](float logit) { return logit > least; });
-  best = kernels_.gumbel_argmax(block.data(), static_cast<int64_t>(block.size()),
-                                inverse_temperature_, params_.seed, position, first_id);
-  best.index += first_id;
   return best;
 }
 

@@ -57,8 +57,10 @@ class Sampler {
   int32_t Draw(std::span<float> logits, float max, uint64_t position);
   kernels::ArgMax DrawFromRange(std::span<float> logits, int64_t first_id, const Cut& cut,
                                 uint64_t position) const;
-  kernels::ArgMax DrawFromBlock(std::span<float> block, int64_t first_id, const Cut& cut,
-                                uint64_t position) const;
+  kernels::ArgMax DrawFromAll(std::span<const float> logits, int64_t first_id,
+                              uint64_t position) const;
+  kernels::ArgMax DrawFromFew(std::span<const float> block, int64_t first_id, const Cut& cut,
+                              int32_t survivors, uint64_t position) const;
   float RawLogit(std::span<const float> logits, int32_t token) const;
 
   SamplingParams params_;
