@@ -6,6 +6,7 @@
 #include "bench_common.h"
 #include "measure/turns.h"
 #include "runtime/clock.h"
+#include "sampling/ranges.h"
 
 namespace headway::cli {
 
@@ -69,23 +70,6 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
   return {};
 }
 
-namespace {
-
-// By the whole team, as a head leaves logits: each thread has written a part and is awake.
-void Restore(std::span<const float> logits, std::span<float> work, ThreadPool* pool) {
-  const auto n = static_cast<size_t>(pool->NumThreads());
-  pool->Run([&](int thread) {
-    const auto i = static_cast<size_t>(thread);
-    const size_t begin = logits.size() * i / n;
-    const size_t end = logits.size() * (i + 1) / n;
-    std::copy(logits.begin() + static_cast<std::ptrdiff_t>(begin),
-              logits.begin() + static_cast<std::ptrdiff_t>(end),
-              work.begin() + static_cast<std::ptrdiff_t>(begin));
-  });
-}
-
-}  // namespace
-
 Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting) {
   const ModelConfig& config = model->pipeline->model();
   HW_TRY(const auto session, NewSession(setting, model, model->pipeline, setting.context + 1));
@@ -114,7 +98,11 @@ Result<void> BenchSampling(OpenedModel* model, const BenchSetting& setting) {
       constexpr int kRepeats = 20;
       uint64_t ns = 0;
       for (int i = 0; i < kRepeats; ++i) {
-        Restore(logits, work, model->pool.get());  // a sampler may change them
+        // A sampler may change them. By the whole team, as a head leaves logits: each thread has
+        // written a part and is awake.
+        sampling::ForEachRange(*model->pool, logits.size(), [&](size_t, size_t begin, size_t end) {
+          std::copy_n(logits.data() + begin, end - begin, work.data() + begin);
+        });
         const uint64_t start = NowNs();
         sampler->Sample(work, static_cast<uint64_t>(i), session->Tokens());
         ns += NowNs() - start;

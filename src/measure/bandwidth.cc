@@ -36,7 +36,6 @@ double ReadBandwidth::Measure(ThreadPool* pool) {
   // As products take their tiles: a stretch of its own for each thread. From one queue of chunks
   // two threads jump over each other, which costs half of the rate at times.
   StretchQueue queue(pool->NumThreads());
-  queue.Reset();
   std::atomic<uint64_t> sink{sink_};
   const auto start = Clock::now();
   pool->Run([&](int thread) {
