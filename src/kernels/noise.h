@@ -69,10 +69,11 @@ inline float GumbelFromUniform(float v) {
 // a float, read as a number, are its logarithm to base 2 or less (log2(1 + m) >= m), on average by
 // 0.06. 1e-4 is for roundings: of the noise 4e-7 times 34 at most (docs/arithmetic.md), of this sum
 // of numbers below 128 1e-5.
+inline constexpr float kGumbelBoundSlope = -0.693147182F * 0x1p-23F;
+inline constexpr float kGumbelBoundOffset = 127 * 0.693147182F + 1e-4F;
 inline float GumbelBound(float v) {
-  constexpr float kLn2 = 0.693147182F;
-  return std::fmaf(static_cast<float>(std::bit_cast<int32_t>(v)), -kLn2 * 0x1p-23F,
-                   127 * kLn2 + 1e-4F);
+  return std::fmaf(static_cast<float>(std::bit_cast<int32_t>(v)), kGumbelBoundSlope,
+                   kGumbelBoundOffset);
 }
 
 inline float Gumbel(uint64_t seed, uint64_t position, uint64_t id) {
