@@ -104,9 +104,12 @@ void Screen(benchmark::State& state, const KernelSet& set, int64_t tokens, bool 
 }
 
 // One row in `one_in`, at random: a list ascends, the lists of a run share no row, so that every
-// row comes from memory.
+// row comes from memory; `one_in` 0: all rows of what the second-level cache holds.
 void Refine(benchmark::State& state, const KernelSet& set, int64_t one_in) {
-  const int64_t rows = static_cast<int64_t>(kPlaneBytes) / RefineRecordBytes(kShape);
+  const int64_t all =
+      (static_cast<int64_t>(kPlaneBytes) - kRefineSlack) / RefineRecordBytes(kShape);
+  const int64_t rows = one_in == 0 ? 1000 * state.threads() : all;
+  one_in = std::max<int64_t>(one_in, 1);
   const Share share = ShareOf(state, rows);
   std::mt19937 random(3);
   std::vector<std::vector<int32_t>> lists(static_cast<size_t>(one_in));
@@ -246,8 +249,8 @@ void Register(const KernelSet& set) {
     add("screen/" + std::to_string(tokens), Screen, tokens, false);
     add("screen_cached/" + std::to_string(tokens), Screen, tokens, true);
   }
-  for (const int64_t one_in : {1, 2, 5, 30}) {
-    add("refine/" + std::to_string(one_in), Refine, one_in);
+  for (const int64_t one_in : {0, 1, 2, 5, 30}) {
+    add(one_in == 0 ? "refine_cached" : "refine/" + std::to_string(one_in), Refine, one_in);
   }
   add("rotate", Rotate);
   benchmark::RegisterBenchmark((name + "tables").c_str(), Tables, set);

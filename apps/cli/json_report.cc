@@ -83,6 +83,7 @@ Json CertificateJson(const Certificate& c) {
   json["theta"] = std::isfinite(c.theta) ? Json(c.theta) : Json(nullptr);
   json["rows_screened"] = c.rows_screened;
   json["rows_refined"] = c.rows_refined;
+  json["rows_three_bits"] = c.rows_three_bits;
   json["rows_exact"] = c.rows_exact;
   json["audited"] = c.audited;
   return json;

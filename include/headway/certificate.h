@@ -18,10 +18,11 @@ struct Certificate {
   // No row outside those evaluated exactly can have reached this value (a logit, or a perturbed one
   // when sampling without filters).
   float theta = 0.0F;
-  float value = 0.0F;          // the winner's logit
-  uint64_t rows_screened = 0;  // bounded by one bit a weight
-  uint64_t rows_refined = 0;   // by three
-  uint64_t rows_exact = 0;     // computed in the full head's arithmetic
+  float value = 0.0F;            // the winner's logit
+  uint64_t rows_screened = 0;    // bounded by one bit a weight
+  uint64_t rows_refined = 0;     // by two
+  uint64_t rows_three_bits = 0;  // of these, by three
+  uint64_t rows_exact = 0;       // computed in the full head's arithmetic
   uint64_t bytes_read = 0;
 };
 

@@ -68,7 +68,7 @@ struct SignTableArgs {
 
 // What a token knows of a rotation block, with the scales' common exponent divided out.
 struct BlockTerms {
-  float step = 0.0F;    // of table entries; refinement: twice that of 8-bit activations
+  float step = 0.0F;    // of table entries; refinement: of a code times an 8-bit activation
   float offset = 0.0F;  // share of the estimate: scale * (sum * step + offset)
   float energy = 0.0F;  // weight of scale^2 in the squared radius
 };
@@ -114,16 +114,18 @@ struct ScreenArgs {
   int64_t num_tokens = 0;
 };
 
-// Estimates and upper bounds of listed rows from their two further bits. Sixteen lanes: lane l has
-// the channels of bytes 4l .. 4l + 3 of every vector of codes and the blocks b with b mod 16 = l.
-// From +0, blocks ascending: lane = fma(scale_b, offset_b, lane), energy = fma(scale_b * scale_b,
-// energy_b, energy); then lane l = fma(coefficient_l, share_l, lane) of the directions l; then
-// vectors ascending: lane = fma(f32(sum of code * q), scale_b * step_b,
-// lane) with the block b of the lane's unit. Both end in the tree of sums; estimate =
-// fma(estimate_factor, screened[row], lanes), upper as in ScreenArgs with the record's gamma. So
-// offset_b is -3/2 step_b * q_sum_b, step_b twice the step of q, when values are 2 * (code - 3/2).
+// Estimates and upper bounds of listed rows from their second bits, or from second and third ones.
+// Sixteen lanes: lane l has the channels of bytes 4l .. 4l + 3 of every vector of bits and the
+// blocks b with b mod 16 = l. From +0, blocks ascending: lane = fma(scale_b, offset_b, lane),
+// energy = fma(scale_b * scale_b, energy_b, energy); then lane l = fma(coefficient_l, share_l,
+// lane) of the directions l; then vectors ascending: lane = fma(f32(sum of code * q), scale_b *
+// step_b, lane) with the block b of the lane's unit, where code is the second bit, or twice that
+// plus the third. Both end in the tree of sums; estimate = fma(estimate_factor, screened[row],
+// lanes), upper as in ScreenArgs with the record's gamma for that many bits. So offset_b is minus
+// the middle code times step_b * q_sum_b.
 struct RefineArgs {
-  const std::byte* records = nullptr;  // of all rows, 64-byte aligned
+  const std::byte* records = nullptr;             // of all rows, 64-byte aligned
+  const std::byte* third_bits_or_null = nullptr;  // of all rows; null: the second ones alone
   PlaneShape shape;
   const int32_t* rows = nullptr;  // [num_rows]
   int64_t num_rows = 0;
@@ -141,7 +143,7 @@ struct RefineArgs {
 
 // 8-bit activations of one block: q = floor(x[c] * inverse_step + U), rounded at random without
 // bias, stored at RefineActivationIndex(); |x| * inverse_step must be at most 126. U of a channel
-// is the noise number 64 * first_unit + c. What belongs to no channel must have been zeroed.
+// is the noise number 128 * first_unit + c. What belongs to no channel must have been zeroed.
 struct RefineActivationArgs {
   const float* x = nullptr;  // [n]
   int64_t n = 0;

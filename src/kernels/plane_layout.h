@@ -1,8 +1,8 @@
 #pragma once
 
 // Where the numbers of the certified head's planes lie (docs/formats/planes.md): rotation blocks,
-// tiles of signs, records of two more bits a weight. For packing, for the reference kernels and for
-// tests; the fast kernels know the same layout as vectors.
+// tiles of signs, records of a second bit a weight, rows of a third. For packing, for the reference
+// kernels and for tests; the fast kernels know the same layout as vectors.
 
 #include <cstddef>
 #include <cstdint>
@@ -60,8 +60,8 @@ constexpr int64_t NumTerms(const PlaneShape& shape) {
   return CoefficientTerm(shape, shape.directions);
 }
 
-// Of codes, in a record of the widest rows.
-inline constexpr int64_t kMaxRefineVectors = kMaxRotationBlocks * 9 / 4 + 1;
+// Of one plane of the widest rows.
+inline constexpr int64_t kMaxRefineVectors = kMaxRotationBlocks * 3 / 4 + 1;
 // A list of rows is read so far ahead.
 inline constexpr int64_t kRefineAhead = 8;
 
@@ -152,16 +152,17 @@ constexpr int64_t SignTermOffset(const PlaneShape& shape, int64_t term, int64_t 
          2 * ((row / kSignTermRows * NumTerms(shape) + term) * kSignTermRows + row % kSignTermRows);
 }
 
-// ---- refinement: one record a row, read for the rows that are left ----
+// ---- refinement: a second bit a weight and, apart, a third; read for the rows that are left ----
 
-// record := code[...] of each block, padded to units, all padded to vectors of four units; terms
-// F16[...]; zero bytes. Coefficients have room for a vector of 16. A unit is 64 channels in 16
-// bytes: bits 2f, 2f + 1 of byte k are the code of channel 16f + k. Padded channels have code 0;
-// their activations are zero.
-inline constexpr int64_t kRefineUnit = 64;
+// record := bit[...] of each block, padded to units; terms F16[...]; the gamma of three bits; zeros
+// to 64 bytes. third := bit[...], padded to units. A unit is 128 channels in 16 bytes: bit f of
+// byte k is that of channel 16f + k. Padded channels have bit 0; their activations are zero.
+inline constexpr int64_t kRefineUnit = 128;
 inline constexpr int64_t kRefineUnitBytes = 16;
 inline constexpr int64_t kRefineVectorUnits = 4;
 inline constexpr int64_t kRefineRecordUnit = 64;
+// Kernels read whole vectors: so many bytes behind either section must be readable.
+inline constexpr int64_t kRefineSlack = 64;
 
 constexpr int64_t RefineUnits(int64_t block_size) {
   return (block_size + kRefineUnit - 1) / kRefineUnit;
@@ -172,19 +173,23 @@ constexpr int64_t RefineUnitsBefore(int64_t num_channels, int64_t block) {
   for (int64_t b = 0; b < block; ++b) units += RefineUnits(RotationBlockOf(num_channels, b).size);
   return units;
 }
+constexpr int64_t NumRefineUnits(int64_t num_channels) {
+  return RefineUnitsBefore(num_channels, NumRotationBlocks(num_channels));
+}
 constexpr int64_t RefineVectors(int64_t num_channels) {
-  const int64_t units = RefineUnitsBefore(num_channels, NumRotationBlocks(num_channels));
-  return (units + kRefineVectorUnits - 1) / kRefineVectorUnits;
+  return (NumRefineUnits(num_channels) + kRefineVectorUnits - 1) / kRefineVectorUnits;
 }
-constexpr int64_t RefineCodesBytes(int64_t num_channels) {
-  return RefineVectors(num_channels) * kRefineVectorUnits * kRefineUnitBytes;
+// Of one plane of a row: what stands before the terms of its record, and all of its third bits.
+constexpr int64_t RefineBitsBytes(int64_t num_channels) {
+  return NumRefineUnits(num_channels) * kRefineUnitBytes;
 }
+// A record's terms are those of the sign plane, with the gamma of two bits, and this one.
+constexpr int64_t ThreeBitsGammaTerm(const PlaneShape& shape) { return NumTerms(shape); }
 constexpr int64_t RefineRecordBytes(const PlaneShape& shape) {
-  const int64_t terms = CoefficientTerm(shape, shape.directions > 0 ? kMaxDirections : 0);
-  return RoundUp(RefineCodesBytes(shape.channels) + 2 * terms, kRefineRecordUnit);
+  return RoundUp(RefineBitsBytes(shape.channels) + 2 * (NumTerms(shape) + 1), kRefineRecordUnit);
 }
 
-// Where the code of channel c of a block lies in a record; `first_unit` of the block.
+// Where the bit of channel c of a block lies in a plane of a row; `first_unit` of the block.
 struct RefinePlace {
   int64_t byte;
   uint32_t shift;
@@ -192,28 +197,28 @@ struct RefinePlace {
 constexpr RefinePlace RefinePlaceOf(int64_t first_unit, int64_t c) {
   const int64_t in_unit = c % kRefineUnit;
   return {(first_unit + c / kRefineUnit) * kRefineUnitBytes + in_unit % 16,
-          static_cast<uint32_t>(2 * (in_unit / 16))};
+          static_cast<uint32_t>(in_unit / 16)};
 }
 
-inline uint32_t RefineCode(const std::byte* record, int64_t first_unit, int64_t c) {
+inline uint32_t RefineBit(const std::byte* bits, int64_t first_unit, int64_t c) {
   const RefinePlace place = RefinePlaceOf(first_unit, c);
-  return static_cast<uint32_t>(record[place.byte]) >> place.shift & 3U;
+  return static_cast<uint32_t>(bits[place.byte]) >> place.shift & 1U;
 }
 
-// Sets that code; the record must have been zero.
-inline void SetRefineCode(std::byte* record, int64_t first_unit, int64_t c, uint32_t code) {
+// Sets that bit; the plane must have been zero.
+inline void SetRefineBit(std::byte* bits, int64_t first_unit, int64_t c, uint32_t bit) {
   const RefinePlace place = RefinePlaceOf(first_unit, c);
-  record[place.byte] |= static_cast<std::byte>(code << place.shift);
+  bits[place.byte] |= static_cast<std::byte>(bit << place.shift);
 }
 
-// The 8-bit activations are in the order in which vectors of codes meet them: int8
-// [vectors][4][64], the channels of shift 2f of a vector in line f.
+// The 8-bit activations are in the order in which vectors of bits meet them: int8
+// [vectors][8][64], the channels of shift f of a vector in line f.
 constexpr int64_t RefineActivationBytes(int64_t num_channels) {
-  return 4 * RefineCodesBytes(num_channels);
+  return RefineVectors(num_channels) * 512;
 }
 constexpr int64_t RefineActivationIndex(int64_t first_unit, int64_t c) {
   const RefinePlace place = RefinePlaceOf(first_unit, c);
-  return place.byte / 64 * 256 + int64_t{place.shift} / 2 * 64 + place.byte % 64;
+  return place.byte / 64 * 512 + int64_t{place.shift} * 64 + place.byte % 64;
 }
 
 }  // namespace headway::kernels

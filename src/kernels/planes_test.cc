@@ -45,18 +45,18 @@ TEST(PlaneLayoutTest, EverySignAndCode_HasAPlaceOfItsOwn) {
     EXPECT_TRUE(std::all_of(terms, terms + SignTermsBytes(shape),
                             [](std::byte byte) { return byte == std::byte{0}; }));
 
-    std::vector<std::byte> record(static_cast<size_t>(RefineCodesBytes(channels)));
+    std::vector<std::byte> bits(static_cast<size_t>(RefineBitsBytes(channels)));
     std::vector<int> seen(static_cast<size_t>(RefineActivationBytes(channels)), 0);
     for (int pass = 0; pass < 2; ++pass) {
       for (int64_t b = 0; b < NumRotationBlocks(channels); ++b) {
         const int64_t first = RefineUnitsBefore(channels, b);
         for (int64_t c = 0; c < RotationBlockOf(channels, b).size; ++c) {
-          const auto code = static_cast<uint32_t>((c * 7 + b) % 4);
+          const auto bit = static_cast<uint32_t>((c * 7 + b) % 3 == 0 ? 1 : 0);
           if (pass == 0) {
-            SetRefineCode(record.data(), first, c, code);
+            SetRefineBit(bits.data(), first, c, bit);
             ++seen[static_cast<size_t>(RefineActivationIndex(first, c))];
           } else {
-            ASSERT_EQ(RefineCode(record.data(), first, c), code);
+            ASSERT_EQ(RefineBit(bits.data(), first, c), bit);
           }
         }
       }
@@ -160,7 +160,7 @@ TEST(RefineActivationsTest, RoundingIsFair_WithoutClipping) {
   std::vector<float> x(100, 0.26F);
   x[0] = -1.0F;
   x[99] = 1.0F;
-  std::vector<int8_t> q(256, 55);
+  std::vector<int8_t> q(512, 55);
   int64_t total = 0;
   constexpr uint64_t kTokens = 2000;
   for (uint64_t token = 0; token < kTokens; ++token) {
@@ -274,10 +274,10 @@ TEST_P(PlanesTest, Refine_EverySet_EqualsTheReference_BitForBit) {
   const TestPlanes planes(GetParam(), 8);
   for (uint32_t seed = 0; seed < 3; ++seed) {
     const TestState state(planes, seed);
-    for (const int64_t stride : {1, 3, 17}) {
-      const RefineOutput expected = RunRefine(reference::Set(), planes, state, stride);
+    for (const auto& [stride, bits] : {std::pair{1, 2}, {1, 3}, {3, 2}, {17, 3}}) {
+      const RefineOutput expected = RunRefine(reference::Set(), planes, state, stride, bits);
       for (const KernelSet& set : FastSets()) {
-        const RefineOutput actual = RunRefine(set, planes, state, stride);
+        const RefineOutput actual = RunRefine(set, planes, state, stride, bits);
         for (size_t i = 0; i < expected.upper.size(); ++i) {
           ASSERT_EQ(Bits(actual.estimate[i]), Bits(expected.estimate[i])) << set.name << " " << i;
           ASSERT_EQ(Bits(actual.upper[i]), Bits(expected.upper[i])) << set.name << " " << i;
@@ -287,32 +287,46 @@ TEST_P(PlanesTest, Refine_EverySet_EqualsTheReference_BitForBit) {
   }
 }
 
-// estimate_factor * screened + the exact sum over codes, up to the rounding of activations.
+// estimate_factor * screened + the exact sum over codes, up to the rounding of activations; the
+// gamma of that many bits.
 TEST_P(PlanesTest, RefineReference_AgainstSumsInDouble) {
   const TestPlanes planes(GetParam(), 9);
   const TestState state(planes, 2);
-  const RefineOutput out = RunRefine(reference::Set(), planes, state, 1);
-  for (int64_t row = 0; row < GetParam().rows; ++row) {
-    double exact = double{kTestFactor} * TestScreened(row);
-    double slack = 1e-5 + std::fabs(exact) * 1e-6;
-    for (int64_t b = 0; b < planes.NumBlocks(); ++b) {
-      const RotationBlock block = RotationBlockOf(GetParam().channels, b);
-      const double scale = planes.Scale(row, b);
-      double sum = 0;
-      double size = 0;
-      for (int64_t c = 0; c < block.size; ++c) {
-        const double value = state.X()[static_cast<size_t>(block.begin + c)];
-        sum += (2.0 * planes.Code(row, b, c) - 3.0) * value;
-        size += 3 * std::fabs(value);
+  for (const int bits : {2, 3}) {
+    const RefineOutput out = RunRefine(reference::Set(), planes, state, 1, bits);
+    for (int64_t row = 0; row < GetParam().rows; ++row) {
+      double exact = double{kTestFactor} * TestScreened(row);
+      double slack = 1e-5 + std::fabs(exact) * 1e-6;
+      double energy = 0;
+      for (int64_t b = 0; b < planes.NumBlocks(); ++b) {
+        const RotationBlock block = RotationBlockOf(GetParam().channels, b);
+        const double scale = planes.Scale(row, b);
+        double sum = 0;
+        double size = 0;
+        for (int64_t c = 0; c < block.size; ++c) {
+          const double value = state.X()[static_cast<size_t>(block.begin + c)];
+          const uint32_t code = planes.Code(row, b, c);
+          sum += (bits == 2 ? 2.0 * (code >> 1) - 1.0 : 2.0 * code - 3.0) * value;
+          size += 3 * std::fabs(value);
+        }
+        exact += scale * sum;
+        const BlockTerms& terms = state.Refine(bits)[static_cast<size_t>(b)];
+        slack += scale * (1.5 * double{terms.step} * static_cast<double>(block.size) + size * 1e-5);
+        energy += scale * scale * double{terms.energy};
       }
-      exact += scale * sum;
-      const BlockTerms& terms = state.Refine()[static_cast<size_t>(b)];
-      slack += scale * (1.5 * double{terms.step} * static_cast<double>(block.size) + size * 1e-5);
+      for (int64_t d = 0; d < planes.OfPlanes().directions; ++d) {
+        exact += planes.Coefficient(row, d) * double{state.Shares()[d]};
+      }
+      const auto i = static_cast<size_t>(row);
+      ASSERT_NEAR(out.estimate[i], exact, slack + 1e-5) << row;
+      const double radius = (double{state.Token().multiplier} * planes.RecordGamma(row, bits) +
+                             double{state.Token().constant}) *
+                                std::sqrt(energy) +
+                            planes.Slack(row) * double{kTestReach};
+      ASSERT_NEAR(out.upper[i] - out.estimate[i], radius,
+                  1e-4 * radius + 1e-6 * std::fabs(exact) + 1e-5)
+          << row;
     }
-    for (int64_t d = 0; d < planes.OfPlanes().directions; ++d) {
-      exact += planes.Coefficient(row, d) * double{state.Shares()[d]};
-    }
-    ASSERT_NEAR(out.estimate[static_cast<size_t>(row)], exact, slack + 1e-5) << row;
   }
 }
 

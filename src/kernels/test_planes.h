@@ -43,11 +43,14 @@ class TestPlanes {
   int64_t NumTiles() const { return NumSignTiles(shape_.rows); }
   const std::byte* Tiles() const { return tiles_.data(); }
   const std::byte* Records() const { return records_.data(); }
+  const std::byte* ThirdBits() const { return third_bits_.data(); }
 
   bool Sign(int64_t row, int64_t channel) const;
+  // Twice the second bit, plus the third.
   uint32_t Code(int64_t row, int64_t block, int64_t channel) const;
   double Scale(int64_t row, int64_t block) const;
   double Gamma(int64_t row) const { return Term(row, GammaTerm(of_planes_)); }
+  double RecordGamma(int64_t row, int bits) const;  // of two bits, or of three
   double Slack(int64_t row) const { return Term(row, SlackTerm(of_planes_)); }
   double Coefficient(int64_t row, int64_t direction) const {
     return Term(row, CoefficientTerm(of_planes_, direction));
@@ -63,6 +66,7 @@ class TestPlanes {
   PlaneShape of_planes_;
   AlignedBuffer tiles_;
   AlignedBuffer records_;
+  AlignedBuffer third_bits_;
 };
 
 // A hidden state with everything that the kernels are told about it.
@@ -72,7 +76,7 @@ class TestState {
 
   std::span<const float> X() const { return x_; }
   std::span<const BlockTerms> Screen() const { return screen_; }
-  std::span<const BlockTerms> Refine() const { return refine_; }
+  std::span<const BlockTerms> Refine(int bits) const { return bits == 2 ? two_bits_ : three_bits_; }
   const float* Shares() const { return shares_.data(); }
   const int8_t* Q() const { return q_.data(); }
   ScreenToken Token() const;  // without outputs
@@ -81,7 +85,8 @@ class TestState {
  private:
   std::vector<float> x_;
   std::vector<BlockTerms> screen_;
-  std::vector<BlockTerms> refine_;
+  std::vector<BlockTerms> two_bits_;
+  std::vector<BlockTerms> three_bits_;
   std::vector<float> shares_;
   AlignedBuffer tables_;
   AlignedBuffer q_memory_;
@@ -107,8 +112,8 @@ struct RefineOutput {
   std::vector<float> upper;
 };
 
-// Rows 0, stride, 2 * stride, ...
+// Rows 0, stride, 2 * stride, ...; by two bits, or by three.
 RefineOutput RunRefine(const KernelSet& set, const TestPlanes& planes, const TestState& state,
-                       int64_t stride);
+                       int64_t stride, int bits);
 
 }  // namespace headway::kernels

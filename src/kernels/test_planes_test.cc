@@ -52,16 +52,22 @@ TestPlanes::TestPlanes(MatrixShape shape, uint32_t seed)
     : shape_(shape),
       of_planes_({.channels = shape.channels, .directions = DirectionsOf(shape)}),
       tiles_(static_cast<size_t>(NumSignTiles(shape.rows) * SignTileBytes(of_planes_))),
-      records_(static_cast<size_t>(shape.rows * RefineRecordBytes(of_planes_))) {
+      records_(static_cast<size_t>(shape.rows * RefineRecordBytes(of_planes_) + kRefineSlack)),
+      third_bits_(
+          static_cast<size_t>(shape.rows * RefineBitsBytes(shape.channels) + kRefineSlack)) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(0, 2);
   for (int64_t row = 0; row < shape.rows; ++row) {
     std::byte* tile = tiles_.data() + row / kSignTileRows * SignTileBytes(of_planes_);
     std::byte* record = records_.data() + row * RefineRecordBytes(of_planes_);
+    std::byte* third = third_bits_.data() + row * RefineBitsBytes(shape.channels);
     const int64_t r = row % kSignTileRows;
+    const auto put_record = [&](int64_t term, float value) {
+      SetHalf(record + RefineBitsBytes(shape.channels), term, value);
+    };
     const auto put = [&](int64_t term, float value) {
       SetHalf(tile + SignTermOffset(of_planes_, term, r), 0, value);
-      SetHalf(record + RefineCodesBytes(shape.channels), term, value);
+      put_record(term, value);
     };
     for (int64_t b = 0; b < NumBlocks(); ++b) {
       const int64_t size = RotationBlockOf(shape.channels, b).size;
@@ -70,9 +76,14 @@ TestPlanes::TestPlanes(MatrixShape shape, uint32_t seed)
       }
       put(b, row % 64 == 3 ? 0.0F : uniform(random));
       const int64_t first = RefineUnitsBefore(shape.channels, b);
-      for (int64_t c = 0; c < size; ++c) SetRefineCode(record, first, c, random() % 4);
+      for (int64_t c = 0; c < size; ++c) {
+        SetRefineBit(record, first, c, random() % 2);
+        SetRefineBit(third, first, c, random() % 2);
+      }
     }
     put(GammaTerm(of_planes_), uniform(random));
+    put_record(GammaTerm(of_planes_), uniform(random));
+    put_record(ThreeBitsGammaTerm(of_planes_), uniform(random));
     put(SlackTerm(of_planes_), uniform(random));
     for (int64_t d = 0; d < of_planes_.directions; ++d) {
       put(CoefficientTerm(of_planes_, d), uniform(random) - 1.0F);
@@ -93,8 +104,16 @@ bool TestPlanes::Sign(int64_t row, int64_t channel) const {
 }
 
 uint32_t TestPlanes::Code(int64_t row, int64_t block, int64_t channel) const {
-  return RefineCode(records_.data() + row * RefineRecordBytes(of_planes_),
-                    RefineUnitsBefore(shape_.channels, block), channel);
+  const int64_t first = RefineUnitsBefore(shape_.channels, block);
+  const std::byte* record = records_.data() + row * RefineRecordBytes(of_planes_);
+  const std::byte* third = third_bits_.data() + row * RefineBitsBytes(shape_.channels);
+  return 2 * RefineBit(record, first, channel) + RefineBit(third, first, channel);
+}
+
+double TestPlanes::RecordGamma(int64_t row, int bits) const {
+  const std::byte* record = records_.data() + row * RefineRecordBytes(of_planes_);
+  return HalfAt(record + RefineBitsBytes(shape_.channels),
+                bits == 2 ? GammaTerm(of_planes_) : ThreeBitsGammaTerm(of_planes_));
 }
 
 double TestPlanes::Scale(int64_t row, int64_t block) const { return Term(row, block); }
@@ -145,9 +164,12 @@ TestState::TestState(const TestPlanes& planes, uint32_t seed)
                                       .q = q_.data(),
                                       .q_sum = &sum});
     const float q_step = largest / 125.9F;
-    refine_.push_back({.step = 2 * q_step,
-                       .offset = -3 * q_step * static_cast<float>(sum),
-                       .energy = 0.05F + static_cast<float>(b)});
+    two_bits_.push_back({.step = 2 * q_step,
+                         .offset = -q_step * static_cast<float>(sum),
+                         .energy = 0.05F + static_cast<float>(b)});
+    three_bits_.push_back({.step = 2 * q_step,
+                           .offset = -3 * q_step * static_cast<float>(sum),
+                           .energy = 0.03F + static_cast<float>(b)});
   }
 }
 
@@ -214,7 +236,7 @@ void ExpectSame(const ScreenOutput& expected, const ScreenOutput& actual, std::s
 }
 
 RefineOutput RunRefine(const KernelSet& set, const TestPlanes& planes, const TestState& state,
-                       int64_t stride) {
+                       int64_t stride, int bits) {
   std::vector<int32_t> rows;
   std::vector<float> screened;
   for (int64_t row = 0; row < planes.Shape().rows; ++row) {
@@ -224,11 +246,12 @@ RefineOutput RunRefine(const KernelSet& set, const TestPlanes& planes, const Tes
   RefineOutput out{std::vector<float>(rows.size() + 1, kCanary),
                    std::vector<float>(rows.size() + 1, kCanary)};
   set.refine({.records = planes.Records(),
+              .third_bits_or_null = bits == 3 ? planes.ThirdBits() : nullptr,
               .shape = planes.OfPlanes(),
               .rows = rows.data(),
               .num_rows = static_cast<int64_t>(rows.size()),
               .q = state.Q(),
-              .blocks = state.Refine().data(),
+              .blocks = state.Refine(bits).data(),
               .multiplier = 0.75F,
               .constant = 0.125F,
               .reach = kTestReach,

@@ -50,9 +50,11 @@ class Builder {
           fmt::format("certified head: expected finite weights in {}, found NaN or infinity",
                       rows_.name));
     }
-    directions_ = FindDirections(rows_, options_.states, pool_);
-    directions_.resize(
-        std::min(directions_.size(), static_cast<size_t>(options_.most_directions * D)));
+    if (options_.most_directions > 0) {
+      directions_ = FindDirections(rows_, options_.states, pool_);
+      directions_.resize(
+          std::min(directions_.size(), static_cast<size_t>(options_.most_directions * D)));
+    }
     shape_ = {.channels = D, .directions = static_cast<int64_t>(directions_.size()) / D};
     for (int i = 0; i < pool_->NumThreads(); ++i)
       encoders_.emplace_back(rows_, directions_, panels_);
@@ -131,7 +133,8 @@ class Builder {
     const RowEncoder::Target target{.exponent = Exponent(norms),
                                     .slack = Slack(),
                                     .signs = bytes->data() + places.signs,
-                                    .records = bytes->data() + places.records};
+                                    .records = bytes->data() + places.records,
+                                    .third_bits = bytes->data() + places.third_bits};
     const int64_t num_batches = kernels::NumSignStrips(rows_.shape[0]);
     std::atomic<int64_t> done{0};
     ChunkQueue queue;

@@ -26,13 +26,15 @@ constexpr double kSmallestBlockShare = 0x1p-10;
 constexpr double kSmallestNorm = 0x1p-16;  // also of norm times the largest row norm
 constexpr double kLargestNorm = 0x1p40;
 
-// How delta is divided: error of the signs, of their table entries, of the three-bit codes, of the
-// 8-bit activations. The first has by far the largest unit.
+// How delta is divided: error of the signs, of their table entries, of two-bit and of three-bit
+// codes, and of the 8-bit activations that meet either. The first has by far the largest unit.
 struct Shares {
-  double signs = 0.9;
+  double signs = 0.8;
   double tables = 0.04;
-  double codes = 0.03;
-  double activations = 0.03;
+  double two_bits = 0.08;
+  double two_bits_activations = 0.03;
+  double three_bits = 0.03;
+  double three_bits_activations = 0.02;
 };
 constexpr Shares kShares;
 
@@ -132,11 +134,16 @@ void SetBlockTerms(const PlaneConstants& planes, const Ranges& range, std::span<
     terms->screen[i] = {.step = static_cast<float>(table_step * unscale),
                         .offset = 0.0F,
                         .energy = static_cast<float>(energy)};
-    terms->refine[i] = {.step = static_cast<float>(kRefineRatio * activation_step * unscale),
-                        .offset = 0.0F,
-                        .energy = static_cast<float>(energy)};
+    const double code_step = static_cast<double>(activation_step) * unscale;
+    terms->two_bits.blocks[i] = {.step = static_cast<float>(kTwoBitStep * code_step),
+                                 .offset = 0.0F,
+                                 .energy = static_cast<float>(energy)};
+    terms->three_bits.blocks[i] = {.step = static_cast<float>(kThreeBitStep * code_step),
+                                   .offset = 0.0F,
+                                   .energy = static_cast<float>(energy)};
   }
-  terms->refine_factor = static_cast<float>(2.0 * kRefineRatio);
+  terms->two_bits.factor = static_cast<float>(kTwoBitFactor);
+  terms->three_bits.factor = static_cast<float>(kThreeBitFactor);
 }
 
 // What the common directions take part in, and what is certain.
@@ -144,11 +151,13 @@ void SetSharedTerms(const PlaneConstants& planes, std::span<const float> shares,
                     double radius_scale, StateTerms* terms) {
   const double unscale = std::ldexp(1.0, -planes.scale_exponent);
   terms->reach = static_cast<float>(norm * unscale * kOutward * radius_scale);
-  const double taken = 1.0 - static_cast<double>(terms->refine_factor);
   for (size_t d = 0; d < shares.size(); ++d) {
     const double share = static_cast<double>(shares[d]) * unscale;
     terms->shares[d] = static_cast<float>(share);
-    terms->refine_shares[d] = static_cast<float>(share * taken);
+    for (RefineTerms* refine : {&terms->two_bits, &terms->three_bits}) {
+      const double taken = 1.0 - static_cast<double>(refine->factor);
+      refine->shares[d] = static_cast<float>(share * taken);
+    }
   }
 }
 
@@ -238,11 +247,13 @@ StateTerms NewStateTerms(const kernels::PlaneShape& shape) {
   const auto blocks = static_cast<size_t>(kernels::NumRotationBlocks(shape.channels));
   StateTerms terms;
   terms.screen.resize(blocks);
-  terms.refine.resize(blocks);
   terms.screen_inverse_steps.resize(blocks);
   terms.refine_inverse_steps.resize(blocks);
   terms.shares.resize(static_cast<size_t>(shape.directions));
-  terms.refine_shares.resize(terms.shares.size());
+  for (RefineTerms* refine : {&terms.two_bits, &terms.three_bits}) {
+    refine->blocks.resize(blocks);
+    refine->shares.resize(terms.shares.size());
+  }
   return terms;
 }
 
@@ -282,14 +293,14 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
                                             std::sqrt(most_groups / 12.0)) +
                       (static_cast<double>(kernels::kSignTableSlack) + 0x1p-20) * range.tables *
                           groups_per_root * certain;
-  // 8-bit activations, rounded at random: variance at most 1/4 of a step, times |code - 1.5|
-  // <= 1.5.
-  const double activations =
-      kRefineRatio * 1.5 *
-      ((mode.deterministic ? range.activations * std::sqrt(n) * certain
-                           : HoeffdingMultiplier(share * kShares.activations) * 0.5 *
-                                 range.activations * std::sqrt(n - 1.0)) +
-       kActivationSlack * range.activations * std::sqrt(n) * certain);
+  // 8-bit activations, rounded at random: variance at most 1/4 of a step, times codes of at most
+  // `largest` to either side of the middle.
+  const auto activations = [&](double largest, double part) {
+    return largest * ((mode.deterministic ? range.activations * std::sqrt(n) * certain
+                                          : HoeffdingMultiplier(share * part) * 0.5 *
+                                                range.activations * std::sqrt(n - 1.0)) +
+                      kActivationSlack * range.activations * std::sqrt(n) * certain);
+  };
   // Rotated states: the stored matrix, and dot products in sixteen lanes.
   const double rotation = planes.rotation_defect +
                           std::sqrt(n) * (n / 16.0 + 6.0) * kUnitRoundoff * 1.01 + kUnitRoundoff;
@@ -301,17 +312,23 @@ bool ComputeStateTerms(const PlaneConstants& planes, const CertificateMode& mode
       screen_sums +
       2.5 * static_cast<double>(kernels::RefineVectors(D) + num_blocks + 12) * kUnitRoundoff;
   const double screen_certain = certain * (rotation + kSignScaleTolerance * 1.01 + screen_sums);
-  // The largest level is 3.5 steps.
-  const double refine_certain =
-      certain * (3.5 * kRefineRatio * rotation + kRefineScaleTolerance * 1.01 + refine_sums);
+  const auto refine_certain = [&](double largest_level) {
+    return certain * (largest_level * rotation + kRefineScaleTolerance * 1.01 + refine_sums);
+  };
   const auto radius = [&](double of_gamma, double constant) {
     const double scale = mode.radius_scale * kOutward;
     return StageRadius{.multiplier = static_cast<float>(of_gamma * scale),
                        .constant = static_cast<float>(constant * scale)};
   };
   terms->screen_radius = radius(multiplier(kShares.signs), tables + screen_certain);
-  terms->refine_radius =
-      radius(multiplier(kShares.codes), 2.0 * kRefineRatio * tables + activations + refine_certain);
+  terms->two_bits.radius =
+      radius(multiplier(kShares.two_bits),
+             kTwoBitFactor * tables + activations(0.5 * kTwoBitStep, kShares.two_bits_activations) +
+                 refine_certain(TwoBitLevel(1.0, 1)));
+  terms->three_bits.radius = radius(
+      multiplier(kShares.three_bits),
+      kThreeBitFactor * tables + activations(1.5 * kThreeBitStep, kShares.three_bits_activations) +
+          refine_certain(ThreeBitLevel(1.0, 1, 1)));
   return true;
 }
 

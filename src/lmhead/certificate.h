@@ -73,18 +73,24 @@ struct StageRadius {
   float constant = 0.0F;
 };
 
+// What refinement to two bits, or to three, needs for one hidden state.
+struct RefineTerms {
+  std::vector<kernels::BlockTerms> blocks;  // [blocks]
+  StageRadius radius;
+  float factor = 0.0F;        // of the screen's estimate
+  std::vector<float> shares;  // [directions]: what the factor takes from them
+};
+
 // What the kernels need for one hidden state.
 struct StateTerms {
   std::vector<kernels::BlockTerms> screen;  // [blocks]
-  std::vector<kernels::BlockTerms> refine;
   std::vector<float> screen_inverse_steps;
-  std::vector<float> refine_inverse_steps;
   StageRadius screen_radius;
-  StageRadius refine_radius;
-  float refine_factor = 0.0F;  // of the screen's estimate
+  std::vector<float> shares;  // [directions]
+  std::vector<float> refine_inverse_steps;
+  RefineTerms two_bits;
+  RefineTerms three_bits;
   float reach = 0.0F;
-  std::vector<float> shares;         // [directions]
-  std::vector<float> refine_shares;  // what refine_factor takes from them
 };
 
 StateTerms NewStateTerms(const kernels::PlaneShape& shape);

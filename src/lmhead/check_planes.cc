@@ -21,14 +21,28 @@ double RotationSlop(double defect, double n) { return 4.0 * defect / std::sqrt(n
 // Of a recomputed gamma: the same errors, times 1 / gamma of three-bit codes.
 constexpr double kGammaSlop = 0.01;
 
-// What one plane of a row needs: its errors as EncodeBlock() defines them, the largest of any
-// block.
+// Of the levels of a reconstruction over its scale: their products with w', their squares.
+struct Moments {
+  double product = 0.0;
+  double squares = 0.0;
+
+  void Add(double level, double w) {
+    product += level * w;
+    squares += level * level;
+  }
+};
+
+// What one reconstruction of a row needs: its errors as EncodeBlock() defines them, the largest of
+// any block.
 struct Needed {
   double gamma = 0.0;
   double excess = 0.0;
 
-  // `product` = a.w', `squares` = |a|^2, `norm` = |w'|, `unit` = scale sqrt(n).
-  void Add(double product, double squares, double norm, double unit, double tolerance) {
+  // `norm` = |w'|, n channels.
+  void Add(const Moments& levels, double norm, double scale, double n, double tolerance) {
+    const double product = scale * levels.product;
+    const double squares = scale * scale * levels.squares;
+    const double unit = scale * std::sqrt(n);
     if (unit == 0.0) {
       // No reconstruction: everything is error.
       excess = norm > 0.0 ? HUGE_VAL : excess;
@@ -49,7 +63,8 @@ class RowChecker {
     row_.resize(static_cast<size_t>(num_channels_));
     rotated_.resize(row_.size());
     signs_.resize(row_.size());
-    codes_.resize(row_.size());
+    second_.resize(row_.size());
+    third_.resize(row_.size());
   }
 
   float* Row() { return row_.data(); }
@@ -58,10 +73,11 @@ class RowChecker {
   std::string Check(int64_t row, double* worst) {
     const int64_t num_blocks = kernels::NumRotationBlocks(num_channels_);
     if (std::string problem = TakeShares(row); !problem.empty()) return problem;
-    Needed sign;
-    Needed refine;
+    Needed one;
+    Needed two;
+    Needed three;
     for (int64_t b = 0; b < num_blocks; ++b) {
-      const int64_t wrong = AddBlock(row, b, &sign, &refine);
+      const int64_t wrong = AddBlock(row, b, &one, &two, &three);
       if (wrong >= 0) {
         return fmt::format(
             "row {}: expected the sign of the rotated row in channel {} of block {}, "
@@ -69,10 +85,17 @@ class RowChecker {
             row, wrong, b);
       }
     }
-    const F16 sign_gamma = SignTerm(planes_, row, num_blocks);
-    const F16 refine_gamma = RefineTerm(planes_, row, num_blocks);
-    std::string problem = Judge(row, "one bit", sign, sign_gamma, worst);
-    return problem.empty() ? Judge(row, "three bits", refine, refine_gamma, worst) : problem;
+    const kernels::PlaneShape& shape = planes_.Shape();
+    const int64_t gamma = kernels::GammaTerm(shape);
+    std::string problem = Judge(row, "one bit", one, SignTerm(planes_, row, gamma), worst);
+    if (problem.empty()) {
+      problem = Judge(row, "two bits", two, RecordTerm(planes_, row, gamma), worst);
+    }
+    if (problem.empty()) {
+      const F16 stored = RecordTerm(planes_, row, kernels::ThreeBitsGammaTerm(shape));
+      problem = Judge(row, "three bits", three, stored, worst);
+    }
+    return problem;
   }
 
  private:
@@ -83,7 +106,7 @@ class RowChecker {
     const auto scaled = [&](F16 stored) { return static_cast<double>(ToFloat(stored)) * unscale; };
     for (int64_t term = kernels::SlackTerm(shape); term < kernels::NumTerms(shape); ++term) {
       const F16 stored = SignTerm(planes_, row, term);
-      if (stored.bits == RefineTerm(planes_, row, term).bits) continue;
+      if (stored.bits == RecordTerm(planes_, row, term).bits) continue;
       return fmt::format("row {}: expected term {} of both planes to be equal, found two values",
                          row, term);
     }
@@ -114,7 +137,7 @@ class RowChecker {
   }
 
   // Adds block b; the first channel whose sign is wrong, or -1.
-  int64_t AddBlock(int64_t row, int64_t b, Needed* sign, Needed* refine) {
+  int64_t AddBlock(int64_t row, int64_t b, Needed* one, Needed* two, Needed* three) {
     const kernels::RotationBlock block = kernels::RotationBlockOf(num_channels_, b);
     const auto size = static_cast<size_t>(block.size);
     kernels_.rotate({.matrix = planes_.Rotation(b),
@@ -125,19 +148,19 @@ class RowChecker {
                      .x = row_.data() + block.begin,
                      .y = rotated_.data()});
     ReadSigns(planes_, row, b, std::span(signs_).first(size));
-    ReadCodes(planes_, row, b, std::span(codes_).first(size));
+    ReadSecondBits(planes_, row, b, std::span(second_).first(size));
+    ReadThirdBits(planes_, row, b, std::span(third_).first(size));
     double norm = 0.0;
-    double sign_product = 0.0;
-    double refine_product = 0.0;
-    double refine_squares = 0.0;
+    Moments signs;
+    Moments two_bits;
+    Moments three_bits;
     for (size_t j = 0; j < size; ++j) {
       const auto w = static_cast<double>(rotated_[j]);
       const double s = signs_[j] != 0 ? 1.0 : -1.0;
-      const double level = 2.0 * s + codes_[j] - 1.5;
       norm += w * w;
-      sign_product += s * w;
-      refine_product += level * w;
-      refine_squares += level * level;
+      signs.Add(s, w);
+      two_bits.Add(TwoBitLevel(s, second_[j]), w);
+      three_bits.Add(ThreeBitLevel(s, second_[j], third_[j]), w);
     }
     norm = std::sqrt(norm);
     const auto n = static_cast<double>(block.size);
@@ -151,13 +174,13 @@ class RowChecker {
       return std::ldexp(static_cast<double>(ToFloat(stored)), -planes_.Constants().scale_exponent);
     };
     const double scale = scale_of(SignTerm(planes_, row, b));
-    const double refine_scale = scale_of(RefineTerm(planes_, row, b));
+    const double record_scale = scale_of(RecordTerm(planes_, row, b));
     // Reconstructions are up to 1.3 times as long as rows; longer ones have larger gammas as well.
-    sign->Add(scale * sign_product, scale * scale * n, norm, scale * std::sqrt(n),
-              kSignScaleTolerance * 1.01 + 1.3 * slop);
-    const double step = kRefineRatio * refine_scale;
-    refine->Add(step * refine_product, step * step * refine_squares, norm,
-                refine_scale * std::sqrt(n), kRefineScaleTolerance * 1.01 + 1.3 * slop);
+    const double sign_tolerance = kSignScaleTolerance * 1.01 + 1.3 * slop;
+    const double refine_tolerance = kRefineScaleTolerance * 1.01 + 1.3 * slop;
+    one->Add(signs, norm, scale, n, sign_tolerance);
+    two->Add(two_bits, norm, record_scale, n, refine_tolerance);
+    three->Add(three_bits, norm, record_scale, n, refine_tolerance);
     return -1;
   }
 
@@ -177,7 +200,8 @@ class RowChecker {
   std::vector<float> row_;
   std::vector<float> rotated_;  // of one block
   std::vector<uint8_t> signs_;
-  std::vector<uint8_t> codes_;
+  std::vector<uint8_t> second_;
+  std::vector<uint8_t> third_;
 };
 
 }  // namespace

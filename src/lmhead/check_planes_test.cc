@@ -85,14 +85,16 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   }
   // A weight of nearly zero has no sign to speak of.
   EXPECT_GE(found, kTries - 2);
-  int codes = 0;
-  for (int i = 0; i < kTries; ++i) {
-    const PlanesCheck check = broken([&](std::byte* bytes) {
-      bytes[places.records + kRow * kernels::RefineRecordBytes(kShape) + 3 + i] ^= std::byte{2};
-    });
-    codes += check.bad_rows == 1 ? 1 : 0;
+  for (const int64_t plane : {places.records + kRow * kernels::RefineRecordBytes(kShape),
+                              places.third_bits + kRow * kernels::RefineBitsBytes(kChannels)}) {
+    int bits = 0;
+    for (int i = 0; i < kTries; ++i) {
+      const PlanesCheck check =
+          broken([&](std::byte* bytes) { bytes[plane + 3 + i] ^= std::byte{2}; });
+      bits += check.bad_rows == 1 ? 1 : 0;
+    }
+    EXPECT_GE(bits, kTries * 9 / 10);
   }
-  EXPECT_GE(codes, kTries * 9 / 10);
   for (const float factor : {1.01F, 0.99F}) {
     EXPECT_EQ(broken([&](std::byte* bytes) {
                 scale_half(bytes + places.signs + kernels::SignTermOffset(kShape, 1, kRow), factor);
@@ -100,7 +102,7 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
               1);
     EXPECT_EQ(broken([&](std::byte* bytes) {
                 scale_half(bytes + places.records + kRow * kernels::RefineRecordBytes(kShape) +
-                               kernels::RefineCodesBytes(kChannels),
+                               kernels::RefineBitsBytes(kChannels),
                            factor);
               }).bad_rows,
               1);
@@ -132,7 +134,7 @@ TEST(CheckPlanes, OneWrongCoefficientOrSlackIsFound) {
         bytes.data() + places.signs + kernels::SignTermOffset(shape, term, kRow);
     std::byte* const record = bytes.data() + places.records +
                               kRow * kernels::RefineRecordBytes(shape) +
-                              kernels::RefineCodesBytes(kChannels) + 2 * term;
+                              kernels::RefineBitsBytes(kChannels) + 2 * term;
     F16 half;
     std::memcpy(&half, sign, sizeof half);
     half = ToF16(ToFloat(half) * factor);

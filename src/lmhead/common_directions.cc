@@ -217,6 +217,7 @@ class Forecast {
     const kernels::PlaneShape shape{.channels = channels_, .directions = static_cast<int64_t>(k)};
     const double signs =
         static_cast<double>(kernels::SignTileBytes(shape)) / kernels::kSignTileRows;
+    // Of the rows that read their second bits; few read on.
     const auto record = static_cast<double>(kernels::RefineRecordBytes(shape));
     const double full = static_cast<double>(channels_);
     const double sigma = kScreenReach / std::sqrt(full);

@@ -21,6 +21,13 @@ F16 HalfAt(const std::byte* bytes) {
   return half;
 }
 
+void ReadBits(const std::byte* plane, int64_t num_channels, int64_t block,
+              std::span<uint8_t> bits) {
+  const int64_t first_unit = kernels::RefineUnitsBefore(num_channels, block);
+  for (size_t c = 0; c < bits.size(); ++c)
+    bits[c] = static_cast<uint8_t>(kernels::RefineBit(plane, first_unit, static_cast<int64_t>(c)));
+}
+
 }  // namespace
 
 void ReadSigns(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> signs) {
@@ -34,13 +41,13 @@ void ReadSigns(const Planes& planes, int64_t row, int64_t block, std::span<uint8
   }
 }
 
-void ReadCodes(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> codes) {
-  const int64_t first_unit = kernels::RefineUnitsBefore(planes.Shape().channels, block);
-  const std::byte* const record = Record(planes, row);
-  for (size_t c = 0; c < codes.size(); ++c) {
-    codes[c] =
-        static_cast<uint8_t>(kernels::RefineCode(record, first_unit, static_cast<int64_t>(c)));
-  }
+void ReadSecondBits(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> bits) {
+  ReadBits(Record(planes, row), planes.Shape().channels, block, bits);
+}
+
+void ReadThirdBits(const Planes& planes, int64_t row, int64_t block, std::span<uint8_t> bits) {
+  const int64_t D = planes.Shape().channels;
+  ReadBits(planes.ThirdBits() + row * kernels::RefineBitsBytes(D), D, block, bits);
 }
 
 F16 SignTerm(const Planes& planes, int64_t row, int64_t term) {
@@ -48,9 +55,8 @@ F16 SignTerm(const Planes& planes, int64_t row, int64_t term) {
                 kernels::SignTermOffset(planes.Shape(), term, row % kernels::kSignTileRows));
 }
 
-F16 RefineTerm(const Planes& planes, int64_t row, int64_t term) {
-  return HalfAt(Record(planes, row) + kernels::RefineCodesBytes(planes.Shape().channels) +
-                2 * term);
+F16 RecordTerm(const Planes& planes, int64_t row, int64_t term) {
+  return HalfAt(Record(planes, row) + kernels::RefineBitsBytes(planes.Shape().channels) + 2 * term);
 }
 
 }  // namespace headway::lmhead

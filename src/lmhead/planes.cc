@@ -39,7 +39,9 @@ PlanesPlaces PlanesPlacesOf(int64_t num_rows, const kernels::PlaneShape& shape) 
   places.signs = align(places.rotations + bytes);
   places.records =
       align(places.signs + kernels::NumSignTiles(num_rows) * kernels::SignTileBytes(shape));
-  places.end = places.records + num_rows * kernels::RefineRecordBytes(shape);
+  places.third_bits = places.records + num_rows * kernels::RefineRecordBytes(shape);
+  places.end = align(places.third_bits + num_rows * kernels::RefineBitsBytes(num_channels)) +
+               kernels::kRefineSlack;
   return places;
 }
 

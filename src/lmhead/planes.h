@@ -31,7 +31,7 @@ static_assert(sizeof(PlanesHeader) == 120);
 inline kernels::PlaneShape ShapeOf(const PlanesHeader& header) {
   return {.channels = header.num_channels, .directions = header.num_directions};
 }
-inline constexpr char kPlanesMagic[9] = "HWPLANE2";
+inline constexpr char kPlanesMagic[9] = "HWPLANE3";
 
 // Where the sections of the file begin; multiples of 64.
 struct PlanesPlaces {
@@ -39,6 +39,7 @@ struct PlanesPlaces {
   int64_t rotations = 0;
   int64_t signs = 0;
   int64_t records = 0;
+  int64_t third_bits = 0;
   int64_t end = 0;
 };
 PlanesPlaces PlanesPlacesOf(int64_t num_rows, const kernels::PlaneShape& shape);
@@ -63,6 +64,7 @@ class Planes {
   const F16* Rotation(int64_t block) const;         // rows RotationStride() apart
   const std::byte* Signs() const { return data_ + places_.signs; }
   const std::byte* Records() const { return data_ + places_.records; }
+  const std::byte* ThirdBits() const { return data_ + places_.third_bits; }
 
   // Bytes that every token reads: directions, rotations and signs.
   int64_t ScreenBytes() const { return places_.records - places_.directions; }

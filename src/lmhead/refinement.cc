@@ -28,6 +28,7 @@ Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, 
     worker.rows.resize(static_cast<size_t>(kRefineRows + kStripRows + kListSlack));
     worker.estimates.resize(worker.rows.size());
     worker.uppers.resize(worker.rows.size());
+    worker.smallest.resize(worker.rows.size());
   }
 }
 
@@ -37,7 +38,8 @@ void Refinement::Begin(const ScreenedState* screened, const Scores* scores,
   scores_ = scores;
   candidates_ = candidates;
   alive_.clear();
-  num_refined_ = 0;
+  num_two_bits_ = 0;
+  num_three_bits_ = 0;
 }
 
 void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
@@ -47,7 +49,8 @@ void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
     Worker& worker = workers_[static_cast<size_t>(thread)];
     worker.alive.clear();
     worker.num_rows = 0;
-    worker.refined = 0;
+    worker.two_bits = 0;
+    worker.three_bits = 0;
     int64_t begin = 0;
     int64_t end = 0;
     while (queue_.Take(thread, num_strips, &begin, &end)) {
@@ -60,7 +63,8 @@ void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
   });
   for (const Worker& worker : workers_) {
     alive_.insert(alive_.end(), worker.alive.begin(), worker.alive.end());
-    num_refined_ += worker.refined;
+    num_two_bits_ += worker.two_bits;
+    num_three_bits_ += worker.three_bits;
   }
 }
 
@@ -77,36 +81,55 @@ void Refinement::ListStrip(int64_t strip, float threshold, Worker* worker) const
   worker->num_rows += end - found;
 }
 
-// Bounds the rows that a thread has collected by three bits.
+// Bounds the rows that a thread has collected: all by two bits, then, while their records are in
+// its cache, those left by three.
 void Refinement::RefineRows(float threshold, Worker* worker) const {
   if (worker->num_rows == 0) return;
   const StateTerms& terms = screened_->terms;
-  kernels_.refine({.records = planes_->Records(),
-                   .shape = planes_->Shape(),
-                   .rows = worker->rows.data(),
-                   .num_rows = worker->num_rows,
-                   .q = screened_->q.Pointer<int8_t>(),
-                   .blocks = terms.refine.data(),
-                   .multiplier = terms.refine_radius.multiplier,
-                   .constant = terms.refine_radius.constant,
-                   .reach = terms.reach,
-                   .shares = terms.refine_shares.data(),
-                   .estimate_factor = terms.refine_factor,
-                   .screened = screened_->estimate.Pointer<float>(),
-                   .estimate = worker->estimates.data(),
-                   .upper = worker->uppers.data()});
   const float* screened = screened_->upper.Pointer<float>();
+  worker->two_bits += static_cast<uint64_t>(worker->num_rows);
+  Bound(terms.two_bits, nullptr, worker);
+  size_t left = 0;
   for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
     const int32_t row = worker->rows[i];
-    // Both bounds hold: the smaller one counts.
+    // All bounds hold: the smallest one counts.
     const float upper = std::min(worker->uppers[i], screened[row]);
+    if (scores_->BoundAt(row, upper) < threshold) continue;
+    worker->rows[left] = row;
+    worker->smallest[left++] = upper;
+  }
+  worker->num_rows = static_cast<int64_t>(left);
+  worker->three_bits += left;
+  Bound(terms.three_bits, planes_->ThirdBits(), worker);
+  for (size_t i = 0; i < left; ++i) {
+    const int32_t row = worker->rows[i];
+    const float upper = std::min(worker->uppers[i], worker->smallest[i]);
     const float bound = scores_->BoundAt(row, upper);
     if (bound < threshold) continue;
     worker->alive.push_back(
         {.row = row, .estimate = scores_->ValueAt(row, worker->estimates[i]), .bound = bound});
   }
-  worker->refined += static_cast<uint64_t>(worker->num_rows);
   worker->num_rows = 0;
+}
+
+// Estimates and upper bounds of the thread's rows by two bits, or by three.
+void Refinement::Bound(const RefineTerms& terms, const std::byte* third_bits_or_null,
+                       Worker* worker) const {
+  kernels_.refine({.records = planes_->Records(),
+                   .third_bits_or_null = third_bits_or_null,
+                   .shape = planes_->Shape(),
+                   .rows = worker->rows.data(),
+                   .num_rows = worker->num_rows,
+                   .q = screened_->q.Pointer<int8_t>(),
+                   .blocks = terms.blocks.data(),
+                   .multiplier = terms.radius.multiplier,
+                   .constant = terms.radius.constant,
+                   .reach = screened_->terms.reach,
+                   .shares = terms.shares.data(),
+                   .estimate_factor = terms.factor,
+                   .screened = screened_->estimate.Pointer<float>(),
+                   .estimate = worker->estimates.data(),
+                   .upper = worker->uppers.data()});
 }
 
 void Refinement::Drop(float threshold) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// The second stage of a search: bounds rows by three bits and keeps those that may still matter.
+// The second stage of a search: bounds rows by two bits, those left by three, and keeps those that
+// may still matter.
 // Used by Search.
 
 #include <cstdint>
@@ -33,7 +34,7 @@ class Refinement {
   void Begin(const ScreenedState* screened, const Scores* scores, const Candidates* candidates);
 
   // Refines the rows of `strips` (ascending: dense ones stream) whose bound reaches `threshold` and
-  // that are not known exactly.
+  // that are not known exactly; a row that two bits exclude is not read further.
   void Refine(std::span<const int32_t> strips, float threshold);
 
   // Forgets rows that are known exactly or stay below `threshold`.
@@ -42,8 +43,9 @@ class Refinement {
   // What is left, the best `count` estimates first in order.
   std::span<const AliveRow> Best(size_t count);
   size_t NumAlive() const { return alive_.size(); }
-  // Records read since Begin().
-  uint64_t NumRefined() const { return num_refined_; }
+  // Rows bounded by two bits since Begin(), and those of them bounded by three.
+  uint64_t NumTwoBits() const { return num_two_bits_; }
+  uint64_t NumThreeBits() const { return num_three_bits_; }
 
  private:
   // One thread's lists.
@@ -52,12 +54,15 @@ class Refinement {
     int64_t num_rows = 0;
     std::vector<float> estimates;
     std::vector<float> uppers;
+    std::vector<float> smallest;  // of a row's bounds so far
     std::vector<AliveRow> alive;
-    uint64_t refined = 0;
+    uint64_t two_bits = 0;
+    uint64_t three_bits = 0;
   };
 
   void ListStrip(int64_t strip, float threshold, Worker* worker) const;
   void RefineRows(float threshold, Worker* worker) const;
+  void Bound(const RefineTerms& terms, const std::byte* third_bits_or_null, Worker* worker) const;
 
   const Planes* const planes_;
   const kernels::KernelSet kernels_;
@@ -68,7 +73,8 @@ class Refinement {
   const Candidates* candidates_ = nullptr;
   std::vector<Worker> workers_;
   std::vector<AliveRow> alive_;
-  uint64_t num_refined_ = 0;
+  uint64_t num_two_bits_ = 0;
+  uint64_t num_three_bits_ = 0;
 };
 
 }  // namespace headway::lmhead

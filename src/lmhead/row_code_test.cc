@@ -15,23 +15,26 @@ namespace {
 
 // What a code stands for, in doubles.
 struct Reconstruction {
-  std::vector<double> signs;
-  std::vector<double> refined;
+  std::vector<double> one;
+  std::vector<double> two;
+  std::vector<double> three;
   BlockCode code;
 };
 
 Reconstruction Encode(const std::vector<double>& rotated) {
   const size_t n = rotated.size();
   std::vector<uint8_t> signs(n);
-  std::vector<uint8_t> codes(n);
+  std::vector<uint8_t> second(n);
+  std::vector<uint8_t> third(n);
   Reconstruction r;
   r.code = EncodeBlock({.rotated = rotated.data(), .n = static_cast<int64_t>(n), .exponent = 0},
-                       signs.data(), codes.data());
+                       {.signs = signs.data(), .second = second.data(), .third = third.data()});
   const double scale = ToFloat(r.code.scale);
   for (size_t j = 0; j < n; ++j) {
     const double sign = signs[j] != 0 ? 1.0 : -1.0;
-    r.signs.push_back(scale * sign);
-    r.refined.push_back(kRefineRatio * scale * (2.0 * sign + codes[j] - 1.5));
+    r.one.push_back(scale * sign);
+    r.two.push_back(scale * TwoBitLevel(sign, second[j]));
+    r.three.push_back(scale * ThreeBitLevel(sign, second[j], third[j]));
   }
   return r;
 }
@@ -99,21 +102,25 @@ TEST(RowCode, ReconstructionsAreUnbiasedAndTheirErrorsAreWhatTheGammasSay) {
       const Reconstruction r = Encode(w);
       const double squares = Dot(w, w);
       const double unit = ToFloat(r.code.scale) * std::sqrt(static_cast<double>(n));
-      const auto check = [&](const std::vector<double>& a, double gamma, double excess,
-                             double tolerance, double most) {
+      const auto check = [&](const std::vector<double>& a, const CodeError& error, double tolerance,
+                             double most) {
         const double along = Dot(a, w) / squares;
-        EXPECT_LE(std::fabs(along - 1.0) * std::sqrt(squares), (tolerance * 1.3 + excess) * unit);
+        EXPECT_LE(std::fabs(along - 1.0) * std::sqrt(squares),
+                  (tolerance * 1.3 + error.excess) * unit);
         double orthogonal = 0.0;
         for (size_t j = 0; j < n; ++j) orthogonal += (a[j] - along * w[j]) * (a[j] - along * w[j]);
-        EXPECT_NEAR(std::sqrt(orthogonal) / unit, gamma, 1e-9);
-        EXPECT_LE(gamma, most);
+        EXPECT_NEAR(std::sqrt(orthogonal) / unit, error.gamma, 1e-9);
+        EXPECT_LE(error.gamma, most);
       };
-      check(r.signs, r.code.sign_gamma, r.code.sign_excess, kSignScaleTolerance, 0.8);
-      check(r.refined, r.code.refine_gamma, r.code.refine_excess, kRefineScaleTolerance, 0.32);
+      check(r.one, r.code.one_bit, kSignScaleTolerance, 0.8);
+      check(r.two, r.code.two_bits, kRefineScaleTolerance, 0.45);
+      check(r.three, r.code.three_bits, kRefineScaleTolerance, 0.32);
       if (n >= 192) {
-        EXPECT_NEAR(r.code.sign_gamma, 0.603, 0.06);    // sqrt(1 - 2 / pi)
-        EXPECT_NEAR(r.code.refine_gamma, 0.157, 0.03);  // 0.1972 / 1.2533
-        EXPECT_LT(r.code.refine_excess, 1e-3);
+        EXPECT_NEAR(r.code.one_bit.gamma, 0.603, 0.06);     // sqrt(1 - 2 / pi)
+        EXPECT_NEAR(r.code.two_bits.gamma, 0.302, 0.045);   // 0.379 / 1.2533
+        EXPECT_NEAR(r.code.three_bits.gamma, 0.16, 0.045);  // 0.1972 / 1.2533 and a little
+        EXPECT_LT(r.code.two_bits.excess, 1e-4);
+        EXPECT_LT(r.code.three_bits.excess, 1e-4);
       }
     }
   }
@@ -128,8 +135,12 @@ TEST(RowCode, ZeroRowsAndTinyScalesStayBounded) {
   const double unit = ToFloat(r.code.scale) * 8.0;
   EXPECT_GT(unit, 0.0);
   // Whatever the reconstruction is, error and excess together cover it.
-  EXPECT_GE((r.code.sign_gamma + r.code.sign_excess) * unit * 1.001,
-            std::sqrt(Dot(r.signs, r.signs)) - 1e-12);
+  const auto covered = [&](const std::vector<double>& a, const CodeError& error) {
+    EXPECT_GE((error.gamma + error.excess) * unit * 1.001, std::sqrt(Dot(a, a)) - 1e-12);
+  };
+  covered(r.one, r.code.one_bit);
+  covered(r.two, r.code.two_bits);
+  covered(r.three, r.code.three_bits);
 }
 
 TEST(RowCode, RoundsUpToSixteenBits) {
@@ -176,8 +187,9 @@ TEST(RowCode, ErrorsOverTenThousandRotationsStayBelowTheSignSumBound) {
   for (double& value : w) value = std::pow(normal(generator), 3.0);
   for (double& value : h) value = normal(generator);
   for (size_t c = 0; c < kN; ++c) h[c] += 0.1 * w[c];
-  Tail signs;
-  Tail refined;
+  Tail one;
+  Tail two;
+  Tail three;
   for (uint64_t seed = 0; seed < 10000; ++seed) {
     RandomBits bits(RotationSeed::FromNumber(seed), 1);
     const Rotation rotation = DrawRotation(kN, &bits);
@@ -192,11 +204,13 @@ TEST(RowCode, ErrorsOverTenThousandRotationsStayBelowTheSignSumBound) {
       const double along = Dot(a, rotated_w) / Dot(rotated_w, rotated_w);
       return along * logit - Dot(a, rotated_h);
     };
-    signs.Add(error(r.signs) / (r.code.sign_gamma * unit));
-    refined.Add(error(r.refined) / (r.code.refine_gamma * unit));
+    one.Add(error(r.one) / (r.code.one_bit.gamma * unit));
+    two.Add(error(r.two) / (r.code.two_bits.gamma * unit));
+    three.Add(error(r.three) / (r.code.three_bits.gamma * unit));
   }
-  signs.ExpectBelowTheBound();
-  refined.ExpectBelowTheBound();
+  one.ExpectBelowTheBound();
+  two.ExpectBelowTheBound();
+  three.ExpectBelowTheBound();
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "lmhead/certificate.h"
-#include "lmhead/row_code.h"
 #include "tensor/codec.h"
 
 namespace headway::lmhead {
@@ -68,7 +67,8 @@ RowEncoder::RowEncoder(const ConstTensorView& rows, const std::vector<float>& di
   block_.resize(static_cast<size_t>(kBatchRows) * widest);
   rotated_.resize(block_.size());
   signs_.resize(widest);
-  codes_.resize(widest);
+  second_.resize(widest);
+  third_.resize(widest);
 }
 
 // Reads row `row`, stores its coefficients and slack, and leaves its rest at `place`: the row less
@@ -84,7 +84,7 @@ void RowEncoder::SplitRow(int64_t row, int64_t place, const Target& target) {
     const double wanted = std::ldexp(Dot(rest, direction, D), target.exponent);
     const F16 stored = ToF16(static_cast<float>(wanted));
     const int64_t term = kernels::CoefficientTerm(shape_, d);
-    PutTerms(row, term, stored, stored, target);
+    PutTerm(row, term, stored, target);
     const double coefficient = std::ldexp(static_cast<double>(ToFloat(stored)), -target.exponent);
     parts.coefficients += coefficient * coefficient;
     for (size_t c = 0; c < D; ++c) rest[c] -= coefficient * static_cast<double>(direction[c]);
@@ -98,20 +98,24 @@ void RowEncoder::SplitRow(int64_t row, int64_t place, const Target& target) {
   parts.rest = std::sqrt(Dot(rest, rest, D));
   const F16 slack =
       RoundUpToF16(std::ldexp(CertainError(shape_, target.slack, parts), target.exponent));
-  PutTerms(row, kernels::SlackTerm(shape_), slack, slack, target);
+  PutTerm(row, kernels::SlackTerm(shape_), slack, target);
 }
 
 void RowEncoder::Encode(int64_t batch, const Target& target) {
   const int64_t first = batch * kBatchRows;
   const int64_t num_rows = std::min(kBatchRows, rows_.shape[0] - first);
   for (int64_t r = 0; r < num_rows; ++r) SplitRow(first + r, r, target);
-  std::fill(gammas_.begin(), gammas_.end(), Gammas{});
+  std::fill(errors_.begin(), errors_.end(), Errors{});
   for (int64_t b = 0; b < num_blocks_; ++b) EncodeBlocks(first, b, num_rows, target);
   const double certain = CertainFactor(num_channels_);
   for (int64_t r = 0; r < num_rows; ++r) {
-    const Gammas& g = gammas_[static_cast<size_t>(r)];
-    PutTerms(first + r, kernels::GammaTerm(shape_), RoundUpToF16(g.sign + certain * g.sign_excess),
-             RoundUpToF16(g.refine + certain * g.refine_excess), target);
+    const Errors& errors = errors_[static_cast<size_t>(r)];
+    const auto gamma = [&](const CodeError& error) {
+      return RoundUpToF16(error.gamma + certain * error.excess);
+    };
+    PutSignTerm(first + r, kernels::GammaTerm(shape_), gamma(errors.one_bit), target);
+    PutRecordTerm(first + r, kernels::GammaTerm(shape_), gamma(errors.two_bits), target);
+    PutRecordTerm(first + r, kernels::ThreeBitsGammaTerm(shape_), gamma(errors.three_bits), target);
   }
 }
 
@@ -128,19 +132,22 @@ void RowEncoder::EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const 
         EncodeBlock({.rotated = &rotated_[static_cast<size_t>(r * panels.PaddedSize())],
                      .n = block.size,
                      .exponent = target.exponent},
-                    signs_.data(), codes_.data());
-    Gammas& g = gammas_[static_cast<size_t>(r)];
-    g.sign = std::max(g.sign, code.sign_gamma);
-    g.sign_excess = std::max(g.sign_excess, code.sign_excess);
-    g.refine = std::max(g.refine, code.refine_gamma);
-    g.refine_excess = std::max(g.refine_excess, code.refine_excess);
+                    {.signs = signs_.data(), .second = second_.data(), .third = third_.data()});
+    Errors& errors = errors_[static_cast<size_t>(r)];
+    const auto raise = [](CodeError* largest, const CodeError& error) {
+      largest->gamma = std::max(largest->gamma, error.gamma);
+      largest->excess = std::max(largest->excess, error.excess);
+    };
+    raise(&errors.one_bit, code.one_bit);
+    raise(&errors.two_bits, code.two_bits);
+    raise(&errors.three_bits, code.three_bits);
     Store(first + r, b, code.scale, target);
   }
 }
 
 void RowEncoder::Store(int64_t row, int64_t b, F16 scale, const Target& target) {
   const int64_t size = kernels::RotationBlockOf(num_channels_, b).size;
-  PutTerms(row, b, scale, scale, target);
+  PutTerm(row, b, scale, target);
   for (int64_t c = 0; c < size; c += kernels::kSignGroup) {
     uint32_t index = 0;
     for (int64_t k = 0; k < kernels::kSignGroup && c + k < size; ++k) {
@@ -150,18 +157,27 @@ void RowEncoder::Store(int64_t row, int64_t b, F16 scale, const Target& target) 
                           row % kernels::kSignTileRows, index);
   }
   const int64_t first_unit = kernels::RefineUnitsBefore(num_channels_, b);
+  std::byte* const third = target.third_bits + row * kernels::RefineBitsBytes(num_channels_);
   for (int64_t c = 0; c < size; ++c) {
-    kernels::SetRefineCode(Record(target, row), first_unit, c, codes_[static_cast<size_t>(c)]);
+    kernels::SetRefineBit(Record(target, row), first_unit, c, second_[static_cast<size_t>(c)]);
+    kernels::SetRefineBit(third, first_unit, c, third_[static_cast<size_t>(c)]);
   }
 }
 
-// One term of both planes.
-void RowEncoder::PutTerms(int64_t row, int64_t term, F16 sign, F16 refine,
-                          const Target& target) const {
+// A term of both planes.
+void RowEncoder::PutTerm(int64_t row, int64_t term, F16 value, const Target& target) const {
+  PutSignTerm(row, term, value, target);
+  PutRecordTerm(row, term, value, target);
+}
+
+void RowEncoder::PutSignTerm(int64_t row, int64_t term, F16 value, const Target& target) const {
   PutHalf(
       SignTile(target, row) + kernels::SignTermOffset(shape_, term, row % kernels::kSignTileRows),
-      0, sign);
-  PutHalf(Record(target, row) + kernels::RefineCodesBytes(num_channels_), term, refine);
+      0, value);
+}
+
+void RowEncoder::PutRecordTerm(int64_t row, int64_t term, F16 value, const Target& target) const {
+  PutHalf(Record(target, row) + kernels::RefineBitsBytes(num_channels_), term, value);
 }
 
 std::byte* RowEncoder::Record(const Target& target, int64_t row) const {

@@ -12,6 +12,7 @@
 #include "kernels/plane_layout.h"
 #include "lmhead/kernel_magnitude.h"
 #include "lmhead/rotate_rows.h"
+#include "lmhead/row_code.h"
 #include "tensor/half.h"
 #include "tensor/tensor_view.h"
 
@@ -52,24 +53,29 @@ class RowEncoder {
 
   // Where codes go, and what is common to all of them.
   struct Target {
-    int exponent;        // terms but gammas are stored times 2^exponent
-    double slack;        // FullHeadSlack()
-    std::byte* signs;    // all tiles
-    std::byte* records;  // all records
+    int exponent;           // terms but gammas are stored times 2^exponent
+    double slack;           // FullHeadSlack()
+    std::byte* signs;       // all tiles
+    std::byte* records;     // all records
+    std::byte* third_bits;  // of all rows
   };
 
-  // Writes signs, records and terms of the rows of a batch (kBatchRows, the last may have fewer).
+  // Writes signs, records, third bits and terms of the rows of a batch (kBatchRows, the last may
+  // have fewer).
   void Encode(int64_t batch, const Target& target);
 
  private:
-  struct Gammas {
-    double sign = 0.0, sign_excess = 0.0, refine = 0.0, refine_excess = 0.0;
+  // The largest of any block of a row.
+  struct Errors {
+    CodeError one_bit, two_bits, three_bits;
   };
 
   void SplitRow(int64_t row, int64_t place, const Target& target);
   void EncodeBlocks(int64_t first, int64_t b, int64_t num_rows, const Target& target);
   void Store(int64_t row, int64_t b, F16 scale, const Target& target);
-  void PutTerms(int64_t row, int64_t term, F16 sign, F16 refine, const Target& target) const;
+  void PutTerm(int64_t row, int64_t term, F16 value, const Target& target) const;
+  void PutSignTerm(int64_t row, int64_t term, F16 value, const Target& target) const;
+  void PutRecordTerm(int64_t row, int64_t term, F16 value, const Target& target) const;
   std::byte* Record(const Target& target, int64_t row) const;
   std::byte* SignTile(const Target& target, int64_t row) const;
   const ConstTensorView& rows_;
@@ -83,8 +89,9 @@ class RowEncoder {
   std::vector<double> block_;  // one block of 64 rows
   std::vector<double> rotated_;
   std::vector<uint8_t> signs_;
-  std::vector<uint8_t> codes_;
-  std::array<Gammas, static_cast<size_t>(kBatchRows)> gammas_;
+  std::vector<uint8_t> second_;
+  std::vector<uint8_t> third_;
+  std::array<Errors, static_cast<size_t>(kBatchRows)> errors_;
 };
 
 }  // namespace headway::lmhead

@@ -13,8 +13,9 @@ constexpr int64_t kStripRows = kernels::kSignStripRows;
 constexpr int64_t kShare = 64;
 // Strips that a forecast looks at: 16,384 rows, 20 us.
 constexpr size_t kSampledStrips = 256;
-// The radius of three bits over that of signs, about: a guess that decides about speed alone.
-constexpr float kRefinedRadius = 0.3F;
+// Radii of two and of three bits over that of signs, about: guesses that decide about speed alone.
+constexpr float kTwoBitsRadius = 0.55F;
+constexpr float kThreeBitsRadius = 0.33F;
 
 }  // namespace
 
@@ -111,8 +112,7 @@ float Scores::BoundAt(int32_t row, float upper) const {
 RowsLeft Scores::Forecast(std::span<const int32_t> strips, float threshold) const {
   const float* screened = screened_->upper.Pointer<float>();
   const float* estimate = screened_->estimate.Pointer<float>();
-  const float factor =
-      (1.0F - kRefinedRadius) * (goal_->perturbed ? goal_->inverse_temperature : 1.0F);
+  const float factor = goal_->perturbed ? goal_->inverse_temperature : 1.0F;
   const size_t stride = std::max<size_t>(1, strips.size() / kSampledStrips);
   RowsLeft found;
   size_t sampled = 0;
@@ -120,17 +120,23 @@ RowsLeft Scores::Forecast(std::span<const int32_t> strips, float threshold) cons
     const int64_t first = strips[s] * kStripRows;
     const int64_t last = std::min(first + kStripRows, num_rows_);
     int32_t reach = 0;
-    int32_t stay = 0;
+    int32_t two = 0;
+    int32_t three = 0;
     for (int64_t i = first; i < last; ++i) {
+      const float radius = (screened[i] - estimate[i]) * factor;
       reach += upper_[i] >= threshold ? 1 : 0;
-      stay += upper_[i] - (screened[i] - estimate[i]) * factor >= threshold ? 1 : 0;
+      two += upper_[i] - radius * (1.0F - kTwoBitsRadius) >= threshold ? 1 : 0;
+      three += upper_[i] - radius * (1.0F - kThreeBitsRadius) >= threshold ? 1 : 0;
     }
     found.now += reach;
-    found.after_refining += stay;
+    found.after_two_bits += two;
+    found.after_three_bits += three;
   }
   const double share =
       sampled == 0 ? 0.0 : static_cast<double>(strips.size()) / static_cast<double>(sampled);
-  return {.now = found.now * share, .after_refining = found.after_refining * share};
+  return {.now = found.now * share,
+          .after_two_bits = found.after_two_bits * share,
+          .after_three_bits = found.after_three_bits * share};
 }
 
 }  // namespace headway::lmhead

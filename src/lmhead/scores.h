@@ -18,7 +18,8 @@ namespace headway::lmhead {
 // About how many rows of some strips a threshold leaves.
 struct RowsLeft {
   double now = 0.0;             // by the screen
-  double after_refining = 0.0;  // when the refinement has bounded them
+  double after_two_bits = 0.0;  // when refinement has bounded them
+  double after_three_bits = 0.0;
 };
 
 class Scores {

@@ -144,8 +144,12 @@ void Screening::BuildTables(int64_t num_states) {
                                       .noise = noise,
                                       .q = state.q.Pointer<int8_t>(),
                                       .q_sum = &q_sum});
-    kernels::BlockTerms& refine = state.terms.refine[i];
-    refine.offset = static_cast<float>(-1.5 * static_cast<double>(refine.step) * q_sum);
+    const auto centre = [&](RefineTerms* refine, double middle) {
+      kernels::BlockTerms& terms = refine->blocks[i];
+      terms.offset = static_cast<float>(-middle * static_cast<double>(terms.step) * q_sum);
+    };
+    centre(&state.terms.two_bits, 0.5);
+    centre(&state.terms.three_bits, 1.5);
   }
 }
 

@@ -45,14 +45,23 @@ void Search::Screen(const float* hidden, int64_t num_states, int64_t num_winners
   screening_.Run(hidden, num_states, options_.certificate, num_winners);
 }
 
-// Of computing `rows` exactly and reading `records`, in full passes.
-double Search::CostOf(double rows, double records) const {
+// Of computing that many rows exactly, in full passes.
+double Search::CostOf(double rows) const {
   // Rows spread over strips at random: some share one.
   const auto full = static_cast<double>(exact_->FullBytes());
   const auto strip = static_cast<double>(exact_->StripBytes());
   const double strips = full / strip * (1.0 - std::exp(-rows * strip / full));
-  const int64_t record = kernels::RefineRecordBytes(planes_->Shape());
-  return (strips * strip * kStripCost + records * static_cast<double>(record) * kRecordCost) / full;
+  return strips * strip * kStripCost / full;
+}
+
+// Of all that a search has to do for the rows left.
+double Search::CostOf(const RowsLeft& left) const {
+  const kernels::PlaneShape& shape = planes_->Shape();
+  const double bytes =
+      left.now * static_cast<double>(kernels::RefineRecordBytes(shape)) +
+      left.after_two_bits * static_cast<double>(kernels::RefineBitsBytes(shape.channels));
+  return CostOf(left.after_three_bits) +
+         bytes * kRecordCost / static_cast<double>(exact_->FullBytes());
 }
 
 bool Search::IsFew(int64_t num_rows) const {
@@ -83,7 +92,7 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
   candidates_.Begin(state, &goal);
   refinement_.Begin(&screened, &scores_, &candidates_);
   if (!screened.usable) return Give(false);
-  if (CostOf(static_cast<double>(goal.changed.size()), 0.0) > kGiveUp) return Give(false);
+  if (CostOf(static_cast<double>(goal.changed.size())) > kGiveUp) return Give(false);
   candidates_.Evaluate(goal.changed);
   scores_.Compute(&screened, &goal);
   EvaluateBestStrips();
@@ -95,17 +104,22 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
 
 SearchEvidence Search::Give(bool decided) {
   candidates_.Sort();
-  const int64_t record = kernels::RefineRecordBytes(planes_->Shape());
+  const kernels::PlaneShape& shape = planes_->Shape();
+  const auto record = static_cast<uint64_t>(kernels::RefineRecordBytes(shape));
+  const auto third = static_cast<uint64_t>(kernels::RefineBitsBytes(shape.channels));
   SearchEvidence evidence{.decided = decided,
                           .theta = candidates_.Theta(),
                           .rows_screened = static_cast<uint64_t>(planes_->NumRows()),
-                          .rows_refined = refinement_.NumRefined(),
+                          .rows_refined = refinement_.NumTwoBits(),
+                          .rows_three_bits = refinement_.NumThreeBits(),
                           .rows_exact = candidates_.NumRows(),
                           .strips_exact = candidates_.NumStrips(),
                           .bytes_read = static_cast<uint64_t>(ScreenBytes()),
-                          .planes_read = refinement_.NumRefined() > 0 ? 3U : 1U};
+                          .planes_read = 1};
+  evidence.planes_read += evidence.rows_refined > 0 ? 1 : 0;
+  evidence.planes_read += evidence.rows_three_bits > 0 ? 1 : 0;
   evidence.bytes_read += evidence.strips_exact * static_cast<uint64_t>(exact_->StripBytes()) +
-                         evidence.rows_refined * static_cast<uint64_t>(record);
+                         evidence.rows_refined * record + evidence.rows_three_bits * third;
   return evidence;
 }
 
@@ -152,14 +166,15 @@ void Search::ListStrips() {
   std::sort(middle, order_.end());
 }
 
-// Reads two more bits of the rows left, slice by slice; false when the full head is cheaper.
+// Reads a second bit of the rows left, and a third where that is not enough, slice by slice; false
+// when the full head is cheaper.
 bool Search::RefineStrips() {
   const std::span<const int32_t> strips(order_);
   RefineSlice(strips.first(num_promising_));
   const std::span<const int32_t> others = strips.subspan(num_promising_);
-  const RowsLeft forecast = scores_.Forecast(others, Threshold());
-  const auto alive = static_cast<double>(refinement_.NumAlive());
-  if (CostOf(alive + forecast.after_refining, forecast.now) > kGiveUp) return false;
+  RowsLeft forecast = scores_.Forecast(others, Threshold());
+  forecast.after_three_bits += static_cast<double>(refinement_.NumAlive());
+  if (CostOf(forecast) > kGiveUp) return false;
   const size_t slice = std::max(kPromisingStrips, scores_.Strips().size() / kSliceShare);
   for (size_t begin = 0; begin < others.size(); begin += slice) {
     const size_t before = refinement_.NumAlive();
@@ -170,7 +185,7 @@ bool Search::RefineStrips() {
     const size_t rest = others.size() - std::min(begin + slice, others.size());
     const double expected =
         static_cast<double>(fresh) * static_cast<double>(rest) / static_cast<double>(slice);
-    if (CostOf(static_cast<double>(now) + expected, 0.0) > kGiveUp) return false;
+    if (CostOf(static_cast<double>(now) + expected) > kGiveUp) return false;
   }
   return true;
 }

@@ -26,11 +26,12 @@ struct SearchEvidence {
   bool decided = false;  // false: the caller must run the full head
   float theta = 0.0F;    // no discarded row can have reached this value
   uint64_t rows_screened = 0;
-  uint64_t rows_refined = 0;  // bounded by three bits
-  uint64_t rows_exact = 0;    // asked for; a strip computes its neighbours, too
+  uint64_t rows_refined = 0;     // bounded by two bits
+  uint64_t rows_three_bits = 0;  // of them, bounded by three
+  uint64_t rows_exact = 0;       // asked for; a strip computes its neighbours, too
   uint64_t strips_exact = 0;
   uint64_t bytes_read = 0;
-  uint64_t planes_read = 0;  // 1: signs; 3: refinement, too
+  uint64_t planes_read = 0;  // 1: signs alone; 2, 3: second and third bits of some rows
 };
 
 struct SearchOptions {
@@ -75,7 +76,8 @@ class Search {
   void RefineSlice(std::span<const int32_t> strips);
   void EvaluateAlive();
   float Threshold() const;
-  double CostOf(double rows, double records) const;
+  double CostOf(double rows) const;
+  double CostOf(const RowsLeft& left) const;
 
   const Planes* const planes_;
   ExactRows* const exact_;

@@ -62,8 +62,9 @@ std::vector<float> TestHead::Row(int64_t row) const {
   return values;
 }
 
-Planes TestHead::Build(const RotationSeed& seed, ThreadPool* pool) const {
-  auto bytes = BuildPlanes(View(), {.seed = seed, .rows_digest = kTestDigest}, pool);
+Planes TestHead::Build(const RotationSeed& seed, ThreadPool* pool, int64_t most_directions) const {
+  auto bytes = BuildPlanes(
+      View(), {.seed = seed, .most_directions = most_directions, .rows_digest = kTestDigest}, pool);
   HW_CHECK(bytes.has_value(), "planes of a test head");
   auto planes = Planes::FromBytes(*std::move(bytes), kTestDigest);
   HW_CHECK(planes.has_value(), "planes of a test head open");

@@ -28,7 +28,9 @@ class TestHead final : public ExactRows {
   ConstTensorView View() const;
   // What row `row` stands for, exactly.
   std::vector<float> Row(int64_t row) const;
-  Planes Build(const RotationSeed& seed, ThreadPool* pool) const;
+  // Fewer directions: see BuildOptions.
+  Planes Build(const RotationSeed& seed, ThreadPool* pool,
+               int64_t most_directions = kernels::kMaxDirections) const;
 
   // Quantises `states` [num_states, D] and keeps them for Compute(); returns what the kernels
   // multiply.

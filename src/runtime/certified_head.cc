@@ -111,11 +111,13 @@ void CertifiedHead::Count(const lmhead::SearchEvidence& evidence, Counters* coun
   counters->head_bytes_read += evidence.bytes_read - search_->SharedBytes();
   counters->head_rows_screened += evidence.rows_screened;
   counters->head_rows_rescored += evidence.rows_exact;
-  counters->head_planes_read += evidence.rows_refined > 0 ? 2 : 0;
+  counters->head_planes_read += evidence.rows_refined > 0 ? 1 : 0;
+  counters->head_planes_read += evidence.rows_three_bits > 0 ? 1 : 0;
   counters->head_rest_needed += search_->HasFirstRows() && evidence.rows_exact > 0 ? 1U : 0U;
   certificate_.theta = evidence.theta;
   certificate_.rows_screened = evidence.rows_screened;
   certificate_.rows_refined = evidence.rows_refined;
+  certificate_.rows_three_bits = evidence.rows_three_bits;
   certificate_.rows_exact = evidence.rows_exact;
   certificate_.bytes_read = evidence.bytes_read;
 }

@@ -174,6 +174,7 @@ bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
   evidence->theta = more.theta;
   evidence->rows_screened = more.rows_screened;
   evidence->rows_refined += more.rows_refined;
+  evidence->rows_three_bits += more.rows_three_bits;
   evidence->rows_exact += more.rows_exact;
   evidence->strips_exact += more.strips_exact;
   evidence->bytes_read += more.bytes_read - (is_first ? 0 : SharedBytes());

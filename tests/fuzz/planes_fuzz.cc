@@ -25,10 +25,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t num_bytes) {
   const auto* direction =
       reinterpret_cast<const std::byte*>(planes->Direction(shape.directions) - 1);
   const auto* rotation = reinterpret_cast<const std::byte*>(planes->Rotation(last));
-  const std::byte* const records_end =
-      planes->Records() + planes->NumRows() * headway::kernels::RefineRecordBytes(shape);
+  const std::byte* const third_bits_end =
+      planes->ThirdBits() + planes->NumRows() * headway::kernels::RefineBitsBytes(shape.channels) +
+      headway::kernels::kRefineSlack;
   const bool inside = direction < rotation && rotation > begin && rotation < planes->Signs() &&
-                      planes->Signs() < planes->Records() && records_end <= begin + num_bytes;
+                      planes->Signs() < planes->Records() &&
+                      planes->Records() < planes->ThirdBits() &&
+                      third_bits_end <= begin + num_bytes;
   if (!inside) __builtin_trap();
   return 0;
 }

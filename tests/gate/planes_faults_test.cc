@@ -101,7 +101,7 @@ TEST_P(PlanesFaults, OneGammaTooSmall_Arithmetic) {
     const kernels::PlaneShape shape = lmhead::ShapeOf(header);
     const auto places = lmhead::PlanesPlacesOf(header.num_rows, shape);
     ScaleHalf(file + places.records + kRow * kernels::RefineRecordBytes(shape) +
-                  kernels::RefineCodesBytes(D) + 2 * kernels::GammaTerm(shape),
+                  kernels::RefineBitsBytes(D) + 2 * kernels::ThreeBitsGammaTerm(shape),
               0.9F);
   });
   EXPECT_FALSE(record.passed);

@@ -203,7 +203,10 @@ void Refine(const RefineArgs& args) {
   for (int64_t i = 0; i < args.num_rows; ++i) {
     const int64_t row = args.rows[i];
     const std::byte* record = args.records + row * RefineRecordBytes(args.shape);
-    const std::byte* terms = record + RefineCodesBytes(D);
+    const std::byte* third = args.third_bits_or_null == nullptr
+                                 ? nullptr
+                                 : args.third_bits_or_null + row * RefineBitsBytes(D);
+    const std::byte* terms = record + RefineBitsBytes(D);
     LaneSum estimate;
     LaneSum energy;
     for (int64_t b = 0; b < num_blocks; ++b) {
@@ -216,17 +219,19 @@ void Refine(const RefineArgs& args) {
       estimate.AddProduct(d, coefficient, args.shares[d]);
     }
     int64_t b = 0;
-    const int64_t units = RefineUnitsBefore(D, num_blocks);
-    for (int64_t unit = 0; unit < units; ++unit) {
+    for (int64_t unit = 0; unit < NumRefineUnits(D); ++unit) {
       if (unit == RefineUnitsBefore(D, b + 1)) ++b;
       const float factor = ToFloat(HalfAt(terms, b)) * args.blocks[b].step;
       for (int64_t lane = 0; lane < 4; ++lane) {
         int32_t sum = 0;
-        for (int64_t f = 0; f < 4; ++f) {
+        for (int64_t f = 0; f < 8; ++f) {
           for (int64_t k = 0; k < 4; ++k) {
             const int64_t c = 16 * f + 4 * lane + k;
-            sum += static_cast<int32_t>(RefineCode(record, unit, c)) *
-                   args.q[RefineActivationIndex(unit, c)];
+            auto code = static_cast<int32_t>(RefineBit(record, unit, c));
+            if (third != nullptr) {
+              code = 2 * code + static_cast<int32_t>(RefineBit(third, unit, c));
+            }
+            sum += code * args.q[RefineActivationIndex(unit, c)];
           }
         }
         estimate.AddProduct(4 * unit + lane, static_cast<float>(sum), factor);
@@ -235,8 +240,9 @@ void Refine(const RefineArgs& args) {
     const RowBound bound{
         .estimate = std::fmaf(args.estimate_factor, args.screened[row], estimate.Total()),
         .energy = energy.Total()};
+    const int64_t gamma = third == nullptr ? GammaTerm(args.shape) : ThreeBitsGammaTerm(args.shape);
     args.estimate[i] = bound.estimate;
-    args.upper[i] = bound.Upper(args, ToFloat(HalfAt(terms, GammaTerm(args.shape))),
+    args.upper[i] = bound.Upper(args, ToFloat(HalfAt(terms, gamma)),
                                 ToFloat(HalfAt(terms, SlackTerm(args.shape))));
   }
 }

@@ -56,6 +56,9 @@ HW_KERNEL_INLINE __m256 WidenEight(const BF16* p) {
   const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
+HW_KERNEL_INLINE float LoadOne(const F16* p) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(p->bits)));
+}
 HW_KERNEL_INLINE Floats Load(const BF16* p) { return {WidenEight(p), WidenEight(p + 8)}; }
 HW_KERNEL_INLINE void Store(F16* p, Floats a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),

@@ -21,22 +21,31 @@ HW_KERNEL_INLINE __m256i LoadBytes(const void* p) {
   return _mm256_load_si256(static_cast<const __m256i*>(p));
 }
 
-// Half a vector: eight lanes. Products of a code and an activation are at most 3 * 127; eight fit
-// 16 bits.
-HW_KERNEL_INLINE __m256i DotHalf(const std::byte* codes, const int8_t* q) {
-  const __m256i v = LoadBytes(codes);
-  const __m256i mask = _mm256_set1_epi8(3);
+// Half a vector: eight lanes. Products of a bit and an activation are at most 127; sixteen fit 16
+// bits.
+HW_KERNEL_INLINE __m256i DotHalf(const std::byte* bits, const int8_t* q) {
+  const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bits));
+  const __m256i one = _mm256_set1_epi8(1);
   const auto product = [&](__m256i shifted, int64_t f) {
-    return _mm256_maddubs_epi16(_mm256_and_si256(shifted, mask), LoadBytes(q + 64 * f));
+    return _mm256_maddubs_epi16(_mm256_and_si256(shifted, one), LoadBytes(q + 64 * f));
   };
-  const __m256i even = _mm256_add_epi16(product(v, 0), product(_mm256_srli_epi16(v, 4), 2));
-  const __m256i odd =
-      _mm256_add_epi16(product(_mm256_srli_epi16(v, 2), 1), product(_mm256_srli_epi16(v, 6), 3));
-  return _mm256_madd_epi16(_mm256_add_epi16(even, odd), _mm256_set1_epi16(1));
+  const auto pair = [&](__m256i first, __m256i second, int64_t f) {
+    return _mm256_add_epi16(product(first, f), product(second, f + 1));
+  };
+  const __m256i low = _mm256_add_epi16(pair(v, _mm256_srli_epi16(v, 1), 0),
+                                       pair(_mm256_srli_epi16(v, 2), _mm256_srli_epi16(v, 3), 2));
+  const __m256i high = _mm256_add_epi16(pair(_mm256_srli_epi16(v, 4), _mm256_srli_epi16(v, 5), 4),
+                                        pair(_mm256_srli_epi16(v, 6), _mm256_srli_epi16(v, 7), 6));
+  return _mm256_madd_epi16(_mm256_add_epi16(low, high), _mm256_set1_epi16(1));
 }
 
-HW_KERNEL_INLINE Ints DotCodes(const std::byte* codes, const int8_t* q) {
-  return {DotHalf(codes, q), DotHalf(codes + 32, q + 32)};
+inline constexpr size_t kRefineAtOnce = 1;
+
+template <size_t kRows>
+HW_KERNEL_INLINE void DotBits(const std::byte* const* bits, const int8_t* q, Ints* dots) {
+  for (size_t r = 0; r < kRows; ++r) {
+    dots[r] = {DotHalf(bits[r], q), DotHalf(bits[r] + 32, q + 32)};
+  }
 }
 
 class BlockFactors {

@@ -33,6 +33,9 @@ HW_KERNEL_INLINE void Store(float* p, Floats a) { _mm512_storeu_ps(p, a); }
 HW_KERNEL_INLINE Floats Load(const F16* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
+HW_KERNEL_INLINE float LoadOne(const F16* p) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(p->bits)));
+}
 HW_KERNEL_INLINE Floats Load(const BF16* p) {
   const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));

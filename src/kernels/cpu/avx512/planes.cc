@@ -16,18 +16,29 @@
 namespace headway::kernels::avx512 {
 namespace {
 
-HW_KERNEL_INLINE Ints DotCodes(const std::byte* codes, const int8_t* q) {
-  const __m512i v = _mm512_load_si512(codes);
-  const __m512i mask = _mm512_set1_epi8(3);
-  const __m512i zero = _mm512_setzero_si512();
-  const auto line = [&](int64_t f) { return _mm512_load_si512(q + 64 * f); };
-  const __m512i even =
-      _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(zero, _mm512_and_si512(v, mask), line(0)),
-                          _mm512_and_si512(_mm512_srli_epi16(v, 4), mask), line(2));
-  const __m512i odd = _mm512_dpbusd_epi32(
-      _mm512_dpbusd_epi32(zero, _mm512_and_si512(_mm512_srli_epi16(v, 2), mask), line(1)),
-      _mm512_and_si512(_mm512_srli_epi16(v, 6), mask), line(3));
-  return _mm512_add_epi32(even, odd);
+// Two rows share the loads of activations.
+inline constexpr size_t kRefineAtOnce = 2;
+
+template <size_t kRows>
+HW_KERNEL_INLINE void DotBits(const std::byte* const* bits, const int8_t* q, Ints* dots) {
+  const __m512i one = _mm512_set1_epi8(1);
+  __m512i v[kRows];
+  HW_UNROLL
+  for (size_t r = 0; r < kRows; ++r) {
+    v[r] = _mm512_loadu_si512(bits[r]);
+    // Or the compiler loads it again as an operand of every shift, and loads are what runs out.
+    asm("" : "+v"(v[r]));
+    dots[r] = _mm512_setzero_si512();
+  }
+  HW_UNROLL
+  for (int64_t f = 0; f < 8; ++f) {
+    const __m512i line = _mm512_load_si512(q + 64 * f);
+    HW_UNROLL
+    for (size_t r = 0; r < kRows; ++r) {
+      dots[r] = _mm512_dpbusd_epi32(dots[r], _mm512_and_si512(v[r], one), line);
+      v[r] = _mm512_srli_epi16(v[r], 1);
+    }
+  }
 }
 
 class BlockFactors {
