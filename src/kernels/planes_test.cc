@@ -186,6 +186,61 @@ TEST(RefineActivationsTest, RoundingIsFair_WithoutClipping) {
   EXPECT_NEAR(static_cast<double>(total) / (98 * kTokens), 126 * 0.26, 5 * 0.001);
 }
 
+// What a set makes of one block of a hidden state.
+struct BlockState {
+  std::vector<uint8_t> tables;
+  double offset = 0;
+  std::vector<int8_t> q;
+  int32_t q_sum = 0;
+
+  friend bool operator==(const BlockState&, const BlockState&) = default;
+};
+
+BlockState RunBlockState(const KernelSet& set, const std::vector<float>& x, const PlaneNoise& noise,
+                         int64_t first_group, int64_t first_unit) {
+  const auto n = static_cast<int64_t>(x.size());
+  float largest = 0x1p-100F;
+  for (const float value : x) largest = std::max(largest, std::fabs(value));
+  BlockState state;
+  state.tables.assign(static_cast<size_t>((first_group + SignGroups(n) + 1) * kSignTableEntries),
+                      99);
+  state.q.assign(static_cast<size_t>(first_unit + RefineUnits(n) + 4) * 128, 0);
+  set.build_sign_tables({.x = x.data(),
+                         .n = n,
+                         .first_group = first_group,
+                         .group_begin = 0,
+                         .group_end = SignGroups(n),
+                         .inverse_step = TableInverseStep(x),
+                         .noise = noise,
+                         .tables = state.tables.data(),
+                         .offset = &state.offset});
+  set.quantise_for_refinement({.x = x.data(),
+                               .n = n,
+                               .first_unit = first_unit,
+                               .inverse_step = 125.9F / largest,
+                               .noise = noise,
+                               .q = state.q.data(),
+                               .q_sum = &state.q_sum});
+  return state;
+}
+
+TEST(BlockStateTest, EverySet_EqualsTheReference_BitForBit) {
+  for (const int64_t n : {1, 8, 32, 100, 192, 256, 384, 575}) {
+    for (const int64_t block : {0, 1, 5}) {
+      std::vector<float> x = TestHidden(n, static_cast<uint32_t>(n + block));
+      if (block == 1) std::fill_n(x.begin(), n / 2, 0.0F);  // groups of nothing
+      const PlaneNoise noise{.key = 0x123456789abcdef0, .token = uint64_t{3} << 33 | 7};
+      const auto run = [&](const KernelSet& set) {
+        return RunBlockState(set, x, noise, 64 * block, 3 * block);
+      };
+      const BlockState expected = run(reference::Set());
+      for (const KernelSet& set : FastSets()) {
+        EXPECT_EQ(run(set), expected) << set.name << " n " << n << " block " << block;
+      }
+    }
+  }
+}
+
 class PlanesTest : public testing::TestWithParam<MatrixShape> {};
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PlanesTest, testing::ValuesIn(kPlaneShapes),

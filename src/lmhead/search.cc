@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -10,10 +11,12 @@ namespace {
 
 // Rows that are evaluated first, to get a threshold; the best estimates.
 constexpr int64_t kFirstCandidates = 4;
-// Strips that are refined first, since a threshold may come from them; and the share of all strips
-// that the next slices have: what may be read before a wrong forecast shows.
+// Strips that are refined first, since a threshold may come from them. The others are read in
+// slices of that cost, in full passes, at most so many: what may be read before a wrong forecast
+// shows, or before a threshold rises. A slice costs 20 us beyond what it reads, a full pass 11 ms.
 constexpr size_t kPromisingStrips = 64;
-constexpr size_t kSliceShare = 12;
+constexpr double kSliceCost = 0.03;
+constexpr size_t kMostSlices = 12;
 // What a byte costs against one of the full head's stream, about: strips are 16 whole rows, records
 // are short and lie here and there.
 constexpr double kStripCost = 1.3;
@@ -37,7 +40,9 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
       candidates_(exact, planes->NumRows(), kernels, pool),
       refinement_(planes, kernels, pool),
       batch_(size_t{16} * static_cast<size_t>(pool->NumThreads())) {
-  order_.resize(scores_.Strips().size());
+  const size_t num_strips = scores_.Strips().size();
+  for (std::vector<int32_t>* list : {&order_, &promising_, &others_}) list->reserve(num_strips);
+  estimates_.reserve(num_strips);
   wanted_.reserve(static_cast<size_t>(planes->NumRows()));
 }
 
@@ -145,37 +150,50 @@ void Search::EvaluateBestStrips() {
   candidates_.Evaluate(wanted_);
 }
 
-// The strips that have a row left: the most promising ones, then the others, both in the order of
+// The strips that have a row left: the most promising ones and the others, both in the order of
 // memory (dense lists stream).
 void Search::ListStrips() {
   const std::span<const kernels::ScreenSummary> strips = scores_.Strips();
-  order_.clear();
+  others_.clear();
+  estimates_.clear();
   for (size_t i = 0; i < strips.size(); ++i) {
-    if (!(strips[i].largest_upper < Threshold())) order_.push_back(static_cast<int32_t>(i));
+    if (strips[i].largest_upper < Threshold()) continue;
+    others_.push_back(static_cast<int32_t>(i));
+    estimates_.push_back(strips[i].best_estimate);
   }
-  num_promising_ = std::min(order_.size(), kPromisingStrips);
-  if (num_promising_ == order_.size()) return;
-  const auto better = [&](int32_t a, int32_t b) {
-    const float x = strips[static_cast<size_t>(a)].best_estimate;
-    const float y = strips[static_cast<size_t>(b)].best_estimate;
-    return x != y ? x > y : a < b;
-  };
-  const auto middle = order_.begin() + static_cast<std::ptrdiff_t>(num_promising_);
-  std::nth_element(order_.begin(), middle, order_.end(), better);
-  std::sort(order_.begin(), middle);
-  std::sort(middle, order_.end());
+  promising_.clear();
+  if (others_.size() <= kPromisingStrips) return promising_.swap(others_);
+  // Estimates above the 64th best, and as many equal ones as there is room for.
+  const auto last = estimates_.begin() + static_cast<std::ptrdiff_t>(kPromisingStrips) - 1;
+  std::nth_element(estimates_.begin(), last, estimates_.end(), std::greater<>());
+  const float least = *last;
+  auto equal =
+      kPromisingStrips - static_cast<size_t>(std::count_if(estimates_.begin(), last,
+                                                           [&](float e) { return e > least; }));
+  size_t kept = 0;
+  for (const int32_t strip : others_) {
+    const float estimate = strips[static_cast<size_t>(strip)].best_estimate;
+    if (estimate > least || (estimate == least && equal > 0)) {
+      equal -= estimate == least ? 1 : 0;
+      promising_.push_back(strip);
+    } else {
+      others_[kept++] = strip;
+    }
+  }
+  others_.resize(kept);
 }
 
 // Reads a second bit of the rows left, and a third where that is not enough, slice by slice; false
 // when the full head is cheaper.
 bool Search::RefineStrips() {
-  const std::span<const int32_t> strips(order_);
-  RefineSlice(strips.first(num_promising_));
-  const std::span<const int32_t> others = strips.subspan(num_promising_);
+  RefineSlice(promising_);
+  const std::span<const int32_t> others(others_);
   RowsLeft forecast = scores_.Forecast(others, Threshold());
   forecast.after_three_bits += static_cast<double>(refinement_.NumAlive());
-  if (CostOf(forecast) > kGiveUp) return false;
-  const size_t slice = std::max(kPromisingStrips, scores_.Strips().size() / kSliceShare);
+  const double cost = CostOf(forecast);
+  if (cost > kGiveUp) return false;
+  const auto num_slices = std::min(kMostSlices, 1 + static_cast<size_t>(cost / kSliceCost));
+  const size_t slice = std::max(kPromisingStrips, (others.size() + num_slices - 1) / num_slices);
   for (size_t begin = 0; begin < others.size(); begin += slice) {
     const size_t before = refinement_.NumAlive();
     RefineSlice(others.subspan(begin, std::min(slice, others.size() - begin)));

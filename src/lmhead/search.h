@@ -89,10 +89,12 @@ class Search {
 
   // Of the search in progress.
   const SearchGoal* goal_ = nullptr;
-  std::vector<int32_t> order_;  // strips left, the most promising first
-  size_t num_promising_ = 0;
-  std::vector<int32_t> wanted_;  // scratch
-  const size_t batch_;           // rows computed exactly before the threshold is looked at again
+  std::vector<int32_t> order_;      // scratch
+  std::vector<int32_t> promising_;  // strips left that are refined first, ascending
+  std::vector<int32_t> others_;     // and all others
+  std::vector<float> estimates_;    // scratch
+  std::vector<int32_t> wanted_;     // scratch
+  const size_t batch_;              // rows computed exactly before the threshold is looked at again
 };
 
 }  // namespace headway::lmhead

@@ -172,6 +172,9 @@ HW_KERNEL_INLINE Floats ToFloats(Ints a) {
 HW_KERNEL_INLINE Ints ToInts(Floats a) {
   return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)};
 }
+HW_KERNEL_INLINE Ints Truncate(Floats a) {
+  return {_mm256_cvttps_epi32(a.low), _mm256_cvttps_epi32(a.high)};
+}
 HW_KERNEL_INLINE Floats Round(Floats a) {
   constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   return {_mm256_round_ps(a.low, kNearest), _mm256_round_ps(a.high, kNearest)};
@@ -202,11 +205,20 @@ HW_KERNEL_INLINE float TreeSum(Floats a) {
   four = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(four, _mm_shuffle_ps(four, four, 1)));
 }
+// Packing works inside 128-bit halves: words 0-3 8-11 4-7 12-15.
+HW_KERNEL_INLINE __m256i SixteenWords(Ints a) {
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xd8);
+}
 HW_KERNEL_INLINE void StoreBytes(int8_t* p, Ints a) {
-  // Packing works inside 128-bit halves: words 0-3 8-11 4-7 12-15.
-  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xd8);
+  const __m256i words = SixteenWords(a);
   const __m128i bytes =
       _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+HW_KERNEL_INLINE void StoreBytes(uint8_t* p, Ints a) {
+  const __m256i words = SixteenWords(a);
+  const __m128i bytes =
+      _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 HW_KERNEL_INLINE Ints LoadBytes(const int8_t* p) {

@@ -143,6 +143,7 @@ HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
 // clang-format off
 #include "kernels/cpu/lanes/best.inc"
 #include "kernels/cpu/lanes/screen.inc"
+#include "kernels/cpu/lanes/plane_state.inc"
 #include "kernels/cpu/lanes/planes.inc"
 // clang-format on
 
@@ -152,6 +153,8 @@ HW_KERNEL_INLINE void AccumulateBand(const std::byte* units, int64_t num_units,
 
 void AddPlaneKernels(KernelSet* set) {
   set->screen = Screen;
+  set->build_sign_tables = BuildSignTables;
+  set->quantise_for_refinement = QuantiseForRefinement;
   set->refine = Refine;
   set->rotate = Rotate;
 }

@@ -91,6 +91,8 @@ HW_KERNEL_INLINE Ints FloatsToBits(Floats a) { return _mm512_castps_si512(a); }
 HW_KERNEL_INLINE Floats ToFloats(Ints a) { return _mm512_cvtepi32_ps(a); }
 // Nearest, ties to even.
 HW_KERNEL_INLINE Ints ToInts(Floats a) { return _mm512_cvtps_epi32(a); }
+// Towards zero.
+HW_KERNEL_INLINE Ints Truncate(Floats a) { return _mm512_cvttps_epi32(a); }
 HW_KERNEL_INLINE Floats Round(Floats a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -113,6 +115,10 @@ HW_KERNEL_INLINE float TreeSum(Floats a) {
 }
 // Values in [-128, 127].
 HW_KERNEL_INLINE void StoreBytes(int8_t* p, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+// Values in [0, 255].
+HW_KERNEL_INLINE void StoreBytes(uint8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
 }
 // Sixteen signed bytes.

@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 
-// Refinement and rotation of the certified head.
+// Refinement and rotation of the certified head, and what they need of a hidden state.
 
 #include <algorithm>
 #include <cmath>
@@ -54,6 +54,7 @@ class BlockFactors {
 };
 
 // clang-format off
+#include "kernels/cpu/lanes/plane_state.inc"
 #include "kernels/cpu/lanes/planes.inc"
 // clang-format on
 
@@ -62,6 +63,8 @@ class BlockFactors {
 #include "kernels/cpu/target_end.h"  // what follows runs on every processor
 
 void AddPlaneKernels(KernelSet* set) {
+  set->build_sign_tables = BuildSignTables;
+  set->quantise_for_refinement = QuantiseForRefinement;
   set->refine = Refine;
   set->rotate = Rotate;
 }
