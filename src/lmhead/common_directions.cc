@@ -25,11 +25,12 @@ constexpr int64_t kSlices = 16;  // whose sums are added in order, whoever makes
 // Rows alone: a direction must hold that many times the average energy. For independent rows the
 // largest holds (1 + sqrt(D / rows))^2, 2.6 for 8,192 rows of 3,072.
 constexpr double kOutstanding = 12.0;
-// A row reaches the threshold after one bit when its logit is within about this many sigma of its
-// rest: 4.9 of the radius, and the estimate's own error of 0.76.
-constexpr double kScreenReach = 4.9;
-// What a record costs against bytes of a stream (search.cc).
+// A row reaches the threshold after one bit, two and three when its logit is within about this many
+// sigma of its rest: the radius.
+constexpr double kReach[3] = {4.9, 2.7, 1.6};
+// What a record, and a strip of exact rows, costs against bytes of a stream (search.cc).
 constexpr double kRecordCost = 2.0;
+constexpr double kStripCost = 1.3;
 
 // Vectors of D floats, one after the other.
 struct Vectors {
@@ -214,23 +215,19 @@ class Forecast {
   }
 
   double Bytes(size_t k) const {
+    const auto full = static_cast<double>(channels_);
     const kernels::PlaneShape shape{.channels = channels_, .directions = static_cast<int64_t>(k)};
     const double signs =
         static_cast<double>(kernels::SignTileBytes(shape)) / kernels::kSignTileRows;
-    // Of the rows that read their second bits; few read on.
     const auto record = static_cast<double>(kernels::RefineRecordBytes(shape));
-    const double full = static_cast<double>(channels_);
-    const double sigma = kScreenReach / std::sqrt(full);
+    const auto third = static_cast<double>(kernels::RefineBitsBytes(channels_));
     double sum = 0.0;
     for (size_t t = 0; t < states_.size(); ++t) {
-      double alive = 0.0;
-      for (size_t i = 0; i < rows_.size(); ++i) {
-        const double radius = sigma * rows_[i][k] * states_[t][k];
-        const double logit = logits_[i * states_.size() + t];
-        alive += logit + radius >= static_cast<double>(best_[t]) ? 1.0 : 0.0;
-      }
-      const double share = alive / static_cast<double>(rows_.size());
-      sum += std::min(share * record * kRecordCost, full);
+      const std::array<double, 3> shares = SharesLeft(k, t);
+      const double strips = 1.0 - std::exp(-static_cast<double>(kernels::kStripRows) * shares[2]);
+      const double bytes =
+          (shares[0] * record + shares[1] * third) * kRecordCost + strips * full * kStripCost;
+      sum += std::min(bytes, full);
     }
     return num_rows_ * (signs + sum / static_cast<double>(states_.size()));
   }
@@ -238,6 +235,21 @@ class Forecast {
  private:
   // Norms of what is left after 0, 1, ... directions.
   using Parts = std::array<double, kMost + 1>;
+
+  // Of the rows, with k directions, after one bit, two and three.
+  std::array<double, 3> SharesLeft(size_t k, size_t t) const {
+    std::array<double, 3> left{};
+    const double root = std::sqrt(static_cast<double>(channels_));
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const double sigma = rows_[i][k] * states_[t][k] / root;
+      const double missing = static_cast<double>(best_[t]) - logits_[i * states_.size() + t];
+      for (size_t stage = 0; stage < left.size(); ++stage) {
+        left[stage] += kReach[stage] * sigma >= missing ? 1.0 : 0.0;
+      }
+    }
+    for (double& share : left) share /= static_cast<double>(rows_.size());
+    return left;
+  }
 
   Parts PartsOf(const Basis& basis, const float* x) const {
     const Products products = ProductsWith(basis, x, channels_);
