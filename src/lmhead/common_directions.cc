@@ -170,6 +170,7 @@ size_t CountFor(const ConstTensorView& rows, const Vectors& sample, const Record
   const std::vector<int64_t> places = PlacesOf(states, true);
   const Vectors kept = StatesAt(states, sample.channels, places);
   std::vector<float> best_logits;
+  best_logits.reserve(places.size());
   for (const int64_t place : places)
     best_logits.push_back(states.best_logits[static_cast<size_t>(place)]);
   const DirectionForecast forecast({.num_rows = rows.shape[0],
