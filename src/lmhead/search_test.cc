@@ -88,48 +88,48 @@ struct Adversary {
 float* RowOf(std::vector<float>* rows, int64_t row) { return rows->data() + row * kChannels; }
 
 const Adversary kAdversaries[] = {
-    {"duplicates",
+    {"Duplicates",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r)
          std::copy_n(RowOf(rows, r % 7), kChannels, RowOf(rows, r));
      }},
-    {"ties of the winner",
+    {"TiesOfTheWinner",
      [](std::vector<float>* rows) {
        for (const int64_t r : {5, 1700, 2999})
          std::copy_n(RowOf(rows, 1234), kChannels, RowOf(rows, r));
      }},
-    {"neighbours one code apart",
+    {"NeighboursOneCodeApart",
      [](std::vector<float>* rows) {
        for (int64_t r = 100; r < 400; ++r) {
          std::copy_n(RowOf(rows, 1234), kChannels, RowOf(rows, r));
          RowOf(rows, r)[r % kChannels] *= 1.01F;
        }
      }},
-    {"zero rows",
+    {"ZeroRows",
      [](std::vector<float>* rows) {
        std::fill(rows->begin() + 500 * kChannels, rows->begin() + 2500 * kChannels, 0.0F);
      }},
-    {"huge norms",
+    {"HugeNorms",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; r += 10) {
          for (int64_t c = 0; c < kChannels; ++c) RowOf(rows, r)[c] *= 300.0F;
        }
      }},
-    {"tiny norms",
+    {"TinyNorms",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r) {
          if (r % 100 == 0) continue;
          for (int64_t c = 0; c < kChannels; ++c) RowOf(rows, r)[c] *= 1e-4F;
        }
      }},
-    {"energy in one channel",
+    {"EnergyInOneChannel",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r) {
          for (int64_t c = 0; c < kChannels; ++c)
            RowOf(rows, r)[c] *= c == r % kChannels ? 1 : 0.01F;
        }
      }},
-    {"a large common part, and rows that are nothing else",
+    {"ALargeCommonPartAndRowsThatAreNothingElse",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r) {
          const float own = r % 50 == 0 ? 0.0F : r % 50 == 1 ? 1e-5F : 1.0F;
@@ -139,7 +139,7 @@ const Adversary kAdversaries[] = {
          }
        }
      }},
-    {"all logits nearly equal",
+    {"AllLogitsNearlyEqual",
      [](std::vector<float>* rows) {
        for (int64_t r = 0; r < kRows; ++r) {
          for (int64_t c = 0; c < kChannels; ++c)
@@ -148,30 +148,32 @@ const Adversary kAdversaries[] = {
      }},
 };
 
-TEST(Search, AdversarialRowsGiveTheFullHeadsTokenOrGiveUp) {
+class AdversarialRows : public testing::TestWithParam<Adversary> {};
+
+TEST_P(AdversarialRows, GiveTheFullHeadsTokenOrGiveUp) {
   ThreadPool pool(1);
-  for (const Adversary& adversary : kAdversaries) {
-    SCOPED_TRACE(adversary.name);
-    std::vector<float> rows = Normals(kRows * kChannels, 2);
-    adversary.shape(&rows);
-    for (const DataType type : {DataType::kQ8_0, DataType::kF16, DataType::kQ4_K}) {
-      TestHead head(type, kRows, kChannels, rows);
-      const Planes planes = head.Build(RotationSeed::FromNumber(9), &pool);
-      Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 6});
-      for (uint32_t seed = 0; seed < 4; ++seed) {
-        // The last row wins, a middle one, or nobody stands out.
-        CheckState(&search, &head, StateFor(head, kRows - 1, 12.0, seed));
-        CheckState(&search, &head, StateFor(head, 1234, 9.0, seed));
-        CheckState(&search, &head, StateFor(head, 0, 0.0, seed));
-      }
-      std::vector<float> one_block(kChannels, 0.0F);
-      std::copy_n(head.Row(1234).begin(), 32, one_block.begin());
-      CheckState(&search, &head, one_block);
-      CheckState(&search, &head, std::vector<float>(kChannels, 0.0F));
-      CheckState(&search, &head, std::vector<float>(kChannels, 1e-30F));
+  std::vector<float> rows = Normals(kRows * kChannels, 2);
+  GetParam().shape(&rows);
+  for (const DataType type : {DataType::kQ8_0, DataType::kF16, DataType::kQ4_K}) {
+    TestHead head(type, kRows, kChannels, rows);
+    const Planes planes = head.Build(RotationSeed::FromNumber(9), &pool);
+    Search search(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 6});
+    for (uint32_t seed = 0; seed < 4; ++seed) {
+      // The last row wins, a middle one, or nobody stands out.
+      CheckState(&search, &head, StateFor(head, kRows - 1, 12.0, seed));
+      CheckState(&search, &head, StateFor(head, 1234, 9.0, seed));
+      CheckState(&search, &head, StateFor(head, 0, 0.0, seed));
     }
+    std::vector<float> one_block(kChannels, 0.0F);
+    std::copy_n(head.Row(1234).begin(), 32, one_block.begin());
+    CheckState(&search, &head, one_block);
+    CheckState(&search, &head, std::vector<float>(kChannels, 0.0F));
+    CheckState(&search, &head, std::vector<float>(kChannels, 1e-30F));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Search, AdversarialRows, testing::ValuesIn(kAdversaries),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Search, StatesThatAreNoNumbersAreLeftToTheFullHead) {
   ThreadPool pool(1);
