@@ -4,18 +4,13 @@
 #include <cmath>
 
 #include "kernels/tiles.h"
+#include "lmhead/search_cost.h"
 
 namespace headway::lmhead {
 namespace {
 
 constexpr int64_t kMostStates = 64;
 constexpr int64_t kMostRows = 2048;
-// A row reaches the threshold after one bit, two and three when its logit is within about this many
-// sigma of its rest: the radius.
-constexpr double kReach[3] = {4.9, 2.7, 1.6};
-// What a record, and a strip of exact rows, costs against bytes of a stream (search.cc).
-constexpr double kRecordCost = 2.0;
-constexpr double kStripCost = 1.3;
 
 }  // namespace
 
@@ -77,7 +72,7 @@ std::array<double, 3> DirectionForecast::SharesLeft(size_t k, size_t state) cons
     const double sigma = rows_[i][k] * states_[state][k] / root;
     const double missing = static_cast<double>(best_[state]) - logits_[i * states_.size() + state];
     for (size_t stage = 0; stage < left.size(); ++stage) {
-      left[stage] += kReach[stage] * sigma >= missing ? 1.0 : 0.0;
+      left[stage] += kExpectedRadii[stage] * sigma >= missing ? 1.0 : 0.0;
     }
   }
   for (double& share : left) share /= static_cast<double>(rows_.size());

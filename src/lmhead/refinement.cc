@@ -84,37 +84,27 @@ void Refinement::ListStrip(int64_t strip, float threshold, Worker* worker) const
 // Bounds the rows that a thread has collected: all by two bits, then, while their records are in
 // its cache, those left by three.
 void Refinement::RefineRows(float threshold, Worker* worker) const {
-  if (worker->num_rows == 0) return;
-  const StateTerms& terms = screened_->terms;
   const float* screened = screened_->upper.Pointer<float>();
+  for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
+    worker->smallest[i] = screened[worker->rows[i]];
+  }
   worker->two_bits += static_cast<uint64_t>(worker->num_rows);
-  Bound(terms.two_bits, nullptr, worker);
-  size_t left = 0;
+  Narrow(screened_->terms.two_bits, nullptr, threshold, worker);
+  worker->three_bits += static_cast<uint64_t>(worker->num_rows);
+  Narrow(screened_->terms.three_bits, planes_->ThirdBits(), threshold, worker);
   for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
     const int32_t row = worker->rows[i];
-    // All bounds hold: the smallest one counts.
-    const float upper = std::min(worker->uppers[i], screened[row]);
-    if (scores_->BoundAt(row, upper) < threshold) continue;
-    worker->rows[left] = row;
-    worker->smallest[left++] = upper;
-  }
-  worker->num_rows = static_cast<int64_t>(left);
-  worker->three_bits += left;
-  Bound(terms.three_bits, planes_->ThirdBits(), worker);
-  for (size_t i = 0; i < left; ++i) {
-    const int32_t row = worker->rows[i];
-    const float upper = std::min(worker->uppers[i], worker->smallest[i]);
-    const float bound = scores_->BoundAt(row, upper);
-    if (bound < threshold) continue;
-    worker->alive.push_back(
-        {.row = row, .estimate = scores_->ValueAt(row, worker->estimates[i]), .bound = bound});
+    worker->alive.push_back({.row = row,
+                             .estimate = scores_->ValueAt(row, worker->estimates[i]),
+                             .bound = scores_->BoundAt(row, worker->smallest[i])});
   }
   worker->num_rows = 0;
 }
 
-// Estimates and upper bounds of the thread's rows by two bits, or by three.
-void Refinement::Bound(const RefineTerms& terms, const std::byte* third_bits_or_null,
-                       Worker* worker) const {
+// Bounds the thread's rows by two bits, or by three, and forgets those that stay below `threshold`.
+void Refinement::Narrow(const RefineTerms& terms, const std::byte* third_bits_or_null,
+                        float threshold, Worker* worker) const {
+  if (worker->num_rows == 0) return;
   kernels_.refine({.records = planes_->Records(),
                    .third_bits_or_null = third_bits_or_null,
                    .shape = planes_->Shape(),
@@ -130,6 +120,17 @@ void Refinement::Bound(const RefineTerms& terms, const std::byte* third_bits_or_
                    .screened = screened_->estimate.Pointer<float>(),
                    .estimate = worker->estimates.data(),
                    .upper = worker->uppers.data()});
+  size_t left = 0;
+  for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
+    const int32_t row = worker->rows[i];
+    // All bounds hold: the smallest one counts.
+    const float upper = std::min(worker->uppers[i], worker->smallest[i]);
+    if (scores_->BoundAt(row, upper) < threshold) continue;
+    worker->rows[left] = row;
+    worker->estimates[left] = worker->estimates[i];
+    worker->smallest[left++] = upper;
+  }
+  worker->num_rows = static_cast<int64_t>(left);
 }
 
 void Refinement::Drop(float threshold) {

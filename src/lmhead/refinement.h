@@ -1,8 +1,7 @@
 #pragma once
 
 // The second stage of a search: bounds rows by two bits, those left by three, and keeps those that
-// may still matter.
-// Used by Search.
+// may still matter. Used by Search.
 
 #include <cstdint>
 #include <span>
@@ -62,7 +61,8 @@ class Refinement {
 
   void ListStrip(int64_t strip, float threshold, Worker* worker) const;
   void RefineRows(float threshold, Worker* worker) const;
-  void Bound(const RefineTerms& terms, const std::byte* third_bits_or_null, Worker* worker) const;
+  void Narrow(const RefineTerms& terms, const std::byte* third_bits_or_null, float threshold,
+              Worker* worker) const;
 
   const Planes* const planes_;
   const kernels::KernelSet kernels_;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "lmhead/search_cost.h"
+
 namespace headway::lmhead {
 namespace {
 
@@ -13,9 +15,9 @@ constexpr int64_t kStripRows = kernels::kSignStripRows;
 constexpr int64_t kShare = 64;
 // Strips that a forecast looks at: 16,384 rows, 20 us.
 constexpr size_t kSampledStrips = 256;
-// Radii of two and of three bits over that of signs, about: guesses that decide about speed alone.
-constexpr float kTwoBitsRadius = 0.55F;
-constexpr float kThreeBitsRadius = 0.33F;
+// Radii of two and of three bits over that of signs, about.
+constexpr auto kTwoBitsRadius = static_cast<float>(kExpectedRadii[1] / kExpectedRadii[0]);
+constexpr auto kThreeBitsRadius = static_cast<float>(kExpectedRadii[2] / kExpectedRadii[0]);
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "lmhead/search_cost.h"
+
 namespace headway::lmhead {
 namespace {
 
@@ -17,10 +19,6 @@ constexpr int64_t kFirstCandidates = 4;
 constexpr size_t kPromisingStrips = 64;
 constexpr double kSliceCost = 0.03;
 constexpr size_t kMostSlices = 12;
-// What a byte costs against one of the full head's stream, about: strips are 16 whole rows, records
-// are short and lie here and there.
-constexpr double kStripCost = 1.3;
-constexpr double kRecordCost = 2.0;
 // A search whose rest would cost more than this share of a full pass gives up. The screen is about
 // a sixth of a full pass: where the forecast holds, screen and rest, or screen and a full pass,
 // stay below 1.25.
@@ -119,10 +117,7 @@ SearchEvidence Search::Give(bool decided) {
                           .rows_three_bits = refinement_.NumThreeBits(),
                           .rows_exact = candidates_.NumRows(),
                           .strips_exact = candidates_.NumStrips(),
-                          .bytes_read = static_cast<uint64_t>(ScreenBytes()),
-                          .planes_read = 1};
-  evidence.planes_read += evidence.rows_refined > 0 ? 1 : 0;
-  evidence.planes_read += evidence.rows_three_bits > 0 ? 1 : 0;
+                          .bytes_read = static_cast<uint64_t>(ScreenBytes())};
   evidence.bytes_read += evidence.strips_exact * static_cast<uint64_t>(exact_->StripBytes()) +
                          evidence.rows_refined * record + evidence.rows_three_bits * third;
   return evidence;

@@ -31,7 +31,6 @@ struct SearchEvidence {
   uint64_t rows_exact = 0;       // asked for; a strip computes its neighbours, too
   uint64_t strips_exact = 0;
   uint64_t bytes_read = 0;
-  uint64_t planes_read = 0;  // 1: signs alone; 2, 3: second and third bits of some rows
 };
 
 struct SearchOptions {

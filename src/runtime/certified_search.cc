@@ -178,7 +178,6 @@ bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
   evidence->rows_exact += more.rows_exact;
   evidence->strips_exact += more.strips_exact;
   evidence->bytes_read += more.bytes_read - (is_first ? 0 : SharedBytes());
-  evidence->planes_read = std::max(evidence->planes_read, more.planes_read);
   return more.decided;
 }
 

@@ -52,12 +52,12 @@ HW_KERNEL_INLINE Floats Load(const F16* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
 }
+HW_KERNEL_INLINE float LoadOne(const F16* p) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(p->bits)));
+}
 HW_KERNEL_INLINE __m256 WidenEight(const BF16* p) {
   const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
-}
-HW_KERNEL_INLINE float LoadOne(const F16* p) {
-  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(p->bits)));
 }
 HW_KERNEL_INLINE Floats Load(const BF16* p) { return {WidenEight(p), WidenEight(p + 8)}; }
 HW_KERNEL_INLINE void Store(F16* p, Floats a) {
@@ -159,6 +159,10 @@ HW_KERNEL_INLINE Ints ShiftLeft(Ints a) {
 template <int kBits>
 HW_KERNEL_INLINE Ints ShiftRightSigned(Ints a) {
   return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
+}
+template <int kBits>
+HW_KERNEL_INLINE Ints ShiftRight(Ints a) {
+  return {_mm256_srli_epi32(a.low, kBits), _mm256_srli_epi32(a.high, kBits)};
 }
 HW_KERNEL_INLINE Floats BitsToFloats(Ints a) {
   return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)};
@@ -295,7 +299,7 @@ HW_KERNEL_INLINE Mask OddLanes() {
   return {odd, odd};
 }
 
-// The random words of four counters, which serve eight ids from an even one on, shifted right by 8.
+// The random words of four counters, which serve eight ids from an even one on.
 struct NoiseWordsOfEight {
   __m256i coarse;
   __m256i fine;
@@ -326,7 +330,7 @@ HW_KERNEL_INLINE NoiseWordsOfEight NoiseOfEight(uint64_t seed, uint64_t position
   }
   const __m256i coarse = _mm256_blend_epi32(w0, _mm256_slli_epi64(w2, 32), 0xaa);
   const __m256i fine = _mm256_blend_epi32(w1, _mm256_slli_epi64(w3, 32), 0xaa);
-  return {_mm256_srli_epi32(coarse, 8), _mm256_srli_epi32(fine, 8)};
+  return {coarse, fine};
 }
 
 struct NoiseWords {

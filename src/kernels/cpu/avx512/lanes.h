@@ -86,6 +86,10 @@ template <unsigned kBits>
 HW_KERNEL_INLINE Ints ShiftRightSigned(Ints a) {
   return _mm512_srai_epi32(a, kBits);
 }
+template <unsigned kBits>
+HW_KERNEL_INLINE Ints ShiftRight(Ints a) {
+  return _mm512_srli_epi32(a, kBits);
+}
 HW_KERNEL_INLINE Floats BitsToFloats(Ints a) { return _mm512_castsi512_ps(a); }
 HW_KERNEL_INLINE Ints FloatsToBits(Floats a) { return _mm512_castps_si512(a); }
 HW_KERNEL_INLINE Floats ToFloats(Ints a) { return _mm512_cvtepi32_ps(a); }
@@ -170,7 +174,7 @@ HW_KERNEL_INLINE int64_t StoreChosen(int32_t* p, Mask lanes, int32_t first) {
 }
 HW_KERNEL_INLINE Mask OddLanes() { return 0xaaaa; }
 
-// The random words of sixteen ids from an even one on (kernels/noise.h), shifted right by 8.
+// The random words of sixteen ids from an even one on (kernels/noise.h).
 struct NoiseWords {
   Ints coarse;
   Ints fine;
@@ -200,7 +204,7 @@ HW_KERNEL_INLINE NoiseWords NoiseWordsOf(uint64_t seed, uint64_t position, uint6
   // Words 0 and 1 of counter i serve id 2i, words 2 and 3 id 2i + 1.
   const __m512i coarse = _mm512_mask_blend_epi32(0xaaaa, w0, _mm512_slli_epi64(w2, 32));
   const __m512i fine = _mm512_mask_blend_epi32(0xaaaa, w1, _mm512_slli_epi64(w3, 32));
-  return {_mm512_srli_epi32(coarse, 8), _mm512_srli_epi32(fine, 8)};
+  return {coarse, fine};
 }
 
 }  // namespace headway::kernels::avx512
