@@ -1,20 +1,35 @@
 # One CMake target per folder below src/, so that the linker sees the layers too (docs/ARCHITECTURE.md).
 #
-#   headway_module(<folder> [DEPS <folder>...] [LIBS <library>...] [TEST_DEPS <folder>...])
+#   headway_module(<folder> [SEPARATE] [FUZZED] [OPTIMISED_TESTS] [DEPS <folder>...]
+#                  [LIBS <library>...] [TEST_DEPS <folder>...])
 #
-# builds src/<folder>/**.cc as the object library headway_<folder> and src/<folder>/**_test.cc as the
-# test program <folder>_test. Files are found by name: a new file needs no line here.
-include(GoogleTest)
+# builds src/<folder>/**.cc as the static library headway_<folder>, and src/<folder>/**_test.cc with
+# **_fixture.cc as the test program <folder>_test. Files are found by name: a new file needs no line here.
+#
+# Sources are compiled in batches (the presets set CMAKE_UNITY_BUILD): of what a single file makes the compiler
+# read, 2 % is the file. SEPARATE compiles one by one, for the kernels, whose files open instruction sets.
+# FUZZED counts the fuzzers' coverage in all of the folder, headway_fuzzed_files() in single files: where bytes from
+# outside are read. Counting everywhere would make the sanitizer build's tests four times as slow.
+# OPTIMISED_TESTS: tests of code that the optimiser could get wrong; built in the release build too, where all
+# other unit tests are left to the sanitizer build (HEADWAY_TESTS=optimised, docs/development.md).
+include(cmake/HeadwayTest.cmake)
 
 function(headway_module folder)
-  cmake_parse_arguments(M "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "SEPARATE;FUZZED;OPTIMISED_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" name ${folder})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|fixture)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_(test|fixture)\\.cc$")
   if(sources)
     add_library(headway_${name} STATIC ${sources})
+    set_target_properties(headway_${name} PROPERTIES UNITY_BUILD_BATCH_SIZE 12)
+    if(M_SEPARATE)
+      set_target_properties(headway_${name} PROPERTIES UNITY_BUILD OFF)
+    endif()
+    if(M_FUZZED AND HEADWAY_FUZZ)
+      target_compile_options(headway_${name} PRIVATE -fsanitize=fuzzer-no-link)
+    endif()
     set(scope PUBLIC)
   else()
     add_library(headway_${name} INTERFACE)
@@ -28,37 +43,17 @@ function(headway_module folder)
   list(TRANSFORM M_DEPS REPLACE "/" "_")
   list(TRANSFORM M_DEPS PREPEND headway_)
   target_link_libraries(headway_${name} ${scope} ${M_DEPS} ${M_LIBS})
-  if(tests AND HEADWAY_TESTS)
+  if(tests AND (HEADWAY_TESTS STREQUAL "all" OR (HEADWAY_TESTS AND M_OPTIMISED_TESTS)))
     list(TRANSFORM M_TEST_DEPS REPLACE "/" "_")
     list(TRANSFORM M_TEST_DEPS PREPEND headway_)
     headway_test(${name}_test SOURCES ${tests} LIBS headway_${name} ${M_TEST_DEPS} ${M_TEST_LIBS})
   endif()
 endfunction()
 
-# A GoogleTest program whose cases ctest lists one by one. Cases whose suite name begins with Slow get
-# the label "slow"; HEADWAY_SOURCE_DIR points the tests at models/ and testdata.
-function(headway_test name)
-  cmake_parse_arguments(T "" "" "SOURCES;LIBS;LABELS" ${ARGN})
-  add_executable(${name} ${T_SOURCES})
-  target_link_libraries(${name} PRIVATE headway_flags ${T_LIBS} GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE HEADWAY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                             HEADWAY_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  gtest_discover_tests(${name} TEST_FILTER "-Slow*:*/Slow*" DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT 300 LABELS unit)
-  gtest_discover_tests(${name} TEST_FILTER "Slow*:*/Slow*" TEST_LIST ${name}_slow DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT 1500 LABELS slow)
-endfunction()
-
-# A libFuzzer program, in <build>/fuzzers; exists with the preset "debug" only. The target "fuzzers" builds all of them.
-function(headway_fuzzer name source)
+# Paths relative to the directory whose CMakeLists.txt calls.
+function(headway_fuzzed_files)
   if(HEADWAY_FUZZ)
-    add_executable(${name} ${source})
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzzers)
-    if(NOT TARGET fuzzers)
-      add_custom_target(fuzzers)
-    endif()
-    add_dependencies(fuzzers ${name})
-    target_link_libraries(${name} PRIVATE headway_flags ${ARGN})
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -fsanitize=fuzzer-no-link
+                                                   SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
 endfunction()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks what clang-format and clang-tidy cannot: file length, where third-party headers may be included, folder names,
-words and paths that must not be in the repository. Reads tracked files only."""
+width of prose, words and paths that must not be in the repository. Reads tracked files only."""
 import pathlib
 import re
 import subprocess
@@ -17,7 +17,7 @@ HOMES = {
     r"google/protobuf|\.pb\.h": ["src/mil/"],
     r"xxhash\.h": ["src/base/digest.cc"],
     r"immintrin\.h": ["src/kernels/cpu/"],
-    r"gtest/": ["_test.cc", "tests/", "/test_"],
+    r"gtest/": ["_test.cc", "_fixture.", "tests/"],
     r"benchmark/benchmark\.h": ["bench/"],
 }
 BANNED_IN_HEADERS = ["<iostream>", "<regex>"]
@@ -27,6 +27,10 @@ BANNED_TEXT = [
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))"), "a mark without an issue: TODO(#12)"),
 ]
 CODE = {".h", ".cc", ".cu", ".py", ".sh", ".cmake"}
+MAX_PROSE = 100  # columns of Markdown
+# src/lab/markdown.cc ends an experiment's entry with this line: nobody wraps what a program writes.
+GENERATED = "beside this entry, results.json with every round"
+LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)")
 
 
 def tracked():
@@ -46,16 +50,40 @@ def check_includes(path, number, line, errors):
         errors.append(f"{relative}:{number}: {line.strip()} is too slow to compile for a header")
 
 
+def check_prose(path, errors):
+    """Lines of prose are short enough to be read side by side. Tables, code, and a link or word that alone is too long
+    cannot be wrapped."""
+    text = path.read_text()
+    if GENERATED in text:
+        return
+    fenced = indented = False
+    above = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.strip()
+        fence = words.startswith(("```", "~~~"))
+        fenced ^= fence
+        item = re.match(r"([-*+]|\d+[.)]) ", words)
+        indented = line.startswith("    ") and not item and (indented or not above.strip())
+        above = line
+        if len(line) <= MAX_PROSE or fence or fenced or indented or words.startswith("|"):
+            continue
+        longest = max(LINK.sub(lambda link: link.group().replace(" ", "_"), words).split(), key=len)
+        if len(longest) <= MAX_PROSE - (len(line) - len(line.lstrip())):
+            errors.append(f"{path.relative_to(ROOT)}:{number}: {len(line)} columns of prose, at most {MAX_PROSE}")
+
+
 def main() -> int:
     errors = []
     for path in tracked():
         relative = path.relative_to(ROOT)
         if BANNED_FOLDERS & set(relative.parts[:-1]):
             errors.append(f"{relative}: a folder needs a name that says what is in it")
+        if path.suffix == ".md":
+            check_prose(path, errors)
         if path.suffix not in CODE and path.name != "dev":
             continue
         lines = path.read_text().splitlines()
-        limit = MAX_TEST_LINES if "test" in path.name else MAX_LINES
+        limit = MAX_TEST_LINES if "_test." in path.name else MAX_LINES
         if len(lines) > limit:
             errors.append(f"{relative}: {len(lines)} lines, at most {limit}")
         # the begin and end of an instruction set's region are included many times, on purpose

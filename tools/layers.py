@@ -35,7 +35,7 @@ def main() -> int:
             continue
         parts = path.relative_to(ROOT / "src").parts
         mine = parts[0]
-        if "test" in path.stem:  # a test may look further down and at its peers' public headers
+        if path.stem.endswith(("_test", "_fixture")):  # a test may look further down and at its peers' public headers
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = INCLUDE.match(line)

@@ -46,8 +46,8 @@ struct Counters {
   uint64_t head_fallbacks = 0;
   uint64_t head_rest_needed = 0;    // reduced heads: tokens that needed rows beyond the first
   uint64_t head_rows_computed = 0;  // rows of the vocabulary times positions
-  uint64_t head_skipped =
-      0;  // tokens that needed no head: all prompt tokens but the last, forced tokens
+  // Tokens that needed no head: all prompt tokens but the last, forced tokens.
+  uint64_t head_skipped = 0;
   uint64_t forced_tokens = 0;  // the only ones that a grammar allowed
   uint64_t mask_ns = 0;        // finding what a grammar allows
   uint64_t layers_bytes_read = 0;
@@ -62,8 +62,8 @@ struct Counters {
 
   // Memory and identity.
   uint64_t kv_bytes = 0;
-  uint64_t logits_hash =
-      0;  // XXH3-64 of the last logits, so that a fast wrong run cannot pass for a fast run
+  // XXH3-64 of the last logits, so that a fast wrong run cannot pass for a fast run.
+  uint64_t logits_hash = 0;
   std::vector<uint64_t> step_samples_ns;  // each decode step, for percentiles
 };
 

@@ -6,8 +6,7 @@
 //
 //   Result<Manifest> ReadManifest(const std::string& path) {
 //     HW_TRY(const std::string text, ReadFile(path));
-//     if (text.empty()) return Fail(ErrorCode::kCorrupt, path + ": expected JSON, found an empty
-//     file");
+//     if (text.empty()) return Fail(ErrorCode::kCorrupt, path + ": expected JSON, found nothing");
 //     ...
 //   }
 

@@ -16,8 +16,8 @@ struct SamplingParams {
   float min_p = 0.0F;           // keep tokens at least this likely, relative to the best; 0: off
   float repeat_penalty = 1.0F;  // 1: off
   int32_t repeat_last_n = 64;   // how far back the penalty looks; -1: the whole history, 0: off
-  std::vector<std::pair<int32_t, float>> logit_bias =
-      {};                               // (id, added value); -infinity bans the id
+  // (id, added value); -infinity bans the id.
+  std::vector<std::pair<int32_t, float>> logit_bias = {};
   std::vector<int32_t> allow_ids = {};  // empty: all
   uint64_t seed = 0;
 };

@@ -108,11 +108,11 @@ struct StepArgs {
   int64_t output_stride = 0;
   const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
   const float* rotary_sin = nullptr;
-  float* block_maxima = nullptr;  // [T, ShardInterface::NumBlocks()], where there are blocks;
-                                  // null: not wanted
+  // [T, ShardInterface::NumBlocks()], where there are blocks; null: not wanted.
+  float* block_maxima = nullptr;
   int64_t maxima_stride = 0;
-  std::byte* scratch = nullptr;  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared
-                                 // by shards that run in turn
+  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared by shards that run in turn.
+  std::byte* scratch = nullptr;
   // Head shards: the blocks of kRowBlock rows whose logits are needed, ascending; empty: all.
   // Others may be computed, too.
   std::span<const int32_t> needed_blocks = {};

@@ -12,8 +12,9 @@ namespace headway {
 
 struct TreeDigest {
   uint64_t bytes = 0;  // of all regular files
-  std::string digest;  // of a file: FileDigestHex. Of a directory: DigestHex of one line
-                       // "path bytes digest\n" a file, in order of their relative paths
+  // Of a file: FileDigestHex. Of a directory: DigestHex of one line "path bytes digest\n" a file,
+  // in order of their relative paths.
+  std::string digest;
   friend bool operator==(const TreeDigest&, const TreeDigest&) = default;
 };
 

@@ -14,8 +14,7 @@ namespace headway::compile {
 inline constexpr const char* kPlanesFileName = "head_certified.planes";
 
 // Builds the planes of `rows` [V, D] and writes them to `directory`; `states` choose their common
-// directions. Errors: those of
-// lmhead::BuildPlanes, kIo.
+// directions. Errors: those of lmhead::BuildPlanes, kIo.
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
                               lmhead::RecordedStates states, const std::string& directory,
                               const PackOptions& options);

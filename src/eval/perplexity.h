@@ -17,8 +17,8 @@ namespace headway::eval {
 struct PerplexityOptions {
   int64_t window_tokens = 512;
   int64_t max_windows = 0;  // 0: all whole windows of the text
-  std::optional<int32_t> first_token =
-      std::nullopt;  // replaces the first of every window (begin of sequence)
+  // Replaces the first of every window (begin of sequence).
+  std::optional<int32_t> first_token = std::nullopt;
   // Called after every window with the perplexity so far.
   std::function<void(int64_t window, int64_t num_windows, double perplexity)> progress = nullptr;
 };

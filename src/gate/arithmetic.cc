@@ -15,11 +15,11 @@
 namespace headway::gate {
 namespace {
 
-std::span<const float> Rows(const float* begin, int64_t rows, int64_t channels) {
+std::span<const float> RowsFrom(const float* begin, int64_t rows, int64_t channels) {
   return {begin, static_cast<size_t>(rows * channels)};
 }
 
-std::string Judge(const Difference& d, double relative, double channel, double cosine) {
+std::string ProblemOf(const Difference& d, double relative, double channel, double cosine) {
   if (d.not_finite > 0)
     return fmt::format("expected finite values, found {} that are NaN or infinite", d.not_finite);
   if (d.worst_channel > channel) {
@@ -79,7 +79,7 @@ Result<void> CheckProducts(Executable* shard, const std::string& name, const Gol
                                             ? SliceRows(*golden, product.row_begin, product.rows)
                                             : PickRows(*golden, first_ids);
     const Difference d = Measure(y, expected, {}, product.rows, kQuietProduct);
-    const std::string problem = Judge(d, kProductChannel, kProductChannel, kCosine);
+    const std::string problem = ProblemOf(d, kProductChannel, kProductChannel, kCosine);
     if (check.problem.empty() && !problem.empty())
       check.problem = fmt::format("{}: {}", product.weight, problem);
     if (d.not_finite > check.difference.not_finite ||
@@ -97,14 +97,14 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
   for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
     const LayerShard& spec = pipeline->manifest().layers[i];
     Executable* shard = pipeline->Layers()[i].get();
-    const auto before = Rows(expectations.boundaries[i].data(), T, D);
-    const auto expected = Rows(expectations.boundaries[i + 1].data(), T, D);
+    const auto before = RowsFrom(expectations.boundaries[i].data(), T, D);
+    const auto expected = RowsFrom(expectations.boundaries[i + 1].data(), T, D);
     const auto add = [&](int64_t step, const char* how) {
       const std::vector<float> found = RunShard(shard, pipeline->model(), before, T, D, step);
       const Difference d = Measure(found, expected, before, D, kQuietShard);
       checks->push_back({.subject = fmt::format("{}, {}", spec.file.path, how),
                          .difference = d,
-                         .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
+                         .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
     };
     // Interpreted programs of one width do the same either way.
     const bool same = pipeline->manifest().device == "coreml" && spec.wider.empty();
@@ -117,7 +117,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
                const std::vector<float>& logits, std::vector<Check>* checks) {
   const int64_t T = goldens.NumTokens();
   const LoadedHead& head = pipeline->Head();
-  const auto hidden = Rows(expectations.boundaries.back().data(), T, goldens.hidden_size);
+  const auto hidden = RowsFrom(expectations.boundaries.back().data(), T, goldens.hidden_size);
   for (size_t i = 0; i < head.shards.size(); ++i) {
     const HeadShard& spec = head.specs[i];
     const int64_t width = spec.vocab_end - spec.vocab_start;
@@ -131,7 +131,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
     const Difference d = Measure(found, expected, {}, width, kQuietShard);
     checks->push_back({.subject = spec.file.path,
                        .difference = d,
-                       .problem = Judge(d, kShardRelative, kShardChannel, kCosine)});
+                       .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
   }
 }
 
@@ -182,11 +182,12 @@ void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expe
   const int64_t T = goldens.NumTokens();
   const int64_t D = goldens.hidden_size;
   const std::vector<float> hidden = RunLayers(pipeline, goldens.ids);
-  const Difference d = Measure(hidden, Rows(expectations.boundaries.back().data(), T, D),
-                               Rows(expectations.boundaries.front().data(), T, D), D, kQuietShard);
+  const Difference d =
+      Measure(hidden, RowsFrom(expectations.boundaries.back().data(), T, D),
+              RowsFrom(expectations.boundaries.front().data(), T, D), D, kQuietShard);
   checks->push_back({.subject = "whole stack, hidden states",
                      .difference = d,
-                     .problem = Judge(d, kStackRelative, 4 * kStackRelative, kCosine)});
+                     .problem = ProblemOf(d, kStackRelative, 4 * kStackRelative, kCosine)});
   for (size_t i = 0; i < heads.size(); ++i) {
     const std::string& kind = heads[i]->Head().kind;
     if (!GivesLogits(kind)) continue;
@@ -194,7 +195,7 @@ void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expe
                                  goldens.vocab_size, kQuietShard);
     checks->push_back({.subject = fmt::format("whole stack, logits of {}", kind),
                        .difference = l,
-                       .problem = Judge(l, kStackRelative, 4 * kStackRelative, kCosine)});
+                       .problem = ProblemOf(l, kStackRelative, 4 * kStackRelative, kCosine)});
   }
 }
 

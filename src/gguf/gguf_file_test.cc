@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "gguf/bytes_fixture.h"
 #include "gguf/ggml_type.h"
-#include "gguf/test_bytes.h"
 
 namespace headway::gguf {
 namespace {

@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "gguf/bytes_fixture.h"
 #include "gguf/gguf_file.h"
-#include "gguf/test_bytes.h"
 
 namespace headway::gguf {
 namespace {

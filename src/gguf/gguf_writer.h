@@ -9,8 +9,9 @@
 //   writer.AddString("general.architecture", "phi3");
 //   writer.AddTensor("output_norm.weight", DataType::kF32, Shape{3072});
 //   HW_TRY_VOID(writer.Begin("model.gguf"));
-//   HW_TRY_VOID(writer.WriteTensorBytes("output_norm.weight", bytes));  // again until the tensor
-//   is full HW_TRY_VOID(writer.Finish());
+//   // Again until the tensor is full.
+//   HW_TRY_VOID(writer.WriteTensorBytes("output_norm.weight", bytes));
+//   HW_TRY_VOID(writer.Finish());
 
 #include <cstddef>
 #include <cstdint>

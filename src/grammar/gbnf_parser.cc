@@ -14,7 +14,7 @@ namespace headway::grammar {
 namespace {
 
 // Nested groups; deeper ones would cost the parser its stack.
-constexpr int kDeepest = 200;
+constexpr int kDeepestRule = 200;
 constexpr int kMostStacked = 10;
 constexpr int64_t kMostRepetitions = 100000;
 
@@ -154,7 +154,7 @@ class Parser {
       return std::optional<Expression>(Rule(std::move(name)));
     }
     if (!Take('(')) return std::optional<Expression>();
-    if (depth >= kDeepest) return Wrong(fmt::format("at most {} nested groups", kDeepest));
+    if (depth >= kDeepestRule) return Wrong(fmt::format("at most {} nested groups", kDeepestRule));
     SkipSpace(true);
     HW_TRY(Expression group, ParseChoice(depth + 1));
     if (!Take(')')) return Wrong("')'");

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "grammar/code_points.h"
-#include "grammar/test_match.h"
+#include "grammar/match_fixture.h"
 
 namespace headway::grammar {
 namespace {

@@ -6,19 +6,19 @@
 
 #include <vector>
 
-#include "grammar/test_match.h"
+#include "grammar/match_fixture.h"
 
 namespace headway::grammar {
 namespace {
 
-struct Case {
+struct SchemaCase {
   const char* schema;
   std::vector<std::string> matches;
   std::vector<std::string> others;
 };
 
-void Check(const std::vector<Case>& cases) {
-  for (const Case& each : cases) {
+void Check(const std::vector<SchemaCase>& cases) {
+  for (const SchemaCase& each : cases) {
     const auto automaton = BuildOrNull(ParseJsonSchema(each.schema));
     for (const std::string& text : each.matches)
       EXPECT_TRUE(Matches(automaton, text)) << each.schema << " on " << text;

@@ -13,8 +13,8 @@
 namespace headway::grammar {
 namespace {
 
-constexpr int kDeepest = 100;
-constexpr int64_t kMostRepetitions = 10000;
+constexpr int kDeepestGroup = 100;
+constexpr int64_t kMostPatternRepetitions = 10000;
 
 // One code point of `ranges` inside a JSON string. Control characters cannot be written but as
 // \u00XX; of those the ones with an escape of their own are allowed.
@@ -111,7 +111,7 @@ class PatternParser {
     const size_t begin = at_;
     for (; Peek() >= '0' && Peek() <= '9'; ++at_) {
       value = value * 10 + (Peek() - '0');
-      if (value > kMostRepetitions) return Unsupported();
+      if (value > kMostPatternRepetitions) return Unsupported();
     }
     if (at_ == begin) return Unsupported();
     return value;
@@ -119,7 +119,7 @@ class PatternParser {
 
   Result<Expression> ParsePart(int depth) {
     if (Take("(")) {
-      if (depth >= kDeepest || (Peek() == '?' && !Take("?:"))) return Unsupported();
+      if (depth >= kDeepestGroup || (Peek() == '?' && !Take("?:"))) return Unsupported();
       HW_TRY(Expression group, ParseChoice(depth + 1));
       if (!Take(")")) return Unsupported();
       return group;

@@ -40,9 +40,9 @@ class TokenGrammar {
 
   Position Start();
 
-  // The mask at a position; valid until Trim(). End tokens are allowed where
-  // the text is complete. Errors: kInvalidInput, when no token is allowed; kUnsupported, when the
-  // grammar can be read in too many ways at once. Nothing changes then.
+  // The mask at a position; valid until Trim(). End tokens are allowed where the text is complete.
+  // Errors: kInvalidInput, when no token is allowed; kUnsupported, when the grammar can be read in
+  // too many ways at once. Nothing changes then.
   Result<const TokenMask*> MaskAt(Position position);
 
   // The position after an allowed token.

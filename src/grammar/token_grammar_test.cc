@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "grammar/test_match.h"
+#include "grammar/match_fixture.h"
 
 namespace headway::grammar {
 namespace {

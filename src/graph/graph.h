@@ -92,8 +92,8 @@ struct Node {
   std::vector<WeightId> weights;
   ValueId output = -1;
   Attributes attributes;
-  int64_t stage = 0;  // -1: embedding; l: transformer layer l; num_layers: head. Partitioning cuts
-                      // between stages.
+  // -1: embedding; l: transformer layer l; num_layers: head. Partitioning cuts between stages.
+  int64_t stage = 0;
   friend bool operator==(const Node&, const Node&) = default;
 };
 

@@ -8,8 +8,8 @@
 #include <span>
 
 #include "base/aligned_buffer.h"
+#include "kernels/matrix_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
 
 namespace headway::kernels {
 namespace {

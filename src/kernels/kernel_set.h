@@ -20,16 +20,16 @@ namespace headway::kernels {
 
 // One block of 32 channels of one token, quantised to 8 bits, with every number a product derives
 // from it: one cache line, so that a kernel needs a single pointer for T tokens
-// (docs/arithmetic.md).
+// (docs/arithmetic.md). offset_*: where the integer accumulator of a product starts when the weights,
+// of that many bits, are stored as unsigned codes.
 struct alignas(64) ActivationBlock {
   int8_t q[32];
-  float scale;        // d
-  float scaled_sum;   // f32(sum of q) * d
-  int32_t offset_q8;  // -128 * sum of q: where the integer accumulator of a product starts when the
-                      // weights are
-  int32_t offset_q5;  // -16 * sum              stored as unsigned codes
-  int32_t offset_q4;  // -8 * sum
-  int32_t offset_q6[2];  // -32 * sum over channels 0-15, 16-31
+  float scale;           // d
+  float scaled_sum;      // f32(sum of q) * d
+  int32_t offset_q8;     // -128 * sum of q
+  int32_t offset_q5;     //  -16 * sum of q
+  int32_t offset_q4;     //   -8 * sum of q
+  int32_t offset_q6[2];  //  -32 * sum of q over channels 0-15, 16-31
   int32_t unused;        // zero
 };
 static_assert(sizeof(ActivationBlock) == 64);
@@ -63,11 +63,11 @@ constexpr int64_t QuantisedRowsBytes(int64_t num_tokens, int64_t num_channels) {
   return num_tokens * (num_channels / 32) * static_cast<int64_t>(sizeof(ActivationBlock));
 }
 
-// y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and t in [0,
-// num_tokens).
+// y[t, r] = sum_c w[r, c] x[t, c] for the rows of tiles [tile_begin, tile_end) and
+// t in [0, num_tokens).
 struct MatMulArgs {
-  const std::byte* tiles = nullptr;  // the whole matrix: tile i at tiles + i * TileBytes(type,
-                                     // num_channels), 64-byte aligned
+  // The whole matrix: tile i at tiles + i * TileBytes(type, num_channels), 64-byte aligned.
+  const std::byte* tiles = nullptr;
   int64_t num_rows = 0;      // of the matrix; rows of the last tile beyond it are not written
   int64_t num_channels = 0;  // D; a multiple of the type's block, and of 32 for quantised types
   int64_t tile_begin = 0;
@@ -89,8 +89,8 @@ enum class RotaryStyle : uint8_t {
 };
 
 // Attention of `num_tokens` tokens at positions first_position + t, for `num_heads` query heads
-// that share one kv head. Token t sees positions [max(0, p - window + 1), p], p = first_position +
-// t; window <= 0 means no limit.
+// that share one kv head. Token t sees positions [max(0, p - window + 1), p] with
+// p = first_position + t; window <= 0 means no limit.
 struct AttentionArgs {
   const float* q = nullptr;  // [num_tokens, num_heads, head_dim], token rows q_stride floats apart
   int64_t q_stride = 0;
@@ -102,8 +102,8 @@ struct AttentionArgs {
   int64_t head_dim = 0;  // a multiple of 16, of kKvBlock for kQ8_0
   int64_t window = 0;
   float scale = 1.0F;
-  float* scratch = nullptr;  // AttentionScratchFloats() floats, 64-byte aligned, one such area per
-                             // concurrent call
+  // AttentionScratchFloats() floats, 64-byte aligned, one such area per concurrent call.
+  float* scratch = nullptr;
   float* out = nullptr;  // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
   int64_t out_stride = 0;
 };

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <string>
 
+#include "kernels/matrix_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
 #include "tensor/blocks.h"
 
 namespace headway::kernels {
@@ -56,10 +56,13 @@ TEST(MatMulReferenceTest, Q8_0_OneBlock_WorkedByHand) {
 // The bound. For quantised types compare with the exact product of the weights' values (double)
 // with the dequantised activations d * q. Every block adds at most three roundings of relative size
 // u = 2^-24 to its terms (the scale product, the fma, the scaled sum) and the chain of fmas one a
-// block (K types: one a block inside 256 channels and two for each 256, fewer in all): |error| <=
-// gamma(2 B + 4) * sum of |w||x| over blocks, where |w||x| of the offset form
-// counts the two parts (scale * code and min) separately. For float types the chains are D / 4 fmas
-// and two additions: gamma(D / 4 + 2) * sum |w x|. Denormal results add at most 2^-149 a step.
+// block (K types: one a block inside 256 channels and two for each 256, fewer in all):
+//
+//   |error| <= gamma(2 B + 4) * sum of |w||x| over blocks
+//
+// where |w||x| of the offset form counts the two parts (scale * code and min) separately. For float
+// types the chains are D / 4 fmas and two additions: gamma(D / 4 + 2) * sum |w x|. Denormal results
+// add at most 2^-149 a step.
 TEST_P(MatMulTest, Reference_AgainstExactProducts_WithinTheDerivedBound) {
   for (const MatrixShape shape : kTestShapes) {
     if (!Fits(GetParam(), shape)) continue;

@@ -62,8 +62,8 @@ struct SignTableArgs {
   float inverse_step = 0.0F;
   PlaneNoise noise;
   uint8_t* tables = nullptr;  // [groups of all blocks][64]
-  double* offset = nullptr;   // the sum of 1/2 - base over the groups, exact, in steps: the offset
-                              // of the block's share
+  // The sum of 1/2 - base over the groups, exact, in steps: the offset of the block's share.
+  double* offset = nullptr;
 };
 
 // What a token knows of a rotation block, with the scales' common exponent divided out.
@@ -99,11 +99,14 @@ struct ScreenToken {
 inline constexpr int64_t kMaxScreenTokens = 8;
 
 // Estimates and upper bounds of the rows of tiles [tile_begin, tile_end), for up to
-// kMaxScreenTokens tokens. Per row, from +0, blocks ascending: p = f32(sum of the block's
-// entries), exact; estimate = fma(scale_b, fma(p, step_b, offset_b),
-// estimate), energy = fma(scale_b * scale_b, energy_b, energy). Then, directions ascending,
-// estimate = fma(coefficient, share, estimate); and upper = fma(fma(multiplier, gamma, constant),
-// sqrt(energy), fma(slack, reach, estimate)).
+// kMaxScreenTokens tokens. Per row, from +0, in this order:
+//
+//   blocks b ascending    p        = f32(sum of the block's entries), exact
+//                         estimate = fma(scale_b, fma(p, step_b, offset_b), estimate)
+//                         energy   = fma(scale_b * scale_b, energy_b, energy)
+//   directions ascending  estimate = fma(coefficient, share, estimate)
+//   last                  upper    = fma(fma(multiplier, gamma, constant), sqrt(energy),
+//                                        fma(slack, reach, estimate))
 struct ScreenArgs {
   const std::byte* tiles = nullptr;  // all of them; 64-byte aligned
   int64_t num_rows = 0;              // V; rows of the last tile beyond it are not written

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/matrix_fixture.h"
+#include "kernels/planes_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
-#include "kernels/test_planes.h"
 
 namespace headway::kernels {
 namespace {

@@ -11,14 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels/matrix_fixture.h"
+#include "kernels/planes_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
-#include "kernels/test_planes.h"
 
 namespace headway::kernels {
 namespace {
-
-uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
 
 TEST(PlaneLayoutTest, EverySignAndCode_HasAPlaceOfItsOwn) {
   for (const int64_t channels : {256, 640, 3072}) {
@@ -140,8 +138,10 @@ TEST_P(PlanesTest, Screen_SkipBelow_LeavesOutWholeStripsOnly) {
       RunScreen(reference::Set(), planes, {&state}, 0, planes.NumTiles())[0];
   for (size_t i = 0; i < all.upper.size(); ++i) {
     const bool kept = all.summary[i / kSignStripRows].largest_upper >= tops[tops.size() / 2];
-    ASSERT_EQ(Bits(expected.upper[i]), Bits(kept ? all.upper[i] : kCanary));
-    ASSERT_EQ(Bits(expected.estimate[i]), Bits(kept ? all.estimate[i] : kCanary));
+    ASSERT_EQ(std::bit_cast<uint32_t>(expected.upper[i]),
+              std::bit_cast<uint32_t>(kept ? all.upper[i] : kCanary));
+    ASSERT_EQ(std::bit_cast<uint32_t>(expected.estimate[i]),
+              std::bit_cast<uint32_t>(kept ? all.estimate[i] : kCanary));
   }
   for (const KernelSet& set : FastSets()) {
     ExpectSame(expected, RunScreen(set, planes, {&state}, 0, planes.NumTiles())[0], set.name);
@@ -157,8 +157,12 @@ TEST_P(PlanesTest, Refine_EverySet_EqualsTheReference_BitForBit) {
       for (const KernelSet& set : FastSets()) {
         const RefineOutput actual = RunRefine(set, planes, state, stride, bits);
         for (size_t i = 0; i < expected.upper.size(); ++i) {
-          ASSERT_EQ(Bits(actual.estimate[i]), Bits(expected.estimate[i])) << set.name << " " << i;
-          ASSERT_EQ(Bits(actual.upper[i]), Bits(expected.upper[i])) << set.name << " " << i;
+          ASSERT_EQ(std::bit_cast<uint32_t>(actual.estimate[i]),
+                    std::bit_cast<uint32_t>(expected.estimate[i]))
+              << set.name << " " << i;
+          ASSERT_EQ(std::bit_cast<uint32_t>(actual.upper[i]),
+                    std::bit_cast<uint32_t>(expected.upper[i]))
+              << set.name << " " << i;
         }
       }
     }
@@ -235,7 +239,8 @@ TEST(RotateTest, EverySet_EqualsTheReference_BitForBit) {
     for (const KernelSet& set : FastSets()) {
       const std::vector<float> actual = run(set);
       for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(Bits(actual[i]), Bits(expected[i])) << set.name << " n " << n << " at " << i;
+        ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
+            << set.name << " n " << n << " at " << i;
       }
     }
   }

@@ -5,7 +5,7 @@
 #include <bit>
 #include <string>
 
-#include "kernels/test_matrix.h"
+#include "kernels/matrix_fixture.h"
 
 namespace headway::kernels {
 namespace {

@@ -10,8 +10,8 @@
 #include <random>
 
 #include "kernels/exp.h"
+#include "kernels/matrix_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
 
 namespace headway::kernels {
 namespace {
@@ -27,11 +27,10 @@ std::vector<float> Random(int64_t n, uint32_t seed, float size = 1.0F) {
   return values;
 }
 
-uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
-
 void ExpectSame(const std::vector<float>& a, const std::vector<float>& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) ASSERT_EQ(Bits(a[i]), Bits(b[i])) << i << ": " << a[i];
+  for (size_t i = 0; i < a.size(); ++i)
+    ASSERT_EQ(std::bit_cast<uint32_t>(a[i]), std::bit_cast<uint32_t>(b[i])) << i << ": " << a[i];
 }
 
 // Runs `kernel(set, y)` with the reference and with every other set on y = start with a canary
@@ -204,7 +203,7 @@ TEST(VectorKernelsTest, GumbelArgMax_EverySet_EqualsTheReference) {
         const ArgMax actual =
             set.gumbel_argmax(values.data(), n, 0.7F, 42, 1234567890123, first_id);
         EXPECT_EQ(actual.index, expected.index) << set.name << " " << n << " " << first_id;
-        EXPECT_EQ(Bits(actual.value), Bits(expected.value));
+        EXPECT_EQ(std::bit_cast<uint32_t>(actual.value), std::bit_cast<uint32_t>(expected.value));
       }
       if (n > 0) {
         std::fill(values.begin(), values.end(), -INFINITY);
@@ -227,7 +226,7 @@ TEST(VectorKernelsTest, GumbelArgMax_OverAVocabulary_EqualsTheReference) {
       for (const KernelSet& set : FastSets()) {
         const ArgMax actual = set.gumbel_argmax(values.data(), kVocabulary, 1.0F, 7, position, 1);
         EXPECT_EQ(actual.index, expected.index) << set.name << " " << spread << " " << position;
-        EXPECT_EQ(Bits(actual.value), Bits(expected.value));
+        EXPECT_EQ(std::bit_cast<uint32_t>(actual.value), std::bit_cast<uint32_t>(expected.value));
       }
     }
   }

@@ -3,21 +3,16 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <iterator>
 #include <utility>
 
 #include "base/file_writer.h"
+#include "lab/append.h"
 #include "lab/report.h"
 #include "lab/topology_search.h"
 #include "lab/words.h"
 
 namespace headway::lab {
 namespace {
-
-template <class... Values>
-void Append(std::string* out, fmt::format_string<Values...> format, Values&&... values) {
-  fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
-}
 
 // '|' would end a table's cell.
 std::string Cell(std::string text) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lab/append.h"
 #include "lab/page_figures.h"
 #include "lab/page_style.h"
 #include "lab/plot.h"
@@ -70,7 +71,7 @@ void AppendTable(const Spec& spec, const Results& results, std::string* out) {
   Append(out, "</table></div>\n");
 }
 
-void AppendGates(const Results& results, std::string* out) {
+void AppendGateSection(const Results& results, std::string* out) {
   Append(out,
          "<h2>Gates</h2>\n<p>No variant is timed before it has shown that it runs where it should "
          "(residency), computes what its weights say (arithmetic, against double precision) and is "
@@ -116,7 +117,7 @@ void AppendOps(const Results& results, std::string* out) {
       rows);
 }
 
-void AppendTopology(const Results& results, std::string* out) {
+void AppendTopologySection(const Results& results, std::string* out) {
   const TopologyFinding finding = SearchTopology(results);
   Append(out, "<h2>The cheapest way to cut the layers</h2>\n<p>{}",
          CoverInWords(finding, {"<code>", "</code>"}, {"<b>", "</b>"}));
@@ -182,8 +183,8 @@ std::string HtmlPage(const Spec& spec, const Results& results) {
   if (spec.metric != Metric::kLayers) AppendHeads(results, &out);
   AppendShards(spec, results, &out);
   AppendSteps(results, &out);
-  if (spec.search_topology) AppendTopology(results, &out);
-  AppendGates(results, &out);
+  if (spec.search_topology) AppendTopologySection(results, &out);
+  AppendGateSection(results, &out);
   AppendOps(results, &out);
   AppendMethod(spec, results, &out);
   return out + "</body>\n</html>\n";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lab/append.h"
 #include "lab/plot.h"
 #include "lab/words.h"
 

@@ -2,22 +2,13 @@
 
 // The plots of the HTML page, each with its heading and caption. Inside this folder only.
 
-#include <fmt/format.h>
-
-#include <iterator>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lab/results.h"
 #include "lab/spec.h"
 
 namespace headway::lab {
-
-template <class... Values>
-void Append(std::string* out, fmt::format_string<Values...> format, Values&&... values) {
-  fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
-}
 
 // The measured variants, in the specification's order.
 std::vector<const VariantResult*> Measured(const Results& results);

@@ -1,11 +1,10 @@
 #include "lab/plot.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <utility>
+
+#include "lab/append.h"
 
 namespace headway::lab {
 namespace {
@@ -18,12 +17,7 @@ constexpr double kRow = 30;
 constexpr double kBar = 18;
 constexpr double kPlot = kWidth - kLabels - kTexts;
 
-template <class... Values>
-void Append(std::string* out, fmt::format_string<Values...> format, Values&&... values) {
-  fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
-}
-
-void Begin(const std::string& name, double height, std::string* out) {
+void BeginDrawing(const std::string& name, double height, std::string* out) {
   Append(out,
          "<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\" "
          "xmlns=\"http://www.w3.org/2000/svg\">\n",
@@ -92,7 +86,7 @@ std::string Bars(const std::string& name, const std::vector<Bar>& bars,
     out += "</p>\n";
   }
   const double height = kRow * static_cast<double>(bars.size()) + 6;
-  Begin(name, height, &out);
+  BeginDrawing(name, height, &out);
   for (size_t i = 0; i < bars.size(); ++i) {
     const double top = kRow * static_cast<double>(i) + (kRow - kBar) / 2;
     Label(bars[i].label, top + 14, &out);
@@ -126,7 +120,7 @@ std::string Intervals(const std::string& name, const std::vector<Interval>& inte
   const auto at = [&](double value) { return kLabels + kPlot * (value - low) / (high - low); };
   const double bottom = kRow * static_cast<double>(intervals.size()) + 4;
   std::string out;
-  Begin(name, bottom + 24, &out);
+  BeginDrawing(name, bottom + 24, &out);
   for (const double tick : Ticks(low, high)) {
     Append(
         &out,

@@ -9,7 +9,7 @@
 namespace headway::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;
 
@@ -30,8 +30,8 @@ constexpr NumberField kNumbers[] = {{"step_ns", &Sample::step_ns},
                                     {"head_rows_rescored", &Sample::rows_rescored},
                                     {"head_fallbacks", &Sample::fallbacks}};
 
-Json ToJsonValue(const Sample& sample) {
-  Json json;
+OrderedJson ToJsonValue(const Sample& sample) {
+  OrderedJson json;
   for (const NumberField& number : kNumbers) json[number.name] = sample.*number.field;
   json["layer_shard_ns"] = sample.layer_shard_ns;
   json["head_shard_ns"] = sample.head_shard_ns;
@@ -39,7 +39,7 @@ Json ToJsonValue(const Sample& sample) {
   return json;
 }
 
-Sample SampleFromJson(const Json& json) {
+Sample SampleFromJson(const OrderedJson& json) {
   Sample sample;
   for (const NumberField& number : kNumbers) json.at(number.name).get_to(sample.*number.field);
   json.at("layer_shard_ns").get_to(sample.layer_shard_ns);
@@ -48,13 +48,14 @@ Sample SampleFromJson(const Json& json) {
   return sample;
 }
 
-Json ToJsonValue(const ShardFacts& shard) {
-  return Json{{"name", shard.name},         {"begin", shard.begin},  {"end", shard.end},
-              {"head", shard.is_head},      {"bytes", shard.bytes},  {"compute_ops", shard.ops},
-              {"resident", shard.resident}, {"failed", shard.failed}};
+OrderedJson ToJsonValue(const ShardFacts& shard) {
+  return OrderedJson{{"name", shard.name},         {"begin", shard.begin},
+                     {"end", shard.end},           {"head", shard.is_head},
+                     {"bytes", shard.bytes},       {"compute_ops", shard.ops},
+                     {"resident", shard.resident}, {"failed", shard.failed}};
 }
 
-ShardFacts ShardFromJson(const Json& json) {
+ShardFacts ShardFromJson(const OrderedJson& json) {
   return {.name = json.at("name").get<std::string>(),
           .begin = json.at("begin").get<int64_t>(),
           .end = json.at("end").get<int64_t>(),
@@ -65,41 +66,41 @@ ShardFacts ShardFromJson(const Json& json) {
           .failed = json.at("failed").get<bool>()};
 }
 
-Json ToJsonValue(const measure::Spread& spread) {
-  return Json{{"median", spread.median},
-              {"low", spread.low},
-              {"high", spread.high},
-              {"min", spread.min},
-              {"max", spread.max}};
+OrderedJson ToJsonValue(const measure::Spread& spread) {
+  return OrderedJson{{"median", spread.median},
+                     {"low", spread.low},
+                     {"high", spread.high},
+                     {"min", spread.min},
+                     {"max", spread.max}};
 }
 
-Json ToJsonValue(const Spec& spec, const Results& results, const VariantResult& variant) {
+OrderedJson ToJsonValue(const Spec& spec, const Results& results, const VariantResult& variant) {
   const VariantSpec& s = variant.spec;
   const Comparison comparison = Compare(spec, results, variant);
-  Json gates = Json::array();
+  OrderedJson gates = OrderedJson::array();
   for (const GateRecord& record : variant.gates) {
-    gates.push_back(Json{{"gate", record.gate},
-                         {"passed", record.passed},
-                         {"basis", record.basis},
-                         {"detail", record.detail}});
+    gates.push_back(OrderedJson{{"gate", record.gate},
+                                {"passed", record.passed},
+                                {"basis", record.basis},
+                                {"detail", record.detail}});
   }
-  Json shards = Json::array();
+  OrderedJson shards = OrderedJson::array();
   for (const ShardFacts& shard : variant.shards) shards.push_back(ToJsonValue(shard));
-  Json samples = Json::array();
+  OrderedJson samples = OrderedJson::array();
   for (const Sample& sample : variant.samples) samples.push_back(ToJsonValue(sample));
-  Json json{{"name", s.name},
-            {"device", s.device},
-            {"topology", s.topology},
-            {"head", s.head},
-            {"weights", s.weights},
-            {"batch_tokens", s.batch_tokens},
-            {"threads", s.threads},
-            {"expect", s.expect},
-            {"note", s.note},
-            {"status", static_cast<int>(variant.status)},
-            {"status_text", ToString(variant.status)},
-            {"reason", variant.reason},
-            {"verdict", ToString(comparison.verdict)}};
+  OrderedJson json{{"name", s.name},
+                   {"device", s.device},
+                   {"topology", s.topology},
+                   {"head", s.head},
+                   {"weights", s.weights},
+                   {"batch_tokens", s.batch_tokens},
+                   {"threads", s.threads},
+                   {"expect", s.expect},
+                   {"note", s.note},
+                   {"status", static_cast<int>(variant.status)},
+                   {"status_text", ToString(variant.status)},
+                   {"reason", variant.reason},
+                   {"verdict", ToString(comparison.verdict)}};
   if (comparison.verdict != Verdict::kNone) {
     json["ns_a_token"] = ToJsonValue(comparison.ns);
     json["ratio_to_baseline"] = ToJsonValue(comparison.ratio);
@@ -110,7 +111,7 @@ Json ToJsonValue(const Spec& spec, const Results& results, const VariantResult& 
   return json;
 }
 
-VariantResult VariantFromJson(const Json& json) {
+VariantResult VariantFromJson(const OrderedJson& json) {
   VariantResult variant;
   VariantSpec& s = variant.spec;
   json.at("name").get_to(s.name);
@@ -126,56 +127,57 @@ VariantResult VariantFromJson(const Json& json) {
   if (status >= 0 && status <= static_cast<int>(Status::kNoDevice))
     variant.status = static_cast<Status>(status);
   json.at("reason").get_to(variant.reason);
-  for (const Json& gate : json.at("gates")) {
+  for (const OrderedJson& gate : json.at("gates")) {
     variant.gates.push_back({.gate = gate.at("gate").get<std::string>(),
                              .passed = gate.at("passed").get<bool>(),
                              .basis = gate.at("basis").get<std::string>(),
                              .detail = gate.at("detail").get<std::string>()});
   }
-  for (const Json& shard : json.at("shards")) variant.shards.push_back(ShardFromJson(shard));
-  for (const Json& sample : json.at("rounds")) variant.samples.push_back(SampleFromJson(sample));
+  for (const OrderedJson& shard : json.at("shards")) variant.shards.push_back(ShardFromJson(shard));
+  for (const OrderedJson& sample : json.at("rounds"))
+    variant.samples.push_back(SampleFromJson(sample));
   return variant;
 }
 
 }  // namespace
 
 std::string ToJson(const Spec& spec, const Results& results) {
-  Json variants = Json::array();
+  OrderedJson variants = OrderedJson::array();
   for (const VariantResult& variant : results.variants)
     variants.push_back(ToJsonValue(spec, results, variant));
-  const Json json{{"schema", kSchema},
-                  {"name", spec.name},
-                  {"title", spec.title},
-                  {"intent", spec.intent},
-                  {"spec_digest", results.spec_digest},
-                  {"model", Json{{"name", results.model_name},
-                                 {"file", results.model_file},
-                                 {"digest", results.model_digest},
-                                 {"vocab_size", results.vocab_size},
-                                 {"hidden_size", results.hidden_size},
-                                 {"num_layers", results.num_layers}}},
-                  {"machine", results.machine},
-                  {"kernels", results.kernels},
-                  {"threads", results.threads},
-                  {"date", results.date},
-                  {"version", results.version},
-                  {"metric", ToString(spec.metric)},
-                  {"baseline", spec.baseline},
-                  {"rounds_wanted", spec.repeats},
-                  {"rounds_done", RoundsDone(results)},
-                  {"bandwidth_bytes_a_second", results.bandwidth},
-                  {"variants", std::move(variants)}};
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const OrderedJson json{{"schema", kSchema},
+                         {"name", spec.name},
+                         {"title", spec.title},
+                         {"intent", spec.intent},
+                         {"spec_digest", results.spec_digest},
+                         {"model", OrderedJson{{"name", results.model_name},
+                                               {"file", results.model_file},
+                                               {"digest", results.model_digest},
+                                               {"vocab_size", results.vocab_size},
+                                               {"hidden_size", results.hidden_size},
+                                               {"num_layers", results.num_layers}}},
+                         {"machine", results.machine},
+                         {"kernels", results.kernels},
+                         {"threads", results.threads},
+                         {"date", results.date},
+                         {"version", results.version},
+                         {"metric", ToString(spec.metric)},
+                         {"baseline", spec.baseline},
+                         {"rounds_wanted", spec.repeats},
+                         {"rounds_done", RoundsDone(results)},
+                         {"bandwidth_bytes_a_second", results.bandwidth},
+                         {"variants", std::move(variants)}};
+  return json.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 Result<Results> ResultsFromJson(const std::string& text, const std::string& where) {
   try {
-    const Json json = Json::parse(text);
+    const OrderedJson json = OrderedJson::parse(text);
     if (json.at("schema").get<int>() != kSchema)
       return Fail(ErrorCode::kCorrupt, fmt::format("{}: expected schema {}", where, kSchema));
     Results results;
     json.at("spec_digest").get_to(results.spec_digest);
-    const Json& model = json.at("model");
+    const OrderedJson& model = json.at("model");
     model.at("name").get_to(results.model_name);
     model.at("file").get_to(results.model_file);
     model.at("digest").get_to(results.model_digest);
@@ -188,7 +190,7 @@ Result<Results> ResultsFromJson(const std::string& text, const std::string& wher
     json.at("date").get_to(results.date);
     json.at("version").get_to(results.version);
     json.at("bandwidth_bytes_a_second").get_to(results.bandwidth);
-    for (const Json& variant : json.at("variants"))
+    for (const OrderedJson& variant : json.at("variants"))
       results.variants.push_back(VariantFromJson(variant));
     return results;
   } catch (const nlohmann::json::exception& error) {

@@ -71,8 +71,8 @@ std::string FindModel(const std::string& named, const std::string& spec_path) {
 }
 
 // The kept results when they are of this specification and model, else new ones.
-Result<Results> Begin(const Spec& spec, const std::string& spec_digest, const Workshop& workshop,
-                      const RunOptions& options) {
+Result<Results> BeginResults(const Spec& spec, const std::string& spec_digest,
+                             const Workshop& workshop, const RunOptions& options) {
   const std::string path = (fs::path(options.directory) / kResultsFileName).string();
   if (const auto text = ReadTextFile(path, kMostResultBytes)) {
     auto kept = ResultsFromJson(*text, path);
@@ -192,7 +192,7 @@ Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& opt
                 fmt::format("{}: cannot create directory: {}", options.directory, error.message()));
   }
   const std::string digest = DigestHex(std::as_bytes(std::span<const char>(text)));
-  HW_TRY(Results results, Begin(spec, digest, workshop, options));
+  HW_TRY(Results results, BeginResults(spec, digest, workshop, options));
   for (VariantResult& variant : results.variants) {  // another build may be able to
     if (variant.status == Status::kNotAvailable) variant.status = Status::kPending;
   }

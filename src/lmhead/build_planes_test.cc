@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "lmhead/test_head.h"
+#include "lmhead/head_fixture.h"
 
 namespace headway::lmhead {
 namespace {

@@ -5,15 +5,15 @@
 #include <cstring>
 
 #include "kernels/plane_layout.h"
+#include "lmhead/head_fixture.h"
 #include "lmhead/plane_rows.h"
-#include "lmhead/test_head.h"
 
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kRows = 300;
-constexpr int64_t kChannels = 640;  // two blocks, 384 and 256
-constexpr kernels::PlaneShape kShape{.channels = kChannels, .directions = 0};
+constexpr int64_t kCheckedRows = 300;
+constexpr int64_t kCheckedChannels = 640;  // two blocks, 384 and 256
+constexpr kernels::PlaneShape kShape{.channels = kCheckedChannels, .directions = 0};
 
 AlignedBuffer BytesOf(const TestHead& head, ThreadPool* pool) {
   return *BuildPlanes(head.View(),
@@ -34,18 +34,18 @@ PlanesCheck CheckBytes(const TestHead& head, AlignedBuffer bytes, ThreadPool* po
 
 TEST(CheckPlanes, SoundPlanesOfEveryKindOfRowPass) {
   ThreadPool pool(2);
-  std::vector<float> rows = Normals(kRows * kChannels, 1);
-  std::fill_n(rows.begin() + 5 * kChannels, kChannels, 0.0F);      // nothing
-  std::fill_n(rows.begin() + 6 * kChannels, kChannels / 2, 0.0F);  // half a row
-  for (size_t c = 0; c < kChannels; ++c) rows[7 * kChannels + c] *= 1e-4F;
-  std::fill_n(rows.begin() + 8 * kChannels, kChannels, 0.0F);
-  rows[8 * kChannels + 3] = 50.0F;  // one channel
+  std::vector<float> rows = Normals(kCheckedRows * kCheckedChannels, 1);
+  std::fill_n(rows.begin() + 5 * kCheckedChannels, kCheckedChannels, 0.0F);      // nothing
+  std::fill_n(rows.begin() + 6 * kCheckedChannels, kCheckedChannels / 2, 0.0F);  // half a row
+  for (size_t c = 0; c < kCheckedChannels; ++c) rows[7 * kCheckedChannels + c] *= 1e-4F;
+  std::fill_n(rows.begin() + 8 * kCheckedChannels, kCheckedChannels, 0.0F);
+  rows[8 * kCheckedChannels + 3] = 50.0F;  // one channel
   for (const DataType type :
        {DataType::kF32, DataType::kF16, DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1}) {
-    const TestHead head(type, kRows, kChannels, rows);
+    const TestHead head(type, kCheckedRows, kCheckedChannels, rows);
     const PlanesCheck check = CheckBytes(head, BytesOf(head, &pool), &pool);
     EXPECT_EQ(check.bad_rows, 0) << check.problem;
-    EXPECT_EQ(check.num_rows, kRows);
+    EXPECT_EQ(check.num_rows, kCheckedRows);
     EXPECT_LT(check.worst_excess, 0.01);
   }
 }
@@ -53,8 +53,9 @@ TEST(CheckPlanes, SoundPlanesOfEveryKindOfRowPass) {
 // Every fault in the bytes of one row is found and named by its row.
 TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   ThreadPool pool(2);
-  const TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 2));
-  const PlanesPlaces places = PlanesPlacesOf(kRows, kShape);
+  const TestHead head(DataType::kQ8_0, kCheckedRows, kCheckedChannels,
+                      Normals(kCheckedRows * kCheckedChannels, 2));
+  const PlanesPlaces places = PlanesPlacesOf(kCheckedRows, kShape);
   const AlignedBuffer sound = BytesOf(head, &pool);
   const auto broken = [&](const std::function<void(std::byte*)>& damage) {
     AlignedBuffer bytes(sound.SizeBytes());
@@ -74,7 +75,7 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   for (int i = 0; i < kTries; ++i) {
     const int64_t group = i % (kernels::SignGroups(384));
     const PlanesCheck check = broken([&](std::byte* bytes) {
-      bytes[places.signs + kernels::SignByteOffset(kChannels, 0, group / 4 * 4, kRow)] ^=
+      bytes[places.signs + kernels::SignByteOffset(kCheckedChannels, 0, group / 4 * 4, kRow)] ^=
           std::byte{static_cast<uint8_t>(1U << (i % 6))};
     });
     EXPECT_LE(check.bad_rows, 1);
@@ -85,8 +86,9 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
   }
   // A weight of nearly zero has no sign to speak of.
   EXPECT_GE(found, kTries - 2);
-  for (const int64_t plane : {places.records + kRow * kernels::RefineRecordBytes(kShape),
-                              places.third_bits + kRow * kernels::RefineBitsBytes(kChannels)}) {
+  for (const int64_t plane :
+       {places.records + kRow * kernels::RefineRecordBytes(kShape),
+        places.third_bits + kRow * kernels::RefineBitsBytes(kCheckedChannels)}) {
     int bits = 0;
     for (int i = 0; i < kTries; ++i) {
       const PlanesCheck check =
@@ -102,7 +104,7 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
               1);
     EXPECT_EQ(broken([&](std::byte* bytes) {
                 scale_half(bytes + places.records + kRow * kernels::RefineRecordBytes(kShape) +
-                               kernels::RefineBitsBytes(kChannels),
+                               kernels::RefineBitsBytes(kCheckedChannels),
                            factor);
               }).bad_rows,
               1);
@@ -117,15 +119,15 @@ TEST(CheckPlanes, OneWrongBitOrScaleIsFound) {
 // With common directions: sound planes pass, a coefficient or a slack that is off does not.
 TEST(CheckPlanes, OneWrongCoefficientOrSlackIsFound) {
   ThreadPool pool(2);
-  std::vector<float> rows = Normals(kRows * kChannels, 6);
+  std::vector<float> rows = Normals(kCheckedRows * kCheckedChannels, 6);
   for (size_t i = 0; i < rows.size(); ++i) rows[i] += 3.0F * static_cast<float>(i % 5);
-  const TestHead head(DataType::kQ8_0, kRows, kChannels, rows);
+  const TestHead head(DataType::kQ8_0, kCheckedRows, kCheckedChannels, rows);
   const AlignedBuffer sound = BytesOf(head, &pool);
   PlanesHeader header{};
   std::memcpy(&header, sound.data(), sizeof header);
   const kernels::PlaneShape shape = ShapeOf(header);
   ASSERT_EQ(shape.directions, 1);
-  const PlanesPlaces places = PlanesPlacesOf(kRows, shape);
+  const PlanesPlaces places = PlanesPlacesOf(kCheckedRows, shape);
   constexpr int64_t kRow = 77;
   const auto bad_rows = [&](int64_t term, float factor, bool both) {
     AlignedBuffer bytes(sound.SizeBytes());
@@ -134,7 +136,7 @@ TEST(CheckPlanes, OneWrongCoefficientOrSlackIsFound) {
         bytes.data() + places.signs + kernels::SignTermOffset(shape, term, kRow);
     std::byte* const record = bytes.data() + places.records +
                               kRow * kernels::RefineRecordBytes(shape) +
-                              kernels::RefineBitsBytes(kChannels) + 2 * term;
+                              kernels::RefineBitsBytes(kCheckedChannels) + 2 * term;
     F16 half;
     std::memcpy(&half, sign, sizeof half);
     half = ToF16(ToFloat(half) * factor);
@@ -150,9 +152,11 @@ TEST(CheckPlanes, OneWrongCoefficientOrSlackIsFound) {
 
 TEST(CheckPlanes, PlanesOfOtherRowsAreBadAlmostEverywhere) {
   ThreadPool pool(2);
-  const TestHead head(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 4));
-  const TestHead other(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 5));
-  EXPECT_EQ(CheckBytes(head, BytesOf(other, &pool), &pool).bad_rows, kRows);
+  const TestHead head(DataType::kF32, kCheckedRows, kCheckedChannels,
+                      Normals(kCheckedRows * kCheckedChannels, 4));
+  const TestHead other(DataType::kF32, kCheckedRows, kCheckedChannels,
+                       Normals(kCheckedRows * kCheckedChannels, 5));
+  EXPECT_EQ(CheckBytes(head, BytesOf(other, &pool), &pool).bad_rows, kCheckedRows);
 }
 
 }  // namespace

@@ -10,17 +10,17 @@
 #include <cstring>
 
 #include "kernels/plane_layout.h"
+#include "lmhead/head_fixture.h"
 #include "lmhead/search.h"
-#include "lmhead/test_head.h"
 
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kRows = 4000;
-constexpr int64_t kChannels = 256;
+constexpr int64_t kClusteredRows = 4000;
+constexpr int64_t kClusteredChannels = 256;
 
 std::vector<float> UnitVector(uint32_t seed) {
-  std::vector<float> v = Normals(kChannels, seed);
+  std::vector<float> v = Normals(kClusteredChannels, seed);
   double squares = 0.0;
   for (const float value : v) squares += static_cast<double>(value) * value;
   for (float& value : v) value = static_cast<float>(value / std::sqrt(squares));
@@ -31,11 +31,11 @@ std::vector<float> UnitVector(uint32_t seed) {
 // with a factor of its own.
 std::vector<float> WithCommonPart(int64_t count, uint32_t seed, const std::vector<float>& shared,
                                   const std::vector<float>& varying, float size) {
-  std::vector<float> vectors = Normals(static_cast<size_t>(count * kChannels), seed);
+  std::vector<float> vectors = Normals(static_cast<size_t>(count * kClusteredChannels), seed);
   const std::vector<float> factors = Normals(static_cast<size_t>(count), seed + 1000);
   for (int64_t i = 0; i < count; ++i) {
-    float* v = vectors.data() + i * kChannels;
-    for (size_t c = 0; c < kChannels; ++c)
+    float* v = vectors.data() + i * kClusteredChannels;
+    for (size_t c = 0; c < kClusteredChannels; ++c)
       v[c] += size * (shared[c] + factors[static_cast<size_t>(i)] * varying[c]);
   }
   return vectors;
@@ -43,7 +43,7 @@ std::vector<float> WithCommonPart(int64_t count, uint32_t seed, const std::vecto
 
 std::vector<float> BestLogits(TestHead* head, const std::vector<float>& states) {
   std::vector<float> best;
-  for (size_t t = 0; t * kChannels < states.size(); ++t) {
+  for (size_t t = 0; t * kClusteredChannels < states.size(); ++t) {
     const std::vector<float> logits = head->FullLogits(static_cast<int64_t>(t));
     best.push_back(*std::max_element(logits.begin(), logits.end()));
   }
@@ -53,10 +53,10 @@ std::vector<float> BestLogits(TestHead* head, const std::vector<float>& states) 
 // How much of the unit vector `v` lies in the directions.
 double ShareIn(const std::vector<float>& directions, const std::vector<float>& v) {
   double share = 0.0;
-  for (size_t d = 0; d * kChannels < directions.size(); ++d) {
+  for (size_t d = 0; d * kClusteredChannels < directions.size(); ++d) {
     double dot = 0.0;
-    for (size_t c = 0; c < kChannels; ++c)
-      dot += static_cast<double>(directions[d * kChannels + c]) * v[c];
+    for (size_t c = 0; c < kClusteredChannels; ++c)
+      dot += static_cast<double>(directions[d * kClusteredChannels + c]) * v[c];
     share += dot * dot;
   }
   return share;
@@ -66,15 +66,15 @@ class CommonParts : public testing::Test {
  protected:
   const std::vector<float> shared_ = UnitVector(1);
   const std::vector<float> varying_ = UnitVector(2);
-  TestHead head_{DataType::kQ8_0, kRows, kChannels,
-                 WithCommonPart(kRows, 3, shared_, varying_, 40.0F)};
+  TestHead head_{DataType::kQ8_0, kClusteredRows, kClusteredChannels,
+                 WithCommonPart(kClusteredRows, 3, shared_, varying_, 40.0F)};
   ThreadPool pool_{2};
 };
 
 TEST_F(CommonParts, AreFoundFromRowsAlone) {
   const std::vector<float> found = FindDirections(head_.View(), {}, &pool_);
-  ASSERT_EQ(found.size() % kChannels, 0U);
-  EXPECT_EQ(found.size() / kChannels, 2U);
+  ASSERT_EQ(found.size() % kClusteredChannels, 0U);
+  EXPECT_EQ(found.size() / kClusteredChannels, 2U);
   EXPECT_GT(ShareIn(found, shared_), 0.999);
   EXPECT_GT(ShareIn(found, varying_), 0.999);
 }
@@ -85,13 +85,13 @@ TEST_F(CommonParts, OfStatesAreFound_OrthonormalForAnyNumberOfThreads) {
       head_.SetStates(WithCommonPart(100, 6, of_states, of_states, 60.0F));
   const RecordedStates recorded{.hidden = states, .best_logits = BestLogits(&head_, states)};
   const std::vector<float> found = FindDirections(head_.View(), recorded, &pool_);
-  ASSERT_GE(found.size() / kChannels, 3U);
+  ASSERT_GE(found.size() / kClusteredChannels, 3U);
   EXPECT_GT(ShareIn(found, shared_), 0.99);
   EXPECT_GT(ShareIn(found, varying_), 0.99);
   EXPECT_GT(ShareIn(found, of_states), 0.99);
-  for (size_t d = 0; d < found.size() / kChannels; ++d) {
-    const std::vector<float> one(found.begin() + static_cast<int64_t>(d) * kChannels,
-                                 found.begin() + static_cast<int64_t>(d + 1) * kChannels);
+  for (size_t d = 0; d < found.size() / kClusteredChannels; ++d) {
+    const std::vector<float> one(found.begin() + static_cast<int64_t>(d) * kClusteredChannels,
+                                 found.begin() + static_cast<int64_t>(d + 1) * kClusteredChannels);
     EXPECT_NEAR(ShareIn(found, one), 1.0, 1e-5);
   }
   ThreadPool three(3);
@@ -102,16 +102,18 @@ TEST_F(CommonParts, OfStatesAreFound_OrthonormalForAnyNumberOfThreads) {
 
 TEST(CommonDirections, IndependentRowsHaveNone) {
   ThreadPool pool(2);
-  TestHead head(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 7));
+  TestHead head(DataType::kF32, kClusteredRows, kClusteredChannels,
+                Normals(kClusteredRows * kClusteredChannels, 7));
   EXPECT_TRUE(FindDirections(head.View(), {}, &pool).empty());
-  const std::vector<float> states = head.SetStates(Normals(50 * kChannels, 8));
+  const std::vector<float> states = head.SetStates(Normals(50 * kClusteredChannels, 8));
   const RecordedStates recorded{.hidden = states, .best_logits = BestLogits(&head, states)};
-  EXPECT_LE(FindDirections(head.View(), recorded, &pool).size() / kChannels, 4U);
+  EXPECT_LE(FindDirections(head.View(), recorded, &pool).size() / kClusteredChannels, 4U);
 }
 
 TEST(CommonDirections, RowsOfNothingAndNarrowRowsHaveNone) {
   ThreadPool pool(1);
-  const TestHead zeros(DataType::kF32, 64, kChannels, std::vector<float>(64 * kChannels, 0.0F));
+  const TestHead zeros(DataType::kF32, 64, kClusteredChannels,
+                       std::vector<float>(64 * kClusteredChannels, 0.0F));
   EXPECT_TRUE(FindDirections(zeros.View(), {}, &pool).empty());
   const TestHead narrow(DataType::kF32, 64, 16, std::vector<float>(64 * 16, 1.0F));
   EXPECT_TRUE(FindDirections(narrow.View(), {}, &pool).empty());
@@ -120,10 +122,10 @@ TEST(CommonDirections, RowsOfNothingAndNarrowRowsHaveNone) {
 // The states that a model's head sees: a common part, and something of the row that is to win.
 std::vector<float> StateLike(const TestHead& head, int64_t winner, const std::vector<float>& shared,
                              uint32_t seed) {
-  std::vector<float> state = Normals(kChannels, seed);
+  std::vector<float> state = Normals(kClusteredChannels, seed);
   const std::vector<float> row = head.Row(winner);
   const std::vector<float> common = UnitVector(1);
-  for (size_t c = 0; c < kChannels; ++c)
+  for (size_t c = 0; c < kClusteredChannels; ++c)
     state[c] += 60.0F * shared[c] + 0.7F * (row[c] - 40.0F * common[c]);
   return state;
 }
@@ -151,12 +153,12 @@ TEST_F(CommonParts, LeaveASearchFewRows) {
       const std::vector<float> full = head_.FullLogits(0);
       screening.Run(hidden.data(), 1, {}, 1);
       ASSERT_TRUE(screening.State(0).usable);
-      for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t row = 0; row < kClusteredRows; ++row) {
         EXPECT_GE(screening.State(0).upper.Pointer<float>()[row], full[static_cast<size_t>(row)]);
       }
       search.Screen(hidden.data(), 1, 1);
       const SearchEvidence evidence = search.Decide(0, {});
-      refined[with ? 1 : 0] += evidence.decided ? evidence.rows_refined : kRows;
+      refined[with ? 1 : 0] += evidence.decided ? evidence.rows_refined : kClusteredRows;
       if (!evidence.decided) continue;
       const Candidate* best = nullptr;
       for (const Candidate& candidate : search.Found()) {

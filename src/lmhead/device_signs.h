@@ -21,9 +21,11 @@ inline constexpr int kDeviceScaleExponent = -9;
 class DeviceSigns {
  public:
   virtual ~DeviceSigns() = default;
-  // estimates[s * V + row] = sum over the blocks b of (stored scale of b) * 2^kDeviceScaleExponent
-  // * sum over j of sign[row][j] * rotated[s][j], for all V rows; not finite where the device's
-  // range does not suffice. `rotated`: [num_states, D], 16-bit floats.
+  // For all V rows
+  //   estimates[s * V + row] = sum over the blocks b of (stored scale of b) *
+  //                            2^kDeviceScaleExponent * sum over j of sign[row][j] * rotated[s][j]
+  // and not finite where the device's range does not suffice.
+  //   rotated: [num_states, D], 16-bit floats
   virtual void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept = 0;
   // Of the device's weights that one call reads.
   virtual int64_t Bytes() const = 0;

@@ -10,15 +10,15 @@
 #include <limits>
 
 #include "kernels/plane_layout.h"
+#include "lmhead/head_fixture.h"
 #include "lmhead/plane_rows.h"
 #include "lmhead/search.h"
-#include "lmhead/test_head.h"
 
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kRows = 3000;
-constexpr int64_t kChannels = 640;  // two blocks
+constexpr int64_t kDeviceRows = 3000;
+constexpr int64_t kDeviceChannels = 640;  // two blocks
 
 float Half(double value) { return ToFloat(ToF16(static_cast<float>(value))); }
 
@@ -68,45 +68,10 @@ class HalfDevice final : public DeviceSigns {
   int calls_ = 0;
 };
 
-int32_t ArgMax(std::span<const float> values) {
-  return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
-}
-
-int32_t Best(std::span<const Candidate> candidates) {
-  const Candidate* best = nullptr;
-  for (const Candidate& candidate : candidates) {
-    if (best == nullptr || candidate.logit > best->logit) best = &candidate;
-  }
-  return best == nullptr ? -1 : best->id;
-}
-
-// A state whose logit with row `winner` is about `margin` sigma.
-std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed) {
-  std::vector<float> state = Normals(kChannels, seed);
-  const std::vector<float> row = head.Row(winner);
-  double norm = 0.0;
-  for (const float value : row) norm += static_cast<double>(value) * value;
-  const double factor = margin / std::sqrt(std::max(norm, 1e-30));
-  for (size_t c = 0; c < state.size(); ++c)
-    state[c] += static_cast<float>(static_cast<double>(row[c]) * factor);
-  return state;
-}
-
-// Whether the search decided, and then as the full head does: ties to the lowest id, exact logits.
-bool Decides(Search* search, TestHead* head, std::span<const float> state) {
-  const std::vector<float> hidden = head->SetStates(state);
-  search->Screen(hidden.data(), 1, 1);
-  if (!search->Decide(0, {}).decided) return false;
-  const std::vector<float> full = head->FullLogits(0);
-  EXPECT_EQ(Best(search->Found()), ArgMax(full));
-  for (const Candidate& candidate : search->Found())
-    EXPECT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
-  return true;
-}
-
 TEST(DeviceSigns, GiveTheFullHeadsToken) {
   ThreadPool pool(2);
-  TestHead head(DataType::kQ8_0, kRows, kChannels, Normals(kRows * kChannels, 1));
+  TestHead head(DataType::kQ8_0, kDeviceRows, kDeviceChannels,
+                Normals(kDeviceRows * kDeviceChannels, 1));
   const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
   HalfDevice device(&planes);
   for (const bool deterministic : {false, true}) {
@@ -117,7 +82,8 @@ TEST(DeviceSigns, GiveTheFullHeadsToken) {
     int decided = 0;
     for (const double margin : {0.0, 8.0, 12.0, 40.0}) {
       for (uint32_t seed = 0; seed < 4; ++seed)
-        decided += Decides(&search, &head, StateFor(head, seed * 977 + 13, margin, seed)) ? 1 : 0;
+        decided +=
+            CheckState(&search, &head, StateFor(head, seed * 977 + 13, margin, seed)) ? 1 : 0;
     }
     EXPECT_GE(decided, deterministic ? 4 : 10);
   }
@@ -127,10 +93,11 @@ TEST(DeviceSigns, GiveTheFullHeadsToken) {
 // Every row's bound holds, not only the winner's: with delta 1e-9 no row of 3000 may break it.
 TEST(DeviceSigns, BoundsHoldForEveryRowAndAreNotMuchWiderThanTables) {
   ThreadPool pool(1);
-  TestHead head(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 3));
+  TestHead head(DataType::kF32, kDeviceRows, kDeviceChannels,
+                Normals(kDeviceRows * kDeviceChannels, 3));
   const Planes planes = head.Build(RotationSeed::FromNumber(2), &pool);
   HalfDevice device(&planes);
-  const std::vector<float> hidden = head.SetStates(Normals(kChannels, 4));
+  const std::vector<float> hidden = head.SetStates(Normals(kDeviceChannels, 4));
   const std::vector<float> full = head.FullLogits(0);
   double widths[2] = {0.0, 0.0};
   for (const bool on_device : {false, true}) {
@@ -138,15 +105,15 @@ TEST(DeviceSigns, BoundsHoldForEveryRowAndAreNotMuchWiderThanTables) {
     screening.Run(hidden.data(), 1, {}, 1);
     const ScreenedState& state = screening.State(0);
     ASSERT_TRUE(state.usable);
-    for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t row = 0; row < kDeviceRows; ++row) {
       const float upper = state.upper.Pointer<float>()[row];
       EXPECT_GE(upper, full[static_cast<size_t>(row)]) << row;
       widths[on_device ? 1 : 0] +=
-          static_cast<double>(upper - full[static_cast<size_t>(row)]) / kRows;
+          static_cast<double>(upper - full[static_cast<size_t>(row)]) / kDeviceRows;
     }
     for (size_t strip = 0; strip < state.summaries.size(); ++strip) {
       const float* const first = state.upper.Pointer<float>() + strip * 64;
-      const auto rows = std::min<int64_t>(64, kRows - static_cast<int64_t>(strip) * 64);
+      const auto rows = std::min<int64_t>(64, kDeviceRows - static_cast<int64_t>(strip) * 64);
       EXPECT_EQ(state.summaries[strip].largest_upper, *std::max_element(first, first + rows));
     }
   }
@@ -155,31 +122,33 @@ TEST(DeviceSigns, BoundsHoldForEveryRowAndAreNotMuchWiderThanTables) {
 
 TEST(DeviceSigns, TiesAndExtremeRowsGiveTheFullHeadsTokenOrGiveUp) {
   ThreadPool pool(1);
-  std::vector<float> rows = Normals(kRows * kChannels, 5);
-  const auto row = [&](size_t r) { return rows.begin() + static_cast<int64_t>(r) * kChannels; };
-  std::copy_n(row(100), kChannels, row(2900));  // a tie
-  std::fill_n(row(7), kChannels, 0.0F);
-  for (int64_t c = 0; c < kChannels; ++c) {
+  std::vector<float> rows = Normals(kDeviceRows * kDeviceChannels, 5);
+  const auto row = [&](size_t r) {
+    return rows.begin() + static_cast<int64_t>(r) * kDeviceChannels;
+  };
+  std::copy_n(row(100), kDeviceChannels, row(2900));  // a tie
+  std::fill_n(row(7), kDeviceChannels, 0.0F);
+  for (int64_t c = 0; c < kDeviceChannels; ++c) {
     *(row(8) + c) *= 1e-6F;
     *(row(9) + c) = c == 5 ? 900.0F : 0.0F;  // one channel
   }
   for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kQ8_0}) {
-    TestHead head(type, kRows, kChannels, rows);
+    TestHead head(type, kDeviceRows, kDeviceChannels, rows);
     const Planes planes = head.Build(RotationSeed::FromNumber(4), &pool);
     HalfDevice device(&planes);
     Search search(&planes, &head, TestKernels(), &pool, 1,
                   {.certificate = {}, .noise_key = 3, .device_or_null = &device});
-    EXPECT_TRUE(Decides(&search, &head, StateFor(head, 100, 14.0, 1)));
+    EXPECT_TRUE(CheckState(&search, &head, StateFor(head, 100, 14.0, 1)));
     EXPECT_EQ(Best(search.Found()), 100);
     for (const double scale : {1e-3, 1.0, 1e4}) {
       std::vector<float> state = StateFor(head, 2000, 12.0, 2);
       for (float& value : state) value = static_cast<float>(static_cast<double>(value) * scale);
-      Decides(&search, &head, state);
+      CheckState(&search, &head, state);
     }
-    std::vector<float> one(kChannels, 0.0F);
+    std::vector<float> one(kDeviceChannels, 0.0F);
     one[5] = 1.0F;
-    Decides(&search, &head, one);
-    Decides(&search, &head, std::vector<float>(kChannels, 0.0F));
+    CheckState(&search, &head, one);
+    CheckState(&search, &head, std::vector<float>(kDeviceChannels, 0.0F));
   }
 }
 
@@ -195,12 +164,12 @@ TEST(DeviceSigns, SumsThatAreNotFinite_AreLeftToTheFullHead) {
     int64_t Bytes() const override { return 1; }
   };
   ThreadPool pool(1);
-  TestHead head(DataType::kF32, 300, kChannels, Normals(300 * kChannels, 6));
+  TestHead head(DataType::kF32, 300, kDeviceChannels, Normals(300 * kDeviceChannels, 6));
   const Planes planes = head.Build(RotationSeed::FromNumber(1), &pool);
   Overflowing device;
   Search search(&planes, &head, TestKernels(), &pool, 1,
                 {.certificate = {}, .noise_key = 3, .device_or_null = &device});
-  const std::vector<float> hidden = head.SetStates(Normals(kChannels, 7));
+  const std::vector<float> hidden = head.SetStates(Normals(kDeviceChannels, 7));
   search.Screen(hidden.data(), 1, 1);
   EXPECT_FALSE(search.Decide(0, {}).decided);
 }
@@ -208,7 +177,8 @@ TEST(DeviceSigns, SumsThatAreNotFinite_AreLeftToTheFullHead) {
 // The assumption is needed: a device that sums worse loses winners.
 TEST(DeviceSigns, ADeviceThatSumsWorse_LosesWinners) {
   ThreadPool pool(1);
-  TestHead head(DataType::kF32, kRows, kChannels, Normals(kRows * kChannels, 8));
+  TestHead head(DataType::kF32, kDeviceRows, kDeviceChannels,
+                Normals(kDeviceRows * kDeviceChannels, 8));
   const Planes planes = head.Build(RotationSeed::FromNumber(5), &pool);
   HalfDevice device(&planes, -1.0);
   Search search(&planes, &head, TestKernels(), &pool, 1,
@@ -225,7 +195,7 @@ TEST(DeviceSigns, ADeviceThatSumsWorse_LosesWinners) {
 
 TEST(DeviceSigns, StatesAreScaledByPowersOfTwo) {
   for (const float size : {1e-6F, 1.0F, 3e5F}) {
-    std::vector<float> state = Normals(kChannels, 9);
+    std::vector<float> state = Normals(kDeviceChannels, 9);
     for (float& value : state) value *= size;
     std::vector<float> scaled(state.size());
     const int exponent = ScaleForDevice(state, scaled);
@@ -235,7 +205,7 @@ TEST(DeviceSigns, StatesAreScaledByPowersOfTwo) {
       EXPECT_NEAR(static_cast<double>(scaled[c]), exact, std::fabs(exact) * 0x1p-11 + 0x1p-25);
       squares += exact * exact;
     }
-    const double norm = std::sqrt(squares / kChannels);
+    const double norm = std::sqrt(squares / kDeviceChannels);
     EXPECT_GE(norm, 0.5);
     EXPECT_LE(norm, 1.0);
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "lmhead/build_planes.h"
-#include "lmhead/test_head.h"
+#include "lmhead/head_fixture.h"
 
 namespace headway::lmhead {
 namespace {

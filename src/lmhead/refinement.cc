@@ -5,7 +5,6 @@
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kStripRows = kernels::kSignStripRows;
 // Rows refined by one kernel call, at least.
 constexpr int64_t kRefineRows = 256;
 // at_least() writes whole vectors.
@@ -25,7 +24,7 @@ Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, 
   alive_.reserve(rows);
   for (Worker& worker : workers_) {
     worker.alive.reserve(rows);
-    worker.rows.resize(static_cast<size_t>(kRefineRows + kStripRows + kListSlack));
+    worker.rows.resize(static_cast<size_t>(kRefineRows + kernels::kSignStripRows + kListSlack));
     worker.estimates.resize(worker.rows.size());
     worker.uppers.resize(worker.rows.size());
     worker.smallest.resize(worker.rows.size());
@@ -71,8 +70,8 @@ void Refinement::Refine(std::span<const int32_t> strips, float threshold) {
 // Adds the strip's rows to the thread's list.
 void Refinement::ListStrip(int64_t strip, float threshold, Worker* worker) const {
   if (scores_->Strips()[static_cast<size_t>(strip)].largest_upper < threshold) return;
-  const int64_t row = strip * kStripRows;
-  const int64_t n = std::min(kStripRows, planes_->NumRows() - row);
+  const int64_t row = strip * kernels::kSignStripRows;
+  const int64_t n = std::min(kernels::kSignStripRows, planes_->NumRows() - row);
   int32_t* const found = worker->rows.data() + worker->num_rows;
   const int64_t count =
       kernels_.at_least(scores_->Upper() + row, n, threshold, static_cast<int32_t>(row), found);

@@ -9,7 +9,7 @@
 namespace headway::lmhead {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kNoScore = -std::numeric_limits<float>::infinity();
 constexpr int64_t kStripRows = kernels::kSignStripRows;
 // Strips that a thread takes at a time.
 constexpr int64_t kShare = 64;
@@ -64,7 +64,7 @@ void Scores::ScoreStrip(int64_t strip) {
     static_assert(kStripRows == 64, "a strip is a word of the mask");
     const uint64_t word = goal_->mask[static_cast<size_t>(strip)];
     for (int64_t i = 0; i < n; ++i) {
-      if ((word >> i & 1) == 0) score[i] = kMinusInfinity;
+      if ((word >> i & 1) == 0) score[i] = kNoScore;
     }
   }
   if (!goal_->allowed.empty()) {
@@ -74,12 +74,12 @@ void Scores::ScoreStrip(int64_t strip) {
       if (keep) {
         ++next;
       } else {
-        score[i] = kMinusInfinity;
+        score[i] = kNoScore;
       }
     }
   }
-  kernels::ScreenSummary summary{.largest_upper = kMinusInfinity,
-                                 .best_estimate = kMinusInfinity,
+  kernels::ScreenSummary summary{.largest_upper = kNoScore,
+                                 .best_estimate = kNoScore,
                                  .best_row = static_cast<int32_t>(first)};
   const float factor = goal_->perturbed ? goal_->inverse_temperature : 1.0F;
   for (int64_t i = 0; i < n; ++i) {

@@ -7,22 +7,23 @@
 #include <functional>
 #include <random>
 
+#include "lmhead/head_fixture.h"
 #include "lmhead/search.h"
-#include "lmhead/test_head.h"
 
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kRows = 3000;
-constexpr int64_t kChannels = 256;
+constexpr int64_t kGoalRows = 3000;
+constexpr int64_t kGoalChannels = 256;
 
 class SearchGoalTest : public testing::Test {
  protected:
   SearchGoalTest() {
-    std::vector<float> rows = Normals(kRows * kChannels, 1);
+    std::vector<float> rows = Normals(kGoalRows * kGoalChannels, 1);
     // Rows 10 and 2010 are equal: a tie, whoever knows one of them.
-    std::copy_n(rows.begin() + 10 * kChannels, kChannels, rows.begin() + 2010 * kChannels);
-    head_ = std::make_unique<TestHead>(DataType::kQ8_0, kRows, kChannels, rows);
+    std::copy_n(rows.begin() + 10 * kGoalChannels, kGoalChannels,
+                rows.begin() + 2010 * kGoalChannels);
+    head_ = std::make_unique<TestHead>(DataType::kQ8_0, kGoalRows, kGoalChannels, rows);
     planes_ = std::make_unique<Planes>(head_->Build(RotationSeed::FromNumber(7), &pool_));
     search_ = std::make_unique<Search>(planes_.get(), head_.get(), TestKernels(), &pool_, 1,
                                        SearchOptions{.certificate = {}, .noise_key = 5});
@@ -31,7 +32,7 @@ class SearchGoalTest : public testing::Test {
 
   // A state near row `winner` by `weight`; its logits.
   std::vector<float> Screen(int64_t winner, float weight, uint32_t seed) {
-    std::vector<float> state = Normals(kChannels, seed);
+    std::vector<float> state = Normals(kGoalChannels, seed);
     const std::vector<float> row = head_->Row(winner);
     for (size_t c = 0; c < state.size(); ++c) state[c] += weight * row[c];
     const std::vector<float> hidden = head_->SetStates(state);
@@ -89,7 +90,7 @@ TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
     winner.at_least = sorted[0];
     const SearchEvidence evidence = search_->Decide(0, winner);
     EXPECT_TRUE(evidence.decided) << seed;
-    EXPECT_LT(evidence.rows_exact, uint64_t{kRows} / 2) << seed;
+    EXPECT_LT(evidence.rows_exact, uint64_t{kGoalRows} / 2) << seed;
   }
 }
 
@@ -147,7 +148,7 @@ TEST_F(SearchGoalTest, Masks_LeaveTheBestOfWhatTheyAllow) {
   std::mt19937_64 random(3);
   int decided = 0;
   for (uint32_t seed = 0; seed < 40; ++seed) {
-    std::vector<uint64_t> mask((kRows + 63) / 64);
+    std::vector<uint64_t> mask((kGoalRows + 63) / 64);
     for (uint64_t& word : mask) word = random() | random();
     mask[5] = 0;
     const auto full = Screen(seed % 2 == 0 ? 5 * 64 + 3 : 70 * seed, 0.7F, seed);  // banned, maybe

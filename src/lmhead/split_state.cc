@@ -6,7 +6,7 @@
 namespace headway::lmhead {
 namespace {
 
-float Dot(const float* a, const float* b, size_t n) {
+float DotF32(const float* a, const float* b, size_t n) {
   constexpr size_t kLanes = 16;
   float sums[kLanes] = {};
   size_t c = 0;
@@ -25,7 +25,7 @@ float Dot(const float* a, const float* b, size_t n) {
 void SplitState(const Planes& planes, std::span<const float> hidden, std::span<float> shares,
                 std::span<float> rest) {
   for (size_t d = 0; d < shares.size(); ++d) {
-    shares[d] = Dot(planes.Direction(static_cast<int64_t>(d)), hidden.data(), hidden.size());
+    shares[d] = DotF32(planes.Direction(static_cast<int64_t>(d)), hidden.data(), hidden.size());
   }
   std::copy(hidden.begin(), hidden.end(), rest.begin());
   for (size_t d = 0; d < shares.size(); ++d) {

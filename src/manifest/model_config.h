@@ -24,8 +24,8 @@ struct ModelConfig {
   float rms_norm_eps = 0.0F;
   bool tie_word_embeddings = false;
 
-  // Rotary embedding: pair i of position p turns by p * rope_theta^(-2i / rotary_dim) / (factor[i]
-  // * rope_linear_factor).
+  // Rotary embedding: pair i of position p turns by
+  // p * rope_theta^(-2i / rotary_dim) / (factor[i] * rope_linear_factor).
   int64_t rotary_dim = 0;
   bool rope_pairs = false;  // adjacent channels instead of halves
   double rope_theta = 10000.0;

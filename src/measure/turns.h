@@ -11,8 +11,8 @@ namespace headway::measure {
 
 struct Spread {
   double median = 0.0;
-  double low =
-      0.0;  // of a distribution-free interval for the median, 95 % or as near as the count allows
+  // A distribution-free interval for the median, 95 % or as near as the count allows.
+  double low = 0.0;
   double high = 0.0;
   double min = 0.0;
   double max = 0.0;

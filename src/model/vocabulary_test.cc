@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cstdio>
 
-#include "tokenizer/test_reference.h"
-#include "tokenizer/test_vocabulary.h"
+#include "tokenizer/reference_fixture.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::model {
 namespace {

@@ -24,8 +24,8 @@ using WeightReader = std::function<Result<void>(const std::string& name, int64_t
                                                 int64_t num_rows, std::span<float> out)>;
 
 struct OracleOptions {
-  bool quantise_activations =
-      true;            // blocks of 32 to 8 bits before products with quantised weights
+  // Blocks of 32 to 8 bits before products with quantised weights.
+  bool quantise_activations = true;
   bool kv_f16 = true;  // keys and values are kept in binary16
 };
 
@@ -33,10 +33,10 @@ struct OracleOptions {
 struct OracleStep {
   std::vector<double> x = {};     // [T, D]: the graph's input, when it takes values
   std::vector<int32_t> ids = {};  // [T]: when it takes token ids
-  int64_t first_position =
-      0;  // of the first token; what the cache holds from there on is forgotten
-  std::span<const double> rotary_cos =
-      {};  // [T, n_rot / 2], attention factor included; empty without rotary
+  // Of the first token; what the cache holds from there on is forgotten.
+  int64_t first_position = 0;
+  // [T, n_rot / 2], attention factor included; empty without rotary.
+  std::span<const double> rotary_cos = {};
   std::span<const double> rotary_sin = {};
 };
 

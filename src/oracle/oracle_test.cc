@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "graph/builder.h"
-#include "oracle/test_weights.h"
+#include "oracle/weights_fixture.h"
 
 namespace headway::oracle {
 namespace {

@@ -9,7 +9,7 @@
 #include "graph/builder.h"
 #include "graph/text.h"
 #include "oracle/oracle.h"
-#include "oracle/test_weights.h"
+#include "oracle/weights_fixture.h"
 
 namespace headway::oracle {
 namespace {

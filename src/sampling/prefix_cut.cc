@@ -13,7 +13,7 @@ namespace {
 
 // Blocks small enough for the stack and the first-level cache, long enough for the compiler's
 // vector loops.
-constexpr size_t kBlock = 256;
+constexpr size_t kLogitsAtOnce = 256;
 // Blocks that are skipped when they hold no token of the wanted bucket; small, since most then hold
 // none.
 constexpr size_t kGatherBlock = 64;
@@ -76,11 +76,11 @@ PrefixCutter::PrefixCutter(int64_t vocab_size, ThreadPool& pool)
 
 template <bool kMass, bool kCount>
 void PrefixCutter::AddTo(Histogram* histogram, std::span<const float> logits, float max) const {
-  std::array<int32_t, kBlock> bucket;
-  std::array<float, kBlock> factor;
+  std::array<int32_t, kLogitsAtOnce> bucket;
+  std::array<float, kLogitsAtOnce> factor;
   const auto buckets_of = HasAvx2() ? BucketsOfAvx2 : BucketsOf;
-  for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
-    const size_t n = std::min(kBlock, logits.size() - begin);
+  for (size_t begin = 0; begin < logits.size(); begin += kLogitsAtOnce) {
+    const size_t n = std::min(kLogitsAtOnce, logits.size() - begin);
     const float* const block = logits.data() + begin;
     buckets_of(block, n, max, bucket.data(), factor.data());
     for (size_t i = 0; i < n; ++i) {

@@ -19,9 +19,9 @@ class Sampler {
  public:
   struct Choice {
     int32_t token = -1;
-    float logit = 0.0F;    // as the model gave it: before penalties and bias
-    float logprob = 0.0F;  // ln softmax of the model's logits at temperature 1, all ids allowed; 0
-                           // unless asked for
+    float logit = 0.0F;  // as the model gave it: before penalties and bias
+    // ln softmax of the model's logits at temperature 1, all ids allowed; 0 unless asked for.
+    float logprob = 0.0F;
   };
 
   // `params` must pass Validate(). Allocates everything that Sample needs. `pool` must outlive the
@@ -32,13 +32,14 @@ class Sampler {
   const SamplingParams& Params() const { return params_; }
 
   // Chooses the token that follows.
-  //   logits: [V], NaN-free; modified.   position: of the token to choose, in its sequence (keys
-  //   the noise). history: the sequence so far, oldest first (the repeat penalty reads its end);
-  //   ids outside [0, V) are ignored.
+  //   logits: [V], NaN-free; modified
+  //   position: of the token to choose, in its sequence (keys the noise)
+  //   history: the sequence so far, oldest first (the repeat penalty reads its end); ids outside
+  //     [0, V) are ignored
+  //   mask: one bit an id, the ids allowed at this position besides the parameters' own rules, at
+  //     least one of them allowed by those; empty: all. Part of step 3.
   // No allocation. The choice does not depend on the number of threads. When every allowed logit is
   // -infinity, the lowest allowed id is chosen. Not to be called inside ThreadPool::Run.
-  //   mask: one bit an id, the ids allowed at this position besides the parameters' own rules, at
-  //   least one of them allowed by those; empty: all. Part of step 3.
   Choice Sample(std::span<float> logits, uint64_t position, std::span<const int32_t> history,
                 bool want_logprob = false, std::span<const uint64_t> mask = {}) noexcept;
 

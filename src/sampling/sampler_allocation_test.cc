@@ -9,8 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "sampling/kernels_fixture.h"
 #include "sampling/sampler.h"
-#include "sampling/test_kernels.h"
 
 namespace {
 std::atomic<int64_t> num_allocations{0};

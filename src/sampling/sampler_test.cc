@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "sampling/test_kernels.h"
+#include "sampling/kernels_fixture.h"
 
 namespace headway::sampling {
 namespace {

@@ -10,7 +10,7 @@
 namespace headway::sampling {
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kRuledOut = -std::numeric_limits<float>::infinity();
 // From here on the best k are no longer few.
 constexpr int32_t kMostKept = 1024;
 
@@ -114,7 +114,7 @@ void SparseSampler::Rank(std::span<const Entry> entries) {
     const bool allowed =
         allowed_.empty() || std::binary_search(allowed_.begin(), allowed_.end(), entry.id);
     ranked_.push_back({.id = entry.id,
-                       .value = allowed ? Change(entry.id, entry.logit) : kMinusInfinity,
+                       .value = allowed ? Change(entry.id, entry.logit) : kRuledOut,
                        .logit = entry.logit});
   }
   std::sort(ranked_.begin(), ranked_.end(), [](const Ranked& a, const Ranked& b) {
@@ -124,7 +124,7 @@ void SparseSampler::Rank(std::span<const Entry> entries) {
 
 Sampler::Choice SparseSampler::Draw(std::span<const Ranked> kept, uint64_t position) const {
   const Ranked* best = nullptr;
-  float best_value = kMinusInfinity;
+  float best_value = kRuledOut;
   for (const Ranked& row : kept) {
     const float value =
         kernels_.gumbel_argmax(&row.value, 1, inverse_temperature_, params_.seed, position, row.id)
@@ -141,7 +141,7 @@ Sampler::Choice SparseSampler::Draw(std::span<const Ranked> kept, uint64_t posit
 
 Sampler::Choice SparseSampler::Choose(std::span<const Entry> entries, uint64_t position) {
   Rank(entries);
-  HW_CHECK(!ranked_.empty() && ranked_.front().value > kMinusInfinity,
+  HW_CHECK(!ranked_.empty() && ranked_.front().value > kRuledOut,
            "a token that may be chosen is among the entries");
   if (params_.temperature == 0.0F) {
     return {.token = ranked_.front().id, .logit = ranked_.front().logit, .logprob = 0.0F};
@@ -152,7 +152,7 @@ Sampler::Choice SparseSampler::Choose(std::span<const Entry> entries, uint64_t p
 
 Sampler::Choice SparseSampler::ChooseUnfiltered(std::span<const Entry> entries, uint64_t position) {
   Rank(entries);
-  HW_CHECK(!ranked_.empty() && ranked_.front().value > kMinusInfinity,
+  HW_CHECK(!ranked_.empty() && ranked_.front().value > kRuledOut,
            "a token that may be chosen is among the entries");
   return Draw(ranked_, position);
 }

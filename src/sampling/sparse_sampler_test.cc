@@ -8,7 +8,7 @@
 #include <optional>
 #include <random>
 
-#include "sampling/test_kernels.h"
+#include "sampling/kernels_fixture.h"
 
 namespace headway::sampling {
 namespace {

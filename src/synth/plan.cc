@@ -14,8 +14,8 @@ namespace {
 constexpr float kRmsNormEpsilon = 1e-5F;
 constexpr float kRopeBase = 10000.0F;
 constexpr float kNormSpread = 0.05F;  // norm weights are 1 within a few of these
-constexpr float kLongestFactor =
-    32.0F;  // of the LongRoPE factors: the stretch of the slowest rotation
+// Of the LongRoPE factors: the stretch of the slowest rotation.
+constexpr float kLongestFactor = 32.0F;
 constexpr uint32_t kQuantizationVersion = 2;
 
 constexpr std::string_view kChatTemplate =

@@ -12,15 +12,16 @@
 namespace headway {
 
 // Writes the `num_elements` values of one stored row to `out`.
-//   row: RowBytes(type, num_elements) bytes of any alignment   out: [num_elements] f32
+//   row: RowBytes(type, num_elements) bytes of any alignment
+//   out: [num_elements] f32
 // Requires IsWeightType(type) and a whole number of blocks. Total: any bytes decode to something.
 // Each value is the block formula evaluated in binary32, with at most one rounding (products are
 // exact: 11 + 6 + 5 bits).
 void DequantiseRow(DataType type, const std::byte* row, int64_t num_elements, float* out);
 
 // Stores `values` as one row; the inverse of DequantiseRow up to the type's precision.
-//   values: [num_elements] f32   row: RowBytes(type, num_elements) bytes of any alignment, written
-//   completely
+//   values: [num_elements] f32
+//   row: RowBytes(type, num_elements) bytes of any alignment, written completely
 // Requires as above. Deterministic: the same bits on every machine. Values are expected to be
 // finite; others give some stored number, never undefined behaviour. Errors per type:
 // docs/formats/gguf.md, section 6.

@@ -17,7 +17,7 @@ uint64_t PairOf(int32_t left, int32_t right) {
 }
 
 // Fibonacci hashing: the high bits of the product depend on all bits of the pair.
-size_t HashOf(uint64_t pair, size_t num_slots) {
+size_t SlotOfPair(uint64_t pair, size_t num_slots) {
   return (pair * 0x9E3779B97F4A7C15U) >> (64 - std::countr_zero(num_slots));
 }
 
@@ -82,7 +82,7 @@ Result<void> BytePairEncoder::AddMerges(const Vocabulary& vocabulary, const Toke
 
 // The first of several entries for the same pair counts.
 void BytePairEncoder::AddMerge(uint64_t pair, Merge merge) {
-  size_t i = HashOf(pair, merges_.size());
+  size_t i = SlotOfPair(pair, merges_.size());
   while (merges_[i].pair != kNoPair && merges_[i].pair != pair) i = (i + 1) & (merges_.size() - 1);
   if (merges_[i].pair == kNoPair) merges_[i] = {pair, merge};
 }
@@ -90,7 +90,7 @@ void BytePairEncoder::AddMerge(uint64_t pair, Merge merge) {
 std::optional<Merge> BytePairEncoder::FindMerge(int32_t left, int32_t right) const {
   if (left < 0 || right < 0) return std::nullopt;
   const uint64_t pair = PairOf(left, right);
-  size_t i = HashOf(pair, merges_.size());
+  size_t i = SlotOfPair(pair, merges_.size());
   while (merges_[i].pair != pair) {
     if (merges_[i].pair == kNoPair) return std::nullopt;
     i = (i + 1) & (merges_.size() - 1);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "tokenizer/test_vocabulary.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::tokenizer {
 namespace {

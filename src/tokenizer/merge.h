@@ -36,8 +36,8 @@ struct Merge {
 struct MergeSpace {
   struct Candidate {
     uint64_t order = 0;  // priority, then index of the left symbol
-    uint32_t length =
-        0;  // of both symbols when the candidate was made; a different sum means it is stale
+    // Of both symbols when the candidate was made; a different sum means it is stale.
+    uint32_t length = 0;
     int32_t id = -1;
     bool operator>(const Candidate& other) const { return order > other.order; }
   };

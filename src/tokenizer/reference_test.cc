@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tokenizer/test_reference.h"
+#include "tokenizer/reference_fixture.h"
 #include "tokenizer/tokenizer.h"
 
 namespace headway::tokenizer {

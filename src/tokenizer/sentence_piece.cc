@@ -13,7 +13,7 @@
 namespace headway::tokenizer {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{1} << 30;
+constexpr size_t kMaxMarkedBytes = size_t{1} << 30;
 
 // A finite float as an integer that sorts the other way round: the higher the score, the lower the
 // result.
@@ -60,10 +60,10 @@ SentencePieceEncoder SentencePieceEncoder::Create(const Vocabulary& vocabulary,
 
 Result<void> SentencePieceEncoder::Encode(std::string_view text, bool space_prefix,
                                           std::vector<int32_t>* ids) const {
-  if (text.size() >= kMaxTextBytes / kSpaceMark.size()) {
+  if (text.size() >= kMaxMarkedBytes / kSpaceMark.size()) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("tokenizer: text: expected less than {} bytes, found {}",
-                            kMaxTextBytes / kSpaceMark.size(), text.size()));
+                            kMaxMarkedBytes / kSpaceMark.size(), text.size()));
   }
   const std::string escaped = Escape(text, space_prefix);
   const std::string_view all = escaped;

@@ -4,8 +4,8 @@
 
 #include <random>
 
-#include "tokenizer/test_vocabulary.h"
 #include "tokenizer/utf8.h"
+#include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::tokenizer {
 namespace {

@@ -8,7 +8,7 @@
 namespace headway::tokenizer {
 namespace {
 
-uint32_t HashOf(std::string_view text) {
+uint32_t HashOfText(std::string_view text) {
   const uint64_t hash = std::hash<std::string_view>()(text);
   return static_cast<uint32_t>(hash ^ hash >> 32);
 }
@@ -29,7 +29,7 @@ size_t TokenTable::Locate(std::string_view text, uint32_t hash) const {
 
 int32_t TokenTable::Insert(std::string_view text, int32_t id) {
   HW_DCHECK(id >= 0, "negative ids mark empty slots");
-  const uint32_t hash = HashOf(text);
+  const uint32_t hash = HashOfText(text);
   Slot& slot = slots_[Locate(text, hash)];
   if (slot.id >= 0) return slot.id;
   slot = {text, hash, id};
@@ -37,7 +37,7 @@ int32_t TokenTable::Insert(std::string_view text, int32_t id) {
 }
 
 int32_t TokenTable::Find(std::string_view text) const {
-  return slots_[Locate(text, HashOf(text))].id;
+  return slots_[Locate(text, HashOfText(text))].id;
 }
 
 }  // namespace headway::tokenizer

@@ -22,8 +22,8 @@
 namespace headway::tokenizer {
 
 struct EncodeOptions {
-  bool add_bos =
-      true;  // put the marks the vocabulary asks for (add_bos before, add_eos after the text)
+  // Put the marks the vocabulary asks for (add_bos before, add_eos after the text).
+  bool add_bos = true;
   bool parse_special = false;  // "<|end|>" in the text becomes that token; false: it stays text
 };
 
@@ -62,8 +62,7 @@ class Tokenizer {
   std::string_view TokenBytes(int32_t id) const;
 
   // True for the ids after which a model has nothing more to say: eos, extra_end_ids, and special
-  // tokens named
-  // <|end|>, <|endoftext|>, <|im_end|>, <|eot_id|>, <|eom_id|> or <|end_of_text|>.
+  // tokens named <|end|>, <|endoftext|>, <|im_end|>, <|eot_id|>, <|eom_id|> or <|end_of_text|>.
   bool IsEndOfGeneration(int32_t id) const;
 
   // The id of the token written exactly like `text` in the vocabulary.

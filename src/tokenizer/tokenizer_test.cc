@@ -7,7 +7,7 @@
 #include <chrono>
 #include <random>
 
-#include "tokenizer/test_vocabulary.h"
+#include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::tokenizer {
 namespace {

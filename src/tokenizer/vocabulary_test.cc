@@ -7,8 +7,8 @@
 #include <limits>
 #include <random>
 
-#include "tokenizer/test_vocabulary.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::tokenizer {
 namespace {

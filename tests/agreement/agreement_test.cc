@@ -18,13 +18,14 @@
 #include "eval/text_evaluation.h"
 #include "gguf/gguf_file.h"
 #include "synth/synthesise.h"
+#include "test_paths.h"
 
 namespace headway {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kSource = HEADWAY_SOURCE_DIR;
+const fs::path kSource = SourceDirectory();
 
 // A directory of this process that disappears with it.
 class Scratch {

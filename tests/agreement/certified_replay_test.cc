@@ -20,6 +20,7 @@
 #include "runtime/full_head.h"
 #include "runtime/make_head.h"
 #include "runtime/run_shards.h"
+#include "test_paths.h"
 
 namespace headway {
 namespace {
@@ -34,7 +35,7 @@ int64_t NumChoices() {
 
 std::string ModelFile() {
   const char* wanted = std::getenv("HEADWAY_REPLAY_MODEL");
-  return wanted == nullptr ? std::string(HEADWAY_SOURCE_DIR) + "/models/story-12m.gguf" : wanted;
+  return wanted == nullptr ? SourceDirectory() + "/models/story-12m.gguf" : wanted;
 }
 
 // The logits' standard deviation, and the winner's distance from their mean in such.
@@ -63,12 +64,11 @@ class SlowCertifiedReplay : public testing::Test {
     EngineOptions options;
     options.threads = 1;
     options.head = "certified";
-    options.cache_directory = std::string(HEADWAY_BINARY_DIR) + "/certified_replay_cache";
+    options.cache_directory = BinaryDirectory() + "/certified_replay_cache";
     auto model = OpenModel(ModelFile(), options);
     ASSERT_TRUE(model.has_value()) << model.error().message;
     model_ = *std::move(model);
-    const auto text =
-        ReadTextFile(std::string(HEADWAY_SOURCE_DIR) + "/tests/agreement/held_out.txt", 1 << 20);
+    const auto text = ReadTextFile(SourceDirectory() + "/tests/agreement/held_out.txt", 1 << 20);
     ASSERT_TRUE(text.has_value());
     const auto ids = model_->tokenizer->Encode(*text, {.add_bos = true, .parse_special = false});
     ASSERT_TRUE(ids.has_value());
@@ -164,7 +164,7 @@ TEST_F(SlowCertifiedReplay, SampledChoicesAreTheFullHeads) {
 TEST(SlowCertifiedPack, TakesCommonDirections_BesideAHeadWithoutLogits) {
   const auto emitter = MakeEmitterFor("cpu");
   ASSERT_TRUE(emitter.has_value());
-  const std::string directory = std::string(HEADWAY_BINARY_DIR) + "/certified_directions_package";
+  const std::string directory = BinaryDirectory() + "/certified_directions_package";
   compile::PackOptions options{.heads = {"top1:2", "certified"}, .replace = true};
   options.record_states = [](const std::string& so_far, const Manifest& manifest) {
     return RecordStates(so_far, manifest, {.threads = 1});

@@ -11,6 +11,7 @@
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "synth/synthesise.h"
+#include "test_paths.h"
 
 namespace headway::cli_test {
 namespace fs = std::filesystem;
@@ -91,7 +92,7 @@ Outcome CliTest::Headway(const Args& args, ProcessOptions options) const {
   };
   if (!given("HEADWAY_CACHE")) options.environment.emplace_back("HEADWAY_CACHE", Path("cache"));
   if (!given("HEADWAY_CPU")) options.environment.emplace_back("HEADWAY_CPU", "");
-  Args argv = {HEADWAY_BINARY_DIR "/headway"};
+  Args argv = {BinaryDirectory() + "/headway"};
   argv.insert(argv.end(), args.begin(), args.end());
   Outcome outcome = RunProcess(argv, options);
   EXPECT_FALSE(outcome.timed_out) << ::testing::PrintToString(args);

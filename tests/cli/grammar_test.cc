@@ -3,13 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_fixture.h"
+#include "test_paths.h"
 
 namespace headway::cli_test {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kModel = HEADWAY_SOURCE_DIR "/models/story-12m.gguf";
+const std::string kModel = SourceDirectory() + "/models/story-12m.gguf";
 constexpr const char* kSchema = R"({"type": "object", "properties": {
     "animal": {"enum": ["fox", "bear", "rabbit"]}, "age": {"type": "integer", "minimum": 1, "maximum": 99},
     "happy": {"type": "boolean"}, "friends": {"type": "array", "items": {"enum": ["Tim", "Anna"]},

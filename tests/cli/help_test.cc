@@ -6,6 +6,7 @@
 
 #include "cli_fixture.h"
 #include "headway/version.h"
+#include "test_paths.h"
 
 namespace headway::cli_test {
 namespace {
@@ -54,7 +55,7 @@ TEST_F(HelpTest, EveryCommand_ShowsAnExampleOfItself) {
 }
 
 TEST_F(HelpTest, EveryFlag_IsInTheDocumentation) {
-  const std::string docs = ReadFile(HEADWAY_SOURCE_DIR "/docs/cli.md");
+  const std::string docs = ReadFile(SourceDirectory() + "/docs/cli.md");
   for (const Args& command : kCommands) {
     std::string heading = "headway";
     for (const std::string& word : command) heading += " " + word;

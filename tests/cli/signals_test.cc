@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_fixture.h"
+#include "test_paths.h"
 
 namespace headway::cli_test {
 namespace {
@@ -13,7 +14,7 @@ class SignalsTest : public CliTest {
   // A generation of many seconds: a model of 12 MB on the slowest kernels.
   Args LongRun() {
     const std::string package = Path("story");
-    HeadwayOk({"pack", HEADWAY_SOURCE_DIR "/models/story-12m.gguf", "-o", package, "--gate"});
+    HeadwayOk({"pack", SourceDirectory() + "/models/story-12m.gguf", "-o", package, "--gate"});
     return {"run",          package,     "-p", "Once upon a time", "-n", "1000",
             "--ignore-end", "--threads", "1"};
   }

@@ -4,6 +4,7 @@
 
 #include "cli_fixture.h"
 #include "synth/synthesise.h"
+#include "test_paths.h"
 
 namespace headway::cli_test {
 namespace {
@@ -109,7 +110,7 @@ TEST_F(SpeculateTest, Mistakes_AreNamed) {
   refused({"--draft-tokens", "4"}, {"--draft-tokens: expected --speculate or --probe beside it"});
   refused({"--speculate", "lookup", "--draft-tokens", "x"}, {"expected a whole number"});
   refused({"--speculate", "model:" + Path("none")}, {Path("none"), "no such file"});
-  const std::string other = HEADWAY_SOURCE_DIR "/models/story-12m.gguf";
+  const std::string other = SourceDirectory() + "/models/story-12m.gguf";
   refused({"--speculate", "model:" + other},
           {"draft model " + other + ": expected the model's own vocabulary (320 tokens, digest",
            "found another one ("});

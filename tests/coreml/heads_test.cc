@@ -7,7 +7,7 @@
 #include <random>
 
 #include "partition/partition.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 namespace headway::coreml {
 namespace {

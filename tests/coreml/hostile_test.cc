@@ -8,15 +8,10 @@
 #include <random>
 
 #include "graph/builder.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 namespace headway::coreml {
 namespace {
-
-std::string ReadAll(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 void WriteAll(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;

@@ -8,7 +8,7 @@
 #include "model/model.h"
 #include "partition/partition.h"
 #include "runtime/rotary_tables.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 #include "synth/synthesise.h"
 
 namespace headway::coreml {

@@ -17,14 +17,14 @@
 #include "lmhead/search.h"
 #include "mil/shards/screen_shard.h"
 #include "partition/partition.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 namespace headway::coreml {
 namespace {
 
-constexpr int64_t kD = 640;  // two rotation blocks
-constexpr int64_t kV = 1040;
-constexpr int64_t kTokens = 6;
+constexpr int64_t kScreenedChannels = 640;  // two rotation blocks
+constexpr int64_t kScreenedRows = 1040;
+constexpr int64_t kScreenedTokens = 6;
 constexpr const char* kDigest = "0123456789abcdef0123456789abcdef";
 
 // All shards of a screened head, as the runtime sees them.
@@ -42,20 +42,20 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
 
   // The host's norm of one state before it; returns what rows are multiplied with.
   std::vector<float> SetState(const float* hidden) {
-    std::vector<float> normed(kD);
+    std::vector<float> normed(kScreenedChannels);
     scratch_ = AlignedBuffer(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
     input_ = parts_.front().shard->RunToProduct(
         {.num_tokens = 1, .input = hidden, .scratch = scratch_.data()}, nullptr, normed.data());
     return normed;
   }
   std::vector<float> Logits(const float* hidden) {
-    std::vector<float> logits(kV);
+    std::vector<float> logits(kScreenedRows);
     AlignedBuffer scratch(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
     for (const Part& part : parts_)
       part.shard->Run({.num_tokens = 1,
                        .input = hidden,
                        .output = logits.data() + part.range.begin,
-                       .output_stride = kV,
+                       .output_stride = kScreenedRows,
                        .scratch = scratch.data()},
                       nullptr);
     return logits;
@@ -63,12 +63,12 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
 
   void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
     for (const Part& part : parts_)
-      part.shard->EstimateRows(rotated, num_states, estimates + part.range.begin, kV);
+      part.shard->EstimateRows(rotated, num_states, estimates + part.range.begin, kScreenedRows);
   }
   int64_t Bytes() const override { return parts_.front().shard->EstimateBytes(); }
   int64_t StripOf(int64_t row) const override { return row / kRowBlock; }
-  int64_t StripBytes() const override { return kRowBlock * kD * 4; }
-  int64_t FullBytes() const override { return kV * kD * 4; }
+  int64_t StripBytes() const override { return kRowBlock * kScreenedChannels * 4; }
+  int64_t FullBytes() const override { return kScreenedRows * kScreenedChannels * 4; }
   void Compute(int64_t strip, int64_t /*state*/, float* logits) noexcept override {
     for (const Part& part : parts_) {
       const int64_t row = strip * kRowBlock;
@@ -89,18 +89,19 @@ class CoremlScreenedTest : public CoremlShardTest {
   CoremlScreenedTest() {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
-    hidden_.resize(kTokens * kD);
+    hidden_.resize(kScreenedTokens * kScreenedChannels);
     for (float& value : hidden_) value = normal(random);
   }
 
   graph::Graph Head(Rows rows) {
-    const HeadMatrix head{.rows = kV, .channels = kD, .deviation = 0.05F, .loud = 3000.0F};
+    const HeadMatrix head{
+        .rows = kScreenedRows, .channels = kScreenedChannels, .deviation = 0.05F, .loud = 3000.0F};
     std::vector<float> matrix = DrawRows(rows, head);
     if (rows == Rows::kNormal) {  // states 1, 3, 5 have a clear winner
-      for (int64_t t = 1; t < kTokens; t += 2) {
-        for (int64_t c = 0; c < kD; ++c)
-          matrix[static_cast<size_t>((t * 150 + 5) * kD + c)] +=
-              0.03F * hidden_[static_cast<size_t>(t * kD + c)];
+      for (int64_t t = 1; t < kScreenedTokens; t += 2) {
+        for (int64_t c = 0; c < kScreenedChannels; ++c)
+          matrix[static_cast<size_t>((t * 150 + 5) * kScreenedChannels + c)] +=
+              0.03F * hidden_[static_cast<size_t>(t * kScreenedChannels + c)];
       }
     }
     return HeadGraph(head, std::move(matrix), &tensors_);
@@ -122,7 +123,8 @@ class CoremlScreenedTest : public CoremlShardTest {
     const auto written = emitter->EmitRows(graph, source, nullptr, rows_path_);
     ASSERT_TRUE(written.has_value()) << written.error().message;
     paths_.clear();
-    const std::vector<partition::Range> ranges = *partition::SplitVocabulary(kV, num_shards);
+    const std::vector<partition::Range> ranges =
+        *partition::SplitVocabulary(kScreenedRows, num_shards);
     for (const partition::Range& range : ranges) {
       const graph::Graph part = *partition::CutHeadRows(graph, range);
       std::vector<std::string> paths;
@@ -157,11 +159,6 @@ class CoremlScreenedTest : public CoremlShardTest {
   std::vector<std::string> paths_;
 };
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 const kernels::KernelSet& Kernels() {
   static const auto selected_once = kernels::SelectKernels("");
   return selected_once->kernels;
@@ -174,8 +171,8 @@ TEST_F(CoremlScreenedTest, HostRows_AreTheOraclesLogits) {
     const std::vector<double> expected = OracleLogits(i);
     const partition::Range range = head.Parts()[i].range;
     const auto rows = static_cast<size_t>(range.end - range.begin);
-    for (int64_t t = 0; t < kTokens; ++t) {
-      const std::vector<float> logits = head.Logits(hidden_.data() + t * kD);
+    for (int64_t t = 0; t < kScreenedTokens; ++t) {
+      const std::vector<float> logits = head.Logits(hidden_.data() + t * kScreenedChannels);
       for (size_t r = 0; r < rows; ++r)
         EXPECT_NEAR(static_cast<double>(logits[static_cast<size_t>(range.begin) + r]),
                     expected[static_cast<size_t>(t) * rows + r], 1e-5);
@@ -186,29 +183,30 @@ TEST_F(CoremlScreenedTest, HostRows_AreTheOraclesLogits) {
 TEST_F(CoremlScreenedTest, Estimates_AreThePlanesInFp16AtEveryWidth) {
   Screened head;
   ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 3, &head));
-  std::vector<float> states(kTokens * kD);
-  for (int64_t t = 0; t < kTokens; ++t)
-    lmhead::ScaleForDevice(std::span(hidden_).subspan(static_cast<size_t>(t * kD), kD),
-                           std::span(states).subspan(static_cast<size_t>(t * kD), kD));
-  std::vector<float> together(kTokens * kV);
-  head.Estimate(states.data(), kTokens, together.data());
-  std::vector<float> single(kV);
+  std::vector<float> states(kScreenedTokens * kScreenedChannels);
+  for (int64_t t = 0; t < kScreenedTokens; ++t)
+    lmhead::ScaleForDevice(
+        std::span(hidden_).subspan(static_cast<size_t>(t * kScreenedChannels), kScreenedChannels),
+        std::span(states).subspan(static_cast<size_t>(t * kScreenedChannels), kScreenedChannels));
+  std::vector<float> together(kScreenedTokens * kScreenedRows);
+  head.Estimate(states.data(), kScreenedTokens, together.data());
+  std::vector<float> single(kScreenedRows);
   std::vector<uint8_t> signs;
-  for (int64_t t = 0; t < kTokens; ++t) {
-    head.Estimate(states.data() + t * kD, 1, single.data());
-    for (int64_t row = 0; row < kV; ++row) {
-      const float found = together[static_cast<size_t>(t * kV + row)];
+  for (int64_t t = 0; t < kScreenedTokens; ++t) {
+    head.Estimate(states.data() + t * kScreenedChannels, 1, single.data());
+    for (int64_t row = 0; row < kScreenedRows; ++row) {
+      const float found = together[static_cast<size_t>(t * kScreenedRows + row)];
       EXPECT_EQ(found, single[static_cast<size_t>(row)]);
       double expected = 0;
       double size = 0;
       for (int64_t b = 0; b < 2; ++b) {
-        const kernels::RotationBlock block = kernels::RotationBlockOf(kD, b);
+        const kernels::RotationBlock block = kernels::RotationBlockOf(kScreenedChannels, b);
         signs.resize(static_cast<size_t>(block.size));
         lmhead::ReadSigns(*planes_, row, b, signs);
         double sum = 0;
         for (size_t j = 0; j < signs.size(); ++j) {
-          const double x =
-              static_cast<double>(states[static_cast<size_t>(t * kD + block.begin) + j]);
+          const double x = static_cast<double>(
+              states[static_cast<size_t>(t * kScreenedChannels + block.begin) + j]);
           sum += signs[j] != 0 ? x : -x;
         }
         const double share =
@@ -230,12 +228,12 @@ TEST_F(CoremlScreenedTest, Search_ChoosesTheOraclesBest_TiesToTheLowestId) {
     lmhead::Search search(planes_.get(), &head, Kernels(), &pool_, 1,
                           {.certificate = {}, .noise_key = 3, .device_or_null = &head});
     int decided = 0;
-    for (int64_t t = 0; t < kTokens; ++t) {
-      const std::vector<float> normed = head.SetState(hidden_.data() + t * kD);
+    for (int64_t t = 0; t < kScreenedTokens; ++t) {
+      const std::vector<float> normed = head.SetState(hidden_.data() + t * kScreenedChannels);
       search.Screen(normed.data(), 1, 1);
       if (!search.Decide(0, {}).decided) continue;
       ++decided;
-      const std::vector<float> logits = head.Logits(hidden_.data() + t * kD);
+      const std::vector<float> logits = head.Logits(hidden_.data() + t * kScreenedChannels);
       const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
       const lmhead::Candidate* chosen = nullptr;
       for (const lmhead::Candidate& candidate : search.Found()) {
@@ -247,7 +245,7 @@ TEST_F(CoremlScreenedTest, Search_ChoosesTheOraclesBest_TiesToTheLowestId) {
       double largest = -HUGE_VAL;
       for (size_t i = 0; i < head.Parts().size(); ++i) {
         const std::vector<double> oracle = OracleLogits(i);
-        const auto width = static_cast<int64_t>(oracle.size()) / kTokens;
+        const auto width = static_cast<int64_t>(oracle.size()) / kScreenedTokens;
         largest = std::max(largest, *std::max_element(oracle.begin() + t * width,
                                                       oracle.begin() + (t + 1) * width));
       }

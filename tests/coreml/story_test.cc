@@ -23,6 +23,7 @@
 #include "runtime/rotary_tables.h"
 #include "straightline/straight_line.h"
 #include "tensor/codec.h"
+#include "test_paths.h"
 #include "tokenizer/tokenizer.h"
 
 namespace headway {
@@ -41,7 +42,7 @@ struct Story {
 };
 
 Result<Story> OpenStory() {
-  const fs::path source = HEADWAY_SOURCE_DIR;
+  const fs::path source = SourceDirectory();
   HW_TRY(gguf::GgufFile file, gguf::GgufFile::Open((source / "models/story-12m.gguf").string()));
   HW_TRY(ModelConfig config, model::ReadModelConfig(file));
   HW_TRY(graph::Graph graph, model::BuildGraph(file, config));
@@ -110,8 +111,8 @@ struct Decoded {
   std::vector<std::vector<float>> hidden;  // before the final norm, [positions][D]
   std::vector<std::vector<float>> logits;
   double tokens_per_second = 0;
-  double cpu_ms_per_token =
-      0;  // all threads, waiting included: steadier than wall time on a shared machine
+  // All threads, waiting included: steadier than wall time on a shared machine.
+  double cpu_ms_per_token = 0;
 };
 
 mil::TensorMap StepInputs(const Story& story, RotaryTables* tables, int64_t position) {

@@ -1,6 +1,4 @@
-// libFuzzer target: any bytes as the Manifest.json of a Core ML package. A corpus:
-//   build/debug/tests/fuzz/coreml_seed_corpus DIRECTORY
-//   build/debug/fuzzers/coreml_manifest_fuzz DIRECTORY/manifest -max_total_time=180
+// libFuzzer target: any bytes as the Manifest.json of a Core ML package.
 
 #include <cstddef>
 #include <cstdint>

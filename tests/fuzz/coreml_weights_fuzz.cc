@@ -1,6 +1,4 @@
-// libFuzzer target: any bytes as the weight.bin of a Core ML package. A corpus:
-//   build/debug/tests/fuzz/coreml_seed_corpus DIRECTORY
-//   build/debug/fuzzers/coreml_weights_fuzz DIRECTORY/weights -max_total_time=180
+// libFuzzer target: any bytes as the weight.bin of a Core ML package.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,4 @@
-// libFuzzer target: any bytes as a GGUF file. Make a corpus with gguf_seed_corpus, then
-//   build/debug/fuzzers/gguf_fuzz CORPUS -max_total_time=180
+// libFuzzer target: any bytes as a GGUF file.
 
 #include <cstddef>
 #include <cstdint>

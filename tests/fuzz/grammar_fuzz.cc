@@ -1,6 +1,5 @@
 // libFuzzer target: any bytes as a grammar or a JSON schema, and any bytes as a text of it. The
 // first byte chooses the language, the second says how many bytes at the end are the text.
-//   build/debug/fuzzers/grammar_fuzz -max_total_time=180
 
 #include <algorithm>
 #include <cstddef>

@@ -12,8 +12,8 @@
 #include "gate/gate.h"
 #include "gate/record.h"
 #include "gguf/gguf_file.h"
+#include "model_fixture.h"
 #include "stored_fault.h"
-#include "test_model.h"
 
 namespace headway::gate_test {
 namespace {

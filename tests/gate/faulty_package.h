@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::gate_test {
 

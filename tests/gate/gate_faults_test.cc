@@ -48,8 +48,8 @@ class GateFaults : public testing::Test {
   std::map<std::string, std::unique_ptr<parity::TestModel>> models_;
 };
 
-constexpr const char* kShard = "layers_001_002.shard";
-constexpr const char* kDown = "blk.1.ffn_down.weight";
+constexpr const char* kCpuShard = "layers_001_002.shard";
+constexpr const char* kDownProjection = "blk.1.ffn_down.weight";
 
 TEST_F(GateFaults, None_AllGatesPass) {
   for (const std::string type : {"f32", "f16", "q8_0", "q4_0", "q4_k_m"}) {
@@ -63,24 +63,25 @@ TEST_F(GateFaults, None_AllGatesPass) {
 }
 
 TEST_F(GateFaults, OneTransposedTile_Arithmetic) {
-  const Fault fault{.shard = kShard, .weight = kDown, .tile = 2, .edit = [](auto* v, int64_t n) {
-                      for (int64_t r = 0; r < 64; ++r)
-                        for (int64_t c = r + 1; c < 64; ++c)
-                          std::swap((*v)[static_cast<size_t>(r * n + c)],
-                                    (*v)[static_cast<size_t>(c * n + r)]);
-                    }};
+  const Fault fault{
+      .shard = kCpuShard, .weight = kDownProjection, .tile = 2, .edit = [](auto* v, int64_t n) {
+        for (int64_t r = 0; r < 64; ++r)
+          for (int64_t c = r + 1; c < 64; ++c)
+            std::swap((*v)[static_cast<size_t>(r * n + c)], (*v)[static_cast<size_t>(c * n + r)]);
+      }};
   const gate::Report report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
-  ExpectSays(Detail(report, "arithmetic"), {kShard, kDown, "channel"});
+  ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "channel"});
 }
 
 TEST_F(GateFaults, OneNan_Arithmetic) {
-  const Fault fault{.shard = kShard, .weight = kDown, .tile = 1, .edit = [](auto* v, int64_t) {
-                      (*v)[5] = std::numeric_limits<float>::quiet_NaN();
-                    }};
+  const Fault fault{
+      .shard = kCpuShard, .weight = kDownProjection, .tile = 1, .edit = [](auto* v, int64_t) {
+        (*v)[5] = std::numeric_limits<float>::quiet_NaN();
+      }};
   const gate::Report report = Gate(fault, "f32");
   EXPECT_EQ(Failed(report), "arithmetic");
-  ExpectSays(Detail(report, "arithmetic"), {kShard, kDown, "NaN"});
+  ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "NaN"});
 }
 
 // Both shards take and give the same channels, and every digest is right.
@@ -99,13 +100,14 @@ TEST_F(GateFaults, OneShardSwapped_Arithmetic) {
 
 TEST_F(GateFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
   constexpr int64_t kRow = 17;
-  const Fault fault{.shard = kShard, .weight = kDown, .tile = 3, .edit = [](auto* v, int64_t n) {
-                      for (int64_t c = 0; c < n; ++c)
-                        (*v)[static_cast<size_t>(kRow * n + c)] *= 1.01F;
-                    }};
+  const Fault fault{
+      .shard = kCpuShard, .weight = kDownProjection, .tile = 3, .edit = [](auto* v, int64_t n) {
+        for (int64_t c = 0; c < n; ++c) (*v)[static_cast<size_t>(kRow * n + c)] *= 1.01F;
+      }};
   const gate::Report report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
-  ExpectSays(Detail(report, "arithmetic"), {kShard, kDown, "channel 209:"});  // 3 * 64 + 17
+  ExpectSays(Detail(report, "arithmetic"),
+             {kCpuShard, kDownProjection, "channel 209:"});  // 3 * 64 + 17
 }
 
 TEST_F(GateFaults, OneChannelOfTheHeadOffByOnePercent_Arithmetic) {

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "gate/goldens.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::gate_test {
 namespace {

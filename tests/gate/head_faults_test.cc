@@ -9,8 +9,8 @@
 #include "compile/pack.h"
 #include "gate/gate.h"
 #include "gate/record.h"
+#include "model_fixture.h"
 #include "stored_fault.h"
-#include "test_model.h"
 
 namespace headway::gate_test {
 namespace {

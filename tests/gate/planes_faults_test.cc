@@ -12,7 +12,7 @@
 #include "gate/record.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/planes.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::gate_test {
 namespace {

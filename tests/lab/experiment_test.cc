@@ -10,7 +10,7 @@
 #include "base/file_writer.h"
 #include "lab/report.h"
 #include "lab/run.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::lab {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file_writer.h"
+#include "test_paths.h"
 
 namespace headway::lab {
 namespace {
@@ -84,7 +85,7 @@ TEST(SpecTest, EveryPrefix_IsRefusedNotCrashedOn) {
 
 TEST(SpecTest, ShippedOnes_Parse) {
   int count = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(HEADWAY_SOURCE_DIR) / "lab")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(SourceDirectory()) / "lab")) {
     if (entry.path().extension() != ".json") continue;
     const auto text = ReadTextFile(entry.path().string(), 1 << 20);
     ASSERT_TRUE(text);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::parity {
 namespace {

@@ -7,14 +7,14 @@
 #include "gguf/gguf_file.h"
 #include "graph/passes.h"
 #include "model/model.h"
+#include "model_fixture.h"
 #include "partition/partition.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {
 
-constexpr int64_t kTokens =
-    40;  // two and a half steps of a wide kernel, three key tiles, below test-phi's border of 64
+// Two and a half steps of a wide kernel, three key tiles, below test-phi's border of 64.
+constexpr int64_t kTokens = 40;
 
 class BitEqualityTest : public testing::TestWithParam<std::string> {
  protected:

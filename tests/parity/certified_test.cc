@@ -8,20 +8,20 @@
 
 #include "headway/engine.h"
 #include "lmhead/planes.h"
+#include "model_fixture.h"
 #include "patched_file.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {
 
-struct Way {
+struct ChoiceWay {
   const char* name;
   SamplingParams params;
   bool falls_back = false;  // needs every logit
 };
 
-std::vector<Way> Ways() {
-  std::vector<Way> ways = {
+std::vector<ChoiceWay> Ways() {
+  std::vector<ChoiceWay> ways = {
       {.name = "greedy", .params = {}},
       {.name = "temperature", .params = {.temperature = 0.8F, .seed = 3}},
       {.name = "top-k", .params = {.temperature = 1.0F, .top_k = 5, .seed = 4}},
@@ -39,7 +39,7 @@ std::vector<Way> Ways() {
       {.name = "few allowed",
        .params = {.temperature = 1.0F, .allow_ids = {3, 77, 130}, .seed = 9}},
   };
-  Way many{.name = "many allowed", .params = {.temperature = 1.0F, .seed = 10}};
+  ChoiceWay many{.name = "many allowed", .params = {.temperature = 1.0F, .seed = 10}};
   for (int32_t id = 0; id < 320; id += 2) many.params.allow_ids.push_back(id);
   ways.push_back(many);
   return ways;
@@ -85,7 +85,7 @@ TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
       const auto certified = OpenPackage(package, {.head = "certified"});
       const auto reduced = OpenPackage(package, {.head = "reduced:40"});
       ASSERT_TRUE(full != nullptr && certified != nullptr && reduced != nullptr);
-      for (const Way& way : Ways()) {
+      for (const ChoiceWay& way : Ways()) {
         SCOPED_TRACE(std::string(shape) + " " + type + " " + way.name);
         uint64_t none = 0;
         uint64_t fallbacks = 0;

@@ -7,7 +7,7 @@
 
 #include "base/aligned_buffer.h"
 #include "count_allocations.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::parity {
 namespace {

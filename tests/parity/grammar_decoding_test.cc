@@ -9,9 +9,9 @@
 
 #include "grammar/compile.h"
 #include "grammar/token_grammar.h"
+#include "model_fixture.h"
 #include "runtime/lookup_drafter.h"
 #include "runtime/speculator.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::parity {
 namespace {
 
 constexpr KvType kQ8 = KvType::kQ8_0;
-constexpr int64_t kTokens = 40;  // two key tiles, in test-phi below the border of 64
+constexpr int64_t kCachedTokens = 40;  // two key tiles, in test-phi below the border of 64
 
 class KvTypeTest : public testing::Test {
  protected:
@@ -18,7 +18,7 @@ class KvTypeTest : public testing::Test {
     return NewSession(model, {.capacity_tokens = capacity, .kv = kQ8, .sampling = {}});
   }
   static std::vector<int32_t> Ids(const OpenedModel& opened) {
-    return TestIds(kTokens, opened.pipeline->model().vocab_size);
+    return TestIds(kCachedTokens, opened.pipeline->model().vocab_size);
   }
 
   const TestModel model_{"test-phi", "q4_k_m"};
@@ -46,7 +46,8 @@ TEST_F(KvTypeTest, EveryWay_SameLogits) {
     EXPECT_TRUE(SameBits(TeacherForced(*baseline, ids, piece, kQ8), expected)) << piece;
   }
   const std::vector<int32_t> few(ids.begin(), ids.begin() + 12);
-  const std::span<const float> first = std::span(expected).first(expected.size() * 12 / kTokens);
+  const std::span<const float> first =
+      std::span(expected).first(expected.size() * 12 / kCachedTokens);
   for (const std::string& set : InstructionSets()) {
     const auto opened = OpenPackage(package, {.threads = 1, .instruction_set = set});
     EXPECT_TRUE(SameBits(TeacherForced(*opened, few, 5, kQ8), first)) << set;
@@ -77,8 +78,9 @@ TEST_F(KvTypeTest, DraftsAndTruncation_LeaveTheTokensAsTheyAre) {
     }
     EXPECT_TRUE(std::ranges::equal(drafted->Tokens(), expected));
 
-    drafted->Truncate(kTokens - 3);
-    const std::vector<int32_t> again(expected.begin() + kTokens - 3, expected.begin() + kTokens);
+    drafted->Truncate(kCachedTokens - 3);
+    const std::vector<int32_t> again(expected.begin() + kCachedTokens - 3,
+                                     expected.begin() + kCachedTokens);
     ASSERT_TRUE(drafted->Append(again));
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(drafted->Decode());
     EXPECT_TRUE(std::ranges::equal(drafted->Tokens(), expected));

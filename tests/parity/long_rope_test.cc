@@ -6,8 +6,8 @@
 #include <set>
 
 #include "gguf/gguf_file.h"
+#include "model_fixture.h"
 #include "reference_logits.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {

@@ -11,8 +11,8 @@
 #include <map>
 
 #include "interrupted_emitter.h"
+#include "model_fixture.h"
 #include "patched_file.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "compile/pack.h"
 #include "interrupted_emitter.h"
-#include "test_model.h"
+#include "model_fixture.h"
 
 namespace headway::parity {
 namespace {

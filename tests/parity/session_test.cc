@@ -8,9 +8,9 @@
 #include <atomic>
 #include <filesystem>
 
+#include "model_fixture.h"
 #include "patched_file.h"
 #include "reference_logits.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {

@@ -10,7 +10,7 @@
 #include "graph/passes.h"
 #include "model/model.h"
 #include "partition/partition.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 namespace headway::parity {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "graph/passes.h"
-#include "shard_bench.h"
+#include "shard_fixture.h"
 #include "tensor/data_type.h"
 
 namespace headway::parity {

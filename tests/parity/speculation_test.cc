@@ -8,11 +8,11 @@
 #include <memory>
 #include <random>
 
+#include "model_fixture.h"
 #include "patched_file.h"
 #include "runtime/lookup_drafter.h"
 #include "runtime/model_drafter.h"
 #include "runtime/speculator.h"
-#include "test_model.h"
 
 namespace headway::parity {
 namespace {

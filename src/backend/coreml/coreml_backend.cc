@@ -14,11 +14,6 @@
 namespace headway::coreml {
 namespace {
 
-class NoState final : public ShardState {
- public:
-  int64_t KvBytes() const override { return 0; }
-};
-
 // Rows of the one tensor of a GGUF, read by the host.
 class EmbeddingRows final : public Executable {
  public:

@@ -9,7 +9,7 @@
 namespace headway::coreml {
 namespace {
 
-constexpr int64_t kMaxExtent = int64_t{1} << 24;
+constexpr int64_t kMaxHeadExtent = int64_t{1} << 24;
 
 // What a head's program gives, told by the names of its outputs (mil/shards/head_shard.h).
 enum class Form : uint8_t { kLogits, kBlockMax, kTop1, kTop1F16 };
@@ -39,7 +39,7 @@ int64_t ExtentOf(const mil::Function& main, const std::string& name, size_t axis
   return 0;
 }
 
-Result<HeadShape> ShapeOf(const LoadedProgram& program) {
+Result<HeadShape> HeadShapeOf(const LoadedProgram& program) {
   HeadShape s;
   const mil::Function& main = *program.main;
   const mil::TensorType* const hidden = program.Input("hidden");
@@ -59,11 +59,11 @@ Result<HeadShape> ShapeOf(const LoadedProgram& program) {
   }
   for (const std::string& name : s.logits) {
     s.logits_rows.push_back(ExtentOf(main, name, 1));
-    s.rows += std::clamp<int64_t>(s.logits_rows.back(), 0, kMaxExtent);
+    s.rows += std::clamp<int64_t>(s.logits_rows.back(), 0, kMaxHeadExtent);
   }
   s.num_blocks = ExtentOf(main, "blocks", 1);
   const bool blocks = s.form == Form::kBlockMax || s.form == Form::kTop1F16;
-  if (s.D < 1 || s.D > kMaxExtent || s.rows < 1 || s.rows > kMaxExtent ||
+  if (s.D < 1 || s.D > kMaxHeadExtent || s.rows < 1 || s.rows > kMaxHeadExtent ||
       (blocks && (s.num_blocks < 1 || s.rows % s.num_blocks != 0))) {
     return BadProgram(program.path, "expected a program of a head");
   }
@@ -90,18 +90,13 @@ std::map<std::string, mil::Dims> OutputDims(const HeadShape& s, int64_t T) {
   return dims;
 }
 
-class HeadState final : public ShardState {
- public:
-  int64_t KvBytes() const override { return 0; }
-};
-
 class InterpretedHead final : public Executable {
  public:
   InterpretedHead(Programs programs, std::vector<Width> widths, HeadShape shape)
       : programs_(std::move(programs)), widths_(std::move(widths)), s_(std::move(shape)) {}
 
   std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
-    return std::make_unique<HeadState>();
+    return std::make_unique<NoState>();
   }
 
   void Run(const StepArgs& args, ShardState* /*state*/) noexcept override {
@@ -199,7 +194,7 @@ Result<void> CheckIndex(const LoadedProgram& program,
 }  // namespace
 
 Result<std::unique_ptr<Executable>> MakeHead(Programs programs) {
-  HW_TRY(HeadShape shape, ShapeOf(*programs.front()));
+  HW_TRY(HeadShape shape, HeadShapeOf(*programs.front()));
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "hidden"));
   for (const Width& width : widths) {
     const std::map<std::string, mil::Dims> inputs = {{"hidden", {1, shape.D, width.tokens, 1}}};

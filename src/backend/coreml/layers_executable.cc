@@ -8,7 +8,7 @@
 namespace headway::coreml {
 namespace {
 
-constexpr int64_t kMaxExtent = int64_t{1} << 20;         // channels, positions
+constexpr int64_t kMaxLayerExtent = int64_t{1} << 20;    // channels, positions
 constexpr int64_t kMaxStateElements = int64_t{1} << 32;  // 16 GB
 constexpr float kMasked = -1e4F;  // added to scores of positions that a token must not see
 
@@ -47,7 +47,7 @@ bool IsSingle(const LoadedProgram& program) {
   return rope != nullptr && rope->dims.size() == 2;
 }
 
-Result<LayersShape> ShapeOf(const LoadedProgram& program) {
+Result<LayersShape> LayersShapeOf(const LoadedProgram& program) {
   const mil::TensorType* const x = program.Input("x");
   const mil::TensorType* const rope = program.Input("rope_cos");
   const mil::TensorType* const mask = program.Input("attn_mask");
@@ -168,13 +168,13 @@ Result<void> CheckStates(const Programs& programs) {
 }  // namespace
 
 Result<std::unique_ptr<Executable>> MakeLayers(Programs programs) {
-  HW_TRY(const LayersShape s, ShapeOf(*programs.front()));
+  HW_TRY(const LayersShape s, LayersShapeOf(*programs.front()));
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "x"));
   HW_TRY_VOID(CheckStates(programs));
   for (const Width& width : widths) {
     LoadedProgram& program = *width.program;
-    const bool fits = s.D > 0 && s.D <= kMaxExtent && s.pairs > 0 && s.pairs <= kMaxExtent &&
-                      s.max_seq > 0 && s.max_seq <= kMaxExtent &&
+    const bool fits = s.D > 0 && s.D <= kMaxLayerExtent && s.pairs > 0 &&
+                      s.pairs <= kMaxLayerExtent && s.max_seq > 0 && s.max_seq <= kMaxLayerExtent &&
                       (width.tokens == 1 || !IsSingle(program));
     if (!fits) return BadProgram(program.path, "expected a program of layers");
     HW_TRY_VOID(Plan(program, InputDims(s, width.tokens, IsSingle(program)),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/coreml/emitter.h"
+#include "backend/coreml/executables.h"
 #include "backend/coreml/layer_parts.h"
 #include "base/check.h"
 #include "graph/text.h"
@@ -29,10 +30,6 @@ class ScreenedHead final : public Executable {
         pool_(pool) {}
 
   std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
-    class NoState final : public ShardState {
-     public:
-      int64_t KvBytes() const override { return 0; }
-    };
     return std::make_unique<NoState>();
   }
 

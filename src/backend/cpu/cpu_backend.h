@@ -16,9 +16,11 @@ namespace headway::cpu {
 // How weights come into memory.
 enum class LoadMode : uint8_t {
   kAuto,  // kCopy for shards of 4 MiB and more when that much memory is free twice over, else kMap
-  kMap,   // read in place from the mapped file: opens at once, shares memory between processes
-  kCopy,  // into huge pages: opens at the disk's or page cache's speed, then reads at the memory's
-          // full speed
+  // Read in place from the mapped file: opens at once, shares memory between processes.
+  kMap,
+  // Into huge pages: opens at the disk's or page cache's speed, then reads at the memory's full
+  // speed.
+  kCopy,
 };
 
 // `pool` and `kernels` must outlive the backend and everything it loads.

@@ -23,8 +23,8 @@ struct Place {
   enum class Base : uint8_t { kScratch, kInput, kOutput };
   Base base = Base::kScratch;
   int64_t offset_bytes = 0;  // into scratch
-  int64_t stride_channels =
-      0;                // floats from one token to the next; the output's comes with the step
+  // Floats from one token to the next; the output's comes with the step.
+  int64_t stride_channels = 0;
   int64_t channel = 0;  // first channel
 };
 

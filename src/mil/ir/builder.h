@@ -1,9 +1,8 @@
 #pragma once
 
 // Writes a function op by op. Parameters are given in place and become const ops named after the op
-// that uses them
-// (`y_axes_0`), which is the form Apple's own converter writes; output types come from the op
-// table's rules.
+// that uses them (`y_axes_0`), which is the form Apple's own converter writes; output types come
+// from the op table's rules.
 //
 //   FunctionBuilder f("CoreML8");
 //   const std::string x = f.Input("x", DType::kF16, {1, 256, 1, 1});

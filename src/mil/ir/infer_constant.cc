@@ -7,10 +7,6 @@
 namespace headway::mil::infer {
 namespace {
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
 // True when every extent of `part` is at least 1 and divides that of `whole`.
 bool Divides(const Dims& part, const Dims& whole) {
   return part.size() == whole.size() &&
@@ -22,8 +18,8 @@ bool Divides(const Dims& part, const Dims& whole) {
 
 Types Const(const OpView& op) {
   const auto value = op.TypeOf("val");
-  if (!value) return Bad("expected attribute 'val'");
-  if (!IsFullyKnown(value->tensor.dims)) return Bad("expected a value with known extents");
+  if (!value) return Invalid("expected attribute 'val'");
+  if (!IsFullyKnown(value->tensor.dims)) return Invalid("expected a value with known extents");
   return std::vector<Type>{*value};
 }
 
@@ -31,12 +27,12 @@ Types BlockwiseShiftScale(const OpView& op) {
   const TensorType data = op.Tensor("data");
   const TensorType scale = op.Tensor("scale");
   if (!Divides(scale.dims, data.dims)) {
-    return Bad(fmt::format("expected scale whose extents divide those of data {}, found {}",
-                           ToString(data.dims), ToString(scale.dims)));
+    return Invalid(fmt::format("expected scale whose extents divide those of data {}, found {}",
+                               ToString(data.dims), ToString(scale.dims)));
   }
   if (const auto offset = op.TypeOf("offset"); offset && offset->tensor.dims != scale.dims) {
-    return Bad(fmt::format("expected offset shaped like scale {}, found {}", ToString(scale.dims),
-                           ToString(offset->tensor.dims)));
+    return Invalid(fmt::format("expected offset shaped like scale {}, found {}",
+                               ToString(scale.dims), ToString(offset->tensor.dims)));
   }
   return One(scale.dtype, data.dims);
 }
@@ -48,13 +44,13 @@ Types LutToDense(const OpView& op) {
   const int64_t entries = int64_t{1} << Traits(indices.dtype).bits;
   if (lut.dims.size() != rank + 2 || lut.dims[rank] != entries ||
       !Divides(Dims(lut.dims.begin(), lut.dims.end() - 2), indices.dims)) {
-    return Bad(fmt::format("expected lut [groups that divide indices {}, {}, vector], found {}",
-                           ToString(indices.dims), entries, ToString(lut.dims)));
+    return Invalid(fmt::format("expected lut [groups that divide indices {}, {}, vector], found {}",
+                               ToString(indices.dims), entries, ToString(lut.dims)));
   }
   Dims dims = indices.dims;
   const int64_t vector = lut.dims[rank + 1];
   if (vector != 1) {
-    if (!op.Has("vector_axis")) return Bad("expected vector_axis with vectors longer than 1");
+    if (!op.Has("vector_axis")) return Invalid("expected vector_axis with vectors longer than 1");
     HW_TRY(const size_t axis, ResolveAxis(op.IntOr("vector_axis", 0), rank));
     HW_TRY_VOID(CheckDims({vector, dims[axis]}));
     dims[axis] *= vector;
@@ -67,7 +63,7 @@ Types LutToDenseOld(const OpView& op) {
   const auto shape = op.Ints("shape");
   const TensorType lut = op.Tensor("lut");
   const TensorType indices = op.Tensor("indices");
-  if (!shape) return Bad("expected attribute 'shape'");
+  if (!shape) return Invalid("expected attribute 'shape'");
   const Dims dims(shape->begin(), shape->end());
   HW_TRY_VOID(CheckDims(dims));
   int64_t bits = 0;
@@ -75,11 +71,11 @@ Types LutToDenseOld(const OpView& op) {
     if (lut.dims == Dims{int64_t{1} << width}) bits = width;
   }
   if (bits == 0)
-    return Bad("expected lut [2], [4], [16], [64] or [256], found " + ToString(lut.dims));
+    return Invalid("expected lut [2], [4], [16], [64] or [256], found " + ToString(lut.dims));
   const auto count = NumElements(dims);
   if (!count || *count > (int64_t{1} << 50) || indices.dims != Dims{(*count * bits + 7) / 8}) {
-    return Bad(fmt::format("expected indices of {} packed {}-bit elements, found {}",
-                           ToString(dims), bits, ToString(indices.dims)));
+    return Invalid(fmt::format("expected indices of {} packed {}-bit elements, found {}",
+                               ToString(dims), bits, ToString(indices.dims)));
   }
   return One(lut.dtype, dims);
 }
@@ -89,12 +85,12 @@ Types AffineDequantize(const OpView& op) {
   const TensorType scale = op.Tensor("scale");
   HW_TRY(const size_t axis, ResolveAxis(op.IntOr("axis", 0), data.dims.size()));
   if (!Divides(Dims(data.dims.size(), 1), data.dims))
-    return Bad("expected quantized_data with extents of at least 1");
+    return Invalid("expected quantized_data with extents of at least 1");
   for (const std::string_view param : {"scale", "zero_point"}) {
     const TensorType type = op.Tensor(param);
     if (!type.dims.empty() && type.dims != Dims{data.dims[axis]}) {
-      return Bad(fmt::format("parameter '{}': expected a scalar or [{}], found {}", param,
-                             data.dims[axis], ToString(type.dims)));
+      return Invalid(fmt::format("parameter '{}': expected a scalar or [{}], found {}", param,
+                                 data.dims[axis], ToString(type.dims)));
     }
   }
   return One(scale.dtype, data.dims);
@@ -104,12 +100,12 @@ Types SparseToDense(const OpView& op) {
   const TensorType mask = op.Tensor("mask");
   const TensorType nonzero = op.Tensor("nonzero_data");
   if (nonzero.dims.size() != 1)
-    return Bad("expected nonzero_data [D], found " + ToString(nonzero.dims));
+    return Invalid("expected nonzero_data [D], found " + ToString(nonzero.dims));
   return One(nonzero.dtype, mask.dims);
 }
 
 Types ConstexprCast(const OpView& op) {
-  if (op.StringOr("output_dtype", "") != "fp32") return Bad("expected output_dtype fp32");
+  if (op.StringOr("output_dtype", "") != "fp32") return Invalid("expected output_dtype fp32");
   return One(DType::kF32, op.Tensor("source_val").dims);
 }
 
@@ -119,8 +115,8 @@ Types WriteState(const OpView& op) {
   const TensorType state = op.Tensor("input");
   const TensorType value = op.Tensor("data");
   if (value.dtype != state.dtype || !Compatible(value.dims, state.dims)) {
-    return Bad(fmt::format("expected data of the state's type {}, found {}",
-                           ToString(Type{state, false}), ToString(Type{value, false})));
+    return Invalid(fmt::format("expected data of the state's type {}, found {}",
+                               ToString(Type{state, false}), ToString(Type{value, false})));
   }
   return std::vector<Type>();
 }

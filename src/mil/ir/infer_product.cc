@@ -7,17 +7,13 @@
 namespace headway::mil::infer {
 namespace {
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
 Result<std::vector<int64_t>> Extents(const OpView& op, std::string_view param, size_t count,
                                      int64_t minimum, int64_t fallback) {
   const auto values = op.Ints(param);
   if (!values) return std::vector<int64_t>(count, fallback);
   if (values->size() != count ||
       std::any_of(values->begin(), values->end(), [&](int64_t v) { return v < minimum; })) {
-    return Bad(
+    return Invalid(
         fmt::format("parameter '{}': expected {} entries of at least {}", param, count, minimum));
   }
   return *values;
@@ -39,8 +35,8 @@ Result<Dims> SlideAll(const Dims& x, Dims result, const Window& window) {
   for (size_t i = 0; i < window.kernel.size(); ++i) {
     const int64_t extent = Slid(x[i + 2], window, i);
     if (extent == 0) {
-      return Bad(fmt::format("expected a window that fits into x {}, found kernel {}", ToString(x),
-                             ToString(window.kernel)));
+      return Invalid(fmt::format("expected a window that fits into x {}, found kernel {}",
+                                 ToString(x), ToString(window.kernel)));
     }
     result.push_back(extent);
   }
@@ -55,7 +51,7 @@ Result<Window> ResolveWindow(const OpView& op, const Dims& kernel, const Dims& x
   constexpr int64_t kMaxKernel = int64_t{1} << 20;  // times a 32-bit dilation this cannot overflow
   if (std::any_of(kernel.begin(), kernel.end(),
                   [](int64_t k) { return k < 1 || k > kMaxKernel; })) {
-    return Bad(
+    return Invalid(
         fmt::format("expected kernel extents in [1, {}], found {}", kMaxKernel, ToString(kernel)));
   }
   window.kernel = kernel;
@@ -81,7 +77,7 @@ Result<Window> ResolveWindow(const OpView& op, const Dims& kernel, const Dims& x
       window.pad_after[i] = total - window.pad_before[i];
     }
   } else if (type != "valid") {
-    return Bad(
+    return Invalid(
         fmt::format("expected pad_type valid, same, same_lower or custom, found '{}'", type));
   }
   return window;
@@ -91,26 +87,26 @@ Types Conv(const OpView& op) {
   const TensorType x = op.Tensor("x");
   const TensorType weight = op.Tensor("weight");
   if (x.dims.size() < 3 || x.dims.size() > 5 || weight.dims.size() != x.dims.size()) {
-    return Bad(
+    return Invalid(
         fmt::format("expected x [n, Cin, 1 to 3 axes] and weight [Cout, Cin / groups, same axes], "
                     "found {} and {}",
                     ToString(x.dims), ToString(weight.dims)));
   }
   if (weight.dtype != x.dtype) {
-    return Bad(fmt::format("expected weight of x's element type {}, found {}", NameOf(x.dtype),
-                           NameOf(weight.dtype)));
+    return Invalid(fmt::format("expected weight of x's element type {}, found {}", NameOf(x.dtype),
+                               NameOf(weight.dtype)));
   }
   const int64_t groups = op.IntOr("groups", 1);
   if (groups < 1 || !IsFullyKnown(weight.dims) || weight.dims[0] % groups != 0 ||
       weight.dims[1] > (int64_t{1} << 31) || groups > (int64_t{1} << 30) ||
       !Compatible(Dims{x.dims[1]}, Dims{weight.dims[1] * groups})) {
-    return Bad(fmt::format(
+    return Invalid(fmt::format(
         "expected weight [Cout, Cin / groups, ...] with Cin of x {} and groups {}, found {}",
         ToString(x.dims), groups, ToString(weight.dims)));
   }
   if (const auto bias = op.TypeOf("bias")) {
     if (!Compatible(bias->tensor.dims, {weight.dims[0]})) {
-      return Bad(
+      return Invalid(
           fmt::format("expected bias [{}], found {}", weight.dims[0], ToString(bias->tensor.dims)));
     }
   }
@@ -125,13 +121,13 @@ Types Linear(const OpView& op) {
   const TensorType weight = op.Tensor("weight");
   if (x.dims.empty() || weight.dims.size() != 2 || !Compatible({x.dims.back()}, {weight.dims[1]}) ||
       weight.dtype != x.dtype) {
-    return Bad("expected x [..., in] and weight [out, in] of one element type, found " +
-               ToString(Type{x, false}) + " and " + ToString(Type{weight, false}));
+    return Invalid("expected x [..., in] and weight [out, in] of one element type, found " +
+                   ToString(Type{x, false}) + " and " + ToString(Type{weight, false}));
   }
   if (const auto bias = op.TypeOf("bias");
       bias && (!Compatible(bias->tensor.dims, {weight.dims[0]}) || bias->tensor.dtype != x.dtype)) {
-    return Bad(fmt::format("expected bias [{}] of x's element type, found {}", weight.dims[0],
-                           ToString(*bias)));
+    return Invalid(fmt::format("expected bias [{}] of x's element type, found {}", weight.dims[0],
+                               ToString(*bias)));
   }
   Dims dims = x.dims;
   dims.back() = weight.dims[0];
@@ -142,8 +138,8 @@ Types MatMul(const OpView& op) {
   const TensorType x = op.Tensor("x");
   const TensorType y = op.Tensor("y");
   if (x.dims.size() < 2 || y.dims.size() < 2 || x.dtype != y.dtype) {
-    return Bad("expected x and y of rank >= 2 and one element type, found " +
-               ToString(Type{x, false}) + " and " + ToString(Type{y, false}));
+    return Invalid("expected x and y of rank >= 2 and one element type, found " +
+                   ToString(Type{x, false}) + " and " + ToString(Type{y, false}));
   }
   const auto inner = [](const Dims& dims, bool transposed) {
     const size_t last = dims.size() - 1;
@@ -153,8 +149,8 @@ Types MatMul(const OpView& op) {
   const auto [m, kx] = inner(x.dims, op.BoolOr("transpose_x", false));
   const auto [ky, n] = inner(y.dims, op.BoolOr("transpose_y", false));
   if (!Compatible({kx}, {ky})) {
-    return Bad(fmt::format("expected one contracted extent, found {} in x {} and {} in y {}", kx,
-                           ToString(x.dims), ky, ToString(y.dims)));
+    return Invalid(fmt::format("expected one contracted extent, found {} in x {} and {} in y {}",
+                               kx, ToString(x.dims), ky, ToString(y.dims)));
   }
   HW_TRY(Dims dims,
          Broadcast(Dims(x.dims.begin(), x.dims.end() - 2), Dims(y.dims.begin(), y.dims.end() - 2)));
@@ -168,13 +164,14 @@ Types MaxPool(const OpView& op) {
   const auto kernel = op.Ints("kernel_sizes");
   if (!kernel || x.dims.size() != kernel->size() + 2 ||
       std::any_of(kernel->begin(), kernel->end(), [](int64_t k) { return k < 1; })) {
-    return Bad("expected x [n, C, axes] and kernel_sizes of at least 1 with one entry per axis");
+    return Invalid(
+        "expected x [n, C, axes] and kernel_sizes of at least 1 with one entry per axis");
   }
   HW_TRY(Window window, ResolveWindow(op, *kernel, Dims(x.dims.begin() + 2, x.dims.end())));
   window.ceil = op.BoolOr("ceil_mode", false);
   if (window.ceil && (op.StringOr("pad_type", "valid").rfind("same", 0) == 0 ||
                       window.pad_before != window.pad_after))
-    return Bad("expected ceil_mode with padding that is valid, or custom and symmetric");
+    return Invalid("expected ceil_mode with padding that is valid, or custom and symmetric");
   HW_TRY(Dims dims, SlideAll(x.dims, {x.dims[0], x.dims[1]}, window));
   return One(x.dtype, std::move(dims));
 }
@@ -192,8 +189,8 @@ Types LayerNorm(const OpView& op) {
   }
   for (const std::string_view param : {"gamma", "beta"}) {
     if (const auto type = op.TypeOf(param); type && !Compatible(type->tensor.dims, normed)) {
-      return Bad(fmt::format("parameter '{}': expected shape {}, found {}", param, ToString(normed),
-                             ToString(type->tensor.dims)));
+      return Invalid(fmt::format("parameter '{}': expected shape {}, found {}", param,
+                                 ToString(normed), ToString(type->tensor.dims)));
     }
   }
   return One(x.dtype, x.dims);
@@ -210,7 +207,7 @@ Types Attention(const OpView& op) {
       !Compatible({q.dims[rank - 1]}, {k.dims[rank - 1]}) ||
       !Compatible({k.dims[rank - 2]}, {v.dims[rank - 2]}) || k.dtype != q.dtype ||
       v.dtype != q.dtype) {
-    return Bad(fmt::format(
+    return Invalid(fmt::format(
         "expected query [B*, L, E], key [B*, S, E], value [B*, S, EV], found {}, {}, {}",
         ToString(q.dims), ToString(k.dims), ToString(v.dims)));
   }
@@ -218,7 +215,8 @@ Types Attention(const OpView& op) {
     Dims scores = q.dims;
     scores[rank - 1] = k.dims[rank - 2];
     HW_TRY(const Dims joined, Broadcast(mask->tensor.dims, scores));
-    if (!Compatible(joined, scores)) return Bad("expected attn_mask that broadcasts to [B*, L, S]");
+    if (!Compatible(joined, scores))
+      return Invalid("expected attn_mask that broadcasts to [B*, L, S]");
   }
   Dims dims = q.dims;
   dims[rank - 1] = v.dims[rank - 1];

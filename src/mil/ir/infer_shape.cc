@@ -5,26 +5,21 @@
 #include "mil/ir/infer.h"
 
 namespace headway::mil::infer {
-namespace {
-
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Result<Dims> ResolveReshape(const Dims& x, const std::vector<int64_t>& shape) {
   Dims dims(shape.begin(), shape.end());
   int inferred = -1;
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0) {
-      if (i >= x.size()) return Bad("expected 0 only where x has an axis to keep");
+      if (i >= x.size()) return Invalid("expected 0 only where x has an axis to keep");
       dims[i] = x[i];
     } else if (dims[i] == -1) {
-      if (inferred >= 0) return Bad("expected at most one -1 in shape, found " + ToString(dims));
+      if (inferred >= 0)
+        return Invalid("expected at most one -1 in shape, found " + ToString(dims));
       inferred = static_cast<int>(i);
     } else if (dims[i] < -1) {
-      return Bad("expected extents of at least -1, found " + ToString(dims));
+      return Invalid("expected extents of at least -1, found " + ToString(dims));
     }
   }
   HW_TRY_VOID(CheckDims(dims));
@@ -37,8 +32,8 @@ Result<Dims> ResolveReshape(const Dims& x, const std::vector<int64_t>& shape) {
     if (rest > 0 && total % rest == 0) hole = total / rest;
   }
   if (NumElements(dims) != total) {
-    return Bad(fmt::format("expected {} elements as in x {}, found shape {}", total, ToString(x),
-                           ToString(Dims(shape.begin(), shape.end()))));
+    return Invalid(fmt::format("expected {} elements as in x {}, found shape {}", total,
+                               ToString(x), ToString(Dims(shape.begin(), shape.end()))));
   }
   return dims;
 }
@@ -51,7 +46,7 @@ Types Reshape(const OpView& op) {
   }
   const TensorType shape = op.Tensor("shape");
   if (shape.dims.size() != 1 || shape.dims[0] < 0 || shape.dims[0] > kMaxRank) {
-    return Bad("expected shape of type int32[rank], found " + ToString(Type{shape, false}));
+    return Invalid("expected shape of type int32[rank], found " + ToString(Type{shape, false}));
   }
   return One(x.dtype, Dims(static_cast<size_t>(shape.dims[0]), kUnknownDim));
 }
@@ -60,12 +55,12 @@ Types Transpose(const OpView& op) {
   const TensorType x = op.Tensor("x");
   const auto perm = op.Ints("perm");
   if (!perm || perm->size() != x.dims.size())
-    return Bad("expected perm with one entry per axis of x");
+    return Invalid("expected perm with one entry per axis of x");
   Dims dims(x.dims.size());
   std::vector<bool> seen(x.dims.size(), false);
   for (size_t i = 0; i < dims.size(); ++i) {
     HW_TRY(const size_t from, ResolveAxis((*perm)[i], x.dims.size()));
-    if (seen[from]) return Bad("expected perm to name each axis once");
+    if (seen[from]) return Invalid("expected perm to name each axis once");
     seen[from] = true;
     dims[i] = x.dims[from];
   }
@@ -75,14 +70,14 @@ Types Transpose(const OpView& op) {
 Types ExpandDims(const OpView& op) {
   const TensorType x = op.Tensor("x");
   const auto axes = op.Ints("axes");
-  if (!axes) return Bad("expected constant axes");
+  if (!axes) return Invalid("expected constant axes");
   const size_t rank = x.dims.size() + axes->size();
   if (rank > static_cast<size_t>(kMaxRank))
-    return Bad(fmt::format("expected rank <= {}", kMaxRank));
+    return Invalid(fmt::format("expected rank <= {}", kMaxRank));
   std::vector<bool> fresh(rank, false);
   for (const int64_t axis : *axes) {
     HW_TRY(const size_t index, ResolveAxis(axis, rank));
-    if (fresh[index]) return Bad("expected axes that differ");
+    if (fresh[index]) return Invalid("expected axes that differ");
     fresh[index] = true;
   }
   Dims dims;
@@ -98,7 +93,7 @@ Types Squeeze(const OpView& op) {
     for (const int64_t axis : *axes) {
       HW_TRY(const size_t index, ResolveAxis(axis, x.dims.size()));
       if (x.dims[index] != 1 && x.dims[index] != kUnknownDim) {
-        return Bad(fmt::format("expected axis {} of x {} to be 1", axis, ToString(x.dims)));
+        return Invalid(fmt::format("expected axis {} of x {} to be 1", axis, ToString(x.dims)));
       }
       drop[index] = true;
     }
@@ -117,9 +112,9 @@ Types Tile(const OpView& op) {
   const auto reps = op.Ints("reps");
   Dims dims = x.dims;
   if (!reps) return One(x.dtype, Dims(dims.size(), kUnknownDim));
-  if (reps->size() != dims.size()) return Bad("expected reps with one entry per axis of x");
+  if (reps->size() != dims.size()) return Invalid("expected reps with one entry per axis of x");
   for (size_t i = 0; i < dims.size(); ++i) {
-    if ((*reps)[i] < 1) return Bad("expected reps of at least 1");
+    if ((*reps)[i] < 1) return Invalid("expected reps of at least 1");
     HW_TRY_VOID(CheckDims({dims[i], (*reps)[i]}));
     if (dims[i] != kUnknownDim) dims[i] *= (*reps)[i];
   }
@@ -136,16 +131,16 @@ Types Concat(const OpView& op) {
     Dims aligned = next.dims;
     if (aligned.size() == dims.size()) aligned[axis] = dims[axis];
     if (next.dtype != first.dtype || !Compatible(aligned, dims)) {
-      return Bad(fmt::format("expected values that agree outside axis {}, found {} and {}", axis,
-                             ToString(Type{first, false}), ToString(Type{next, false})));
+      return Invalid(fmt::format("expected values that agree outside axis {}, found {} and {}",
+                                 axis, ToString(Type{first, false}), ToString(Type{next, false})));
     }
     const int64_t length = next.dims[axis];
     dims[axis] =
         dims[axis] == kUnknownDim || length == kUnknownDim ? kUnknownDim : dims[axis] + length;
     HW_TRY_VOID(CheckDims(dims));
     if (op.BoolOr("interleave", false) && !Compatible(next.dims, first.dims)) {
-      return Bad(fmt::format("expected values of one shape to interleave, found {} and {}",
-                             ToString(first.dims), ToString(next.dims)));
+      return Invalid(fmt::format("expected values of one shape to interleave, found {} and {}",
+                                 ToString(first.dims), ToString(next.dims)));
     }
   }
   return One(first.dtype, std::move(dims));
@@ -156,8 +151,8 @@ Types Stack(const OpView& op) {
   for (size_t i = 1; i < op.Count("values"); ++i) {
     const TensorType next = op.Tensor("values", i);
     if (next.dtype != first.dtype || !Compatible(next.dims, first.dims)) {
-      return Bad("expected values of one type, found " + ToString(Type{first, false}) + " and " +
-                 ToString(Type{next, false}));
+      return Invalid("expected values of one type, found " + ToString(Type{first, false}) +
+                     " and " + ToString(Type{next, false}));
     }
   }
   HW_TRY(const size_t axis, ResolveAxis(op.IntOr("axis", 0), first.dims.size() + 1));
@@ -177,7 +172,7 @@ Types Split(const OpView& op) {
   } else {
     const int64_t parts = op.IntOr("num_splits", 0);
     if (parts < 1 || parts > 65536 || length == kUnknownDim || length % parts != 0) {
-      return Bad(fmt::format("expected num_splits that divides {}, found {}", length, parts));
+      return Invalid(fmt::format("expected num_splits that divides {}, found {}", length, parts));
     }
     sizes.assign(static_cast<size_t>(parts), length / parts);
   }
@@ -185,14 +180,14 @@ Types Split(const OpView& op) {
   int64_t total = 0;
   for (const int64_t part : sizes) {
     if (part < 0 || part > (int64_t{1} << 40))
-      return Bad("expected split_sizes that are not negative");
+      return Invalid("expected split_sizes that are not negative");
     total += part;
     Dims dims = x.dims;
     dims[axis] = part;
     types.push_back({TensorType{x.dtype, std::move(dims)}, false});
   }
   if (length != kUnknownDim && total != length) {
-    return Bad(fmt::format("expected split_sizes that sum to {}, found {}", length, total));
+    return Invalid(fmt::format("expected split_sizes that sum to {}, found {}", length, total));
   }
   return types;
 }

@@ -7,21 +7,17 @@
 namespace headway::mil::infer {
 namespace {
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
 // The bits of a mask parameter; all false when it is absent.
 Result<std::vector<int64_t>> PerAxis(const OpView& op, std::string_view param, size_t rank,
                                      int64_t fallback) {
   const auto values = op.Ints(param);
   if (!values) {
-    if (op.Has(param)) return Bad(fmt::format("parameter '{}': expected a constant", param));
+    if (op.Has(param)) return Invalid(fmt::format("parameter '{}': expected a constant", param));
     return std::vector<int64_t>(rank, fallback);
   }
   if (values->size() != rank) {
-    return Bad(fmt::format("parameter '{}': expected {} entries, one per axis of x, found {}",
-                           param, rank, values->size()));
+    return Invalid(fmt::format("parameter '{}': expected {} entries, one per axis of x, found {}",
+                               param, rank, values->size()));
   }
   return *values;
 }
@@ -44,8 +40,8 @@ Result<std::vector<AxisSlice>> ResolveSlice(const OpView& op, const Dims& dims,
   HW_TRY(const auto end_mask, PerAxis(op, "end_mask", rank, 0));
   HW_TRY(const auto squeeze_mask, PerAxis(op, "squeeze_mask", rank, 0));
   if ((!begin.empty() && begin.size() != rank) || (!end.empty() && end.size() != rank)) {
-    return Bad(fmt::format("expected begin and end with {} entries, found {} and {}", rank,
-                           begin.size(), end.size()));
+    return Invalid(fmt::format("expected begin and end with {} entries, found {} and {}", rank,
+                               begin.size(), end.size()));
   }
   std::vector<AxisSlice> slices(rank);
   for (size_t i = 0; i < rank; ++i) {
@@ -53,14 +49,14 @@ Result<std::vector<AxisSlice>> ResolveSlice(const OpView& op, const Dims& dims,
     slice.stride = stride[i];
     slice.squeeze = squeeze_mask[i] != 0;
     if (slice.stride < 1)
-      return Bad(fmt::format("expected strides of at least 1, found {}", slice.stride));
+      return Invalid(fmt::format("expected strides of at least 1, found {}", slice.stride));
     const int64_t extent = dims[i];
     if (slice.squeeze) {
       slice.length = 1;
       if (begin.empty() || extent == kUnknownDim) continue;
       slice.begin = begin[i] < 0 ? begin[i] + extent : begin[i];
       if (slice.begin < 0 || slice.begin >= extent) {
-        return Bad(
+        return Invalid(
             fmt::format("axis {}: expected an index below {}, found {}", i, extent, begin[i]));
       }
       continue;
@@ -99,18 +95,18 @@ Types SliceBySize(const OpView& op) {
   Dims dims(x.dims.size(), kUnknownDim);
   if (!size) return One(x.dtype, std::move(dims));
   if (size->size() != x.dims.size() || (begin && begin->size() != x.dims.size())) {
-    return Bad("expected begin and size with one entry per axis of x");
+    return Invalid("expected begin and size with one entry per axis of x");
   }
   for (size_t i = 0; i < dims.size(); ++i) {
     const int64_t extent = x.dims[i];
     dims[i] = (*size)[i];
-    if (dims[i] < -1) return Bad("expected sizes of at least -1");
+    if (dims[i] < -1) return Invalid("expected sizes of at least -1");
     if (!begin || extent == kUnknownDim) continue;
     const int64_t first = (*begin)[i] < 0 ? (*begin)[i] + extent : (*begin)[i];
     if (dims[i] == -1) dims[i] = extent - first;
     if (first < 0 || first > extent || dims[i] < 0 || dims[i] > extent - first) {
-      return Bad(fmt::format("axis {}: expected a slice inside {}, found begin {} size {}", i,
-                             extent, (*begin)[i], (*size)[i]));
+      return Invalid(fmt::format("axis {}: expected a slice inside {}, found begin {} size {}", i,
+                                 extent, (*begin)[i], (*size)[i]));
     }
   }
   return One(x.dtype, std::move(dims));
@@ -127,9 +123,9 @@ Types SliceUpdate(const OpView& op) {
     if (!slice.squeeze) expected.push_back(slice.length);
   }
   if (update.dtype != x.dtype || !Compatible(update.dims, expected)) {
-    return Bad(fmt::format("expected update of type {}, found {}",
-                           ToString(Type{TensorType{x.dtype, expected}, false}),
-                           ToString(Type{update, false})));
+    return Invalid(fmt::format("expected update of type {}, found {}",
+                               ToString(Type{TensorType{x.dtype, expected}, false}),
+                               ToString(Type{update, false})));
   }
   return One(x.dtype, x.dims);
 }
@@ -141,7 +137,7 @@ Types Gather(const OpView& op) {
   const int64_t batch = op.IntOr("batch_dims", 0);
   if (batch < 0 || static_cast<size_t>(batch) > axis ||
       static_cast<size_t>(batch) > indices.dims.size()) {
-    return Bad(fmt::format("expected batch_dims in [0, {}], found {}", axis, batch));
+    return Invalid(fmt::format("expected batch_dims in [0, {}], found {}", axis, batch));
   }
   const auto split = static_cast<std::ptrdiff_t>(axis);
   Dims dims(x.dims.begin(), x.dims.begin() + split);
@@ -158,8 +154,8 @@ Types GatherAlongAxis(const OpView& op) {
   Dims aligned = indices.dims;
   if (aligned.size() == x.dims.size()) aligned[axis] = x.dims[axis];
   if (!Compatible(aligned, x.dims)) {
-    return Bad(fmt::format("expected indices shaped like x outside axis {}, found {} and {}", axis,
-                           ToString(indices.dims), ToString(x.dims)));
+    return Invalid(fmt::format("expected indices shaped like x outside axis {}, found {} and {}",
+                               axis, ToString(indices.dims), ToString(x.dims)));
   }
   return One(x.dtype, indices.dims);
 }

@@ -8,12 +8,18 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "mil/ir/dtype.h"
 
 namespace headway::mil {
+
+// A program, an operation or a value that MIL does not allow.
+inline tl::unexpected<Error> Invalid(std::string message) {
+  return Fail(ErrorCode::kInvalidInput, std::move(message));
+}
 
 // Extents outermost first; kUnknownDim stands for an axis of flexible length (RangeDim).
 using Dims = std::vector<int64_t>;

@@ -7,10 +7,6 @@
 namespace headway::mil {
 namespace {
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
 std::string NamesOf(DTypeSet set) {
   std::string text;
   for (int i = 0; i < kNumDTypes; ++i) {
@@ -26,10 +22,10 @@ Result<void> CheckConstant(const Constant& constant, const BlobSource* blobs) {
   HW_TRY_VOID(CheckDims(constant.type.dims));
   const std::optional<int64_t> count = NumElements(constant.type.dims);
   if (!count)
-    return Bad("expected a constant with known extents, found " + ToString(constant.type.dims));
+    return Invalid("expected a constant with known extents, found " + ToString(constant.type.dims));
   if (constant.Blob() != nullptr) {
     if (constant.type.dtype == DType::kString)
-      return Bad("expected strings in place, found a blob");
+      return Invalid("expected strings in place, found a blob");
     if (blobs == nullptr) return {};
     const auto bytes = BytesOf(constant, blobs);
     if (!bytes) return tl::unexpected<Error>(bytes.error());
@@ -37,8 +33,8 @@ Result<void> CheckConstant(const Constant& constant, const BlobSource* blobs) {
   }
   const auto* texts = std::get_if<std::vector<std::string>>(&constant.value);
   if ((texts != nullptr) != (constant.type.dtype == DType::kString)) {
-    return Bad(fmt::format("expected a value of type {}, found {}", NameOf(constant.type.dtype),
-                           texts != nullptr ? "strings" : "numbers"));
+    return Invalid(fmt::format("expected a value of type {}, found {}", NameOf(constant.type.dtype),
+                               texts != nullptr ? "strings" : "numbers"));
   }
   const int64_t found =
       texts != nullptr
@@ -46,9 +42,9 @@ Result<void> CheckConstant(const Constant& constant, const BlobSource* blobs) {
           : static_cast<int64_t>(std::get<std::vector<std::byte>>(constant.value).size());
   const int64_t expected = texts != nullptr ? *count : PackedBytes(constant.type.dtype, *count);
   if (found != expected) {
-    return Bad(fmt::format("value of type {}: expected {} {}, found {}",
-                           ToString(Type{constant.type, false}), expected,
-                           texts != nullptr ? "strings" : "bytes", found));
+    return Invalid(fmt::format("value of type {}: expected {} {}, found {}",
+                               ToString(Type{constant.type, false}), expected,
+                               texts != nullptr ? "strings" : "bytes", found));
   }
   return {};
 }
@@ -83,8 +79,8 @@ Result<FunctionScope> FunctionVerifier::Run(const std::map<std::string, Type>& i
   }
   body_ = function_.Body();
   if (body_ == nullptr)
-    return Bad(fmt::format("expected a block for opset '{}', found none", function_.opset));
-  if (!body_->inputs.empty()) return Bad("expected no inputs on the block of a function");
+    return Invalid(fmt::format("expected a block for opset '{}', found none", function_.opset));
+  if (!body_->inputs.empty()) return Invalid("expected no inputs on the block of a function");
   HW_TRY_VOID(DefineInputs(input_types));
   for (size_t i = 0; i < body_->operations.size(); ++i) {
     const Operation& op = body_->operations[i];
@@ -95,7 +91,7 @@ Result<FunctionScope> FunctionVerifier::Run(const std::map<std::string, Type>& i
   }
   for (const std::string& output : body_->outputs) {
     if (scope_.Find(output) == nullptr)
-      return Bad(fmt::format("output '{}' is not defined", output));
+      return Invalid(fmt::format("output '{}' is not defined", output));
   }
   return std::move(scope_);
 }
@@ -105,16 +101,16 @@ Result<void> FunctionVerifier::DefineInputs(const std::map<std::string, Type>& i
     Type type = input.type;
     if (const auto found = input_types.find(input.name); found != input_types.end()) {
       if (!Compatible(found->second, type)) {
-        return Bad(fmt::format("input '{}': expected {}, found {}", input.name, ToString(type),
-                               ToString(found->second)));
+        return Invalid(fmt::format("input '{}': expected {}, found {}", input.name, ToString(type),
+                                   ToString(found->second)));
       }
       type = found->second;
     }
     if (!IsIdentifier(input.name))
-      return Bad(fmt::format("input name '{}' is not an identifier", input.name));
+      return Invalid(fmt::format("input name '{}' is not an identifier", input.name));
     HW_TRY_VOID(CheckDims(type.tensor.dims));
     if (!scope_.Define(input.name, {.type = type})) {
-      return Bad(fmt::format("input '{}' is defined twice", input.name));
+      return Invalid(fmt::format("input '{}' is defined twice", input.name));
     }
   }
   return {};
@@ -125,12 +121,12 @@ Result<void> FunctionVerifier::CheckOperation(const Operation& op, int index) {
   if (spec == nullptr) {
     return Fail(ErrorCode::kUnsupported, "expected an op of the table, found an unknown one");
   }
-  if (!op.blocks.empty()) return Bad("expected an op without blocks of its own");
+  if (!op.blocks.empty()) return Invalid("expected an op without blocks of its own");
   if (spec->min_specification > SpecificationOfOpset(function_.opset)) {
-    return Bad(fmt::format("expected opset {} or later, found {}",
-                           OpsetOfSpecification(spec->min_specification), function_.opset));
+    return Invalid(fmt::format("expected opset {} or later, found {}",
+                               OpsetOfSpecification(spec->min_specification), function_.opset));
   }
-  if (!IsIdentifier(op.Name())) return Bad("expected attribute 'name' with an identifier");
+  if (!IsIdentifier(op.Name())) return Invalid("expected attribute 'name' with an identifier");
   HW_TRY_VOID(CheckParams(op, *spec));
   return DefineOutputs(op, *spec, index);
 }
@@ -142,11 +138,12 @@ Result<void> FunctionVerifier::CheckParams(const Operation& op, const OpSpec& sp
   };
   const bool in_attributes = spec.form == ParamForm::kAttributes;
   for (const auto& [name, argument] : op.inputs) {
-    if (in_attributes || !known(name)) return Bad(fmt::format("parameter '{}' is unknown", name));
+    if (in_attributes || !known(name))
+      return Invalid(fmt::format("parameter '{}' is unknown", name));
   }
   for (const auto& [name, constant] : op.attributes) {
     if (name != "name" && !(in_attributes && known(name))) {
-      return Bad(fmt::format("attribute '{}' is unknown", name));
+      return Invalid(fmt::format("attribute '{}' is unknown", name));
     }
   }
   for (const ParamSpec& param : spec.params) {
@@ -158,12 +155,12 @@ Result<void> FunctionVerifier::CheckParams(const Operation& op, const OpSpec& sp
     } else if (const auto found = op.inputs.find(std::string(param.name));
                found != op.inputs.end()) {
       argument = found->second;
-      if (argument.empty()) return Bad(context + ": expected a binding, found none");
+      if (argument.empty()) return Invalid(context + ": expected a binding, found none");
     }
     if (argument.empty() && param.presence == Presence::kRequired)
-      return Bad(context + " is missing");
+      return Invalid(context + " is missing");
     if (argument.size() > 1 && param.binder != Binder::kVariadic) {
-      return Bad(fmt::format("{}: expected one binding, found {}", context, argument.size()));
+      return Invalid(fmt::format("{}: expected one binding, found {}", context, argument.size()));
     }
     for (const Binding& binding : argument) {
       if (Result<void> checked = CheckBinding(binding, param); !checked) {
@@ -177,11 +174,12 @@ Result<void> FunctionVerifier::CheckParams(const Operation& op, const OpSpec& sp
 Result<void> FunctionVerifier::CheckBinding(const Binding& binding, const ParamSpec& param) {
   const auto* constant = std::get_if<Constant>(&binding);
   if (constant == nullptr) return CheckName(std::get<std::string>(binding), param);
-  if (param.binder == Binder::kState) return Bad("expected the name of a state, found a constant");
+  if (param.binder == Binder::kState)
+    return Invalid("expected the name of a state, found a constant");
   HW_TRY_VOID(CheckConstant(*constant, blobs_));
   if (!Contains(param.types, constant->type.dtype)) {
-    return Bad(fmt::format("expected an element type of {}, found {}", NamesOf(param.types),
-                           NameOf(constant->type.dtype)));
+    return Invalid(fmt::format("expected an element type of {}, found {}", NamesOf(param.types),
+                               NameOf(constant->type.dtype)));
   }
   return {};
 }
@@ -196,23 +194,24 @@ bool FunctionVerifier::IsDefinedLater(const std::string& name) const {
 Result<void> FunctionVerifier::CheckName(const std::string& name, const ParamSpec& param) {
   const FunctionScope::Entry* entry = scope_.Find(name);
   if (entry == nullptr) {
-    return Bad(IsDefinedLater(name)
-                   ? fmt::format("value '{}' is used before its definition (operations must be in "
-                                 "topological order, without cycles)",
-                                 name)
-                   : fmt::format("value '{}' is not defined", name));
+    return Invalid(
+        IsDefinedLater(name)
+            ? fmt::format("value '{}' is used before its definition (operations must be in "
+                          "topological order, without cycles)",
+                          name)
+            : fmt::format("value '{}' is not defined", name));
   }
   if (entry->type.is_state != (param.binder == Binder::kState)) {
-    return Bad(fmt::format("expected {}, found '{}' of type {}",
-                           param.binder == Binder::kState ? "a state" : "a tensor", name,
-                           ToString(entry->type)));
+    return Invalid(fmt::format("expected {}, found '{}' of type {}",
+                               param.binder == Binder::kState ? "a state" : "a tensor", name,
+                               ToString(entry->type)));
   }
   if (param.binder == Binder::kConstant && !entry->is_constant) {
-    return Bad(fmt::format("expected a constant, found the computed value '{}'", name));
+    return Invalid(fmt::format("expected a constant, found the computed value '{}'", name));
   }
   if (!Contains(param.types, entry->type.tensor.dtype)) {
-    return Bad(fmt::format("expected an element type of {}, found '{}' of type {}",
-                           NamesOf(param.types), name, ToString(entry->type)));
+    return Invalid(fmt::format("expected an element type of {}, found '{}' of type {}",
+                               NamesOf(param.types), name, ToString(entry->type)));
   }
   return {};
 }
@@ -224,17 +223,18 @@ Result<void> FunctionVerifier::DefineOutputs(const Operation& op, const OpSpec& 
   }
   HW_TRY(const std::vector<Type> inferred, spec.infer(OpView(op, scope_, blobs_)));
   if (inferred.size() != op.outputs.size()) {
-    return Bad(fmt::format("expected {} outputs, found {}", inferred.size(), op.outputs.size()));
+    return Invalid(
+        fmt::format("expected {} outputs, found {}", inferred.size(), op.outputs.size()));
   }
   for (size_t i = 0; i < inferred.size(); ++i) {
     const NamedType& declared = op.outputs[i];
     HW_TRY_VOID(CheckDims(declared.type.tensor.dims));
     if (!Compatible(declared.type, inferred[i])) {
-      return Bad(fmt::format("output '{}': expected type {}, found {}", declared.name,
-                             ToString(inferred[i]), ToString(declared.type)));
+      return Invalid(fmt::format("output '{}': expected type {}, found {}", declared.name,
+                                 ToString(inferred[i]), ToString(declared.type)));
     }
     if (!IsIdentifier(declared.name)) {
-      return Bad(fmt::format("output name '{}' is not an identifier", declared.name));
+      return Invalid(fmt::format("output name '{}' is not an identifier", declared.name));
     }
     FunctionScope::Entry entry{.type = inferred[i], .op_index = index};
     Dims& dims = entry.type.tensor.dims;
@@ -244,7 +244,7 @@ Result<void> FunctionVerifier::DefineOutputs(const Operation& op, const OpSpec& 
     entry.is_constant = IsConstantOp(op.type);
     if (op.type == "const") entry.constant = &op.attributes.at("val");
     if (!scope_.Define(declared.name, std::move(entry))) {
-      return Bad(fmt::format("output '{}' is defined twice", declared.name));
+      return Invalid(fmt::format("output '{}' is defined twice", declared.name));
     }
   }
   return {};
@@ -289,10 +289,11 @@ Result<void> VerifyProgram(const Program& program, const BlobSource* blobs) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("program: expected version 1, found {}", program.version));
   }
-  if (program.functions.empty()) return Bad("program: expected at least one function, found none");
+  if (program.functions.empty())
+    return Invalid("program: expected at least one function, found none");
   for (const auto& [name, function] : program.functions) {
     if (!IsIdentifier(name))
-      return Bad(fmt::format("function name '{}' is not an identifier", name));
+      return Invalid(fmt::format("function name '{}' is not an identifier", name));
     if (auto scope = VerifyFunction(function, blobs); !scope) {
       return Prefixed(std::move(scope).error(), fmt::format("function '{}'", name));
     }

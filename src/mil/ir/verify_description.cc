@@ -8,10 +8,6 @@
 namespace headway::mil {
 namespace {
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kInvalidInput, std::move(message));
-}
-
 // A multi-array has at least one axis: MIL's scalars are declared as [1].
 Dims DescribedDims(const Dims& dims) { return dims.empty() ? Dims{1} : dims; }
 
@@ -22,11 +18,11 @@ Result<void> CheckElementType(const Feature& feature, DType found, int specifica
       (Contains(kOutside, feature.dtype) || (feature.dtype == DType::kI8 && specification >= 10)) &&
       (feature.dtype != DType::kF16 || specification >= 7);
   if (!allowed) {
-    return Bad(fmt::format("element type {} cannot enter or leave a model of specification {}",
-                           NameOf(feature.dtype), specification));
+    return Invalid(fmt::format("element type {} cannot enter or leave a model of specification {}",
+                               NameOf(feature.dtype), specification));
   }
   if (feature.dtype != found) {
-    return Bad(
+    return Invalid(
         fmt::format("described as {}, the function has {}", NameOf(feature.dtype), NameOf(found)));
   }
   return {};
@@ -37,21 +33,21 @@ Result<void> CheckElementType(const Feature& feature, DType found, int specifica
 Result<void> CheckFlexibility(const Feature& feature, const Dims& dims) {
   if (feature.flexibility == Flexibility::kRange) {
     if (feature.ranges.size() != feature.shape.size()) {
-      return Bad(fmt::format("expected one range per axis of {}, found {}", ToString(feature.shape),
-                             feature.ranges.size()));
+      return Invalid(fmt::format("expected one range per axis of {}, found {}",
+                                 ToString(feature.shape), feature.ranges.size()));
     }
     for (size_t i = 0; i < feature.ranges.size(); ++i) {
       const DimRange& range = feature.ranges[i];
       const int64_t shape = feature.shape[i];
       if (shape < 0 || range.lower > static_cast<uint64_t>(shape) ||
           (range.upper >= 0 && shape > range.upper)) {
-        return Bad(fmt::format("axis {}: default {} lies outside [{}, {}]", i, shape, range.lower,
-                               range.upper));
+        return Invalid(fmt::format("axis {}: default {} lies outside [{}, {}]", i, shape,
+                                   range.lower, range.upper));
       }
       const bool flexible = range.upper < 0 || range.lower != static_cast<uint64_t>(range.upper);
       if (flexible != (dims[i] == kUnknownDim)) {
-        return Bad(fmt::format("axis {}: described as {}, the function has {}", i,
-                               flexible ? "flexible" : "fixed", ToString(dims)));
+        return Invalid(fmt::format("axis {}: described as {}, the function has {}", i,
+                                   flexible ? "flexible" : "fixed", ToString(dims)));
       }
     }
     return {};
@@ -61,23 +57,24 @@ Result<void> CheckFlexibility(const Feature& feature, const Dims& dims) {
     if (!std::all_of(feature.enumerated.begin(), feature.enumerated.end(), fits) ||
         std::find(feature.enumerated.begin(), feature.enumerated.end(), feature.shape) ==
             feature.enumerated.end()) {
-      return Bad("expected enumerated shapes that fit the function and contain the default");
+      return Invalid("expected enumerated shapes that fit the function and contain the default");
     }
     return {};
   }
-  if (!IsFullyKnown(dims)) return Bad("the function has a flexible axis, the description has none");
+  if (!IsFullyKnown(dims))
+    return Invalid("the function has a flexible axis, the description has none");
   return {};
 }
 
 using FeatureCheck = Result<void> (*)(const Feature&, const Type&, int specification);
 
 Result<void> CheckInput(const Feature& feature, const Type& type, int specification) {
-  if (type.is_state) return Bad("described as an input, the function has a state");
+  if (type.is_state) return Invalid("described as an input, the function has a state");
   HW_TRY_VOID(CheckElementType(feature, type.tensor.dtype, specification));
   const Dims dims = DescribedDims(type.tensor.dims);
   if (!Compatible(feature.shape, dims)) {
-    return Bad(fmt::format("described as {}, the function has {}", ToString(feature.shape),
-                           ToString(dims)));
+    return Invalid(fmt::format("described as {}, the function has {}", ToString(feature.shape),
+                               ToString(dims)));
   }
   return CheckFlexibility(feature, dims);
 }
@@ -88,22 +85,22 @@ Result<void> CheckOutput(const Feature& feature, const Type& type, int specifica
   // Outputs of flexible shape are described without one; a missing shape is legal for the others
   // too.
   if (!feature.shape.empty() && !Compatible(feature.shape, dims)) {
-    return Bad(fmt::format("described as {}, the function has {}", ToString(feature.shape),
-                           ToString(dims)));
+    return Invalid(fmt::format("described as {}, the function has {}", ToString(feature.shape),
+                               ToString(dims)));
   }
   return {};
 }
 
 Result<void> CheckState(const Feature& feature, const Type& type, int specification) {
-  if (!type.is_state) return Bad("described as a state, the function has an input");
+  if (!type.is_state) return Invalid("described as a state, the function has an input");
   if (specification < 9)
-    return Bad(fmt::format("states need specification 9, found {}", specification));
+    return Invalid(fmt::format("states need specification 9, found {}", specification));
   if (feature.dtype != DType::kF16 || type.tensor.dtype != DType::kF16)
-    return Bad("expected a state of fp16");
+    return Invalid("expected a state of fp16");
   if (feature.flexibility != Flexibility::kFixed || !IsFullyKnown(type.tensor.dims) ||
       feature.shape != type.tensor.dims) {
-    return Bad(fmt::format("expected one fixed shape, described as {}, the function has {}",
-                           ToString(feature.shape), ToString(type.tensor.dims)));
+    return Invalid(fmt::format("expected one fixed shape, described as {}, the function has {}",
+                               ToString(feature.shape), ToString(type.tensor.dims)));
   }
   return {};
 }
@@ -115,8 +112,8 @@ Result<void> CheckFeatures(const std::vector<Feature>& features,
   for (const Feature& feature : features) {
     const std::string context = fmt::format("description: {} '{}'", what, feature.name);
     const auto found = types.find(feature.name);
-    if (found == types.end()) return Bad(context + " is not in the function");
-    if (!seen->insert(feature.name).second) return Bad(context + " is described twice");
+    if (found == types.end()) return Invalid(context + " is not in the function");
+    if (!seen->insert(feature.name).second) return Invalid(context + " is described twice");
     if (Result<void> checked = check(feature, found->second, specification); !checked) {
       return Prefixed(std::move(checked).error(), context);
     }
@@ -133,7 +130,7 @@ Result<void> CheckDescription(const FunctionDescription& description, const Func
   HW_TRY_VOID(CheckFeatures(description.states, inputs, "state", CheckState, specification, &seen));
   for (const auto& [name, type] : inputs) {
     if (seen.count(name) == 0)
-      return Bad(fmt::format("description: the function's input '{}' is missing", name));
+      return Invalid(fmt::format("description: the function's input '{}' is missing", name));
   }
   std::map<std::string, Type> outputs;
   for (const std::string& name : function.Body()->outputs) outputs[name] = *scope.TypeOf(name);
@@ -142,7 +139,7 @@ Result<void> CheckDescription(const FunctionDescription& description, const Func
       CheckFeatures(description.outputs, outputs, "output", CheckOutput, specification, &seen));
   for (const auto& [name, type] : outputs) {
     if (seen.count(name) == 0)
-      return Bad(fmt::format("description: the function's output '{}' is missing", name));
+      return Invalid(fmt::format("description: the function's output '{}' is missing", name));
   }
   return {};
 }
@@ -157,27 +154,28 @@ Result<void> VerifyModel(const Model& model, const BlobSource* blobs) {
   }
   HW_TRY_VOID(VerifyProgram(model.program, blobs));
   if (model.functions.size() > 1 && model.specification_version < 9) {
-    return Bad("model: several functions need specification 9");
+    return Invalid("model: several functions need specification 9");
   }
   for (const auto& [name, function] : model.program.functions) {
     const FunctionDescription* description = model.Find(name);
     if (description == nullptr)
-      return Bad(fmt::format("description: function '{}' is missing", name));
+      return Invalid(fmt::format("description: function '{}' is missing", name));
     if (function.opset != OpsetOfSpecification(model.specification_version)) {
-      return Bad(fmt::format("function '{}': expected opset {} with specification {}, found {}",
-                             name, OpsetOfSpecification(model.specification_version),
-                             model.specification_version, function.opset));
+      return Invalid(fmt::format("function '{}': expected opset {} with specification {}, found {}",
+                                 name, OpsetOfSpecification(model.specification_version),
+                                 model.specification_version, function.opset));
     }
     HW_TRY(const FunctionScope scope, VerifyFunction(function, blobs));
     HW_TRY_VOID(CheckDescription(*description, function, scope, model.specification_version));
   }
   for (const FunctionDescription& description : model.functions) {
     if (model.program.functions.count(description.name) == 0) {
-      return Bad(fmt::format("description: function '{}' is not in the program", description.name));
+      return Invalid(
+          fmt::format("description: function '{}' is not in the program", description.name));
     }
   }
   if (model.functions.size() > 1 && model.Find(model.default_function) == nullptr) {
-    return Bad(
+    return Invalid(
         fmt::format("description: default function '{}' is not described", model.default_function));
   }
   return {};

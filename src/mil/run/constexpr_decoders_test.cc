@@ -1,7 +1,7 @@
 #include "mil/run/constexpr_decoders.h"
 
 #include "mil/ir/packing.h"
-#include "mil/run/test_ops.h"
+#include "mil/run/ops_fixture.h"
 
 namespace headway::mil {
 namespace {
@@ -92,9 +92,8 @@ TEST(Constexpr, LookupTables_EveryWidth) {
   }
 }
 
-// Two tables, of the rows of the indices [2, 2, 1, 1]; table g holds vectors (10 g + 2 i, 10 g + 2
-// i
-// + 1).
+// Two tables, of the rows of the indices [2, 2, 1, 1]; table g holds vectors
+// (10 g + 2 i, 10 g + 2 i + 1).
 TEST(Constexpr, LookupTables_OfVectors) {
   const std::vector<uint8_t> codes = {0, 1, 1, 0};
   const std::vector<double> table = {0, 1, 2, 3, 10, 11, 12, 13};

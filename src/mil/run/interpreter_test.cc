@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "mil/run/kernel.h"
-#include "mil/run/test_ops.h"
+#include "mil/run/ops_fixture.h"
 
 namespace headway::mil {
 namespace {

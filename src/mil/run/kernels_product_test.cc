@@ -1,6 +1,6 @@
 // Products, pools and attention against numbers computed by hand.
 
-#include "mil/run/test_ops.h"
+#include "mil/run/ops_fixture.h"
 
 namespace headway::mil {
 namespace {

@@ -6,13 +6,6 @@
 namespace headway::mil::kernels {
 namespace {
 
-// Extents before and after an axis.
-int64_t Product(const Dims& dims, size_t from, size_t to) {
-  int64_t product = 1;
-  for (size_t i = from; i < to; ++i) product *= dims[i];
-  return product;
-}
-
 // The result is `rounds` rounds over the inputs, each round taking sizes[i] elements more of input
 // i.
 void Join(const KernelArgs& args, int64_t rounds, const std::vector<int64_t>& sizes) {
@@ -76,8 +69,8 @@ Result<Kernel> Concat(const KernelContext& context) {
     const Dims& first = args.In(0).type.dims;
     std::vector<int64_t> sizes;
     for (const Tensor* part : args.in)
-      sizes.push_back(Product(part->type.dims, joined, first.size()));
-    Join(args, Product(first, 0, joined), sizes);
+      sizes.push_back(ElementsBetween(part->type.dims, joined, first.size()));
+    Join(args, ElementsBetween(first, 0, joined), sizes);
   });
 }
 
@@ -86,8 +79,8 @@ Result<Kernel> Stack(const KernelContext& context) {
   HW_TRY(const size_t axis, ResolveAxis(context.op.IntOr("axis", 0), rank));
   return Kernel([axis](const KernelArgs& args) {
     const Dims& dims = args.In(0).type.dims;
-    Join(args, Product(dims, 0, axis),
-         std::vector<int64_t>(args.in.size(), Product(dims, axis, dims.size())));
+    Join(args, ElementsBetween(dims, 0, axis),
+         std::vector<int64_t>(args.in.size(), ElementsBetween(dims, axis, dims.size())));
   });
 }
 

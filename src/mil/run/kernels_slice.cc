@@ -38,12 +38,6 @@ int64_t SafeIndex(int64_t index, int64_t extent) {
   return std::clamp<int64_t>(index < 0 ? index + extent : index, 0, extent - 1);
 }
 
-int64_t Product(const Dims& dims, size_t from, size_t to) {
-  int64_t product = 1;
-  for (size_t i = from; i < to; ++i) product *= dims[i];
-  return product;
-}
-
 }  // namespace
 
 Result<Kernel> SliceByIndex(const KernelContext& context) {
@@ -93,10 +87,10 @@ Result<Kernel> Gather(const KernelContext& context) {
   return Kernel([axis, batch](const KernelArgs& args) {
     const Dims& dims = args.In(0).type.dims;
     const Dims& index_dims = args.In(1).type.dims;
-    const int64_t batches = Product(dims, 0, batch);
-    const int64_t middle = Product(dims, batch, axis);
-    const int64_t bytes = Product(dims, axis + 1, dims.size()) * kElementBytes;
-    const int64_t picks = Product(index_dims, batch, index_dims.size());
+    const int64_t batches = ElementsBetween(dims, 0, batch);
+    const int64_t middle = ElementsBetween(dims, batch, axis);
+    const int64_t bytes = ElementsBetween(dims, axis + 1, dims.size()) * kElementBytes;
+    const int64_t picks = ElementsBetween(index_dims, batch, index_dims.size());
     const char* from = Raw(args.In(0));
     char* to = NewRaw(args, 0);
     if (args.out[0].Count() == 0 || args.In(0).Count() == 0) return;
@@ -118,8 +112,8 @@ Result<Kernel> GatherAlongAxis(const KernelContext& context) {
   return Kernel([axis](const KernelArgs& args) {
     const Dims& dims = args.In(0).type.dims;
     const Dims& out = args.out[0].type.dims;
-    const int64_t before = Product(dims, 0, axis);
-    const int64_t after = Product(dims, axis + 1, dims.size());
+    const int64_t before = ElementsBetween(dims, 0, axis);
+    const int64_t after = ElementsBetween(dims, axis + 1, dims.size());
     const char* from = Raw(args.In(0));
     char* to = NewRaw(args, 0);
     if (args.out[0].Count() == 0 || args.In(0).Count() == 0) return;

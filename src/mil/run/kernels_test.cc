@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "mil/run/test_ops.h"
+#include "mil/run/ops_fixture.h"
 
 namespace headway::mil {
 namespace {

@@ -28,6 +28,12 @@ void ForRows(const StridedView& view, const Row& row) {
 
 }  // namespace
 
+int64_t ElementsBetween(const Dims& dims, size_t from, size_t to) {
+  int64_t elements = 1;
+  for (size_t i = from; i < to; ++i) elements *= dims[i];
+  return elements;
+}
+
 const char* Raw(const Tensor& tensor) {
   return tensor.IsFloat() ? reinterpret_cast<const char*>(tensor.floats.get())
                           : reinterpret_cast<const char*>(tensor.ints.get());

@@ -9,6 +9,9 @@ namespace headway::mil::kernels {
 
 inline constexpr int64_t kElementBytes = 4;
 
+// The number of elements that axes [from, to) span: one where there are none.
+int64_t ElementsBetween(const Dims& dims, size_t from, size_t to);
+
 // Storage of 4-byte elements, whatever they mean.
 const char* Raw(const Tensor& tensor);
 // New storage of output i.

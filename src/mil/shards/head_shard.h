@@ -4,14 +4,18 @@
 // shard's rows, and what the head kind adds. Every shard repeats the norm; the host (or another
 // shard of the pipeline) reduces.
 //
-//   kFull      8 compute ops   logits [1, V, T, 1]; split: 7 + K ops, logits_0 to logits_<K - 1>
-//   kTop1     11               top_value [1, 1, T], top_index [1, 1, T] int32: topk and cast are
-//   expected on the CPU kBlockMax 10               logits, and block_max [1, N, 1, T]: the host
-//   scans N maxima and one block of V / N kTop1F16  39               top_value, top_block, top_lane
-//   [1, 1, 1, T]: exact, lowest id on ties, fp16 ops only;
-//                              id = top_block * (V / N) + top_lane, both at most 2047 and so exact
-//                              in fp16
-// Input: hidden [1, D, T, 1].
+// Input: hidden [1, D, T, 1]. Outputs, with V rows in the shard:
+//
+//   kind       compute ops  outputs
+//   kFull      8            logits [1, V, T, 1]
+//              7 + K        split among K convolutions: logits_0 to logits_<K - 1>
+//   kTop1      11           top_value [1, 1, T], top_index [1, 1, T] int32; topk and cast are
+//                           expected on the CPU
+//   kBlockMax  10           logits, and block_max [1, N, 1, T]: the host scans N maxima and one
+//                           block of V / N logits
+//   kTop1F16   39           top_value, top_block, top_lane, each [1, 1, 1, T]: exact, lowest id on
+//                           ties, fp16 ops only. id = top_block * (V / N) + top_lane, both at most
+//                           2047 and so exact in fp16
 
 #include <string>
 
@@ -30,8 +34,9 @@ struct HeadShardSpec {
   int64_t tokens = 1;
   bool flexible = false;
   int64_t splits = 1;  // kFull: convolutions that the rows are shared among, one output each
-  int64_t block = 0;  // rows of a block; 0: the largest divisor of V up to 128, or the smallest one
-                      // above that leaves at most 2047 blocks
+  // Rows of a block; 0: the largest divisor of V up to 128, or the smallest one above that leaves
+  // at most 2047 blocks.
+  int64_t block = 0;
   float rms_norm_epsilon = 1e-5F;
   float norm_prescale = 0.0F;  // as in LayerShardSpec
   WeightFormat weights;

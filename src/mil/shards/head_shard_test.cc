@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "mil/ir/printer.h"
-#include "mil/shards/test_layers.h"
+#include "mil/shards/layers_fixture.h"
 
 namespace headway::mil {
 namespace {

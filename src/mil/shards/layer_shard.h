@@ -6,18 +6,20 @@
 // arithmetic and no integer op. Needs plain numbers and rows of weights only; the graph, GGUF and
 // packages are not known here.
 //
-// Letters: D hidden_size, H heads, Hk kv heads, d head_dim, R rotary_dims, F intermediate_size, S
-// max_seq, T tokens.
+// Letters: D hidden_size, H heads, Hk kv heads, d head_dim, R rotary_dims, F intermediate_size,
+// S max_seq, T tokens, L layers.
 //
-// Inputs, T = 1:  x [1, D, 1, 1]   rope_cos, rope_sin [1, R/2]   attn_mask [1, 1, 1, S] additive
-// (-1e4)
-//                 kv_write_mask [1, 1, S, 1] one-hot
-// Inputs, T > 1:  x [1, D, T, 1]   rope_cos, rope_sin [1, 1, R/2, T]   attn_mask [1, 1, T, S]
-//                 kv_write_mask [1, 1, S, T], one one-hot column a token (a column of zeros writes
-//                 nothing)
-// Output:         hidden [1, D, T, 1]
-// States:         k_cache_<l>, v_cache_<l> [1, Hk, S, d]; or one kv_cache [2 L, Hk, S, d], keys
-// first
+//   inputs              T = 1             T > 1
+//   x                   [1, D, 1, 1]      [1, D, T, 1]
+//   rope_cos, rope_sin  [1, R/2]          [1, 1, R/2, T]
+//   attn_mask           [1, 1, 1, S]      [1, 1, T, S]      additive (-1e4)
+//   kv_write_mask       [1, 1, S, 1]      [1, 1, S, T]      a one-hot column a token; a column of
+//                                                           zeros writes nothing
+//   output
+//   hidden              [1, D, T, 1]
+//   states
+//   k_cache_<l>, v_cache_<l>              [1, Hk, S, d]     StateLayout::kPerLayer
+//   kv_cache                              [2 L, Hk, S, d]   StateLayout::kUnified, keys first
 //
 // T = 1 is the published structure, op for op: (69 + 10 Hk) L + 3 compute ops with partial rotary,
 // 4 L fewer with full rotary, and 4 L convolutions (docs/formats/coreml_package.md, "op
@@ -40,8 +42,8 @@ enum class StateLayout : uint8_t {
 
 enum class AttentionForm : uint8_t {
   kPerHead,  // a loop over KV heads: as published
-  kBatched,  // one batched product; about 70 ops a layer fewer at 8 heads, residency not measured
-             // by anyone
+  // One batched product; about 70 ops a layer fewer at 8 heads, residency not measured by anyone.
+  kBatched,
 };
 
 struct LayerShardSpec {

@@ -8,7 +8,7 @@
 
 #include "mil/ir/printer.h"
 #include "mil/ir/verify.h"
-#include "mil/shards/test_layers.h"
+#include "mil/shards/layers_fixture.h"
 
 namespace headway::mil {
 namespace {

@@ -14,7 +14,7 @@
 namespace headway::mil {
 namespace {
 
-constexpr int64_t kPieceElements = int64_t{4} << 20;
+constexpr int64_t kScreenPieceElements = int64_t{4} << 20;
 
 Result<DType> CodeType(const ScreenShardSpec& spec) {
   const auto entries = static_cast<unsigned>(spec.levels.size());
@@ -50,7 +50,7 @@ Result<std::string> AddBlock(const ScreenShardSpec& spec, const ScreenSource& so
   const std::string p = fmt::format("b{}_", index);
   const int64_t rows = spec.vocab_end - spec.vocab_begin;
   HW_TRY(const BlobRef codes, blobs->Begin(dtype, rows * block));
-  const int64_t piece = std::clamp<int64_t>(kPieceElements / block, 1, rows);
+  const int64_t piece = std::clamp<int64_t>(kScreenPieceElements / block, 1, rows);
   std::vector<uint8_t> values;
   for (int64_t row = 0; row < rows; row += piece) {
     values.resize(static_cast<size_t>(std::min(piece, rows - row) * block));

@@ -6,8 +6,8 @@
 // the certified head). Sound only if the accelerator sums as the certificate assumes; that
 // assumption is written into the model's metadata.
 //
-//   estimate[v] = sum over blocks b of scale[b][v] * sum over j of levels[code[b][v][j]] *
-//   rotated[begin of b + j]
+//   estimate[v] = sum over blocks b of
+//                   scale[b][v] * sum over j of levels[code[b][v][j]] * rotated[begin of b + j]
 //
 // Input: rotated [1, D, T, 1]. Output: estimate [1, V, T, 1]. With B blocks: B slices
 // (none for one block), B convolutions, B muls and B - 1 adds.

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mil/shards/test_layers.h"
+#include "mil/shards/layers_fixture.h"
 
 namespace headway::mil {
 namespace {

@@ -26,8 +26,8 @@ enum class WeightKind : uint8_t {
 struct WeightFormat {
   WeightKind kind = WeightKind::kInt8PerChannel;
   int lut_bits = 4;  // 1, 2, 3, 4, 6 or 8
-  int64_t group_rows =
-      32;  // rows that share a table; made smaller where it does not divide the rows
+  // Rows that share a table; made smaller where it does not divide the rows.
+  int64_t group_rows = 32;
   int64_t block_columns = 32;
 };
 

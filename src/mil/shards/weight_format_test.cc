@@ -6,14 +6,14 @@
 #include <cmath>
 
 #include "mil/run/interpreter.h"
+#include "mil/shards/layers_fixture.h"
 #include "mil/shards/row_encoders.h"
-#include "mil/shards/test_layers.h"
 #include "tensor/half.h"
 
 namespace headway::mil {
 namespace {
 
-constexpr int64_t kRows = 64;
+constexpr int64_t kFormatRows = 64;
 constexpr int64_t kColumns = 96;
 
 // Row 5 is zero; the others vary in size.
@@ -41,7 +41,7 @@ Emitted EmitAndDecode(const WeightFormat& format, ThreadPool* pool) {
     return {};
   };
   const auto name =
-      EmitWeight({f, result.blobs, pool, &reports}, "w", kRows, kColumns, format, source);
+      EmitWeight({f, result.blobs, pool, &reports}, "w", kFormatRows, kColumns, format, source);
   EXPECT_TRUE(name.has_value()) << name.error().message;
   const std::string x = f.Input("x", DType::kF16, {1, kColumns, kColumns, 1});
   f.Output(f.Op("conv", "y", {{"x", {x}}, {"weight", {*name}}}));
@@ -73,7 +73,7 @@ TEST(WeightFormat, EveryFormat_DecodesToWhatTheReportSays) {
     const Emitted emitted = EmitAndDecode(format, &pool);
     double error = 0;
     double given = 0;
-    for (int64_t i = 0; i < kRows * kColumns; ++i) {
+    for (int64_t i = 0; i < kFormatRows * kColumns; ++i) {
       const double value = static_cast<double>(Given(i / kColumns, i % kColumns));
       const double difference =
           static_cast<double>(emitted.weights[static_cast<size_t>(i)]) - value;

@@ -2,9 +2,10 @@
 
 // The product of quantised tiles with quantised tokens without an 8-bit multiply-add into 32 bits:
 // pairs go to 16 bits (maddubs) first. It saturates at 32767, so
-//   8-bit codes: |w| * (x with w's sign), at most 2 * 128 * 127 = 32512, widened at once;
-//   6-bit codes: 2 groups of 2 * 63 * 127 stay below it, 5-bit 4 groups, 4-bit all 8: widened after
-//   so many.
+//   8-bit codes: |w| * (x with w's sign), at most 2 * 128 * 127 = 32512: widened at once
+//   6-bit codes: 2 groups of 2 * 63 * 127 stay below it: widened after two
+//   5-bit codes: widened after 4 groups
+//   4-bit codes: widened after all 8
 // Both halves of a tile (eight rows each) pass together with up to four tokens.
 
 #include <algorithm>

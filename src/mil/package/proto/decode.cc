@@ -12,12 +12,9 @@ namespace headway::mil {
 namespace {
 
 namespace pb = headway::coreml_proto;
+using proto::Corrupt;
 using proto::DecodeConstant;
 using proto::DecodeType;
-
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kCorrupt, std::move(message));
-}
 
 Result<NamedType> DecodeNamedType(const pb::NamedValueType& in) {
   auto type = DecodeType(in.type());
@@ -41,7 +38,8 @@ Result<Operation> DecodeOperation(const pb::Operation& in) {
           return Prefixed(std::move(constant).error(), fmt::format("parameter '{}'", param));
         decoded.push_back(*std::move(constant));
       } else {
-        return Bad(fmt::format("parameter '{}': expected a name or a value, found neither", param));
+        return Corrupt(
+            fmt::format("parameter '{}': expected a name or a value, found neither", param));
       }
     }
   }
@@ -109,11 +107,11 @@ Result<Program> DecodeProgram(const pb::Program& in) {
 Result<Feature> DecodeArray(const pb::ArrayFeatureType& in) {
   Feature feature;
   const auto dtype = DTypeFromFeatureNumber(in.data_type());
-  if (!dtype) return Bad(fmt::format("array data type {} is unknown", in.data_type()));
+  if (!dtype) return Corrupt(fmt::format("array data type {} is unknown", in.data_type()));
   feature.dtype = *dtype;
   feature.shape.assign(in.shape().begin(), in.shape().end());
   HW_TRY_VOID(CheckDims(feature.shape));
-  if (!IsFullyKnown(feature.shape)) return Bad("expected a shape without negative extents");
+  if (!IsFullyKnown(feature.shape)) return Corrupt("expected a shape without negative extents");
   if (in.has_shape_range()) {
     feature.flexibility = Flexibility::kRange;
     for (const pb::SizeRange& range : in.shape_range().size_ranges()) {
@@ -183,13 +181,14 @@ Result<void> DecodeDescription(const pb::ModelDescription& in, Model* model) {
 
 Result<Model> DecodeModel(std::span<const std::byte> bytes) {
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-    return Bad(fmt::format("model.mlmodel: expected less than 2 GB, found {} bytes", bytes.size()));
+    return Corrupt(
+        fmt::format("model.mlmodel: expected less than 2 GB, found {} bytes", bytes.size()));
   }
   const google::protobuf::LogSilencer
       silence;  // damage is our error to report, not a line on stderr
   pb::Model message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Bad(
+    return Corrupt(
         fmt::format("model.mlmodel: expected a protobuf message, found {} bytes that do not parse "
                     "(truncated or damaged)",
                     bytes.size()));

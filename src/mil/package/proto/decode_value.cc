@@ -12,31 +12,27 @@ namespace {
 
 namespace pb = headway::coreml_proto;
 
-tl::unexpected<Error> Bad(std::string message) {
-  return Fail(ErrorCode::kCorrupt, std::move(message));
-}
-
 Result<TensorType> DecodeTensorType(const pb::TensorType& in) {
   const auto dtype = DTypeFromMilNumber(in.data_type());
-  if (!dtype) return Bad(fmt::format("data type {} is unknown", in.data_type()));
+  if (!dtype) return Corrupt(fmt::format("data type {} is unknown", in.data_type()));
   if (in.rank() != in.dimensions_size()) {
-    return Bad(fmt::format("expected {} dimensions as the rank says, found {}", in.rank(),
-                           in.dimensions_size()));
+    return Corrupt(fmt::format("expected {} dimensions as the rank says, found {}", in.rank(),
+                               in.dimensions_size()));
   }
   if (in.rank() > kMaxRank)
-    return Bad(fmt::format("expected a rank of at most {}, found {}", kMaxRank, in.rank()));
+    return Corrupt(fmt::format("expected a rank of at most {}, found {}", kMaxRank, in.rank()));
   TensorType type{*dtype, {}};
   for (const pb::Dimension& dimension : in.dimensions()) {
     if (dimension.has_constant()) {
       const uint64_t size = dimension.constant().size();
       if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        return Bad(fmt::format("expected extents below 2^63, found {}", size));
+        return Corrupt(fmt::format("expected extents below 2^63, found {}", size));
       }
       type.dims.push_back(static_cast<int64_t>(size));
     } else if (dimension.has_unknown() && !dimension.unknown().variadic()) {
       type.dims.push_back(kUnknownDim);
     } else {
-      return Bad("expected a constant or an unknown dimension of one axis");
+      return Corrupt("expected a constant or an unknown dimension of one axis");
     }
   }
   HW_TRY_VOID(CheckDims(type.dims));
@@ -86,8 +82,8 @@ Result<std::vector<std::byte>> DecodeNumbers(DType dtype, const pb::TensorValue&
     if (!text.empty()) std::memcpy(bytes.data(), text.data(), text.size());
     return bytes;
   }
-  return Bad(fmt::format("expected a value of type {}, found member {} of TensorValue",
-                         NameOf(dtype), static_cast<int>(kind)));
+  return Corrupt(fmt::format("expected a value of type {}, found member {} of TensorValue",
+                             NameOf(dtype), static_cast<int>(kind)));
 }
 
 }  // namespace
@@ -101,7 +97,7 @@ Result<Type> DecodeType(const pb::ValueType& in) {
     }
     case Kind::kStateType: {
       if (!in.state_type().wrapped_type().has_tensor_type())
-        return Bad("expected a state of a tensor");
+        return Corrupt("expected a state of a tensor");
       HW_TRY(TensorType tensor, DecodeTensorType(in.state_type().wrapped_type().tensor_type()));
       return Type{std::move(tensor), true};
     }
@@ -114,28 +110,28 @@ Result<Type> DecodeType(const pb::ValueType& in) {
     case Kind::KIND_NOT_SET:
       break;
   }
-  return Bad("expected a tensor or a state, found no type");
+  return Corrupt("expected a tensor or a state, found no type");
 }
 
 Result<Constant> DecodeConstant(const pb::Value& in) {
   HW_TRY(Type type, DecodeType(in.type()));
-  if (type.is_state) return Bad("expected a tensor value, found a state");
+  if (type.is_state) return Corrupt("expected a tensor value, found a state");
   const std::optional<int64_t> count = NumElements(type.tensor.dims);
-  if (!count) return Bad("expected a value with known extents, found " + ToString(type));
+  if (!count) return Corrupt("expected a value with known extents, found " + ToString(type));
   Constant constant{std::move(type.tensor), {}};
   if (in.has_blob_file_value()) {
     constant.value = BlobRef{in.blob_file_value().file_name(), in.blob_file_value().offset()};
     return constant;
   }
   if (!in.has_immediate_value() || !in.immediate_value().has_tensor()) {
-    return Bad("expected a tensor in place or in a blob file, found neither");
+    return Corrupt("expected a tensor in place or in a blob file, found neither");
   }
   const pb::TensorValue& tensor = in.immediate_value().tensor();
   const DType dtype = constant.type.dtype;
   if (dtype == DType::kString) {
     const auto& texts = tensor.strings().values();
     if (!tensor.has_strings() || texts.size() != *count) {
-      return Bad(fmt::format("expected {} strings, found {}", *count, texts.size()));
+      return Corrupt(fmt::format("expected {} strings, found {}", *count, texts.size()));
     }
     constant.value = std::vector<std::string>(texts.begin(), texts.end());
     return constant;
@@ -143,8 +139,8 @@ Result<Constant> DecodeConstant(const pb::Value& in) {
   HW_TRY(std::vector<std::byte> bytes, DecodeNumbers(dtype, tensor));
   const int64_t expected = PackedBytes(dtype, *count);
   if (static_cast<int64_t>(bytes.size()) != expected) {
-    return Bad(fmt::format("value of type {}: expected {} bytes, found {}",
-                           ToString(Type{constant.type, false}), expected, bytes.size()));
+    return Corrupt(fmt::format("value of type {}: expected {} bytes, found {}",
+                               ToString(Type{constant.type, false}), expected, bytes.size()));
   }
   constant.value = std::move(bytes);
   return constant;

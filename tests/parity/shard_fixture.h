@@ -13,8 +13,8 @@
 
 #include "graph/builder.h"
 #include "graph/graph.h"
+#include "model_fixture.h"
 #include "oracle/oracle.h"
-#include "test_model.h"
 
 namespace headway::parity {
 

@@ -1,4 +1,4 @@
-#include "test_model.h"
+#include "model_fixture.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

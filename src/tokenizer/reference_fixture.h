@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "test_paths.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/vocabulary.h"
 
@@ -34,7 +35,7 @@ inline constexpr const char* kReferenceMissing =
 
 inline std::string ReferenceDirectory() {
   const char* named = std::getenv("HEADWAY_TOKENIZER_REFERENCE");
-  return named != nullptr ? named : HEADWAY_SOURCE_DIR "/build/tokenizer_reference";
+  return named != nullptr ? named : SourceDirectory() + "/build/tokenizer_reference";
 }
 
 inline std::string FromHex(std::string_view hex) {

@@ -1,4 +1,4 @@
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 #include <cmath>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "lmhead/test_head.h"
+#include "lmhead/head_fixture.h"
 
 #include <cstdlib>
 #include <random>
@@ -131,6 +131,42 @@ void TestHead::Compute(int64_t strip, int64_t state, float* logits) noexcept {
   args.strip_end = args.strip_begin + 1;
   args.y = logits;
   TestKernels().matmul[static_cast<size_t>(type_)](args);
+}
+
+std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed) {
+  const auto D = static_cast<size_t>(head.NumChannels());
+  std::vector<float> state = Normals(D, seed);
+  const std::vector<float> row = head.Row(winner);
+  double norm = 0.0;
+  for (const float value : row) norm += static_cast<double>(value) * value;
+  const double factor = margin / std::sqrt(std::max(norm, 1e-30));
+  for (size_t c = 0; c < D; ++c) state[c] += static_cast<float>(row[c] * factor);
+  return state;
+}
+
+int32_t ArgMax(std::span<const float> values) {
+  return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
+}
+
+int32_t Best(std::span<const Candidate> candidates) {
+  const Candidate* best = nullptr;
+  for (const Candidate& candidate : candidates) {
+    if (best == nullptr || candidate.logit > best->logit) best = &candidate;
+  }
+  return best == nullptr ? -1 : best->id;
+}
+
+bool CheckState(Search* search, TestHead* head, std::span<const float> state) {
+  const std::vector<float> hidden = head->SetStates(state);
+  search->Screen(hidden.data(), 1, 1);
+  const SearchEvidence evidence = search->Decide(0, {});
+  if (!evidence.decided) return false;
+  const std::vector<float> full = head->FullLogits(0);
+  EXPECT_EQ(Best(search->Found()), ArgMax(full));
+  for (const Candidate& candidate : search->Found()) {
+    EXPECT_EQ(candidate.logit, full[static_cast<size_t>(candidate.id)]);
+  }
+  return true;
 }
 
 }  // namespace headway::lmhead

@@ -29,6 +29,9 @@ class ScratchDirectory {
   std::string path_;
 };
 
+// All bytes of a file.
+std::string ReadAll(const std::string& path);
+
 // Matrices and vectors in binary32 by name: a WeightSource.
 class FloatTensors {
  public:

@@ -1,4 +1,4 @@
-#include "kernels/test_planes.h"
+#include "kernels/planes_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <cstring>
 #include <random>
 
+#include "kernels/matrix_fixture.h"
 #include "kernels/reference/reference.h"
-#include "kernels/test_matrix.h"
 
 namespace headway::kernels {
 namespace {

@@ -58,6 +58,17 @@ class TestHead final : public ExactRows {
 // `count` standard normal numbers.
 std::vector<float> Normals(size_t count, uint32_t seed);
 
+// A state whose logit with row `winner` is about `margin` sigma.
+std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed);
+
+int32_t ArgMax(std::span<const float> values);
+// The id of the largest logit, the first of equal ones; -1 of none.
+int32_t Best(std::span<const Candidate> candidates);
+
+// What a search must give for a state: the full head's token, ties to the lowest id, and exact
+// logits for all candidates. False when the search gave up.
+bool CheckState(Search* search, TestHead* head, std::span<const float> state);
+
 // The fastest kernels of this processor.
 const kernels::KernelSet& TestKernels();
 

@@ -1,4 +1,4 @@
-#include "shard_bench.h"
+#include "shard_fixture.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <utility>
 
@@ -25,6 +27,11 @@ ScratchDirectory::ScratchDirectory(const std::string& name)
 ScratchDirectory::~ScratchDirectory() {
   std::error_code error;
   fs::remove_all(path_, error);
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 void FloatTensors::Set(const std::string& name, const Shape& shape, std::vector<float> values) {

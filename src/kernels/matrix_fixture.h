@@ -18,10 +18,11 @@ namespace headway::kernels {
 
 // What fills the blocks of a test matrix.
 enum class Filling {
-  kRandom,    // normal values, quantised
-  kZeros,     // all bytes zero
-  kExtremes,  // random bytes for codes and sub-scales, d and m at the ends of F16: largest,
-              // smallest denormal, zero
+  kRandom,  // normal values, quantised
+  kZeros,   // all bytes zero
+  // Random bytes for codes and sub-scales, d and m at the ends of F16: largest, smallest denormal,
+  // zero.
+  kExtremes,
 };
 
 class TestMatrix {

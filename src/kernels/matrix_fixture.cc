@@ -1,4 +1,4 @@
-#include "kernels/test_matrix.h"
+#include "kernels/matrix_fixture.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,149 @@
+// Writes small valid files for every libFuzzer program, DIRECTORY/<program>/seed_N, so that the
+// fuzzers start behind the first checks of each format: seed_corpus DIRECTORY
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file_tree.h"
+#include "base/file_writer.h"
+#include "base/thread_pool.h"
+#include "coreml_seeds.h"
+#include "gate/goldens.h"
+#include "gguf_exercise.h"
+#include "lmhead/build_planes.h"
+#include "tensor/tensor_view.h"
+
+namespace headway {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool WriteSeeds(const std::string& root, const std::string& program,
+                const std::vector<std::string>& seeds) {
+  const std::string directory = root + "/" + program;
+  std::error_code error;
+  fs::create_directories(directory, error);
+  for (size_t i = 0; i < seeds.size(); ++i) {
+    const std::string path = directory + "/seed_" + std::to_string(i);
+    if (WriteTextFileAtomically(path, seeds[i])) continue;
+    std::fprintf(stderr, "%s: cannot write\n", path.c_str());
+    return false;
+  }
+  return !seeds.empty();
+}
+
+std::vector<std::string> GgufFiles() {
+  std::vector<std::string> files;
+  for (const std::vector<std::byte>& seed : GgufSeeds())
+    files.emplace_back(reinterpret_cast<const char*>(seed.data()), seed.size());
+  return files;
+}
+
+// As grammar_fuzz.cc reads them: the language (odd: a JSON schema), the bytes of the text at the
+// end, the grammar, the text.
+std::vector<std::string> Grammars() {
+  struct Seed {
+    char language;
+    std::string_view grammar, text;
+  };
+  constexpr Seed kSeeds[] = {
+      {0, "root ::= \"a\" | [b-d]+ root?\n", "bcda"},
+      {0, "root ::= item (\",\" item){0,3} # list\nitem ::= [^\\x00-\\x1f\"]* | \"\\u00e9\"\n",
+       "x,y"},
+      {0, "root ::= ( \"yes\" | \"no\" )? digits\ndigits ::= [0-9]{2,4} .\n", "no123!"},
+      {1,
+       R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"enum":["x",1,null]}},)"
+       R"("required":["a"],"additionalProperties":false})",
+       R"({"a": 12, "b": "x"})"},
+      {1, R"({"type":"array","items":{"type":"number"},"minItems":1,"maxItems":3})", "[1.5, -2e3]"},
+      {1, R"({"anyOf":[{"type":"string","pattern":"^[a-c]{2}$"},{"const":true}]})", "\"ab\""},
+      {1, R"({"$defs":{"t":{"type":"array","items":{"$ref":"#/$defs/t"}}},"$ref":"#/$defs/t"})",
+       "[[],[[]]]"},
+      {1, R"({"type":"string","format":"date","minLength":3,"maxLength":12})", "\"2026-01-31\""},
+      {1, R"({"type":"integer","minimum":-5,"exclusiveMaximum":120})", "119"},
+  };
+  std::vector<std::string> files;
+  for (const Seed& seed : kSeeds) {
+    std::string file = {seed.language, static_cast<char>(seed.text.size())};
+    files.push_back(file.append(seed.grammar).append(seed.text));
+  }
+  return files;
+}
+
+std::vector<std::string> GoldensFiles(const std::string& directory) {
+  gate::Goldens goldens;
+  goldens.device = "cpu";
+  goldens.num_layers = 1;
+  goldens.hidden_size = 2;
+  goldens.vocab_size = 3;
+  goldens.ids = {2, 0};
+  goldens.hidden.assign(2 * 2 * 2, 0.5F);
+  goldens.logits.assign(2 * 3, -1.0F);
+  goldens.final_gain.assign(2, 1.0F);
+  goldens.reference_hidden.assign(2 * 2, 0.25F);
+  goldens.reference_logits.assign(2 * 3, 2.0F);
+  std::vector<std::string> files;
+  for (const bool with_norms : {false, true}) {
+    goldens.products = {{.weight = "w", .rows = 2, .columns = 2, .y = {1, 2, 3, 4}}};
+    if (with_norms) goldens.products.front().norms = {5, 6};
+    if (!gate::WriteGoldens(goldens, directory)) return {};
+    const std::string path = directory + "/" + gate::kGoldensFileName;
+    auto bytes = ReadTextFile(path, 1 << 20);
+    if (!bytes) return {};
+    files.push_back(*std::move(bytes));
+    ::unlink(path.c_str());
+  }
+  return files;
+}
+
+std::vector<std::string> PlanesFiles() {
+  std::vector<std::string> files;
+  ThreadPool pool(1);
+  for (const int64_t rows : {1, 70}) {
+    constexpr int64_t kChannels = 64;
+    std::vector<float> weights(static_cast<size_t>(rows * kChannels));
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights[i] = static_cast<float>(static_cast<int>(i * 7919 % 201) - 100) / 64.0F;
+    const ConstTensorView view{.type = DataType::kF32,
+                               .shape = {rows, kChannels},
+                               .row_stride_bytes = kChannels * 4,
+                               .data = reinterpret_cast<const std::byte*>(weights.data()),
+                               .name = "head"};
+    const auto planes = lmhead::BuildPlanes(view,
+                                            {.seed = lmhead::RotationSeed::FromNumber(1),
+                                             .most_directions = 1,
+                                             .rows_digest = std::string(32, '0')},
+                                            &pool);
+    if (!planes) return {};
+    files.emplace_back(reinterpret_cast<const char*>(planes->data()), planes->SizeBytes());
+  }
+  return files;
+}
+
+}  // namespace
+}  // namespace headway
+
+int main(int argc, char** argv) {
+  using namespace headway;
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: seed_corpus DIRECTORY\n");
+    return 2;
+  }
+  const std::string root = argv[1];
+  std::error_code error;
+  fs::create_directories(root, error);
+  const CoremlSeeds coreml = MakeCoremlSeeds();
+  const bool written = WriteSeeds(root, "gguf_fuzz", GgufFiles()) &&
+                       WriteSeeds(root, "grammar_fuzz", Grammars()) &&
+                       WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
+                       WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&
+                       WriteSeeds(root, "coreml_model_fuzz", coreml.models) &&
+                       WriteSeeds(root, "coreml_weights_fuzz", coreml.weights) &&
+                       WriteSeeds(root, "coreml_manifest_fuzz", coreml.manifests);
+  return written ? 0 : 1;
+}
