@@ -1,6 +1,6 @@
 # One CMake target per folder below src/, so that the linker sees the layers too (docs/ARCHITECTURE.md).
 #
-#   headway_module(<folder> [SEPARATE] [FUZZED] [OPTIMISED_TESTS] [DEPS <folder>...]
+#   headway_module(<folder> [SEPARATE] [HOT] [FUZZED] [OPTIMISED_TESTS] [DEPS <folder>...]
 #                  [LIBS <library>...] [TEST_DEPS <folder>...])
 #
 # builds src/<folder>/**.cc as the static library headway_<folder>, and src/<folder>/**_test.cc with
@@ -8,6 +8,8 @@
 #
 # Sources are compiled in batches (the presets set CMAKE_UNITY_BUILD): of what a single file makes the compiler
 # read, 2 % is the file. SEPARATE compiles one by one, for the kernels, whose files open instruction sets.
+# HOT is optimised in the sanitizer build too: where its tests spend their time. The rest is not, which halves what it
+# takes to compile.
 # FUZZED counts the fuzzers' coverage in all of the folder, headway_fuzzed_files() in single files: where bytes from
 # outside are read. Counting everywhere would make the sanitizer build's tests four times as slow.
 # OPTIMISED_TESTS: tests of code that the optimiser could get wrong; built in the release build too, where all
@@ -15,7 +17,7 @@
 include(cmake/HeadwayTest.cmake)
 
 function(headway_module folder)
-  cmake_parse_arguments(M "SEPARATE;FUZZED;OPTIMISED_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "SEPARATE;HOT;FUZZED;OPTIMISED_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" name ${folder})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(tests ${sources})
@@ -26,6 +28,9 @@ function(headway_module folder)
     set_target_properties(headway_${name} PROPERTIES UNITY_BUILD_BATCH_SIZE 12)
     if(M_SEPARATE)
       set_target_properties(headway_${name} PROPERTIES UNITY_BUILD OFF)
+    endif()
+    if(M_HOT)
+      target_compile_options(headway_${name} PRIVATE $<$<CONFIG:Debug>:-O2>)
     endif()
     if(M_FUZZED AND HEADWAY_FUZZ)
       target_compile_options(headway_${name} PRIVATE -fsanitize=fuzzer-no-link)
@@ -47,6 +52,9 @@ function(headway_module folder)
     list(TRANSFORM M_TEST_DEPS REPLACE "/" "_")
     list(TRANSFORM M_TEST_DEPS PREPEND headway_)
     headway_test(${name}_test SOURCES ${tests} LIBS headway_${name} ${M_TEST_DEPS} ${M_TEST_LIBS})
+    if(M_HOT)
+      target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O2>)
+    endif()
   endif()
 endfunction()
 

@@ -25,31 +25,74 @@ void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-void CliTest::SetUp() {
+namespace {
+
+std::string NewFolder() {
   std::string pattern = (fs::temp_directory_path() / "headway-cli-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  folder_ = pattern;
+  EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+  return pattern;
 }
+
+}  // namespace
+
+void CliTest::SetUp() { folder_ = NewFolder(); }
 
 void CliTest::TearDown() {
   std::error_code error;
   fs::remove_all(folder_, error);
 }
 
+namespace {
+
+// What a process makes once; each test works on a copy in its own folder.
+class SharedFolder {
+ public:
+  SharedFolder() : path_(NewFolder()) {}
+  SharedFolder(const SharedFolder&) = delete;
+  SharedFolder& operator=(const SharedFolder&) = delete;
+  ~SharedFolder() {
+    std::error_code error;
+    fs::remove_all(path_, error);
+  }
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+const SharedFolder& Shared() {
+  static const SharedFolder folder;
+  return folder;
+}
+
+void CopyOnce(const std::string& from, const std::string& to) {
+  if (fs::exists(to)) return;
+  std::error_code error;
+  fs::copy(from, to, fs::copy_options::recursive, error);
+  EXPECT_FALSE(error) << to << ": " << error.message();
+}
+
+}  // namespace
+
 std::string CliTest::TinyPhi() {
-  std::string path = Path("tiny.gguf");
-  if (!fs::exists(path)) {
+  const std::string shared = Shared().Path("tiny.gguf");
+  if (!fs::exists(shared)) {
     const auto made =
-        synth::Synthesise({.shape = "tiny-phi", .type = "q8_0", .seed = 1}, path, nullptr);
+        synth::Synthesise({.shape = "tiny-phi", .type = "q8_0", .seed = 1}, shared, nullptr);
     EXPECT_TRUE(made.has_value());
   }
+  std::string path = Path("tiny.gguf");
+  CopyOnce(shared, path);
   return path;
 }
 
 std::string CliTest::Package() {
+  const std::string shared = Shared().Path("package");
+  if (!fs::exists(shared)) {
+    HeadwayOk({"pack", TinyPhi(), "-o", shared, "--head", "full:4,full:1,full:2,full:3", "--gate"});
+  }
   std::string path = Path("package");
-  if (!fs::exists(path))
-    HeadwayOk({"pack", TinyPhi(), "-o", path, "--head", "full:4,full:1,full:2,full:3", "--gate"});
+  CopyOnce(shared, path);
   return path;
 }
 
