@@ -16,7 +16,7 @@ HOMES = {
     r"pcre2\.h": ["src/tokenizer/pretokenizer.cc"],
     r"google/protobuf|\.pb\.h": ["src/mil/"],
     r"xxhash\.h": ["src/base/digest.cc"],
-    r"immintrin\.h": ["src/kernels/cpu/"],
+    r"immintrin\.h": ["src/kernels/avx2/", "src/kernels/avx512/"],
     r"gtest/": ["_test.cc", "_fixture.", "tests/"],
     r"benchmark/benchmark\.h": ["bench/"],
 }
@@ -87,7 +87,7 @@ def main() -> int:
         if len(lines) > limit:
             errors.append(f"{relative}: {len(lines)} lines, at most {limit}")
         # the begin and end of an instruction set's region are included many times, on purpose
-        if path.suffix == ".h" and "#pragma once" not in lines and not path.name.startswith("target_"):
+        if path.suffix == ".h" and "#pragma once" not in lines and not path.name.startswith("region_"):
             errors.append(f"{relative}: expected #pragma once")
         for number, line in enumerate(lines, 1):
             check_includes(path, number, line, errors)

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "kernels/kv_layout.h"
@@ -130,6 +131,7 @@ struct KernelSet {
 
   // Products, by weight type; null where this set has none.
   std::array<void (*)(const MatMulArgs&), kNumDataTypes> matmul{};
+  auto& ProductOf(DataType type) { return matmul[static_cast<size_t>(type)]; }
 
   // Quantises tokens [token_begin, token_end) of x (token t at x + t * x_stride) into those of out.
   void (*quantise_rows)(const float* x, int64_t x_stride, int64_t token_begin, int64_t token_end,
@@ -191,19 +193,25 @@ struct KernelSet {
 // The sets this processor can run, fastest first; the last is "reference", which is complete.
 std::array<const KernelSet*, 4> SupportedSets();  // padded with nullptr
 
-// The set to use. `forced` is "", or the name of a set (the environment variable HEADWAY_CPU): then
-// exactly that one. A field that a set lacks is taken from the next slower set; ServedBy() tells.
-// Errors: kInvalidInput (unknown name, with the known ones), kUnsupported (this processor lacks the
-// instructions, naming them).
+// The set to use, and for each of its fields the set that serves it: a field that a set lacks is
+// taken from the next slower one.
 struct SelectedKernels {
+  struct Served {
+    std::string_view field;  // as kernels/fields.h calls it
+    size_t index;            // of an array: the weight or cache type
+    std::string_view set;
+  };
   KernelSet kernels;  // complete
-  // Which set serves the products of each type.
-  std::array<std::string_view, kNumDataTypes> matmul_served_by{};
-  // Which set serves the fields of the same names; of several, the slowest.
-  struct ServedBy {
-    std::string_view quantise_rows, rms_norm, swiglu, add, rotary, store_kv, attention, argmax;
-  } served_by;
+  std::vector<Served> served;
+
+  // The set that serves a field; of an array's entries the slowest.
+  std::string_view ServedBy(std::string_view field) const;
+  // The set that serves products of a weight type; "" when none does.
+  std::string_view ProductServedBy(DataType type) const;
 };
+// `forced` is "", or the name of a set (the environment variable HEADWAY_CPU): then exactly that
+// one. Errors: kInvalidInput (unknown name, with the known ones), kUnsupported (this processor lacks
+// the instructions, naming them).
 Result<SelectedKernels> SelectKernels(std::string_view forced);
 
 }  // namespace headway::kernels

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/cases.h"
+#include "kernels/fields.h"
 
 namespace headway::kernels {
 namespace {
@@ -20,6 +21,33 @@ TEST(KernelSetTest, SupportedSets_EndWithTheCompleteReference) {
   }
 }
 
+TEST(KernelSetTest, EveryField_IsServedByAFastSetOrByTheReference) {
+  for (const KernelSet* set : SupportedSets()) {
+    if (set == nullptr) continue;
+    const auto selected = SelectKernels(set->name);
+    ASSERT_TRUE(selected.has_value());
+    ForEachEntry(selected->kernels, *set,
+                 [&](std::string_view field, size_t index, auto* chosen, auto* own) {
+                   if (field == "matmul" && chosen == nullptr) return;  // not a type of weights
+                   EXPECT_NE(chosen, nullptr) << set->name << " " << field << " " << index;
+                   if (own != nullptr) EXPECT_EQ(chosen, own) << set->name << " " << field;
+                 });
+    std::apply(
+        [&](const auto&... fields) {
+          (EXPECT_NE(selected->ServedBy(fields.name), "") << fields.name, ...);
+        },
+        kFields);
+  }
+}
+
+// All of KernelSet is in the list: a name, then fields that are pointers or arrays of pointers.
+TEST(KernelSetTest, Fields_AreAllOfASet) {
+  size_t bytes = sizeof(std::string_view);
+  std::apply([&](const auto&... fields) { ((bytes += sizeof(KernelSet{}.*fields.member)), ...); },
+             kFields);
+  EXPECT_EQ(bytes, sizeof(KernelSet));
+}
+
 TEST(KernelSetTest, SelectKernels_Forced_RunsThatSet) {
   for (const KernelSet* set : SupportedSets()) {
     if (set == nullptr) continue;
@@ -31,13 +59,7 @@ TEST(KernelSetTest, SelectKernels_Forced_RunsThatSet) {
       EXPECT_NE(selected->kernels.matmul[index], nullptr);
       if (set->matmul[index] != nullptr) {
         EXPECT_EQ(selected->kernels.matmul[index], set->matmul[index]);
-        EXPECT_EQ(selected->matmul_served_by[index], set->name);
-      }
-    }
-    for (size_t kv = 0; kv < kNumKvTypes; ++kv) {
-      EXPECT_NE(selected->kernels.attention[kv], nullptr);
-      if (set->attention[kv] != nullptr) {
-        EXPECT_EQ(selected->kernels.attention[kv], set->attention[kv]);
+        EXPECT_EQ(selected->ProductServedBy(type), set->name);
       }
     }
   }

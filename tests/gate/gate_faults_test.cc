@@ -148,13 +148,13 @@ TEST_F(GateFaults, OneOpForcedToTheReferenceKernel_Residency) {
   const auto run = [&] { return *gate::RunGatesOn(model.get(), {}, &*goldens); };
   EXPECT_EQ(Failed(run()), "");
   model->kernels->kernels.attention = kernels::reference::Set().attention;
-  model->kernels->served_by.attention = "reference";
+  model->kernels->served.push_back({.field = "attention", .index = 0, .set = "reference"});
   const gate::Report attention = run();
   EXPECT_EQ(Failed(attention), "residency");
   ExpectSays(Detail(attention, "residency"), {"2 of", "attention", "layers_000_001.shard"});
   const auto q8_0 = static_cast<size_t>(DataType::kQ8_0);
   model->kernels->kernels.matmul[q8_0] = kernels::reference::Set().matmul[q8_0];
-  model->kernels->matmul_served_by[q8_0] = "reference";
+  model->kernels->served.push_back({.field = "matmul", .index = q8_0, .set = "reference"});
   EXPECT_EQ(Failed(run()), "residency");
 }
 

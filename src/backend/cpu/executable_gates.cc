@@ -44,28 +44,27 @@ headway::Residency CpuExecutable::Residency() const {
     switch (node.op) {
       case graph::Op::kLinear: {
         const graph::Weight& weight = graph.weights[static_cast<size_t>(node.weights[0])];
-        const auto type = static_cast<size_t>(weight.type);
         add("linear", fmt::format("{} {}", weight.name, Traits(weight.type).name),
-            k.matmul_served_by[type], true);
-        if (IsQuantised(weight.type)) add("quantise", name, k.served_by.quantise_rows, true);
+            k.ProductServedBy(weight.type), true);
+        if (IsQuantised(weight.type)) add("quantise", name, k.ServedBy("quantise_rows"), true);
         break;
       }
       case graph::Op::kAttention:
-        add("attention", name, k.served_by.attention, true);
-        add("store_kv", name, k.served_by.store_kv, true);
+        add("attention", name, k.ServedBy("attention"), true);
+        add("store_kv", name, k.ServedBy("store_kv"), true);
         break;
       case graph::Op::kRmsNorm:
-        add("rms_norm", name, k.served_by.rms_norm, true);
+        add("rms_norm", name, k.ServedBy("rms_norm"), true);
         break;
       case graph::Op::kSwiGlu:
       case graph::Op::kSilu:
-        add("swiglu", name, k.served_by.swiglu, true);
+        add("swiglu", name, k.ServedBy("swiglu"), true);
         break;
       case graph::Op::kAdd:
-        add("add", name, k.served_by.add, true);
+        add("add", name, k.ServedBy("add"), true);
         break;
       case graph::Op::kRotary:
-        add("rotary", name, k.served_by.rotary, true);
+        add("rotary", name, k.ServedBy("rotary"), true);
         break;
       case graph::Op::kMul:  // a plain loop; the passes leave none in a packed model
         add("mul", name, "plain loop", true);
@@ -75,7 +74,7 @@ headway::Residency CpuExecutable::Residency() const {
         break;
       case graph::Op::kTop1:
       case graph::Op::kBlockMax:
-        add(Traits(node.op).name, name, k.served_by.argmax, true);
+        add(Traits(node.op).name, name, k.ServedBy("argmax"), true);
         break;
       case graph::Op::kSlice:  // a view
         break;
