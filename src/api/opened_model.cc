@@ -133,8 +133,7 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
   HW_TRY(const std::string directory, PackageDirectory(path, options));
   const bool is_package = directory == path;
-  model->pool =
-      std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
+  HW_TRY(model->pool, ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
   model->backend = MakeBackendFor(manifest.device, *model, options.load);
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
