@@ -1,9 +1,10 @@
 #pragma once
 
-// A lock between processes: a file that stays, locked as long as its holder lives. The system lets
-// go of it when a process dies.
+// A lock between processes: a file that its holder removes. The system lets go of the lock when a
+// process dies; the file that is left then is in nobody's way.
 
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 
@@ -22,9 +23,10 @@ class FileLock {
   bool IsHeld() const { return fd_ >= 0; }
 
  private:
-  explicit FileLock(int fd) : fd_(fd) {}
+  FileLock(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
 
   int fd_ = -1;
+  std::string path_;
 };
 
 }  // namespace headway
