@@ -123,11 +123,13 @@ class BatchDecoder final : public Decoder {
     logits_.resize(static_cast<size_t>(batch * c.vocab_size));
     int64_t scratch_bytes = 0;
     for (const auto& shard : Layers()) {
-      layer_states_.push_back(shard->NewState({.capacity_tokens = context + num_steps_ * batch}));
+      const int64_t capacity = context + num_steps_ * batch;
+      layer_states_.push_back(shard->NewState({.capacity_tokens = capacity}));
+      layer_workspaces_.push_back(shard->NewWorkspace(capacity));
       scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
     }
     for (const auto& shard : Head().shards) {
-      head_states_.push_back(shard->NewState({}));
+      head_workspaces_.push_back(shard->NewWorkspace(0));
       scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
     }
     scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
@@ -171,15 +173,17 @@ class BatchDecoder final : public Decoder {
     const uint64_t rotated = NowNs();
     for (size_t i = 0; i < Layers().size(); ++i) {
       const uint64_t shard_start = NowNs();
+      const StepRow row{
+          .state = layer_states_[i].get(), .first_position = first, .num_tokens = count};
       Layers()[i]->Run({.num_tokens = count,
-                        .first_position = first,
+                        .rows = {&row, 1},
                         .input = x_.data(),
                         .output = y_.data(),
                         .output_stride = D,
                         .rotary_cos = rotary_.Cos(),
                         .rotary_sin = rotary_.Sin(),
-                        .scratch = scratch_.data()},
-                       layer_states_[i].get());
+                        .scratch = scratch_.data(),
+                        .workspace = layer_workspaces_[i].get()});
       std::swap(x_, y_);
       sample->layer_shard_ns[i] += static_cast<double>(NowNs() - shard_start);
       sample->layers_bytes += static_cast<double>(Layers()[i]->WeightBytes());
@@ -195,14 +199,11 @@ class BatchDecoder final : public Decoder {
     for (size_t i = 0; i < Head().shards.size(); ++i) {
       const uint64_t shard_start = NowNs();
       Head().shards[i]->Run({.num_tokens = batch_,
-                             .first_position = 0,
                              .input = x_.data(),
                              .output = logits_.data() + Head().specs[i].vocab_start,
                              .output_stride = V,
-                             .rotary_cos = nullptr,
-                             .rotary_sin = nullptr,
-                             .scratch = scratch_.data()},
-                            head_states_[i].get());
+                             .scratch = scratch_.data(),
+                             .workspace = head_workspaces_[i].get()});
       sample->head_shard_ns[i] += static_cast<double>(NowNs() - shard_start);
       sample->head_bytes += static_cast<double>(Head().shards[i]->WeightBytes());
     }
@@ -223,7 +224,8 @@ class BatchDecoder final : public Decoder {
   int64_t num_steps_;
   RotaryTables rotary_;
   std::vector<std::unique_ptr<ShardState>> layer_states_;
-  std::vector<std::unique_ptr<ShardState>> head_states_;
+  std::vector<std::unique_ptr<ShardWorkspace>> layer_workspaces_;
+  std::vector<std::unique_ptr<ShardWorkspace>> head_workspaces_;
   std::vector<float> x_;
   std::vector<float> y_;
   std::vector<float> logits_;  // [T, V]

@@ -27,8 +27,8 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
   int64_t blocks = 0;
   bool all_have_blocks = true;
   for (const auto& shard : pipeline->Head().shards) {
-    states_.push_back(shard->NewState({}));
-    runs_.push_back({.shard = shard.get(), .state = states_.back().get(), .args = {}});
+    workspaces_.push_back(shard->NewWorkspace(0));
+    runs_.push_back({.shard = shard.get(), .args = {}});
     const ShardInterface interface = shard->Interface();
     if (interface.is_top1) has_logits_ = false;
     all_have_blocks = all_have_blocks && interface.block_rows > 0;
@@ -40,7 +40,7 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
   if (!all_have_blocks) first_block_.clear();
   maxima_.resize(static_cast<size_t>(max_tokens * blocks));
   blocks_.reserve(static_cast<size_t>(pipeline->model().vocab_size / kRowBlock) + 1);
-  row_size_ = has_logits_ ? pipeline->model().vocab_size : static_cast<int64_t>(states_.size());
+  row_size_ = has_logits_ ? pipeline->model().vocab_size : static_cast<int64_t>(workspaces_.size());
   logits_ = AlignedBuffer(static_cast<size_t>(max_tokens * row_size_) * sizeof(float));
   if (!has_logits_) {
     winners_.resize(static_cast<size_t>(max_tokens) * 2);
@@ -83,7 +83,7 @@ std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens
       clock.since = now;
     });
   } else {
-    for (size_t i = 0; i < states_.size(); ++i)
+    for (size_t i = 0; i < workspaces_.size(); ++i)
       RunShard(i, ArgsOf(i, hidden, num_tokens, {}, scratch), counters);
   }
   counters->head_predict_ns += NowNs() - start;
@@ -100,7 +100,7 @@ std::span<float> HeadProjection::ProjectFew(const float* hidden, int64_t num_tok
       logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
   std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
   size_t next = 0;
-  for (size_t i = 0; i < states_.size(); ++i) {
+  for (size_t i = 0; i < workspaces_.size(); ++i) {
     TakeBlocks(pipeline_->Head().specs[i], ids, &next, &blocks_);
     if (!blocks_.empty()) RunShard(i, ArgsOf(i, hidden, num_tokens, blocks_, scratch), counters);
   }
@@ -132,23 +132,21 @@ StepArgs HeadProjection::ArgsOf(size_t shard, const float* hidden, int64_t num_t
                                 std::span<const int32_t> blocks, std::byte* scratch) {
   const bool has_blocks = !first_block_.empty();
   return {.num_tokens = num_tokens,
-          .first_position = 0,
           .input = hidden,
           .output = has_logits_
                         ? logits_.Pointer<float>() + pipeline_->Head().specs[shard].vocab_start
                         : winners_.data(),
           .output_stride = has_logits_ ? row_size_ : 2,
-          .rotary_cos = nullptr,
-          .rotary_sin = nullptr,
           .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
           .maxima_stride = has_blocks ? first_block_.back() : 0,
           .scratch = scratch,
+          .workspace = workspaces_[shard].get(),
           .needed_blocks = blocks};
 }
 
 void HeadProjection::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
   const uint64_t start = NowNs();
-  pipeline_->Head().shards[shard]->Run(args, states_[shard].get());
+  pipeline_->Head().shards[shard]->Run(args);
   if (!has_logits_) KeepWinners(shard, args.num_tokens);
   Count(shard, args, NowNs() - start, counters);
 }

@@ -62,7 +62,7 @@ class HeadProjection {
 
   Pipeline* const pipeline_;
   const int64_t max_tokens_;
-  std::vector<std::unique_ptr<ShardState>> states_;
+  std::vector<std::unique_ptr<ShardWorkspace>> workspaces_;
   bool has_logits_ = true;
   int64_t row_size_ = 0;
   AlignedBuffer logits_;              // [max_tokens, row_size_]

@@ -32,12 +32,12 @@ class ProductInputs {
 
  private:
   struct State {
-    std::unique_ptr<ShardState> shard_state;
     AlignedBuffer scratch;
     ProductInput input;
   };
 
   Pipeline* const pipeline_;
+  std::unique_ptr<ShardWorkspace> workspace_;
   std::vector<State> states_;
   AlignedBuffer multiplied_;
 };

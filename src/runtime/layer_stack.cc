@@ -34,6 +34,7 @@ LayerStack::LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::Kern
   int64_t scratch_bytes = 0;
   for (const auto& layer : pipeline->Layers()) {
     states_.push_back(layer->NewState(options));
+    workspaces_.push_back(layer->NewWorkspace(options.capacity_tokens));
     scratch_bytes = std::max(scratch_bytes, layer->ScratchBytes());
   }
   scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
@@ -73,15 +74,17 @@ void LayerStack::Run(std::span<const int32_t> ids, Counters* counters) noexcept 
   std::fill(finite_shards_.begin(), finite_shards_.end(), 0);
   for (size_t i = 0; i < states_.size(); ++i) {
     const uint64_t shard_start = NowNs();
+    const StepRow row{
+        .state = states_[i].get(), .first_position = cached_, .num_tokens = num_tokens};
     pipeline_->Layers()[i]->Run({.num_tokens = num_tokens,
-                                 .first_position = cached_,
+                                 .rows = {&row, 1},
                                  .input = x,
                                  .output = y,
                                  .output_stride = D,
                                  .rotary_cos = rotary_.Cos(),
                                  .rotary_sin = rotary_.Sin(),
-                                 .scratch = scratch_.data()},
-                                states_[i].get());
+                                 .scratch = scratch_.data(),
+                                 .workspace = workspaces_[i].get()});
     CountFinite(i, y, num_tokens);
     std::swap(x, y);
     counters->layer_shard_ns[i] += NowNs() - shard_start;

@@ -66,6 +66,7 @@ class LayerStack {
   const int64_t max_step_;
   RotaryTables rotary_;
   std::vector<std::unique_ptr<ShardState>> states_;
+  std::vector<std::unique_ptr<ShardWorkspace>> workspaces_;
   AlignedBuffer hidden_a_;  // [max_step_, D], ping
   AlignedBuffer hidden_b_;  // pong
   AlignedBuffer scratch_;

@@ -7,7 +7,7 @@ namespace headway {
 ReducedRows::ReducedRows(Pipeline* pipeline, int64_t max_states)
     : shard_(pipeline->Head().first.get()), ids_(pipeline->Head().first_ids) {
   if (!Exist()) return;
-  state_ = shard_->NewState({});
+  workspace_ = shard_->NewWorkspace(0);
   logits_ = AlignedBuffer(static_cast<size_t>(max_states) * ids_.size() * sizeof(float));
 }
 
@@ -16,14 +16,11 @@ void ReducedRows::Compute(const HeadStep& step, Counters* counters) {
   const uint64_t start = NowNs();
   const auto count = static_cast<int64_t>(ids_.size());
   shard_->Run({.num_tokens = step.num_states,
-               .first_position = 0,
                .input = step.hidden,
                .output = logits_.Pointer<float>(),
                .output_stride = count,
-               .rotary_cos = nullptr,
-               .rotary_sin = nullptr,
-               .scratch = step.scratch},
-              state_.get());
+               .scratch = step.scratch,
+               .workspace = workspace_.get()});
   const uint64_t ns = NowNs() - start;
   counters->head_predict_ns += ns;
   counters->head_predict_shard_work_ns += ns;

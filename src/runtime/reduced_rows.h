@@ -35,7 +35,7 @@ class ReducedRows {
  private:
   Executable* const shard_;  // null: none
   const std::span<const int32_t> ids_;
-  std::unique_ptr<ShardState> state_;
+  std::unique_ptr<ShardWorkspace> workspace_;
   AlignedBuffer logits_;  // [max_states, ids]
 };
 
