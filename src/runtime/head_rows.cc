@@ -15,13 +15,13 @@ ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
   }
 }
 
-void ProductInputs::Compute(const HeadStep& step) {
+void ProductInputs::Compute(const float* hidden, int64_t num_states) {
   const int64_t D = pipeline_->model().hidden_size;
-  for (int64_t t = 0; t < step.num_states; ++t) {
+  for (int64_t t = 0; t < num_states; ++t) {
     State& state = states_[static_cast<size_t>(t)];
     state.input =
         pipeline_->Head().shards.front()->RunToProduct({.num_tokens = 1,
-                                                        .input = step.hidden + t * D,
+                                                        .input = hidden + t * D,
                                                         .scratch = state.scratch.data(),
                                                         .workspace = workspace_.get()},
                                                        multiplied_.Pointer<float>() + t * D);
