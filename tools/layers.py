@@ -9,7 +9,7 @@ LAYERS = [
     ["base"],
     ["measure", "tensor"],
     ["gguf", "graph", "kernels", "manifest", "mil", "tokenizer"],
-    ["model", "partition", "sampling", "straightline", "grammar"],
+    ["model", "sampling", "straightline", "grammar"],
     ["oracle", "lmhead"],
     ["backend"],
     ["compile", "runtime", "synth"],

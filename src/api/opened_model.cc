@@ -9,8 +9,8 @@
 #include "api/package_cache.h"
 #include "compile/head_kind.h"
 #include "gguf/gguf_file.h"
+#include "graph/cut.h"
 #include "model/vocabulary.h"
-#include "partition/partition.h"
 
 namespace headway {
 namespace {
@@ -65,12 +65,12 @@ Result<std::unique_ptr<tokenizer::Tokenizer>> OpenTokenizer(const std::string& d
 // not to ignore.
 Result<void> CheckTopology(const std::string& directory, const Manifest& manifest,
                            const std::string& asked) {
-  HW_TRY(const auto ranges, partition::ParseTopology(asked, manifest.model.num_hidden_layers));
-  if (partition::TopologyText(ranges) == TopologyOf(manifest)) return {};
+  HW_TRY(const auto ranges, graph::ParseTopology(asked, manifest.model.num_hidden_layers));
+  if (graph::TopologyText(ranges) == TopologyOf(manifest)) return {};
   return Fail(ErrorCode::kInvalidInput,
               fmt::format("{}: expected a package with the topology {}, found {}; pack the GGUF "
                           "again with --topology {}",
-                          directory, partition::TopologyText(ranges), TopologyOf(manifest), asked));
+                          directory, graph::TopologyText(ranges), TopologyOf(manifest), asked));
 }
 
 // The directory of a package, or of the one made from a GGUF.

@@ -1,6 +1,6 @@
 #pragma once
 
-// The compile driver: GGUF -> graph -> passes -> partition -> emitter -> package. Meets the runtime
+// The compile driver: GGUF -> graph -> cuts -> emitter -> package. Meets the runtime
 // only in the package it writes.
 
 #include <atomic>
@@ -17,7 +17,7 @@
 namespace headway::compile {
 
 struct PackOptions {
-  std::string topology = "6";                   // partition::ParseTopology
+  std::string topology = "6";                   // graph::ParseTopology
   std::vector<std::string> heads = {"full:4"};  // the first becomes the default
   // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
   // operating system (docs/certified_head.md says why).

@@ -7,7 +7,6 @@
 
 #include "compile/first_rows.h"
 #include "compile/head_kind.h"
-#include "graph/passes.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
 #include "tokenizer/tokenizer.h"
@@ -15,7 +14,7 @@
 namespace headway::compile {
 namespace {
 
-using partition::Range;
+using graph::Range;
 
 // The weight of the last product of a head.
 std::string LastWeight(const graph::Graph& head) {
@@ -56,7 +55,7 @@ Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
   }
   HW_TRY(planned->first_ids,
          MostUsedTokens(tokenizer, options.usage_text, vocab_size, kind.first_rows));
-  HW_TRY(planned->first, partition::CutHeadRows(head, {.begin = 0, .end = kind.first_rows}));
+  HW_TRY(planned->first, graph::CutHeadRows(head, {.begin = 0, .end = kind.first_rows}));
   plan->total_bytes += static_cast<uint64_t>(graph::WeightBytes(planned->first));
   return {};
 }
@@ -91,15 +90,15 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   // A package whose tokenizer cannot be opened would be found useless only when it is run.
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
   HW_TRY(const tokenizer::Tokenizer tokenizer, tokenizer::Tokenizer::Create(std::move(vocabulary)));
-  HW_TRY(const std::vector<Range> topology, partition::ParseTopology(options.topology, num_layers));
-  HW_TRY(graph::Graph whole, model::BuildGraph(file, plan.model));
-  HW_TRY(const graph::Graph graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));
+  HW_TRY(const std::vector<Range> topology, graph::ParseTopology(options.topology, num_layers));
+  HW_TRY(const graph::Graph graph, model::BuildGraph(file, plan.model));
+  HW_TRY(graph::Graph embedding, graph::CutEmbedding(graph));
   for (const Range& range : topology) {
-    HW_TRY(graph::Graph part, partition::CutStages(graph, range));
+    HW_TRY(graph::Graph part, graph::CutStages(graph, range));
     plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
     plan.layers.emplace_back(range, std::move(part));
   }
-  HW_TRY(plan.head, partition::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
+  HW_TRY(plan.head, graph::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   plan.head_weight = LastWeight(plan.head);
   for (const std::string& text : options.heads) {
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
@@ -116,9 +115,9 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     }
     if (shares == plan.heads.size()) {
       HW_TRY(const std::vector<Range> rows,
-             partition::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
+             graph::SplitVocabulary(plan.model.vocab_size, kind.num_shards));
       for (const Range& range : rows) {
-        HW_TRY(graph::Graph part, partition::CutHeadRows(plan.head, range));
+        HW_TRY(graph::Graph part, graph::CutHeadRows(plan.head, range));
         plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(part));
         planned.shards.emplace_back(range, std::move(part));
       }
@@ -130,7 +129,7 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   plan.total_bytes *= options.widths.size();
   plan.own_embedding = !plan.model.tie_word_embeddings || emitter.KeepsTiedEmbedding();
   if (plan.own_embedding) {
-    HW_TRY(plan.embedding, partition::CutStages(graph, {.begin = -1, .end = 0}));
+    plan.embedding = std::move(embedding);
     plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(plan.embedding));
   }
   return plan;

@@ -12,18 +12,18 @@
 #include "base/result.h"
 #include "compile/pack.h"
 #include "gguf/gguf_file.h"
+#include "graph/cut.h"
 #include "graph/graph.h"
 #include "manifest/model_config.h"
-#include "partition/partition.h"
 
 namespace headway::compile {
 
 struct PackPlan {
   ModelConfig model;
-  std::vector<std::pair<partition::Range, graph::Graph>> layers;
+  std::vector<std::pair<graph::Range, graph::Graph>> layers;
   struct Head {
     std::string kind;
-    std::vector<std::pair<partition::Range, graph::Graph>> shards;  // empty: those of heads[shares]
+    std::vector<std::pair<graph::Range, graph::Graph>> shards;  // empty: those of heads[shares]
     bool with_planes = false;
     size_t shares = 0;
     std::vector<int32_t> first_ids;  // reduced:K: the rows of `first`, ascending; else empty

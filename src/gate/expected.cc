@@ -91,7 +91,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
            coreml::OpenShardReference((directory / shard.file.path).string()));
     HW_TRY(const std::vector<double> y,
            RunOracle(std::move(reference),
-                     {.x = {before.begin(), before.end()}, .rotary_cos = cos, .rotary_sin = sin}));
+                     {.x = {before.begin(), before.end()}, .rotary = {{cos, sin}}}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.

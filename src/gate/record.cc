@@ -17,10 +17,9 @@
 #include "gate/golden_text.h"
 #include "gate/row_probes.h"
 #include "graph/builder.h"
-#include "graph/passes.h"
+#include "graph/cut.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "partition/partition.h"
 #include "runtime/rotary_tables.h"
 #include "straightline/straight_line.h"
 #include "tensor/codec.h"
@@ -85,14 +84,13 @@ class Rows {
 
 struct Source {
   ModelConfig config;
-  graph::Graph graph;  // the whole model, after the passes
+  graph::Graph graph;  // the whole model
 };
 
 Result<Source> ReadSource(const gguf::GgufFile& file) {
   Source source;
   HW_TRY(source.config, model::ReadModelConfig(file));
-  HW_TRY(graph::Graph whole, model::BuildGraph(file, source.config));
-  HW_TRY(source.graph, graph::RunPasses(std::move(whole), graph::DefaultPasses()));
+  HW_TRY(source.graph, model::BuildGraph(file, source.config));
   return source;
 }
 
@@ -134,8 +132,7 @@ Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   const std::vector<double> sin(tables.Sin(), tables.Sin() + num_angles);
   const auto run = [&](int64_t stage,
                        const oracle::OracleStep& step) -> Result<std::vector<double>> {
-    HW_TRY(graph::Graph part,
-           partition::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
+    HW_TRY(graph::Graph part, graph::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
     HW_TRY(oracle::Oracle oracle,
            oracle::Oracle::Create(std::move(part), file->Reader(stage >= 0), options));
     return oracle.Run(step);
@@ -145,7 +142,7 @@ Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   goldens->hidden = x;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     HW_TRY(const std::vector<double> y,
-           run(layer, {.x = {x.begin(), x.end()}, .rotary_cos = cos, .rotary_sin = sin}));
+           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{cos, sin}}}));
     x = Rounded(y);
     goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
   }

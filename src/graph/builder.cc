@@ -41,7 +41,10 @@ ValueId Builder::Embedding(const std::string& name, ValueId ids, WeightId table)
 }
 
 ValueId Builder::RmsNorm(const std::string& name, ValueId x, WeightId gain, float eps) {
-  return AddNode(name, Op::kRmsNorm, {x}, {gain}, RmsNormAttributes{.eps = eps}, Channels(x));
+  const int64_t group = WeightOf(gain).shape.Columns();
+  return AddNode(name, Op::kRmsNorm, {x}, {gain},
+                 RmsNormAttributes{.eps = eps, .group = group == Channels(x) ? 0 : group},
+                 Channels(x));
 }
 
 ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight) {
@@ -62,16 +65,17 @@ ValueId Builder::Attention(const std::string& name, ValueId q, ValueId k, ValueI
   return AddNode(name, Op::kAttention, {q, k, v}, {}, attributes, Channels(q));
 }
 
-ValueId Builder::Silu(const std::string& name, ValueId x) {
-  return AddNode(name, Op::kSilu, {x}, {}, {}, Channels(x));
-}
-
-ValueId Builder::Mul(const std::string& name, ValueId x, ValueId y) {
-  return AddNode(name, Op::kMul, {x, y}, {}, {}, Channels(x));
+ValueId Builder::Gate(const std::string& name, Activation activation, ValueId gate, ValueId up) {
+  return AddNode(name, Op::kGate, {gate, up}, {}, GateAttributes{.activation = activation},
+                 Channels(gate));
 }
 
 ValueId Builder::Add(const std::string& name, ValueId x, ValueId y) {
   return AddNode(name, Op::kAdd, {x, y}, {}, {}, Channels(x));
+}
+
+ValueId Builder::Scale(const std::string& name, ValueId x, float factor) {
+  return AddNode(name, Op::kScale, {x}, {}, ScaleAttributes{.factor = factor}, Channels(x));
 }
 
 ValueId Builder::Top1(const std::string& name, ValueId x) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <set>
 
 namespace headway::graph {
@@ -15,10 +16,9 @@ constexpr std::array<OpTraits, kNumOps> kTraits = {{
     {"slice", 1, 0, "channels [begin, end)"},
     {"rotary", 1, 0, "rotary position embedding on the first n_rot channels of each head"},
     {"attention", 3, 0, "causal grouped-query attention over the layer's cache"},
-    {"silu", 1, 0, "x * sigmoid(x)"},
-    {"mul", 2, 0, "elementwise product"},
+    {"gate", 2, 0, "activation(gate) * up"},
     {"add", 2, 0, "elementwise sum"},
-    {"swiglu", 2, 0, "silu(gate) * up"},
+    {"scale", 1, 0, "x * factor"},
     {"top1", 1, 0, "the largest channel and its number"},
     {"block_max", 1, 0, "the largest of every `rows` channels"},
 }};
@@ -81,7 +81,7 @@ class Verifier {
 
   Result<void> CheckNode(const Node& node, size_t index) {
     const OpTraits& traits = Traits(node.op);
-    const std::string where = fmt::format("node {} ({})", index, traits.name);
+    const std::string where = fmt::format("node {} ({})", index, NameOf(node));
     if (static_cast<int>(node.inputs.size()) != traits.num_inputs ||
         static_cast<int>(node.weights.size()) != traits.num_weights) {
       return Bad(where,
@@ -133,9 +133,11 @@ class Verifier {
       case Op::kEmbedding:
         return weight->shape.Rank() == 2 ? weight->shape.Columns() : -1;
       case Op::kRmsNorm: {
-        const bool fits = weight->shape == Shape{Channels(node, 0)} &&
-                          weight->type == DataType::kF32 &&
-                          std::holds_alternative<RmsNormAttributes>(node.attributes);
+        const auto* norm = std::get_if<RmsNormAttributes>(&node.attributes);
+        if (norm == nullptr || norm->group < 0) return -1;
+        const int64_t group = norm->group == 0 ? Channels(node, 0) : norm->group;
+        const bool fits = weight->shape == Shape{group} && weight->type == DataType::kF32 &&
+                          Channels(node, 0) % group == 0;
         return fits ? Channels(node, 0) : -1;
       }
       case Op::kLinear:
@@ -152,6 +154,7 @@ class Verifier {
         const auto* rotary = std::get_if<RotaryAttributes>(&node.attributes);
         const bool fits = rotary != nullptr && rotary->head_dim > 0 && rotary->n_rot > 0 &&
                           rotary->n_rot % 2 == 0 && rotary->n_rot <= rotary->head_dim &&
+                          rotary->table >= 0 && rotary->table < kMaxRotaryTables &&
                           Channels(node, 0) % rotary->head_dim == 0;
         return fits ? Channels(node, 0) : -1;
       }
@@ -164,12 +167,15 @@ class Verifier {
         if (blocks == nullptr || blocks->rows < 1 || blocks->rows > (int64_t{1} << 32)) return -1;
         return (Channels(node, 0) + blocks->rows - 1) / blocks->rows;
       }
-      case Op::kSilu:
-        return Channels(node, 0);
-      case Op::kMul:
-      case Op::kAdd:
-      case Op::kSwiGlu:
+      case Op::kGate:
+        if (!std::holds_alternative<GateAttributes>(node.attributes)) return -1;
         return Channels(node, 0) == Channels(node, 1) ? Channels(node, 0) : -1;
+      case Op::kAdd:
+        return Channels(node, 0) == Channels(node, 1) ? Channels(node, 0) : -1;
+      case Op::kScale: {
+        const auto* scale = std::get_if<ScaleAttributes>(&node.attributes);
+        return scale != nullptr && std::isfinite(scale->factor) ? Channels(node, 0) : -1;
+      }
     }
     return -1;
   }
@@ -193,6 +199,18 @@ class Verifier {
 }  // namespace
 
 const OpTraits& Traits(Op op) { return kTraits[static_cast<size_t>(op)]; }
+
+const char* NameOf(const Node& node) {
+  const auto* gate = std::get_if<GateAttributes>(&node.attributes);
+  if (node.op != Op::kGate || gate == nullptr) return Traits(node.op).name;
+  switch (gate->activation) {
+    case Activation::kSilu:
+      return "swiglu";
+    case Activation::kGeluTanh:
+      break;
+  }
+  return "geglu_tanh";
+}
 
 Result<void> Verify(const Graph& graph) { return Verifier(graph).Run(); }
 

@@ -2,8 +2,8 @@
 
 // The typed graph between a model file and the backends: a flat list of nodes in topological order.
 // Every value is a matrix [T, channels] of f32 (or token ids), T being the number of tokens of a
-// step. Weights are named, never owned. A Graph is a value: passes take one and return one.
-// Verify() runs after construction and every pass.
+// step. Weights are named, never owned. A Graph is a value. Verify() runs after construction, after
+// every cut and after reading.
 
 #include <cstdint>
 #include <string>
@@ -21,25 +21,31 @@ using WeightId = int32_t;
 
 enum class Op : uint8_t {
   kEmbedding,  // ids [T] x table [V, D] -> [T, D]
-  kRmsNorm,    // x [T, D] x gain [D] -> [T, D]
-  kLinear,     // x [T, D] x w [N, D] -> [T, N]
-  kSlice,      // x [T, N] -> channels [begin, end)
-  kRotary,     // x [T, H * d] -> rotated in place of the first n_rot channels of each head
+  kRmsNorm,  // x [T, D] x gain [group] -> [T, D]: each group of a row by itself, D / group of them
+  kLinear,   // x [T, D] x w [N, D] -> [T, N]
+  kSlice,    // x [T, N] -> channels [begin, end)
+  kRotary,   // x [T, H * d] -> rotated in place of the first n_rot channels of each head
   kAttention,  // q [T, H * d], k, v [T, Hk * d] -> [T, H * d]; appends k, v to the cache of `layer`
                // first
-  kSilu,       // x -> x * sigmoid(x)
-  kMul,        // x, y -> x * y
+  kGate,       // gate, up -> activation(gate) * up
   kAdd,        // x, y -> x + y
-  kSwiGlu,     // gate, up -> silu(gate) * up   (what FuseSwiGlu makes of kSilu and kMul)
+  kScale,      // x -> x * factor
   kTop1,       // x [T, N] -> [T, 2]: the largest channel and its number, the lowest among equals
   kBlockMax,  // x [T, N] -> the largest of every `rows` channels in a row, the last ones may be few
 };
 
-inline constexpr int kNumOps = 12;
+inline constexpr int kNumOps = 11;
+
+// Shazeer 2020 (GLU variants improve transformer); GELU by its tanh form, Hendrycks and Gimpel 2016.
+enum class Activation : uint8_t {
+  kSilu,      // x / (1 + exp(-x))
+  kGeluTanh,  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+};
 
 // Attributes by op. kNoAttributes for the elementwise ones.
 struct RmsNormAttributes {
   float eps = 0.0F;
+  int64_t group = 0;  // channels that are normalised together, as many as the gain has; 0: the row
   friend bool operator==(const RmsNormAttributes&, const RmsNormAttributes&) = default;
 };
 struct SliceAttributes {
@@ -51,6 +57,7 @@ struct RotaryAttributes {
   bool pairs = false;  // false: halves (i, i + n_rot / 2); true: adjacent (2i, 2i + 1)
   int64_t n_rot = 0;
   int64_t head_dim = 0;
+  int64_t table = 0;  // which of the step's tables of cos and sin: layers may turn differently
   friend bool operator==(const RotaryAttributes&, const RotaryAttributes&) = default;
 };
 struct AttentionAttributes {
@@ -62,12 +69,23 @@ struct AttentionAttributes {
   float scale = 0.0F;
   friend bool operator==(const AttentionAttributes&, const AttentionAttributes&) = default;
 };
+struct GateAttributes {
+  Activation activation = Activation::kSilu;
+  friend bool operator==(const GateAttributes&, const GateAttributes&) = default;
+};
+struct ScaleAttributes {
+  float factor = 1.0F;
+  friend bool operator==(const ScaleAttributes&, const ScaleAttributes&) = default;
+};
 struct BlockMaxAttributes {
   int64_t rows = 0;
   friend bool operator==(const BlockMaxAttributes&, const BlockMaxAttributes&) = default;
 };
-using Attributes = std::variant<std::monostate, RmsNormAttributes, SliceAttributes,
-                                RotaryAttributes, AttentionAttributes, BlockMaxAttributes>;
+inline constexpr int64_t kMaxRotaryTables = 16;
+
+using Attributes =
+    std::variant<std::monostate, RmsNormAttributes, SliceAttributes, RotaryAttributes,
+                 AttentionAttributes, GateAttributes, ScaleAttributes, BlockMaxAttributes>;
 
 struct Value {
   std::string name;      // unique; [A-Za-z0-9_.]+
@@ -114,6 +132,9 @@ struct OpTraits {
   const char* doc;
 };
 const OpTraits& Traits(Op op);
+// The node's op in text form and in messages: a gate is called by its activation, "swiglu" or
+// "geglu_tanh".
+const char* NameOf(const Node& node);
 
 // Checks everything a backend relies on: indices, SSA order, channel arithmetic, weight shapes and
 // types, attributes. Errors: kInvalidInput naming the node.

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "graph/builder.h"
-#include "graph/passes.h"
 #include "graph/text.h"
 
 namespace headway::graph {
@@ -31,7 +30,7 @@ Graph Example() {
   const ValueId g = b.Linear("g", a, gate_up);
   const ValueId gate = b.Slice("gate", g, 0, 96);
   const ValueId up = b.Slice("up", g, 96, 192);
-  b.Output(b.Mul("m", b.Silu("s", gate), up));
+  b.Output(b.Gate("m", Activation::kSilu, gate, up));
   auto graph = b.Finish();
   EXPECT_TRUE(graph.has_value()) << graph.error().message;
   return *graph;
@@ -60,10 +59,8 @@ TEST(GraphTextTest, Parse_AnyLineDamaged_IsAnErrorNotACrash) {
   }
 }
 
-TEST(GraphPassTest, FuseSwiGlu_SiluTimesUp_BecomesOneNode) {
-  const auto fused = RunPasses(Example(), DefaultPasses());
-  ASSERT_TRUE(fused.has_value());
-  EXPECT_EQ(Print(*fused),
+TEST(GraphTextTest, Print_IsWhatShardFilesHold) {
+  EXPECT_EQ(Print(Example()),
             "weight gain F32 - 64 0\n"
             "weight qkv Q8_0 128 64 0\n"
             "weight gate_up Q4_0 192 64 0\n"
@@ -84,14 +81,42 @@ TEST(GraphPassTest, FuseSwiGlu_SiluTimesUp_BecomesOneNode) {
             "output m\n");
 }
 
-TEST(GraphPassTest, FuseSwiGlu_SiluUsedTwice_IsKept) {
+// A norm by heads, another rotary table, a GELU gate and a scale.
+TEST(GraphTextTest, WhatFewGraphsUse_IsReadAsPrinted) {
   Builder b;
-  const ValueId x = b.Input("x", 8);
-  const ValueId s = b.Silu("s", x);
-  b.Output(b.Add("a", b.Mul("m", s, x), s));
-  const Graph fused = FuseSwiGlu(*b.Finish());
-  EXPECT_EQ(fused.nodes.size(), 3U);
-  EXPECT_EQ(fused.nodes[1].op, Op::kMul);
+  const ValueId x = b.Input("x", 64);
+  const WeightId gain = b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{32}});
+  const ValueId n = b.RmsNorm("n", x, gain, 1e-6F);
+  const ValueId r = b.Rotary("r", n, {.pairs = false, .n_rot = 32, .head_dim = 32, .table = 1});
+  b.Output(b.Scale("s", b.Gate("g", Activation::kGeluTanh, r, x), 25.25F));
+  const Graph graph = *b.Finish();
+  EXPECT_EQ(Print(graph),
+            "weight gain F32 - 32 0\n"
+            "input x 64\n"
+            "n 64 = rms_norm @0 x gain eps=1e-06 group=32\n"
+            "r 64 = rotary @0 n pairs=0 n_rot=32 head_dim=32 table=1\n"
+            "g 64 = geglu_tanh @0 r x\n"
+            "s 64 = scale @0 g factor=25.25\n"
+            "output s\n");
+  EXPECT_EQ(*Parse(Print(graph)), graph);
+}
+
+TEST(GraphTextTest, Parse_WordsThatNoOpKnows_AreRefused) {
+  const auto with = [](const std::string& node) {
+    return Parse("weight gain F32 - 32 0\ninput x 64\ny 64 = " + node + "\noutput y\n").has_value();
+  };
+  EXPECT_TRUE(with("rms_norm @0 x gain eps=1e-06 group=32"));
+  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06"));  // a gain shorter than the row
+  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=24"));
+  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=32 grup=32"));
+  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=32 group=32"));
+  EXPECT_FALSE(with("rotary @0 x pairs=0 n_rot=32 head_dim=32 table=-1"));
+  EXPECT_FALSE(with("rotary @0 x pairs=0 n_rot=32 head_dim=32 table=16"));
+  EXPECT_FALSE(with("scale @0 x"));
+  EXPECT_FALSE(with("scale @0 x factor=inf"));
+  EXPECT_TRUE(with("swiglu @0 x x"));
+  EXPECT_FALSE(with("gate @0 x x"));  // a gate without its activation
+  EXPECT_FALSE(with("silu @0 x"));
 }
 
 TEST(GraphTextTest, Selections_AreReadAsPrinted) {

@@ -5,24 +5,32 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <span>
 
 namespace headway::graph {
 namespace {
 
 std::string PrintAttributes(const Attributes& attributes) {
+  // What most graphs do not use is left out: files of before know neither.
+  const auto unless_zero = [](const char* key, int64_t value) {
+    return value == 0 ? std::string() : fmt::format(" {}={}", key, value);
+  };
   if (const auto* norm = std::get_if<RmsNormAttributes>(&attributes))
-    return fmt::format(" eps={}", norm->eps);
+    return fmt::format(" eps={}", norm->eps) + unless_zero("group", norm->group);
   if (const auto* slice = std::get_if<SliceAttributes>(&attributes)) {
     return fmt::format(" begin={} end={}", slice->begin, slice->end);
   }
   if (const auto* rotary = std::get_if<RotaryAttributes>(&attributes)) {
     return fmt::format(" pairs={} n_rot={} head_dim={}", rotary->pairs ? 1 : 0, rotary->n_rot,
-                       rotary->head_dim);
+                       rotary->head_dim) +
+           unless_zero("table", rotary->table);
   }
   if (const auto* a = std::get_if<AttentionAttributes>(&attributes)) {
     return fmt::format(" layer={} heads={} kv_heads={} head_dim={} window={} scale={}", a->layer,
                        a->num_heads, a->num_kv_heads, a->head_dim, a->window, a->scale);
   }
+  if (const auto* scale = std::get_if<ScaleAttributes>(&attributes))
+    return fmt::format(" factor={}", scale->factor);
   if (const auto* blocks = std::get_if<BlockMaxAttributes>(&attributes))
     return fmt::format(" rows={}", blocks->rows);
   return "";
@@ -46,6 +54,57 @@ std::optional<T> Number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+// KEY=NUMBER words, each to be asked for once.
+class AttributeReader {
+ public:
+  explicit AttributeReader(std::span<const std::string_view> words) {
+    for (const std::string_view word : words) {
+      const size_t equals = word.find('=');
+      ok_ = ok_ && equals != std::string_view::npos &&
+            pairs_.emplace(word.substr(0, equals), word.substr(equals + 1)).second;
+    }
+  }
+
+  int64_t Integer(std::string_view key) { return Take<int64_t>(key, std::nullopt); }
+  int64_t IntegerOr(std::string_view key, int64_t otherwise) {
+    return Take<int64_t>(key, otherwise);
+  }
+  float Real(std::string_view key) { return Take<float>(key, std::nullopt); }
+  // Whether all that was asked for was there, and nothing else.
+  bool Complete() const { return ok_ && pairs_.empty(); }
+
+ private:
+  template <class T>
+  T Take(std::string_view key, std::optional<T> otherwise) {
+    const auto found = pairs_.find(key);
+    std::optional<T> value = otherwise;
+    if (found != pairs_.end()) {
+      value = Number<T>(found->second);
+      pairs_.erase(found);
+    }
+    ok_ = ok_ && value.has_value();
+    return value.value_or(T{});
+  }
+
+  std::map<std::string_view, std::string_view> pairs_;
+  bool ok_ = true;
+};
+
+// The op that a node's name in text form stands for, with what the name says of its attributes.
+bool SetOp(std::string_view name, Node* node) {
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    node->op = Op::kGate;
+    node->attributes = GateAttributes{.activation = activation};
+    if (name == NameOf(*node)) return true;
+  }
+  node->attributes = std::monostate{};
+  for (int i = 0; i < kNumOps; ++i) {
+    node->op = static_cast<Op>(i);
+    if (node->op != Op::kGate && name == Traits(node->op).name) return true;
+  }
+  return false;
 }
 
 class Parser {
@@ -115,14 +174,12 @@ class Parser {
   bool ParseNode(const WordList& words) {
     if (words.size() < 6 || words[2] != "=" || words[4][0] != '@') return false;
     Node node;
-    const auto op = FindOp(words[3]);
     const auto channels = Number<int64_t>(words[1]);
     const auto stage = Number<int64_t>(words[4].substr(1));
-    if (!op || !channels || !stage) return false;
-    node.op = *op;
+    if (!SetOp(words[3], &node) || !channels || !stage) return false;
     node.stage = *stage;
-    const size_t num_inputs = static_cast<size_t>(Traits(*op).num_inputs);
-    const size_t num_weights = static_cast<size_t>(Traits(*op).num_weights);
+    const size_t num_inputs = static_cast<size_t>(Traits(node.op).num_inputs);
+    const size_t num_weights = static_cast<size_t>(Traits(node.op).num_weights);
     if (words.size() < 5 + num_inputs + num_weights) return false;
     for (size_t i = 0; i < num_inputs; ++i) {
       const auto value = FindValue(words[5 + i]);
@@ -134,71 +191,52 @@ class Parser {
       if (found == weights_.end()) return false;
       node.weights.push_back(found->second);
     }
-    if (!ParseAttributes(words, 5 + num_inputs + num_weights, &node)) return false;
+    if (!ParseAttributes(std::span(words).subspan(5 + num_inputs + num_weights), &node))
+      return false;
     node.output = NewValue(words[0], false, *channels);
     graph_.nodes.push_back(std::move(node));
     return true;
   }
 
-  static bool ParseAttributes(const WordList& words, size_t first, Node* node) {
-    std::map<std::string_view, std::string_view> pairs;
-    for (size_t i = first; i < words.size(); ++i) {
-      const size_t equals = words[i].find('=');
-      if (equals == std::string_view::npos) return false;
-      pairs[words[i].substr(0, equals)] = words[i].substr(equals + 1);
-    }
-    bool ok = true;
-    const auto integer = [&](std::string_view key) {
-      const auto value = Number<int64_t>(pairs[key]);
-      ok = ok && value.has_value();
-      return value.value_or(0);
-    };
-    const auto real = [&](std::string_view key) {
-      const auto value = Number<float>(pairs[key]);
-      ok = ok && value.has_value();
-      return value.value_or(0.0F);
-    };
+  static bool ParseAttributes(std::span<const std::string_view> words, Node* node) {
+    AttributeReader read(words);
     switch (node->op) {
       case Op::kRmsNorm:
-        node->attributes = RmsNormAttributes{.eps = real("eps")};
+        node->attributes =
+            RmsNormAttributes{.eps = read.Real("eps"), .group = read.IntegerOr("group", 0)};
         break;
       case Op::kSlice:
-        node->attributes = SliceAttributes{.begin = integer("begin"), .end = integer("end")};
+        node->attributes =
+            SliceAttributes{.begin = read.Integer("begin"), .end = read.Integer("end")};
         break;
       case Op::kRotary:
-        node->attributes = RotaryAttributes{.pairs = integer("pairs") != 0,
-                                            .n_rot = integer("n_rot"),
-                                            .head_dim = integer("head_dim")};
+        node->attributes = RotaryAttributes{.pairs = read.Integer("pairs") != 0,
+                                            .n_rot = read.Integer("n_rot"),
+                                            .head_dim = read.Integer("head_dim"),
+                                            .table = read.IntegerOr("table", 0)};
         break;
       case Op::kAttention:
-        node->attributes = AttentionAttributes{.layer = integer("layer"),
-                                               .num_heads = integer("heads"),
-                                               .num_kv_heads = integer("kv_heads"),
-                                               .head_dim = integer("head_dim"),
-                                               .window = integer("window"),
-                                               .scale = real("scale")};
+        node->attributes = AttentionAttributes{.layer = read.Integer("layer"),
+                                               .num_heads = read.Integer("heads"),
+                                               .num_kv_heads = read.Integer("kv_heads"),
+                                               .head_dim = read.Integer("head_dim"),
+                                               .window = read.Integer("window"),
+                                               .scale = read.Real("scale")};
+        break;
+      case Op::kScale:
+        node->attributes = ScaleAttributes{.factor = read.Real("factor")};
         break;
       case Op::kBlockMax:
-        node->attributes = BlockMaxAttributes{.rows = integer("rows")};
+        node->attributes = BlockMaxAttributes{.rows = read.Integer("rows")};
         break;
+      case Op::kGate:  // SetOp knows it from the name
       case Op::kTop1:
       case Op::kEmbedding:
       case Op::kLinear:
-      case Op::kSilu:
-      case Op::kMul:
       case Op::kAdd:
-      case Op::kSwiGlu:
-        ok = pairs.empty();
         break;
     }
-    return ok;
-  }
-
-  static std::optional<Op> FindOp(std::string_view name) {
-    for (int i = 0; i < kNumOps; ++i) {
-      if (name == Traits(static_cast<Op>(i)).name) return static_cast<Op>(i);
-    }
-    return std::nullopt;
+    return read.Complete();
   }
 
   std::optional<ValueId> FindValue(std::string_view name) const {
@@ -235,8 +273,7 @@ std::string Print(const Graph& graph) {
   }
   for (const Node& node : graph.nodes) {
     const Value& output = graph.values[static_cast<size_t>(node.output)];
-    text += fmt::format("{} {} = {} @{}", output.name, output.channels, Traits(node.op).name,
-                        node.stage);
+    text += fmt::format("{} {} = {} @{}", output.name, output.channels, NameOf(node), node.stage);
     for (const ValueId id : node.inputs) text += " " + graph.values[static_cast<size_t>(id)].name;
     for (const WeightId id : node.weights)
       text += " " + graph.weights[static_cast<size_t>(id)].name;

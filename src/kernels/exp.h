@@ -28,6 +28,12 @@ inline constexpr float kLogPoly[8] = {0x1.555554p-2F,  -0x1.000228p-2F, 0x1.99a0
                                       0x1.0563bap-3F,  -0x1.38bff6p-4F};
 inline constexpr int32_t kSqrtHalfBits = 0x3f3504f3;  // the largest binary32 below or at sqrt(1/2)
 
+// GELU in its tanh form, x / 2 (1 + tanh(u)), is x / (1 + exp(-2u)) with
+// -2u = x (kGeluLinear + kGeluCubic x^2): -2 sqrt(2 / pi), and that times 0.044715. Source:
+// Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2.
+inline constexpr float kGeluLinear = -1.5957691F;
+inline constexpr float kGeluCubic = -0.07135481F;
+
 inline float Exp(float x) {
   if (std::isnan(x)) return x;
   if (x < kExpMin) return 0.0F;

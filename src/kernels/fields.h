@@ -21,6 +21,7 @@ inline constexpr auto kFields = std::tuple{
     Field{"quantise_rows", &KernelSet::quantise_rows},
     Field{"rms_norm", &KernelSet::rms_norm},
     Field{"swiglu", &KernelSet::swiglu},
+    Field{"geglu_tanh", &KernelSet::geglu_tanh},
     Field{"add", &KernelSet::add},
     Field{"rotary", &KernelSet::rotary},
     Field{"store_kv", &KernelSet::store_kv},

@@ -143,6 +143,9 @@ struct KernelSet {
   // y[c] = silu(gate[c]) * up[c].
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
 
+  // y[c] = gelu(gate[c]) * up[c], GELU in its tanh form.
+  void (*geglu_tanh)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+
   // y[c] = x[c] + y[c].
   void (*add)(const float* x, int64_t n, float* y) = nullptr;
 

@@ -106,13 +106,32 @@ TEST(VectorKernelsTest, Log_AgainstDouble_WithinTwoLastPlaces) {
   EXPECT_EQ(Log(1.0F), 0.0F);
 }
 
-TEST(VectorKernelsTest, SwiGluAndAdd_EverySet_EqualTheReference) {
+TEST(VectorKernelsTest, GegluTanh_Reference_IsTheFormula) {
+  const std::vector<float> gate = Random(3072, 31, 3.0F);
+  const std::vector<float> up = Random(3072, 32);
+  std::vector<float> y(3072);
+  reference::GegluTanh(gate.data(), up.data(), 3072, y.data());
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double x = gate[i];
+    const double u = std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
+    const double exact = x / (1 + std::exp(-2 * u)) * up[i];
+    // The power has a rounded constant, three roundings and one of the sum, each worth |2u| in the
+    // exponential; that is within a last place (two units), three more roundings follow.
+    const double relative = (4 * std::fabs(2 * u) + 2 + 3) * 0x1p-24;
+    EXPECT_NEAR(y[i], exact, relative * std::fabs(exact)) << x;
+  }
+}
+
+TEST(VectorKernelsTest, GatesAndAdd_EverySet_EqualTheReference) {
   for (const int64_t n : kLengths) {
     for (const float size : {1.0F, 60.0F, 1e-30F}) {
       const std::vector<float> gate = Random(n + 1, 7, size);
       const std::vector<float> up = Random(n, 8);
       ExpectEverySetEqual(Random(n, 9), [&](const KernelSet& set, float* y) {
         set.swiglu(gate.data() + 1, up.data(), n, y);
+      });
+      ExpectEverySetEqual(Random(n, 9), [&](const KernelSet& set, float* y) {
+        set.geglu_tanh(gate.data() + 1, up.data(), n, y);
       });
       ExpectEverySetEqual(Random(n, 9),
                           [&](const KernelSet& set, float* y) { set.add(gate.data() + 1, n, y); });

@@ -24,6 +24,16 @@ void Softmax(std::vector<double>* scores) {
   for (double& score : *scores) score /= sum;
 }
 
+double Activate(graph::Activation activation, double x) {
+  switch (activation) {
+    case graph::Activation::kSilu:
+      return x / (1 + std::exp(-x));
+    case graph::Activation::kGeluTanh:
+      break;
+  }
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
+
 }  // namespace
 
 Matrix RmsNorm(const Matrix& x, std::span<const float> gain, double eps) {
@@ -119,18 +129,18 @@ Matrix Attention(const Matrix& q, const Matrix& keys, const Matrix& values, int6
   return out;
 }
 
-Matrix Silu(Matrix x) {
-  for (double& value : x) value = value / (1 + std::exp(-value));
-  return x;
-}
-
-Matrix Mul(Matrix x, const Matrix& y) {
-  for (size_t i = 0; i < x.size(); ++i) x[i] *= y[i];
-  return x;
+Matrix Gate(graph::Activation activation, Matrix gate, const Matrix& up) {
+  for (size_t i = 0; i < gate.size(); ++i) gate[i] = Activate(activation, gate[i]) * up[i];
+  return gate;
 }
 
 Matrix Add(Matrix x, const Matrix& y) {
   for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+  return x;
+}
+
+Matrix Scale(Matrix x, double factor) {
+  for (double& value : x) value *= factor;
   return x;
 }
 

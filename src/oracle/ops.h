@@ -14,7 +14,8 @@ namespace headway::oracle {
 
 using Matrix = std::vector<double>;  // [T, channels]
 
-// x / sqrt(mean(x^2) + eps) * gain, row by row.   x: [T, D]   gain: [D]
+// x / sqrt(mean(x^2) + eps) * gain, by groups of as many channels as the gain has.
+//   x: [T, D]   gain: [group], D a multiple of it
 Matrix RmsNorm(const Matrix& x, std::span<const float> gain, double eps);
 
 // Channels [begin, end) of rows of `channels`.
@@ -36,9 +37,10 @@ Matrix Top1(const Matrix& x, int64_t num_tokens);
 // The largest of every `rows` channels of each row.
 Matrix BlockMax(const Matrix& x, int64_t num_tokens, int64_t rows);
 
-Matrix Silu(Matrix x);
-Matrix Mul(Matrix x, const Matrix& y);
+// activation(gate) * up.
+Matrix Gate(graph::Activation activation, Matrix gate, const Matrix& up);
 Matrix Add(Matrix x, const Matrix& y);
+Matrix Scale(Matrix x, double factor);
 
 // What docs/arithmetic.md leaves of activations before a quantised product: blocks of 32 values
 // rounded to multiples of max / 127. The rounding itself runs in binary32, as on every device: it

@@ -52,7 +52,12 @@ Result<int64_t> Oracle::CheckStep(const OracleStep& step) const {
   for (const graph::Node& node : graph_.nodes) {
     const auto* rotary = std::get_if<graph::RotaryAttributes>(&node.attributes);
     if (rotary == nullptr) continue;
-    for (const auto table : {step.rotary_cos, step.rotary_sin}) {
+    const auto number = static_cast<size_t>(rotary->table);
+    if (number >= step.rotary.size()) {
+      return BadStep("rotary tables", fmt::format("table {}", number),
+                     static_cast<int64_t>(step.rotary.size()));
+    }
+    for (const auto table : {step.rotary[number].cos, step.rotary[number].sin}) {
       const auto size = static_cast<int64_t>(table.size());
       if (size != T * (rotary->n_rot / 2)) {
         return BadStep("rotary table", fmt::format("{} values", T * (rotary->n_rot / 2)), size);
@@ -90,19 +95,21 @@ Result<std::vector<double>> Oracle::RunNode(const graph::Node& node, const Oracl
       const int64_t channels = graph_.values[static_cast<size_t>(node.inputs[0])].channels;
       return Slice(Input(node, 0), channels, slice.begin, slice.end);
     }
-    case graph::Op::kRotary:
-      return Rotary(Input(node, 0), num_tokens, std::get<graph::RotaryAttributes>(node.attributes),
-                    step.rotary_cos, step.rotary_sin);
+    case graph::Op::kRotary: {
+      const auto& rotary = std::get<graph::RotaryAttributes>(node.attributes);
+      const RotaryTable& table = step.rotary[static_cast<size_t>(rotary.table)];
+      return Rotary(Input(node, 0), num_tokens, rotary, table.cos, table.sin);
+    }
     case graph::Op::kAttention:
       return Attend(node, step.first_position);
-    case graph::Op::kSilu:
-      return Silu(Input(node, 0));
-    case graph::Op::kMul:
-      return Mul(Input(node, 0), Input(node, 1));
     case graph::Op::kAdd:
       return Add(Input(node, 0), Input(node, 1));
-    case graph::Op::kSwiGlu:
-      return Mul(Silu(Input(node, 0)), Input(node, 1));
+    case graph::Op::kGate:
+      return Gate(std::get<graph::GateAttributes>(node.attributes).activation, Input(node, 0),
+                  Input(node, 1));
+    case graph::Op::kScale:
+      return Scale(Input(node, 0),
+                   static_cast<double>(std::get<graph::ScaleAttributes>(node.attributes).factor));
     case graph::Op::kTop1:
       return Top1(Input(node, 0), num_tokens);
     case graph::Op::kBlockMax:

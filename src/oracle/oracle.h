@@ -29,15 +29,19 @@ struct OracleOptions {
   bool kv_f16 = true;  // keys and values are kept in binary16
 };
 
+// What rotary turns T tokens by; [T, n_rot / 2] each, attention factor included.
+struct RotaryTable {
+  std::span<const double> cos;
+  std::span<const double> sin;
+};
+
 // T consecutive tokens.
 struct OracleStep {
   std::vector<double> x = {};     // [T, D]: the graph's input, when it takes values
   std::vector<int32_t> ids = {};  // [T]: when it takes token ids
   // Of the first token; what the cache holds from there on is forgotten.
   int64_t first_position = 0;
-  // [T, n_rot / 2], attention factor included; empty without rotary.
-  std::span<const double> rotary_cos = {};
-  std::span<const double> rotary_sin = {};
+  std::vector<RotaryTable> rotary = {};  // by RotaryAttributes::table; empty without rotary
 };
 
 class Oracle {

@@ -55,6 +55,14 @@ TEST(OracleTest, RmsNorm_DividesByTheRootOfTheMeanSquare) {
   ExpectNear(*oracle.Run({.x = {1, 7, 0, 0}}), {2 / std::sqrt(25.5), 3.5 / std::sqrt(25.5), 0, 0});
 }
 
+TEST(OracleTest, RmsNorm_OfGroups_EachByItself) {
+  Bench b;
+  const auto gain = b.Weight("gain", DataType::kF32, Shape{2}, {2, 0.5});
+  Oracle oracle = b.Finish(b.builder.RmsNorm("y", b.builder.Input("x", 4), gain, 0.5F));
+  ExpectNear(*oracle.Run({.x = {1, 7, 0, 3}}),
+             {2 / std::sqrt(25.5), 3.5 / std::sqrt(25.5), 0, 1.5 / std::sqrt(5.0)});
+}
+
 TEST(OracleTest, Linear_MultipliesByTheRowsFromRowBegin) {
   Bench b;
   b.weights.Set("w", 2, {9, 9, 1, 2, 3, 4, 5, 6});
@@ -105,12 +113,13 @@ TEST(OracleTest, Rotary_TurnsHalvesOrPairsAndLeavesTheRest) {
     Bench b;
     const graph::RotaryAttributes rotary{.pairs = pairs, .n_rot = 4, .head_dim = 5};
     Oracle oracle = b.Finish(b.builder.Rotary("y", b.builder.Input("x", 10), rotary));
-    const auto y =
-        oracle.Run({.x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, .rotary_cos = cos, .rotary_sin = sin});
+    const auto y = oracle.Run({.x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, .rotary = {{cos, sin}}});
     ExpectNear(*y, pairs ? Doubles{-2, 1, 3, 4, 5, -7, 6, 8, 9, 10}
                          : Doubles{-3, 2, 1, 4, 5, -8, 7, 6, 9, 10});
-    EXPECT_EQ(oracle.Run({.x = Doubles(10), .rotary_cos = cos}).error().message,
+    EXPECT_EQ(oracle.Run({.x = Doubles(10), .rotary = {{cos, {}}}}).error().message,
               "oracle: rotary table: expected 2 values, found 0");
+    EXPECT_EQ(oracle.Run({.x = Doubles(10)}).error().message,
+              "oracle: rotary tables: expected table 0, found 0");
   }
 }
 
@@ -124,8 +133,15 @@ TEST(OracleTest, Elementwise_DoWhatTheirNamesSay) {
   };
   using B = graph::Builder;
   using V = graph::ValueId;
-  ExpectNear(run([](B& b, V in) { return b.Silu("y", in); }), {silu(-2), silu(3)});
-  ExpectNear(run([](B& b, V in) { return b.Mul("y", in, in); }), {4, 9});
+  // Of the tanh form, from the table of a published implementation (PyTorch's gelu, "tanh").
+  const double gelu_minus_2 = -0.045402306;
+  const double gelu_3 = 2.996362608;
+  using graph::Activation;
+  ExpectNear(run([](B& b, V in) { return b.Gate("y", Activation::kSilu, in, in); }),
+             {-2 * silu(-2), 3 * silu(3)});
+  ExpectNear(run([](B& b, V in) { return b.Gate("y", Activation::kGeluTanh, in, in); }),
+             {-2 * gelu_minus_2, 3 * gelu_3}, 1e-7);
+  ExpectNear(run([](B& b, V in) { return b.Scale("y", in, 0.5F); }), {-1, 1.5});
   ExpectNear(run([](B& b, V in) { return b.Add("y", in, in); }), {-4, 6});
 }
 

@@ -37,7 +37,7 @@ HeadRows::HeadRows(Pipeline* pipeline, const ProductInputs* inputs)
 }
 
 void HeadRows::Compute(int64_t strip, int64_t state, float* logits) noexcept {
-  // Shards begin at multiples of a strip's rows (partition::kHeadRowGranule).
+  // Shards begin at multiples of a strip's rows (graph::kHeadRowGranule).
   const int64_t row = strip * strip_rows_;
   const auto after = std::upper_bound(
       head_.specs.begin(), head_.specs.end(), row,

@@ -10,7 +10,7 @@ namespace headway::synth {
 
 struct ModelShape {
   std::string_view name;
-  std::string_view architecture;  // "phi3": fused qkv and gate/up; "llama": separate tensors
+  std::string_view architecture;  // general.architecture
   std::string_view pre_tokenizer;
   uint32_t num_layers;
   uint32_t hidden_size;

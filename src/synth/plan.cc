@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <span>
 
+#include "base/check.h"
+#include "model/model.h"
 #include "synth/vocabulary.h"
 
 namespace headway::synth {
@@ -17,6 +20,8 @@ constexpr float kNormSpread = 0.05F;  // norm weights are 1 within a few of thes
 // Of the LongRoPE factors: the stretch of the slowest rotation.
 constexpr float kLongestFactor = 32.0F;
 constexpr uint32_t kQuantizationVersion = 2;
+
+constexpr std::string_view kEmbeddingName = "token_embd.weight";
 
 constexpr std::string_view kChatTemplate =
     "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + "
@@ -36,6 +41,22 @@ int64_t CycleStep(int64_t vocab_size) {
   return step;
 }
 
+// What the architecture's forward pass needs to know to name its tensors.
+ModelConfig ConfigOf(const ModelShape& shape, bool tied) {
+  ModelConfig config;
+  config.architecture = shape.architecture;
+  config.hidden_size = shape.hidden_size;
+  config.intermediate_size = shape.intermediate_size;
+  config.num_hidden_layers = shape.num_layers;
+  config.num_attention_heads = shape.num_heads;
+  config.num_key_value_heads = shape.num_kv_heads;
+  config.head_dim = shape.head_dim;
+  config.rotary_dim = shape.rotary_dim;
+  config.vocab_size = shape.vocab_size;
+  config.tie_word_embeddings = tied;
+  return config;
+}
+
 class Planner {
  public:
   Planner(const ModelShape& shape, const TypeMix& mix, const PlanOptions& options)
@@ -44,32 +65,55 @@ class Planner {
   std::vector<PlannedTensor> Plan() {
     const bool tied =
         shape_.tied_embedding && !options_.margin_sigma && options_.distinct_rows == 0;
-    Matrix("token_embd.weight", shape_.vocab_size, shape_.hidden_size,
-           {.role = TensorRole::kEmbedding, .serves_as_head = tied});
-    if (options_.margin_sigma) tensors_.back().distribution.standard_deviation = kPointingEmbedding;
-    if (shape_.HasLongRope()) LongRopeFactors();
-    for (uint32_t layer = 0; layer < shape_.num_layers; ++layer) Layer(layer);
-    Norm("output_norm.weight");
-    if (!tied) {
-      Matrix("output.weight", shape_.vocab_size, shape_.hidden_size,
-             {.role = TensorRole::kOutput, .serves_as_head = true});
-      tensors_.back().distinct_rows = options_.distinct_rows;
+    const auto tensors = model::ListTensors(ConfigOf(shape_, tied));
+    HW_CHECK(tensors.has_value(), "shapes are of architectures that there are");
+    for (const model::TensorSpec& tensor : *tensors) {
+      if (tensor.shape.Rank() == 1) {
+        Norm(tensor);
+        continue;
+      }
+      Matrix(tensor, PlaceOf(tensor, tied));
+      if (tensor.name != kEmbeddingName) continue;
+      if (options_.margin_sigma) {
+        tensors_.back().distribution.standard_deviation = kPointingEmbedding;
+      }
+      if (shape_.HasLongRope()) LongRopeFactors();
     }
+    if (!tied) tensors_.back().distinct_rows = options_.distinct_rows;
     if (options_.margin_sigma) PointHead(*options_.margin_sigma, tensors_.back());
     return std::move(tensors_);
   }
 
  private:
-  void Matrix(std::string name, int64_t rows, int64_t columns, TensorPlace place,
-              float gain = 1.0F) {
-    place.num_layers = shape_.num_layers;
-    place.columns = columns;
-    tensors_.push_back({.name = std::move(name),
+  // The two that write into the residual stream are divided by sqrt(2 L) more.
+  void Matrix(const model::TensorSpec& tensor, const TensorPlace& place) {
+    const bool branch =
+        tensor.name.ends_with("attn_output.weight") || tensor.name.ends_with("ffn_down.weight");
+    const float gain =
+        branch ? 1.0F / std::sqrt(2.0F * static_cast<float>(shape_.num_layers)) : 1.0F;
+    const auto columns = static_cast<float>(tensor.shape.Columns());
+    tensors_.push_back({.name = tensor.name,
                         .type = TypeFor(mix_, options_.pure, place),
-                        .shape = Shape{rows, columns},
-                        .distribution = {0.0F, gain / std::sqrt(static_cast<float>(columns))},
+                        .shape = tensor.shape,
+                        .distribution = {0.0F, gain / std::sqrt(columns)},
                         .values = {},
                         .echo = {}});
+  }
+
+  TensorPlace PlaceOf(const model::TensorSpec& tensor, bool tied) const {
+    TensorPlace place{.num_layers = shape_.num_layers, .columns = tensor.shape.Columns()};
+    const std::string_view name = tensor.name;
+    if (name.starts_with("blk.")) {
+      std::from_chars(name.data() + 4, name.data() + name.size(), place.layer);
+    }
+    if (name == kEmbeddingName) place.role = TensorRole::kEmbedding;
+    if (name == "output.weight") place.role = TensorRole::kOutput;
+    if (name.ends_with(".attn_qkv.weight")) place.role = TensorRole::kAttentionQkv;
+    if (name.ends_with(".attn_v.weight")) place.role = TensorRole::kAttentionV;
+    if (name.ends_with(".ffn_down.weight")) place.role = TensorRole::kFeedForwardDown;
+    place.serves_as_head =
+        place.role == TensorRole::kOutput || (tied && place.role == TensorRole::kEmbedding);
+    return place;
   }
 
   // beta^2 from margin = beta * sqrt(D) * alignment / sqrt(1 + beta^2); rows keep the bulk's
@@ -79,15 +123,15 @@ class Planner {
     const double beta = margin / std::sqrt(channels * kAlignment * kAlignment - margin * margin);
     const double deviation = 1.0 / std::sqrt(channels * (1.0 + beta * beta));
     head.distribution.standard_deviation = static_cast<float>(deviation);
-    head.echo = RowEcho{.tensor_name = "token_embd.weight",
+    head.echo = RowEcho{.tensor_name = std::string(kEmbeddingName),
                         .standard_deviation = static_cast<float>(beta * deviation),
                         .row_shift = CycleStep(shape_.vocab_size)};
   }
 
-  void Norm(std::string name) {
-    tensors_.push_back({.name = std::move(name),
+  void Norm(const model::TensorSpec& tensor) {
+    tensors_.push_back({.name = tensor.name,
                         .type = DataType::kF32,
-                        .shape = Shape{shape_.hidden_size},
+                        .shape = tensor.shape,
                         .distribution = {1.0F, kNormSpread},
                         .values = {},
                         .echo = {}});
@@ -115,36 +159,6 @@ class Planner {
                         .distribution = {},
                         .values = std::move(values),
                         .echo = {}});
-  }
-
-  void Layer(uint32_t layer) {
-    const std::string prefix = fmt::format("blk.{}.", layer);
-    const int64_t hidden = shape_.hidden_size;
-    const int64_t q_rows = int64_t{shape_.num_heads} * shape_.head_dim;
-    const int64_t kv_rows = int64_t{shape_.num_kv_heads} * shape_.head_dim;
-    const int64_t inner = shape_.intermediate_size;
-    const float branch = 1.0F / std::sqrt(2.0F * static_cast<float>(shape_.num_layers));
-    const TensorPlace other{.layer = layer};
-    Norm(prefix + "attn_norm.weight");
-    if (shape_.architecture == "phi3") {
-      Matrix(prefix + "attn_qkv.weight", q_rows + 2 * kv_rows, hidden,
-             {.role = TensorRole::kAttentionQkv, .layer = layer});
-    } else {
-      Matrix(prefix + "attn_q.weight", q_rows, hidden, other);
-      Matrix(prefix + "attn_k.weight", kv_rows, hidden, other);
-      Matrix(prefix + "attn_v.weight", kv_rows, hidden,
-             {.role = TensorRole::kAttentionV, .layer = layer});
-    }
-    Matrix(prefix + "attn_output.weight", hidden, q_rows, other, branch);
-    Norm(prefix + "ffn_norm.weight");
-    if (shape_.architecture == "phi3") {
-      Matrix(prefix + "ffn_up.weight", 2 * inner, hidden, other);  // gate rows, then up rows
-    } else {
-      Matrix(prefix + "ffn_gate.weight", inner, hidden, other);
-      Matrix(prefix + "ffn_up.weight", inner, hidden, other);
-    }
-    Matrix(prefix + "ffn_down.weight", hidden, inner,
-           {.role = TensorRole::kFeedForwardDown, .layer = layer}, branch);
   }
 
   const ModelShape& shape_;

@@ -1,4 +1,4 @@
-// The whole runtime (graph, partition, package, kernels, session) against the straight-line
+// The whole runtime (graph, cuts, package, kernels, session) against the straight-line
 // computation in double precision, teacher-forced on a text. The two share the GGUF reader and the
 // row decoder, nothing else.
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "partition/partition.h"
+#include "graph/cut.h"
 #include "shard_fixture.h"
 
 namespace headway::coreml {
@@ -53,9 +53,9 @@ class CoremlHeadsTest : public CoremlShardTest {
     Result single = result;
     std::vector<float> best(kTokens, 0.0F);
     std::vector<float> single_best(kTokens, 0.0F);
-    const std::vector<partition::Range> ranges = *partition::SplitVocabulary(kV, num_shards);
-    for (const partition::Range& range : ranges) {
-      const graph::Graph part = *partition::CutHeadRows(head, range);
+    const std::vector<graph::Range> ranges = *graph::SplitVocabulary(kV, num_shards);
+    for (const graph::Range& range : ranges) {
+      const graph::Graph part = *graph::CutHeadRows(head, range);
       const auto paths = Emit(part, source, options, kind, kOneAndFour);
       const auto shard = Load(paths);
       if (shard == nullptr) return result;
@@ -70,7 +70,7 @@ class CoremlHeadsTest : public CoremlShardTest {
   }
 
  private:
-  void RunShard(Executable* shard, const partition::Range& range, int64_t step, Result* result,
+  void RunShard(Executable* shard, const graph::Range& range, int64_t step, Result* result,
                 std::vector<float>* best) {
     const ShardInterface interface = shard->Interface();
     std::vector<float> pairs(kTokens * 2);
@@ -104,7 +104,7 @@ class CoremlHeadsTest : public CoremlShardTest {
   }
 
   // Each maximum is the largest of its block, the same bits.
-  static void CheckMaxima(const ShardInterface& interface, const partition::Range& range,
+  static void CheckMaxima(const ShardInterface& interface, const graph::Range& range,
                           const Result& result, const std::vector<float>& maxima) {
     if (interface.NumBlocks() == 0) return;
     const int64_t size = (range.end - range.begin) / interface.NumBlocks();
@@ -118,7 +118,7 @@ class CoremlHeadsTest : public CoremlShardTest {
     }
   }
 
-  void RunOracle(const std::string& path, const partition::Range& range, Result* result) const {
+  void RunOracle(const std::string& path, const graph::Range& range, Result* result) const {
     const auto reference = OpenShardReference(path);
     ASSERT_TRUE(reference.has_value()) << reference.error().message;
     auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);

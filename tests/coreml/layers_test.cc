@@ -4,9 +4,8 @@
 #include <cmath>
 
 #include "gguf/gguf_file.h"
-#include "graph/passes.h"
+#include "graph/cut.h"
 #include "model/model.h"
-#include "partition/partition.h"
 #include "runtime/rotary_tables.h"
 #include "shard_fixture.h"
 #include "synth/synthesise.h"
@@ -35,9 +34,8 @@ class CoremlLayersTest : public CoremlShardTest {
     EXPECT_TRUE(made.has_value()) << made.error().message;
     auto file = gguf::GgufFile::Open(path);
     const auto config = model::ReadModelConfig(*file);
-    auto whole = model::BuildGraph(*file, *config);
-    const auto graph = graph::RunPasses(*std::move(whole), graph::DefaultPasses());
-    auto layers = partition::CutStages(*graph, {.begin = 0, .end = config->num_hidden_layers});
+    const auto graph = model::BuildGraph(*file, *config);
+    auto layers = graph::CutStages(*graph, {.begin = 0, .end = config->num_hidden_layers});
     EXPECT_TRUE(layers.has_value()) << layers.error().message;
     return {*std::move(file), *config, *std::move(layers)};
   }
@@ -79,10 +77,8 @@ class CoremlLayersTest : public CoremlShardTest {
       const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
       const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
       const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
-      const auto right = oracle->Run({.x = {x.begin(), x.end()},
-                                      .first_position = position,
-                                      .rotary_cos = cos,
-                                      .rotary_sin = sin});
+      const auto right = oracle->Run(
+          {.x = {x.begin(), x.end()}, .first_position = position, .rotary = {{cos, sin}}});
       EXPECT_TRUE(right.has_value()) << right.error().message;
       for (size_t i = 0; i < x.size(); ++i) {
         added.push_back(y[i] - x[i]);

@@ -10,13 +10,13 @@
 #include <fstream>
 #include <random>
 
+#include "graph/cut.h"
 #include "kernels/kernel_set.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/build_planes.h"
 #include "lmhead/plane_rows.h"
 #include "lmhead/search.h"
 #include "mil/shards/screen_shard.h"
-#include "partition/partition.h"
 #include "shard_fixture.h"
 
 namespace headway::coreml {
@@ -31,11 +31,11 @@ constexpr const char* kDigest = "0123456789abcdef0123456789abcdef";
 class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
  public:
   struct Part {
-    partition::Range range;
+    graph::Range range;
     std::unique_ptr<Executable> shard;
   };
 
-  void Add(const partition::Range& range, std::unique_ptr<Executable> shard) {
+  void Add(const graph::Range& range, std::unique_ptr<Executable> shard) {
     parts_.push_back({range, std::move(shard)});
   }
   const std::vector<Part>& Parts() const { return parts_; }
@@ -122,10 +122,9 @@ class CoremlScreenedTest : public CoremlShardTest {
     const auto written = emitter->EmitRows(graph, source, nullptr, rows_path_);
     ASSERT_TRUE(written.has_value()) << written.error().message;
     paths_.clear();
-    const std::vector<partition::Range> ranges =
-        *partition::SplitVocabulary(kScreenedRows, num_shards);
-    for (const partition::Range& range : ranges) {
-      const graph::Graph part = *partition::CutHeadRows(graph, range);
+    const std::vector<graph::Range> ranges = *graph::SplitVocabulary(kScreenedRows, num_shards);
+    for (const graph::Range& range : ranges) {
+      const graph::Graph part = *graph::CutHeadRows(graph, range);
       std::vector<std::string> paths;
       for (const StepWidth& width : {StepWidth{1, false}, StepWidth{4, false}}) {
         paths.push_back(directory_.Path(fmt::format("{}.mlpackage", made_++)));
@@ -168,7 +167,7 @@ TEST_F(CoremlScreenedTest, HostRows_AreTheOraclesLogits) {
   ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 3, &head));
   for (size_t i = 0; i < head.Parts().size(); ++i) {
     const std::vector<double> expected = OracleLogits(i);
-    const partition::Range range = head.Parts()[i].range;
+    const graph::Range range = head.Parts()[i].range;
     const auto rows = static_cast<size_t>(range.end - range.begin);
     for (int64_t t = 0; t < kScreenedTokens; ++t) {
       const std::vector<float> logits = head.Logits(hidden_.data() + t * kScreenedChannels);

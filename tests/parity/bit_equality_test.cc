@@ -5,10 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "gguf/gguf_file.h"
-#include "graph/passes.h"
+#include "graph/cut.h"
 #include "model/model.h"
 #include "model_fixture.h"
-#include "partition/partition.h"
 
 namespace headway::parity {
 namespace {
@@ -41,8 +40,7 @@ TEST_P(BitEqualityTest, EveryTopology_SameLogits) {
 
 TEST_P(BitEqualityTest, EveryHeadShardCount_SameLogits) {
   std::vector<std::string> heads;
-  for (int64_t n = 1; n <= partition::kMaxHeadShards; ++n)
-    heads.push_back("full:" + std::to_string(n));
+  for (int64_t n = 1; n <= graph::kMaxHeadShards; ++n) heads.push_back("full:" + std::to_string(n));
   const std::string package = model_.Pack("7", heads);
   const auto one = OpenPackage(package, {.head = heads[0]});
   std::vector<int32_t> ids = Ids(*one);
@@ -117,12 +115,12 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
   const auto file = gguf::GgufFile::Open(model_.File());
   ASSERT_TRUE(file);
   const auto config = model::ReadModelConfig(*file);
-  const auto graph = graph::RunPasses(*model::BuildGraph(*file, *config), graph::DefaultPasses());
-  const auto head = partition::CutStages(*graph, {.begin = 7, .end = 8});
+  const auto graph = model::BuildGraph(*file, *config);
+  const auto head = graph::CutStages(*graph, {.begin = 7, .end = 8});
   ASSERT_TRUE(head) << head.error().message;
   const auto emitter = MakeEmitterFor("cpu");
   for (const int64_t row : {0, 1, 15, 16, 517, 1031}) {
-    const auto part = partition::CutHeadRows(*head, {.begin = row, .end = row + 1});
+    const auto part = graph::CutHeadRows(*head, {.begin = row, .end = row + 1});
     ASSERT_TRUE(part) << part.error().message;
     const std::string path = model_.Path("row.shard");
     const auto emitted = (*emitter)->Emit(

@@ -89,8 +89,7 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
     const std::vector<double> sin(sin_.begin(), sin_.end());
     const auto expected = oracle->Run({.x = std::vector<double>(x.begin(), x.end()),
                                        .first_position = position,
-                                       .rotary_cos = cos,
-                                       .rotary_sin = sin});
+                                       .rotary = {{cos, sin}}});
     EXPECT_TRUE(expected) << expected.error().message;
     outputs.oracle.insert(outputs.oracle.end(), expected->begin(), expected->end());
     inputs_.insert(inputs_.end(), x.begin(), x.end());

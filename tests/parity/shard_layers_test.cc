@@ -7,9 +7,8 @@
 #include <cmath>
 
 #include "gguf/gguf_file.h"
-#include "graph/passes.h"
+#include "graph/cut.h"
 #include "model/model.h"
-#include "partition/partition.h"
 #include "shard_fixture.h"
 
 namespace headway::parity {
@@ -55,11 +54,11 @@ TEST_P(TinyShardTest, LayersAndHead_AgreeWithTheOracle) {
   const auto config = model::ReadModelConfig(*file);
   ASSERT_TRUE(config);
   num_pairs_ = config->rotary_dim / 2;
-  const auto whole = graph::RunPasses(*model::BuildGraph(*file, *config), graph::DefaultPasses());
+  const auto whole = model::BuildGraph(*file, *config);
   const auto source = [&](const std::string& name) { return file->GetTensor(name); };
   const bool is_float = type == "f32" || type == "f16" || type == "bf16";
-  for (const partition::Range stages : {partition::Range{0, 1}, {1, 2}, {0, 2}, {2, 3}}) {
-    const auto shard = partition::CutStages(*whole, stages);
+  for (const graph::Range stages : {graph::Range{0, 1}, {1, 2}, {0, 2}, {2, 3}}) {
+    const auto shard = graph::CutStages(*whole, stages);
     ASSERT_TRUE(shard) << shard.error().message;
     const Outputs out = RunBoth(*shard, source, {13, 1, 2, 1, 8});
     const auto channels =

@@ -75,7 +75,7 @@ class CoremlEmitter final : public Emitter {
   Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
                             const WeightSource& weights, const std::string& path,
                             const ByteProgress& progress) override {
-    if (shard.nodes.front().op == graph::Op::kEmbedding) {
+    if (shard.nodes.size() == 1 && shard.nodes.front().op == graph::Op::kEmbedding) {
       HW_TRY_VOID(WriteEmbedding(shard, weights, path, progress));
       return Entry(path);
     }

@@ -85,6 +85,13 @@ Result<mil::Shard> LowerLayers(const Graph& model, int first_layer, int num_laye
   for (int i = 0; i < num_layers; ++i) {
     HW_TRY(LayerParts parts, FindLayerParts(model, first_layer + i));
     HW_TRY(spec, SpecOf(parts, options));
+    if (i > 0 && parts.input != layers.back().output) {
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("coreml: layer {}: expected the result of the layer before as its "
+                      "input, found '{}'",
+                      first_layer + i, model.values[static_cast<size_t>(parts.input)].name));
+    }
     layers.push_back(std::move(parts));
   }
   spec.first_layer = first_layer;

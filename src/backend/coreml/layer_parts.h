@@ -1,7 +1,8 @@
 #pragma once
 
-// Which rows of which weights of the graph make the matrices of a layer shard: fused or separate
-// projections, rotary halves or adjacent pairs. Inside this folder: the lowering reads rows through
+// Which rows of which weights of the graph make the matrices of a layer shard, found by walking the
+// graph's edges: projections that are matrices of their own or slices of one, rotary halves or
+// adjacent pairs. Inside this folder: the lowering reads rows through
 // it, and the oracle's view of a written shard goes the other way.
 
 #include <array>
@@ -35,17 +36,19 @@ struct LayerParts {
   graph::RotaryAttributes rotary;
   graph::AttentionAttributes attention;
   float rms_norm_eps = 0.0F;
+  graph::ValueId input = -1;   // what the layer reads
+  graph::ValueId output = -1;  // and makes
 
   const std::vector<WeightPart>& Of(mil::LayerWeight weight) const {
     return parts[static_cast<size_t>(weight)];
   }
 };
 
-// The parts of layer `layer` (a stage of the graph). Errors: kUnsupported, naming what does not fit
-// the form of a Phi-3 or Llama layer.
+// The parts of layer `layer` (a stage of the graph). Errors: kUnsupported, naming the value that is
+// not made as the shard builders would make it, or the node that they would leave out.
 Result<LayerParts> FindLayerParts(const graph::Graph& graph, int64_t layer);
 
-// The norm and the matrix that end a graph. Errors: kUnsupported.
+// The norm and the matrix that end a graph, and are its last stage. Errors: kUnsupported.
 struct HeadParts {
   const graph::Weight* gain = nullptr;
   const graph::Weight* matrix = nullptr;

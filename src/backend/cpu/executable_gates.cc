@@ -56,9 +56,8 @@ headway::Residency CpuExecutable::Residency() const {
       case graph::Op::kRmsNorm:
         add("rms_norm", name, k.ServedBy("rms_norm"), true);
         break;
-      case graph::Op::kSwiGlu:
-      case graph::Op::kSilu:
-        add("swiglu", name, k.ServedBy("swiglu"), true);
+      case graph::Op::kGate:  // a field of the kernels for each activation, of the same name
+        add(graph::NameOf(node), name, k.ServedBy(graph::NameOf(node)), true);
         break;
       case graph::Op::kAdd:
         add("add", name, k.ServedBy("add"), true);
@@ -66,8 +65,8 @@ headway::Residency CpuExecutable::Residency() const {
       case graph::Op::kRotary:
         add("rotary", name, k.ServedBy("rotary"), true);
         break;
-      case graph::Op::kMul:  // a plain loop; the passes leave none in a packed model
-        add("mul", name, "plain loop", true);
+      case graph::Op::kScale:
+        add("scale", name, "plain loop", true);
         break;
       case graph::Op::kEmbedding:  // one row a token: reading it is all the work there is
         add("embedding", name, "row copy", true);

@@ -116,6 +116,8 @@ class Planner {
   Result<void> Lower(const Node& node) {
     switch (node.op) {
       case Op::kEmbedding:
+        if (graph_.nodes.size() != 1)
+          return Unsupported(node.output, "an embedding in one shard with other ops");
         plan_.phases.emplace_back(EmbeddingPhase{.table = node.weights[0]});
         plan_.matrix = node.weights[0];
         Define(node.output);
@@ -128,7 +130,11 @@ class Planner {
         if (uses_[static_cast<size_t>(x)] != 1 || PlaceOf(x).base != Place::Base::kScratch) {
           return Unsupported(x, "rotary of a value used elsewhere");
         }
-        rotary_of_[node.output] = std::get<graph::RotaryAttributes>(node.attributes);
+        const auto& rotary = std::get<graph::RotaryAttributes>(node.attributes);
+        if (rotary.table != 0)
+          return Unsupported(node.output,
+                             fmt::format("rotary table {} (a step brings table 0)", rotary.table));
+        rotary_of_[node.output] = rotary;
         return Alias(node, 0);
       }
       case Op::kLinear:
@@ -139,12 +145,10 @@ class Planner {
         return LowerRow(node, RowOp::Kind::kRmsNorm);
       case Op::kAdd:
         return LowerRow(node, RowOp::Kind::kAdd);
-      case Op::kMul:
-        return LowerRow(node, RowOp::Kind::kMul);
-      case Op::kSilu:
-        return LowerRow(node, RowOp::Kind::kSilu);
-      case Op::kSwiGlu:
-        return LowerRow(node, RowOp::Kind::kSwiGlu);
+      case Op::kGate:
+        return LowerRow(node, RowOp::Kind::kGate);
+      case Op::kScale:
+        return LowerRow(node, RowOp::Kind::kScale);
       case Op::kTop1:
       case Op::kBlockMax:
         return LowerSelection(node);
@@ -172,9 +176,14 @@ class Planner {
              .out = {},
              .channels = Channels(node.output)};
     if (node.inputs.size() > 1) op.y = Use(node.inputs[1]);
-    if (kind == RowOp::Kind::kRmsNorm) {
+    if (const auto* norm = std::get_if<graph::RmsNormAttributes>(&node.attributes)) {
       op.gain = node.weights[0];
-      op.eps = std::get<graph::RmsNormAttributes>(node.attributes).eps;
+      op.eps = norm->eps;
+      op.group = norm->group == 0 ? op.channels : norm->group;
+    } else if (const auto* gate = std::get_if<graph::GateAttributes>(&node.attributes)) {
+      op.activation = gate->activation;
+    } else if (const auto* scale = std::get_if<graph::ScaleAttributes>(&node.attributes)) {
+      op.factor = scale->factor;
     }
     op.out = Define(node.output);
     rows.ops.push_back(op);

@@ -30,7 +30,7 @@ struct Place {
 
 // Work on one token's row, by one thread.
 struct RowOp {
-  enum class Kind : uint8_t { kRmsNorm, kAdd, kMul, kSilu, kSwiGlu, kQuantise };
+  enum class Kind : uint8_t { kRmsNorm, kAdd, kGate, kScale, kQuantise };
   Kind kind = Kind::kAdd;
   Place x;
   Place y;  // second input
@@ -39,7 +39,10 @@ struct RowOp {
   Place out;
   int64_t channels = 0;
   graph::WeightId gain = -1;  // kRmsNorm
-  float eps = 0.0F;
+  float eps = 0.0F;           // kRmsNorm
+  int64_t group = 0;          // kRmsNorm: channels that are normalised together
+  float factor = 1.0F;        // kScale
+  graph::Activation activation = graph::Activation::kSilu;  // kGate
 };
 
 struct RowsPhase {
@@ -89,8 +92,9 @@ struct Plan {
   const LinearPart* LastProduct() const;
 };
 
-// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention, a slice
-// as output, a selection of what is not the shard's last product).
+// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention or by
+// another table than the first, a slice as output, a selection of what is not the shard's last
+// product, an embedding with other ops: hosts read its rows without them).
 Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens);
 
 }  // namespace headway::cpu

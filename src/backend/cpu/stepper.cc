@@ -31,6 +31,16 @@ RowOp Part(RowOp op, int64_t first, int64_t count) {
   return op;
 }
 
+auto GateKernel(const kernels::KernelSet& set, graph::Activation activation) {
+  switch (activation) {
+    case graph::Activation::kSilu:
+      break;
+    case graph::Activation::kGeluTanh:
+      return set.geglu_tanh;
+  }
+  return set.swiglu;
+}
+
 }  // namespace
 
 void Stepper::Run(size_t num_phases) {
@@ -107,32 +117,27 @@ void Stepper::ExecuteRowOp(const RowOp& op, int64_t t) {
   const float* x = At(op.x, t);
   const int64_t n = op.channels;
   switch (op.kind) {
-    case RowOp::Kind::kRmsNorm:
-      kernels_.rms_norm(x, reinterpret_cast<const float*>(file_.WeightData(op.gain)), op.eps, n,
-                        At(op.out, t));
+    case RowOp::Kind::kRmsNorm: {
+      const auto* gain = reinterpret_cast<const float*>(file_.WeightData(op.gain));
+      float* out = At(op.out, t);
+      for (int64_t c = 0; c < n; c += op.group)
+        kernels_.rms_norm(x + c, gain, op.eps, op.group, out + c);
       break;
+    }
     case RowOp::Kind::kAdd: {
       float* out = At(op.out, t);
       if (out != At(op.y, t)) std::memcpy(out, At(op.y, t), static_cast<size_t>(n) * sizeof(float));
       kernels_.add(x, n, out);
       break;
     }
-    case RowOp::Kind::kMul: {
-      const float* y = At(op.y, t);
+    case RowOp::Kind::kGate:
+      GateKernel(kernels_, op.activation)(x, At(op.y, t), n, At(op.out, t));
+      break;
+    case RowOp::Kind::kScale: {  // one product a channel: the same in every set
       float* out = At(op.out, t);
-      for (int64_t c = 0; c < n; ++c) out[c] = x[c] * y[c];
+      for (int64_t c = 0; c < n; ++c) out[c] = x[c] * op.factor;
       break;
     }
-    case RowOp::Kind::kSilu: {
-      float* out = At(op.out, t);
-      // silu(x) = swiglu(x, 1); unfused graphs are for tests, speed does not matter.
-      constexpr float kOne = 1.0F;
-      for (int64_t c = 0; c < n; ++c) kernels_.swiglu(x + c, &kOne, 1, out + c);
-      break;
-    }
-    case RowOp::Kind::kSwiGlu:
-      kernels_.swiglu(x, At(op.y, t), n, At(op.out, t));
-      break;
     case RowOp::Kind::kQuantise:
       Quantise(op, t);
       break;

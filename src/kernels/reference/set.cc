@@ -9,6 +9,7 @@ const KernelSet& Set() {
       .quantise_rows = QuantiseRows,
       .rms_norm = RmsNorm,
       .swiglu = SwiGlu,
+      .geglu_tanh = GegluTanh,
       .add = Add,
       .rotary = Rotary,
       .store_kv = {StoreKv, StoreKvQ8},

@@ -53,6 +53,13 @@ void SwiGlu(const float* gate, const float* up, int64_t n, float* y) {
   for (int64_t c = 0; c < n; ++c) y[c] = (gate[c] / (1.0F + Exp(-gate[c]))) * up[c];
 }
 
+void GegluTanh(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t c = 0; c < n; ++c) {
+    const float power = gate[c] * std::fmaf(gate[c] * gate[c], kGeluCubic, kGeluLinear);
+    y[c] = (gate[c] / (1.0F + Exp(power))) * up[c];
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t c = 0; c < n; ++c) y[c] = x[c] + y[c];
 }

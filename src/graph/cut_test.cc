@@ -1,4 +1,4 @@
-#include "partition/partition.h"
+#include "graph/cut.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include "graph/builder.h"
 #include "graph/text.h"
 
-namespace headway::partition {
+namespace headway::graph {
 namespace {
 
 std::string TopologyError(const std::string& text, int64_t num_layers) {
@@ -66,13 +66,13 @@ TEST(SplitVocabularyTest, ZeroOrTooMany_IsRefused) {
 }
 
 // embedding @-1, two layers of one linear and a residual, a head with norm and linear.
-graph::Graph Example() {
-  graph::Builder b;
+Graph TwoLayers() {
+  Builder b;
   const auto weight = [&](const std::string& name, int64_t rows) {
     return b.AddWeight({.name = name, .type = DataType::kF32, .shape = Shape{rows, 32}});
   };
   b.SetStage(-1);
-  graph::ValueId x = b.Embedding("x", b.TokenIds("ids"), weight("table", 48));
+  ValueId x = b.Embedding("x", b.TokenIds("ids"), weight("table", 48));
   for (int64_t layer = 0; layer < 2; ++layer) {
     b.SetStage(layer);
     const std::string n = std::to_string(layer);
@@ -85,8 +85,8 @@ graph::Graph Example() {
 }
 
 TEST(CutStagesTest, EachStage_HasOneValueInAndOneOut) {
-  const graph::Graph graph = Example();
-  EXPECT_EQ(graph::Print(*CutStages(graph, {.begin = 1, .end = 2})),
+  const Graph graph = TwoLayers();
+  EXPECT_EQ(Print(*CutStages(graph, {.begin = 1, .end = 2})),
             "weight w1 F32 32 32 0\n"
             "input x0 32\n"
             "y1 32 = linear @1 x0 w1\n"
@@ -96,10 +96,29 @@ TEST(CutStagesTest, EachStage_HasOneValueInAndOneOut) {
   EXPECT_FALSE(CutStages(graph, {.begin = 5, .end = 6}).has_value());
 }
 
+TEST(CutEmbeddingTest, AnythingButOneLookup_IsRefused) {
+  const auto cut = [](int64_t stage_of_scale) {
+    Builder b;
+    const WeightId table =
+        b.AddWeight({.name = "table", .type = DataType::kF32, .shape = Shape{48, 32}});
+    b.SetStage(-1);
+    ValueId x = b.Embedding("x", b.TokenIds("ids"), table);
+    b.SetStage(stage_of_scale);
+    x = b.Scale("scaled", x, 2.0F);
+    b.SetStage(0);
+    b.Output(b.Add("y", x, x));
+    return CutEmbedding(*b.Finish());
+  };
+  EXPECT_EQ(cut(-1).error().message,
+            "graph cut: stage -1: expected one embedding, found 2 nodes that end with scale");
+  EXPECT_EQ(Print(*cut(0)),
+            "weight table F32 48 32 0\nids ids\nx 32 = embedding @-1 ids table\noutput x\n");
+}
+
 TEST(CutHeadRowsTest, Rows_KeepTheirPlaceInTheMatrix) {
-  const auto head = CutStages(Example(), {.begin = 2, .end = 3});
+  const auto head = CutStages(TwoLayers(), {.begin = 2, .end = 3});
   ASSERT_TRUE(head.has_value());
-  EXPECT_EQ(graph::Print(*CutHeadRows(*head, {.begin = 16, .end = 48})),
+  EXPECT_EQ(Print(*CutHeadRows(*head, {.begin = 16, .end = 48})),
             "weight gain F32 - 32 0\n"
             "weight head F32 32 32 16\n"
             "input x1 32\n"
@@ -110,4 +129,4 @@ TEST(CutHeadRowsTest, Rows_KeepTheirPlaceInTheMatrix) {
 }
 
 }  // namespace
-}  // namespace headway::partition
+}  // namespace headway::graph

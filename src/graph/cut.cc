@@ -1,14 +1,13 @@
-#include "partition/partition.h"
+#include "graph/cut.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
-#include "graph/passes.h"
-
-namespace headway::partition {
+namespace headway::graph {
 namespace {
 
 std::optional<int64_t> ParseCount(std::string_view text) {
@@ -30,6 +29,43 @@ Result<Range> ParseRange(std::string_view text, std::string_view item) {
     if (begin && end && *begin < *end) return Range{.begin = *begin, .end = *end};
   }
   return BadTopology(text, fmt::format("expected BEGIN:END with BEGIN < END, found '{}'", item));
+}
+
+// Keeps the entries marked in `keep`, in order; returns old index -> new index (-1 when dropped).
+template <class T>
+std::vector<int32_t> Compact(std::vector<T>* items, const std::vector<bool>& keep) {
+  std::vector<int32_t> renumbered(items->size(), -1);
+  std::vector<T> kept;
+  for (size_t i = 0; i < items->size(); ++i) {
+    if (!keep[i]) continue;
+    renumbered[i] = static_cast<int32_t>(kept.size());
+    kept.push_back(std::move((*items)[i]));
+  }
+  *items = std::move(kept);
+  return renumbered;
+}
+
+// Drops the values and weights that no node touches.
+void DropUntouched(Graph* graph) {
+  std::vector<bool> values(graph->values.size(), false);
+  std::vector<bool> weights(graph->weights.size(), false);
+  for (const Node& node : graph->nodes) {
+    values[static_cast<size_t>(node.output)] = true;
+    for (const ValueId id : node.inputs) values[static_cast<size_t>(id)] = true;
+    for (const WeightId id : node.weights) weights[static_cast<size_t>(id)] = true;
+  }
+  const std::vector<int32_t> value_of = Compact(&graph->values, values);
+  const std::vector<int32_t> weight_of = Compact(&graph->weights, weights);
+  const auto renumber = [](std::vector<int32_t>* ids, const std::vector<int32_t>& new_of) {
+    for (int32_t& id : *ids) id = new_of[static_cast<size_t>(id)];
+  };
+  for (Node& node : graph->nodes) {
+    renumber(&node.inputs, value_of);
+    renumber(&node.weights, weight_of);
+    node.output = value_of[static_cast<size_t>(node.output)];
+  }
+  renumber(&graph->inputs, value_of);
+  renumber(&graph->outputs, value_of);
 }
 
 }  // namespace
@@ -93,18 +129,18 @@ Result<std::vector<Range>> SplitVocabulary(int64_t vocab_size, int64_t num_shard
   return ranges;
 }
 
-Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages) {
+Result<Graph> CutStages(const Graph& graph, Range stages) {
   const size_t num_values = graph.values.size();
   std::vector<bool> made_inside(num_values, false);
   std::vector<bool> used_inside(num_values, false);
   std::vector<bool> used_outside(num_values, false);
-  for (const graph::ValueId id : graph.outputs) used_outside[static_cast<size_t>(id)] = true;
-  graph::Graph part = graph;
+  for (const ValueId id : graph.outputs) used_outside[static_cast<size_t>(id)] = true;
+  Graph part = graph;
   part.nodes.clear();
-  for (const graph::Node& node : graph.nodes) {
+  for (const Node& node : graph.nodes) {
     const bool inside = node.stage >= stages.begin && node.stage < stages.end;
     auto& used = inside ? used_inside : used_outside;
-    for (const graph::ValueId id : node.inputs) used[static_cast<size_t>(id)] = true;
+    for (const ValueId id : node.inputs) used[static_cast<size_t>(id)] = true;
     if (!inside) continue;
     made_inside[static_cast<size_t>(node.output)] = true;
     part.nodes.push_back(node);
@@ -112,7 +148,7 @@ Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages) {
   part.inputs.clear();
   part.outputs.clear();
   for (size_t i = 0; i < num_values; ++i) {
-    const auto id = static_cast<graph::ValueId>(i);
+    const auto id = static_cast<ValueId>(i);
     if (used_inside[i] && !made_inside[i]) part.inputs.push_back(id);
     if (made_inside[i] && used_outside[i]) part.outputs.push_back(id);
   }
@@ -120,32 +156,41 @@ Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages) {
     return Fail(
         ErrorCode::kInvalidInput,
         fmt::format(
-            "partition: stages [{}, {}): expected one value in and one out, found {} and {}",
+            "graph cut: stages [{}, {}): expected one value in and one out, found {} and {}",
             stages.begin, stages.end, part.inputs.size(), part.outputs.size()));
   }
-  part = graph::RemoveDead(std::move(part));
-  HW_TRY_VOID(graph::Verify(part));
+  DropUntouched(&part);
+  HW_TRY_VOID(Verify(part));
   return part;
 }
 
-Result<graph::Graph> CutHeadRows(const graph::Graph& head, Range rows) {
-  graph::Graph part = head;
-  if (part.nodes.empty() || part.nodes.back().op != graph::Op::kLinear ||
-      part.outputs.size() != 1 || part.outputs[0] != part.nodes.back().output) {
+Result<Graph> CutEmbedding(const Graph& graph) {
+  HW_TRY(Graph part, CutStages(graph, {.begin = -1, .end = 0}));
+  if (part.nodes.size() == 1 && part.nodes[0].op == Op::kEmbedding) return part;
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("graph cut: stage -1: expected one embedding, found {} nodes that end "
+                          "with {}",
+                          part.nodes.size(), NameOf(part.nodes.back())));
+}
+
+Result<Graph> CutHeadRows(const Graph& head, Range rows) {
+  Graph part = head;
+  if (part.nodes.empty() || part.nodes.back().op != Op::kLinear || part.outputs.size() != 1 ||
+      part.outputs[0] != part.nodes.back().output) {
     return Fail(ErrorCode::kInvalidInput,
-                "partition: expected a head that ends in one linear, found another graph");
+                "graph cut: expected a head that ends in one linear, found another graph");
   }
-  graph::Weight& weight = part.weights[static_cast<size_t>(part.nodes.back().weights[0])];
+  Weight& weight = part.weights[static_cast<size_t>(part.nodes.back().weights[0])];
   if (rows.begin < 0 || rows.begin >= rows.end || rows.end > weight.shape[0]) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("partition: expected rows inside [0, {}), found [{}, {})",
+                fmt::format("graph cut: expected rows inside [0, {}), found [{}, {})",
                             weight.shape[0], rows.begin, rows.end));
   }
   weight.shape = Shape{rows.end - rows.begin, weight.shape.Columns()};
   weight.row_begin += rows.begin;
   part.values[static_cast<size_t>(part.outputs[0])].channels = rows.end - rows.begin;
-  HW_TRY_VOID(graph::Verify(part));
+  HW_TRY_VOID(Verify(part));
   return part;
 }
 
-}  // namespace headway::partition
+}  // namespace headway::graph

@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "graph/graph.h"
 
-namespace headway::partition {
+namespace headway::graph {
 
 struct Range {
   int64_t begin = 0;
@@ -39,10 +39,15 @@ Result<std::vector<Range>> SplitVocabulary(int64_t vocab_size, int64_t num_shard
 // The subgraph of the nodes with stage in [stages.begin, stages.end). Values from outside become
 // inputs, values used outside outputs. Errors: kInvalidInput when it has other than one input and
 // one output.
-Result<graph::Graph> CutStages(const graph::Graph& graph, Range stages);
+Result<Graph> CutStages(const Graph& graph, Range stages);
+
+// Stage -1, which must be one embedding and nothing else: hosts read rows of its table, wherever it
+// is stored (a tied head has it), so that a second op in there would be lost. What a model does to
+// them (a scale) stands in stage 0. Errors: kUnsupported, naming what was found.
+Result<Graph> CutEmbedding(const Graph& graph);
 
 // The head graph (stage num_layers: norm, then one linear) restricted to rows [rows.begin,
 // rows.end) of its matrix.
-Result<graph::Graph> CutHeadRows(const graph::Graph& head, Range rows);
+Result<Graph> CutHeadRows(const Graph& head, Range rows);
 
-}  // namespace headway::partition
+}  // namespace headway::graph

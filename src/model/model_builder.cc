@@ -1,0 +1,96 @@
+#include "model/model_builder.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace headway::model {
+
+graph::WeightId ModelBuilder::Weight(const std::string& name, const Shape& shape) {
+  const std::string full_name = prefix_ + name + ".weight";
+  const auto type = tensors_({.name = full_name, .shape = shape});
+  // After an error the weight only keeps the builder going: Finish returns the error.
+  if (!type && !error_) error_ = type.error();
+  return builder_.AddWeight(
+      {.name = full_name, .type = type.value_or(DataType::kF32), .shape = shape, .row_begin = 0});
+}
+
+ValueId ModelBuilder::Embedding() {
+  builder_.SetStage(-1);
+  const ValueId ids = builder_.TokenIds("ids");
+  const auto table = Weight("token_embd", Shape{config_.vocab_size, config_.hidden_size});
+  return builder_.Embedding("embedding", ids, table);
+}
+
+void ModelBuilder::BeginLayer(int64_t layer) {
+  layer_ = layer;
+  prefix_ = fmt::format("blk.{}.", layer);
+  builder_.SetStage(layer);
+}
+
+void ModelBuilder::Head(ValueId x) {
+  prefix_ = "";
+  builder_.SetStage(config_.num_hidden_layers);
+  const ValueId n = Norm("output_norm", x);
+  const char* table = config_.tie_word_embeddings ? "token_embd" : "output";
+  builder_.Output(Linear("logits", n, table, config_.vocab_size));
+}
+
+ValueId ModelBuilder::NormBy(const std::string& name, ValueId x, int64_t channels) {
+  return builder_.RmsNorm(prefix_ + name, x, Weight(name, Shape{channels}), config_.rms_norm_eps);
+}
+
+ValueId ModelBuilder::Norm(const std::string& name, ValueId x) {
+  return NormBy(name, x, builder_.Channels(x));
+}
+
+ValueId ModelBuilder::HeadNorm(const std::string& name, ValueId x) {
+  return NormBy(name, x, config_.head_dim);
+}
+
+ValueId ModelBuilder::Linear(const std::string& name, ValueId x, const std::string& tensor,
+                             int64_t rows) {
+  return builder_.Linear(prefix_ + name, x, Weight(tensor, Shape{rows, builder_.Channels(x)}));
+}
+
+ValueId ModelBuilder::Slice(const std::string& name, ValueId x, int64_t begin, int64_t end) {
+  return builder_.Slice(prefix_ + name, x, begin, end);
+}
+
+ValueId ModelBuilder::Rotary(const std::string& name, ValueId x, int64_t table) {
+  return builder_.Rotary(prefix_ + name, x,
+                         {.pairs = config_.rope_pairs,
+                          .n_rot = config_.rotary_dim,
+                          .head_dim = config_.head_dim,
+                          .table = table});
+}
+
+ValueId ModelBuilder::Attention(const std::string& name, ValueId q, ValueId k, ValueId v) {
+  return builder_.Attention(prefix_ + name, q, k, v,
+                            {.layer = layer_,
+                             .num_heads = config_.num_attention_heads,
+                             .num_kv_heads = config_.num_key_value_heads,
+                             .head_dim = config_.head_dim,
+                             .window = config_.sliding_window,
+                             .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))});
+}
+
+ValueId ModelBuilder::Gate(const std::string& name, Activation activation, ValueId gate,
+                           ValueId up) {
+  return builder_.Gate(prefix_ + name, activation, gate, up);
+}
+
+ValueId ModelBuilder::Add(const std::string& name, ValueId x, ValueId y) {
+  return builder_.Add(prefix_ + name, x, y);
+}
+
+ValueId ModelBuilder::Scale(const std::string& name, ValueId x, float factor) {
+  return builder_.Scale(prefix_ + name, x, factor);
+}
+
+Result<graph::Graph> ModelBuilder::Finish() {
+  if (error_) return tl::unexpected<Error>(*error_);
+  return builder_.Finish();
+}
+
+}  // namespace headway::model
