@@ -221,10 +221,44 @@ TEST_P(Batches, AnErrorIsOneConversationsOwn) {
   EXPECT_EQ(found.tokens, expected.tokens);
 }
 
+// Four rows cost one reading of the layers, and of the head where its states can share a pass.
+TEST_P(Batches, WeightsAreReadOnceForAllRows) {
+  Open("q8_0", 1);
+  Conversation conversation;
+  conversation.options.capacity_tokens = 20;
+  conversation.prompt = TestIds(5, kBatchVocab);
+  const auto bytes_of_a_step = [&](size_t num_rows) {
+    std::vector<std::unique_ptr<Sequence>> sequences;
+    std::vector<BatchRow> rows(num_rows);
+    for (BatchRow& row : rows) {
+      sequences.push_back(Begin(conversation));
+      row.sequence = sequences.back().get();
+    }
+    opened_->executor->Decode(rows);  // reads the prompts
+    opened_->executor->Decode(rows);
+    std::pair<uint64_t, uint64_t> bytes;
+    for (const auto& sequence : sequences) {
+      EXPECT_EQ(sequence->GetCounters().steps, 1U);
+      bytes.first += sequence->GetCounters().layers_bytes_read;
+      bytes.second += sequence->GetCounters().head_bytes_read;
+    }
+    return bytes;
+  };
+  const auto [layers_alone, head_alone] = bytes_of_a_step(1);
+  const auto [layers_of_four, head_of_four] = bytes_of_a_step(4);
+  EXPECT_NEAR(static_cast<double>(layers_of_four), static_cast<double>(layers_alone), 4.0);
+  if (std::string(GetParam()) == "certified") {
+    // The exact rows are each conversation's own.
+    EXPECT_LT(head_of_four, 4 * head_alone);
+  } else {
+    EXPECT_NEAR(static_cast<double>(head_of_four), static_cast<double>(head_alone), 12.0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryHead, Batches,
                          testing::Values("full:3", "blockmax:2", "top1:2", "certified"),
-                         [](const testing::TestParamInfo<const char*>& info) {
-                           std::string name = info.param;
+                         [](const testing::TestParamInfo<const char*>& head) {
+                           std::string name = head.param;
                            std::replace(name.begin(), name.end(), ':', '_');
                            return name;
                          });
