@@ -108,7 +108,7 @@ TEST(GraphTextTest, Parse_WordsThatNoOpKnows_AreRefused) {
   EXPECT_TRUE(with("rms_norm @0 x gain eps=1e-06 group=32"));
   EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06"));  // a gain shorter than the row
   EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=24"));
-  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=32 grup=32"));
+  EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=32 gropu_=32"));
   EXPECT_FALSE(with("rms_norm @0 x gain eps=1e-06 group=32 group=32"));
   EXPECT_FALSE(with("rotary @0 x pairs=0 n_rot=32 head_dim=32 table=-1"));
   EXPECT_FALSE(with("rotary @0 x pairs=0 n_rot=32 head_dim=32 table=16"));
