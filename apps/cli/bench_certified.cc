@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -72,8 +73,8 @@ class Contest {
  public:
   static Result<std::unique_ptr<Contest>> Create(OpenedModel* model, const SamplingParams& params) {
     std::unique_ptr<Contest> contest(new Contest(model, params));
-    HW_TRY(contest->certified_, MakeHead(model->pipeline.get(), model->pool.get(),
-                                         model->kernels->kernels, &contest->sampler_, {}));
+    HW_TRY(contest->certified_,
+           MakeHead(model->pipeline.get(), model->pool.get(), model->kernels->kernels));
     return contest;
   }
 
@@ -104,10 +105,8 @@ class Contest {
  private:
   Contest(OpenedModel* model, const SamplingParams& params)
       : num_channels_(model->pipeline->model().hidden_size),
-        sampler_(params, model->pipeline->model().vocab_size, model->kernels->kernels,
-                 *model->pool),
-        full_(model->pipeline.get(), model->kernels->kernels, &sampler_, 1),
-        scratch_(static_cast<size_t>(full_.ScratchBytes())) {
+        rules_({.sampling = params}, *model->pipeline, model->kernels->kernels, model->pool.get()),
+        full_(model->pipeline.get(), model->kernels->kernels, 1) {
     counters_.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
     full_counters_ = counters_;
     batch_counters_ = counters_;
@@ -124,15 +123,14 @@ class Contest {
 
   // Lets a head choose from states number `index` and following.
   void Run(Head* head, const float* hidden, int64_t num_states, int64_t index, Counters* counters) {
-    const auto began = head->Begin({.hidden = hidden,
-                                    .num_states = num_states,
-                                    .first_position = 1 + index,
-                                    .want_logprobs = false,
-                                    .scratch = scratch_.data(),
-                                    .masks = {}},
-                                   counters);
-    if (!began) outcome_ = began;
-    for (int64_t t = 0; began && t < num_states; ++t) {
+    std::array<HeadState, kBatch> states;
+    for (int64_t t = 0; t < num_states; ++t)
+      states[static_cast<size_t>(t)] = {.rules = &rules_, .position = 1 + index + t};
+    head->Begin(
+        {.hidden = hidden, .states = std::span(states).first(static_cast<size_t>(num_states))},
+        counters);
+    if (const auto good = head->CheckState(0); !good) outcome_ = good;
+    for (int64_t t = 0; outcome_ && t < num_states; ++t) {
       const auto choice = head->Choose(t, {}, counters);
       if (!choice) {
         outcome_ = tl::unexpected<Error>(choice.error());
@@ -153,9 +151,8 @@ class Contest {
   }
 
   const int64_t num_channels_;
-  sampling::Sampler sampler_;
+  ChoiceRules rules_;
   FullHead full_;
-  AlignedBuffer scratch_;
   std::unique_ptr<Head> certified_;
   Counters counters_;  // of single states
   Counters batch_counters_;
@@ -226,19 +223,10 @@ std::vector<std::pair<std::string, SamplingParams>> SampledWays(double scale) {
 
 // Of the first state, over the vocabulary.
 Result<double> DeviationOfLogits(OpenedModel* model, const std::vector<float>& states) {
-  sampling::Sampler sampler({}, model->pipeline->model().vocab_size, model->kernels->kernels,
-                            *model->pool);
-  FullHead full(model->pipeline.get(), model->kernels->kernels, &sampler, 1);
-  AlignedBuffer scratch(static_cast<size_t>(full.ScratchBytes()));
+  FullHead full(model->pipeline.get(), model->kernels->kernels, 1);
   Counters counters;
   counters.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
-  HW_TRY(const auto logits, full.Logits({.hidden = states.data(),
-                                         .num_states = 1,
-                                         .first_position = 1,
-                                         .want_logprobs = false,
-                                         .scratch = scratch.data(),
-                                         .masks = {}},
-                                        &counters));
+  HW_TRY(const auto logits, full.Logits(states.data(), 1, 0, &counters));
   double sum = 0.0;
   double squares = 0.0;
   for (const float logit : logits) {

@@ -46,7 +46,7 @@ Result<void> BenchSpeculation(OpenedModel* model, const BenchSetting& setting) {
   const ModelConfig& config = model->pipeline->model();
   const int64_t length = setting.context + setting.tokens;
   HW_TRY(const auto session,
-         Session::Create(model->pipeline, model->pool.get(), model->kernels->kernels,
+         Session::Create(model->executor,
                          {.capacity_tokens = length, .kv = setting.kv, .sampling = {}}));
   std::vector<int32_t> prompt;
   for (int64_t i = 0; i < setting.context; ++i)

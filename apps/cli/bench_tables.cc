@@ -19,14 +19,15 @@ namespace headway::cli {
 
 using measure::Spread;
 
-void BenchMemory(int max_threads, const BenchSetting& setting) {
+Result<void> BenchMemory(int max_threads, const BenchSetting& setting) {
   measure::ReadBandwidth bandwidth(measure::kBandwidthBytes);
   std::vector<std::unique_ptr<ThreadPool>> pools;
   std::vector<std::function<double()>> variants;
   pools.reserve(static_cast<size_t>(max_threads));
   variants.reserve(static_cast<size_t>(max_threads));
   for (int n = 1; n <= max_threads; ++n) {
-    pools.push_back(std::make_unique<ThreadPool>(n));
+    HW_TRY(auto pool, ThreadPool::Start(n));
+    pools.push_back(std::move(pool));
     variants.emplace_back(
         [&bandwidth, pool = pools.back().get()] { return bandwidth.Measure(pool) * 1e-9; });
   }
@@ -43,6 +44,7 @@ void BenchMemory(int max_threads, const BenchSetting& setting) {
                    .figures = {{"gbps", v.median}, {"min", v.min}, {"max", v.max}},
                    .logits_hash = ""});
   }
+  return {};
 }
 
 Result<void> BenchChain(OpenedModel* model, const BenchSetting& setting,

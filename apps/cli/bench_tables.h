@@ -30,8 +30,8 @@ struct BenchSetting {
   std::vector<BenchRow>* rows_or_null = nullptr;  // lines go there instead of stdout
 };
 
-// Read bandwidth with 1 to max_threads threads.
-void BenchMemory(int max_threads, const BenchSetting& setting);
+// Read bandwidth with 1 to max_threads threads. Errors: kIo (threads that do not start).
+Result<void> BenchMemory(int max_threads, const BenchSetting& setting);
 // Decode steps: whole, layers, head.
 Result<void> BenchChain(OpenedModel* model, const BenchSetting& setting,
                         measure::ReadBandwidth* bandwidth);

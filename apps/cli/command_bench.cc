@@ -56,7 +56,8 @@ Result<void> Bench(const BenchArguments& arguments) {
   }
   const bool all = arguments.what == "all";
   if (all || arguments.what == "memory") {
-    BenchMemory(arguments.threads == 0 ? DefaultThreads() : arguments.threads, setting);
+    HW_TRY_VOID(
+        BenchMemory(arguments.threads == 0 ? DefaultThreads() : arguments.threads, setting));
     if (!all) return Finish(arguments, nullptr, rows);
   }
   if (arguments.model.empty()) {

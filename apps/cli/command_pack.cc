@@ -72,14 +72,15 @@ Result<void> Pack(const PackArguments& arguments) {
   HW_TRY(options.usage_text, ReadUsage(arguments.usage_file));
   HW_TRY(options.widths, compile::ParseStepWidths(arguments.batch_tokens));
   HW_TRY_VOID(CheckThreads(arguments.threads));
-  ThreadPool pool(arguments.threads == 0 ? DefaultThreads() : arguments.threads);
+  HW_TRY(const auto pool,
+         ThreadPool::Start(arguments.threads == 0 ? DefaultThreads() : arguments.threads));
   HW_TRY(const auto emitter,
          MakeEmitterFor(arguments.device, {.weights = arguments.weights,
                                            .states = arguments.states,
                                            .attention = arguments.attention,
                                            .head_splits = arguments.head_splits,
                                            .norm_prescale = arguments.norm_prescale,
-                                           .pool = &pool}));
+                                           .pool = pool.get()}));
   options.record_states = [&](const std::string& directory, const Manifest& so_far) {
     return RecordStates(
         directory, so_far,

@@ -103,17 +103,21 @@ Result<DraftModel> OpenDraftModel(const EngineOptions& options, const OpenedMode
   draft_options.topology = "";
   draft_options.head = "";
   HW_TRY(const std::string directory, PackageDirectory(path, draft_options));
-  DraftModel draft{.pipeline = nullptr, .path = path};
+  DraftModel draft{.pipeline = nullptr, .executor = nullptr, .path = path};
   HW_TRY(draft.pipeline,
          Pipeline::Open(directory, model.backend.get(), "", options.verify_contents));
   HW_TRY(const auto tokenizer, OpenTokenizer(directory, draft.pipeline->manifest()));
   HW_TRY_VOID(CheckSameVocabulary(path, *tokenizer, *model.tokenizer));
   const int64_t expected = model.pipeline->model().vocab_size;
   const int64_t found = draft.pipeline->model().vocab_size;
-  if (found == expected) return draft;
-  return Fail(
-      ErrorCode::kInvalidInput,
-      fmt::format("draft model {}: expected a head of {} rows, found {}", path, expected, found));
+  if (found != expected) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("draft model {}: expected a head of {} rows, found {}", path, expected, found));
+  }
+  HW_TRY(draft.executor,
+         Executor::Create(draft.pipeline, model.pool.get(), model.kernels->kernels));
+  return draft;
 }
 
 }  // namespace
@@ -133,8 +137,7 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
   HW_TRY(const std::string directory, PackageDirectory(path, options));
   const bool is_package = directory == path;
-  model->pool =
-      std::make_unique<ThreadPool>(options.threads == 0 ? DefaultThreads() : options.threads);
+  HW_TRY(model->pool, ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
   model->backend = MakeBackendFor(manifest.device, *model, options.load);
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
@@ -145,6 +148,8 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   if (is_package && !options.topology.empty()) {
     HW_TRY_VOID(CheckTopology(directory, model->pipeline->manifest(), options.topology));
   }
+  HW_TRY(model->executor,
+         Executor::Create(model->pipeline, model->pool.get(), model->kernels->kernels));
   HW_TRY(model->tokenizer, OpenTokenizer(directory, model->pipeline->manifest()));
   if (!options.draft_model.empty()) {
     HW_TRY(model->draft, OpenDraftModel(options, *model));

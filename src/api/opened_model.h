@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "headway/engine.h"
 #include "kernels/kernel_set.h"
+#include "runtime/executor.h"
 #include "runtime/pipeline.h"
 #include "tokenizer/tokenizer.h"
 
@@ -21,6 +22,7 @@ namespace headway {
 // A second, smaller model that guesses for the first one and runs on its threads.
 struct DraftModel {
   std::shared_ptr<Pipeline> pipeline;
+  std::shared_ptr<Executor> executor;
   std::string path;
 };
 
@@ -30,6 +32,7 @@ struct OpenedModel {
   std::unique_ptr<kernels::SelectedKernels> kernels;
   std::unique_ptr<Backend> backend;
   std::shared_ptr<Pipeline> pipeline;
+  std::shared_ptr<Executor> executor;  // of the pipeline: what its conversations share
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   std::optional<DraftModel> draft;
   ModelSummary summary;

@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "api/opened_model.h"
 #include "api/record_states.h"
+#include "api/source_digest.h"
 #include "backend/cpu/shard_file.h"
 #include "base/digest.h"
+#include "base/file_lock.h"
 #include "compile/head_kind.h"
 #include "compile/pack.h"
 #include "headway/version.h"
@@ -53,29 +57,51 @@ tl::unexpected<Error> CacheError(Error error, const std::string& root) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+// One process packs; others that want the same package wait for it.
+Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& directory,
+                             const std::string& root, const EngineOptions& options) {
+  std::error_code error;
+  fs::create_directories(root, error);  // what is wrong with it, the lock says
+  const std::string path = directory + ".lock";
+  auto lock = FileLock::TryTake(path);
+  if (lock && !lock->IsHeld() && options.show_progress) {
+    std::fprintf(stderr, "%s: another process packs it; waiting\n", gguf_path.c_str());
+  }
+  while (lock && !lock->IsHeld()) {
+    if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())
+      return Fail(ErrorCode::kCancelled, "interrupted while another process packs " + gguf_path);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    lock = FileLock::TryTake(path);
+  }
+  if (!lock) return CacheError(lock.error(), root);
+  return lock;
+}
+
 }  // namespace
 
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
   const std::string topology = options.topology.empty() ? kDefaultTopology : options.topology;
   HW_TRY(const std::string head,
          compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
-  HW_TRY(const std::string fingerprint, compile::QuickFingerprint(gguf_path));
+  HW_TRY(const std::string root, CacheDirectory(options));
+  HW_TRY(const std::string source, SourceDigest(gguf_path, root, options.verify_contents));
   // Whatever changes what a package holds must change its name.
-  std::string request =
-      fmt::format("{} {} {} {} schema {} {} {}", fingerprint, topology, head, kVersion,
-                  Manifest::kSchema, cpu::kShardMagic, lmhead::kPlanesMagic);
+  std::string request = fmt::format("{} {} {} {} schema {} {} {}", source, topology, head, kVersion,
+                                    Manifest::kSchema, cpu::kShardMagic, lmhead::kPlanesMagic);
   if (!options.usage_text.empty()) request += " usage " + options.usage_text;
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
-  HW_TRY(const std::string root, CacheDirectory(options));
   const std::string directory =
       (fs::path(root) / fmt::format("{}-{}", fs::path(gguf_path).stem().string(), key)).string();
   if (OpenManifest(directory, false)) return directory;
+  HW_TRY(const FileLock lock, LockPackage(gguf_path, directory, root, options));
+  if (OpenManifest(directory, false)) return directory;  // another process made it meanwhile
   HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
   const compile::PackOptions pack{
       .topology = topology,
       .heads = {head},
       .usage_text = options.usage_text,
+      .source_digest = source,
       .replace = true,
       .show_progress = options.show_progress,
       .on_start =

@@ -9,12 +9,10 @@
 
 #include "api/opened_model.h"
 #include "api/recorded_text.h"
-#include "base/aligned_buffer.h"
 #include "base/file_writer.h"
 #include "runtime/full_head.h"
 #include "runtime/head_rows.h"
 #include "runtime/run_shards.h"
-#include "sampling/sampler.h"
 
 namespace headway {
 namespace {
@@ -52,10 +50,8 @@ class Recorder {
       : pipeline_(model->pipeline.get()),
         num_channels_(pipeline_->model().hidden_size),
         vocab_size_(pipeline_->model().vocab_size),
-        sampler_({}, vocab_size_, model->kernels->kernels, *model->pool),
-        head_(pipeline_, model->kernels->kernels, &sampler_, kStatesAtOnce),
-        inputs_(pipeline_, kStatesAtOnce),
-        scratch_(static_cast<size_t>(head_.ScratchBytes())) {
+        head_(pipeline_, model->kernels->kernels, kStatesAtOnce),
+        inputs_(pipeline_, kStatesAtOnce) {
     counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
   }
 
@@ -77,16 +73,15 @@ class Recorder {
   bool Take(const float* hidden, int64_t count) {
     const int64_t most = std::min(head_.MaxStates(), kStatesAtOnce);
     for (int64_t first = 0; first < count; first += most) {
-      const HeadStep step{.hidden = hidden + first * num_channels_,
-                          .num_states = std::min(most, count - first),
-                          .scratch = scratch_.data()};
-      inputs_.Compute(step);
+      const float* const states = hidden + first * num_channels_;
+      const int64_t num_states = std::min(most, count - first);
+      inputs_.Compute(states, num_states);
       const float* multiplied = inputs_.Multiplied();
       states_.hidden.insert(states_.hidden.end(), multiplied,
-                            multiplied + step.num_states * num_channels_);
-      const auto logits = head_.Logits(step, &counters_);
+                            multiplied + num_states * num_channels_);
+      const auto logits = head_.Logits(states, num_states, first, &counters_);
       if (!logits) return false;
-      for (int64_t t = 0; t < step.num_states; ++t) {
+      for (int64_t t = 0; t < num_states; ++t) {
         const auto row =
             logits->subspan(static_cast<size_t>(t * vocab_size_), static_cast<size_t>(vocab_size_));
         states_.best_logits.push_back(*std::max_element(row.begin(), row.end()));
@@ -98,10 +93,8 @@ class Recorder {
   Pipeline* const pipeline_;
   const int64_t num_channels_;
   const int64_t vocab_size_;
-  sampling::Sampler sampler_;
   FullHead head_;
   ProductInputs inputs_;
-  AlignedBuffer scratch_;
   Counters counters_;
   lmhead::RecordedStates states_;
 };

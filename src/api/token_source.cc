@@ -14,12 +14,11 @@ namespace headway {
 namespace {
 
 // The KV cache is the one allocation that a request can make too large for the machine.
-Result<std::unique_ptr<Session>> NewSession(std::shared_ptr<Pipeline> pipeline,
-                                            const OpenedModel& model, SessionOptions options) {
+Result<std::unique_ptr<Session>> NewSession(std::shared_ptr<Executor> executor,
+                                            SessionOptions options) {
   const int64_t capacity_tokens = options.capacity_tokens;
   try {
-    return Session::Create(std::move(pipeline), model.pool.get(), model.kernels->kernels,
-                           std::move(options));
+    return Session::Create(std::move(executor), std::move(options));
   } catch (const std::bad_alloc&) {
     return Fail(
         ErrorCode::kIo,
@@ -77,14 +76,14 @@ Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
                                             int64_t capacity_tokens) {
   if (options.speculation.kind == Speculate::kLookup)
     return NewLookup(options.speculation, capacity_tokens);
-  const std::shared_ptr<Pipeline>& pipeline = model.draft->pipeline;
-  const int64_t capacity = std::min(capacity_tokens, pipeline->model().max_position_embeddings);
-  HW_TRY(auto session, NewSession(pipeline, model,
-                                  {.capacity_tokens = capacity,
-                                   .sampling = options.sampling,
-                                   .want_logprobs = false,
-                                   .progress = nullptr,
-                                   .cancelled_or_null = options.cancelled_or_null}));
+  const int64_t capacity =
+      std::min(capacity_tokens, model.draft->pipeline->model().max_position_embeddings);
+  HW_TRY(auto session,
+         NewSession(model.draft->executor, {.capacity_tokens = capacity,
+                                            .sampling = options.sampling,
+                                            .want_logprobs = false,
+                                            .progress = nullptr,
+                                            .cancelled_or_null = options.cancelled_or_null}));
   return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(std::move(session), capacity));
 }
 
@@ -127,7 +126,7 @@ Result<TokenSource> TokenSource::Create(const OpenedModel& model, const Generate
     HW_TRY(session_options.grammar, CompileGrammar(options));
     session_options.trie = NewTrie(*model.tokenizer);
   }
-  HW_TRY(auto session, NewSession(model.pipeline, model, std::move(session_options)));
+  HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
   TokenSource source(std::move(session));
   const SpeculationParams& params = options.speculation;
   HW_TRY_VOID(CheckSpeculation(params, model, *source.session_));

@@ -99,27 +99,8 @@ class Emitter {
 
 inline constexpr int64_t kRowBlock = 16;
 
-// One step through a shard: T consecutive tokens.
-struct StepArgs {
-  int64_t num_tokens = 0;        // T, 1 to MaxTokens()
-  int64_t first_position = 0;    // of the first token; the cache holds everything before it
-  const float* input = nullptr;  // [T, D]
-  float* output = nullptr;       // [T, N], rows output_stride floats apart
-  int64_t output_stride = 0;
-  const float* rotary_cos = nullptr;  // [T, rotary_dim / 2], attention factor included
-  const float* rotary_sin = nullptr;
-  // [T, ShardInterface::NumBlocks()], where there are blocks; null: not wanted.
-  float* block_maxima = nullptr;
-  int64_t maxima_stride = 0;
-  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared by shards that run in turn.
-  std::byte* scratch = nullptr;
-  // Head shards: the blocks of kRowBlock rows whose logits are needed, ascending; empty: all.
-  // Others may be computed, too.
-  std::span<const int32_t> needed_blocks = {};
-};
-
-// What a session needs to run one shard: its part of the KV cache and step scratch. Made by the
-// shard's Executable, used with it alone, by one caller at a time.
+// The keys and values that one shard keeps of one conversation. Made by the shard's Executable, used
+// with it alone, by one step at a time.
 class ShardState {
  public:
   virtual ~ShardState() = default;
@@ -128,6 +109,43 @@ class ShardState {
   // For benchmarks of long contexts: every key and value becomes some number, in memory that is
   // there, as if tokens had been run.
   virtual void FillCache() {}
+};
+
+// What steps through one shard need besides, whatever the conversations: work queues, results of
+// single threads. Made by the shard's Executable, used with it alone, by one step at a time.
+class ShardWorkspace {
+ public:
+  virtual ~ShardWorkspace() = default;
+};
+
+// One conversation's part of a step: consecutive tokens.
+struct StepRow {
+  ShardState* state = nullptr;  // of this conversation alone; no two rows of a step share one
+  int64_t first_position = 0;   // of the first token; the state holds everything before it
+  int64_t num_tokens = 0;       // at least 1
+};
+
+// One step through a shard: T tokens, of one conversation or of several. What a token gets does not
+// depend, not in one bit, on the other conversations of the step.
+struct StepArgs {
+  int64_t num_tokens = 0;  // T, 1 to MaxTokens()
+  // Layers: whose tokens they are, in order; together T. Heads look at none.
+  std::span<const StepRow> rows = {};
+  const float* input = nullptr;  // [T, D]
+  float* output = nullptr;       // [T, N], rows output_stride floats apart
+  int64_t output_stride = 0;
+  // [T, rotary_dim / 2], attention factor included, each token's by its own position.
+  const float* rotary_cos = nullptr;
+  const float* rotary_sin = nullptr;
+  // [T, ShardInterface::NumBlocks()], where there are blocks; null: not wanted.
+  float* block_maxima = nullptr;
+  int64_t maxima_stride = 0;
+  // Executable::ScratchBytes() bytes, 64-byte aligned; may be shared by shards that run in turn.
+  std::byte* scratch = nullptr;
+  ShardWorkspace* workspace = nullptr;  // of this shard
+  // Head shards: the blocks of kRowBlock rows whose logits are needed, ascending; empty: all.
+  // Others may be computed, too.
+  std::span<const int32_t> needed_blocks = {};
 };
 
 // What a shard takes and gives: the runtime sizes its buffers from the manifest, so the two must
@@ -179,7 +197,7 @@ struct ProductInput {
   const std::byte* activations = nullptr;
 };
 
-// What a session wants of its state of a shard.
+// What a conversation wants of its state of a shard.
 struct StateOptions {
   int64_t capacity_tokens = 1;  // the longest sequence
   KvType kv = KvType::kF16;     // CanStore(kv)
@@ -190,29 +208,36 @@ class Executable;
 // One shard of a head in a step that runs all of them.
 struct HeadRun {
   Executable* shard = nullptr;
-  ShardState* state = nullptr;
   StepArgs args;
 };
 // Told after each shard, in order, on the thread that called: for counters.
 using HeadShardDone = std::function<void(size_t shard)>;
 
-// A loaded shard. Immutable; any number of sessions may run it, each with its own state.
+// A loaded shard. Immutable; any number of conversations may run on it, each with its own state.
 class Executable {
  public:
   virtual ~Executable() = default;
 
   // Whether states can hold keys and values in that form.
   virtual bool CanStore(KvType kv) const { return kv == KvType::kF16; }
-  virtual std::unique_ptr<ShardState> NewState(const StateOptions& options) const = 0;
+  // Null: the shard keeps nothing of a conversation.
+  virtual std::unique_ptr<ShardState> NewState([[maybe_unused]] const StateOptions& options) const {
+    return nullptr;
+  }
+  // For steps whose states have capacities of at most `capacity_tokens` (heads: 0).
+  virtual std::unique_ptr<ShardWorkspace> NewWorkspace(
+      [[maybe_unused]] int64_t capacity_tokens) const {
+    return std::make_unique<ShardWorkspace>();
+  }
 
   // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
-  virtual void Run(const StepArgs& args, ShardState* state) noexcept = 0;
+  virtual void Run(const StepArgs& args) noexcept = 0;
 
   // Runs all shards of the head that this is the first shard of, on the same input and scratch,
   // with the results of Run() on each. Cannot fail, does not allocate.
   virtual void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
     for (size_t i = 0; i < runs.size(); ++i) {
-      runs[i].shard->Run(runs[i].args, runs[i].state);
+      runs[i].shard->Run(runs[i].args);
       done(i);
     }
   }
@@ -241,9 +266,8 @@ class Executable {
   // multiplies to `multiplied`, [D] f32: quantised activations as the numbers they stand for. The
   // result serves every shard of the same head while args.scratch stays as it is. Cannot fail, does
   // not allocate.
-  virtual ProductInput RunToProduct(const StepArgs& args, ShardState* state,
-                                    float* multiplied) noexcept {
-    static_cast<void>(args), static_cast<void>(state), static_cast<void>(multiplied);
+  virtual ProductInput RunToProduct(const StepArgs& args, float* multiplied) noexcept {
+    static_cast<void>(args), static_cast<void>(multiplied);
     return {};
   }
   // Writes y[row] for the rows of a strip (counted in this shard), bit for bit as Run() does; may

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/platform.h"
+
 namespace headway {
 namespace {
 
@@ -27,7 +29,7 @@ AlignedBuffer::AlignedBuffer(size_t size_bytes) : size_bytes_(size_bytes) {
     const auto address = reinterpret_cast<uintptr_t>(mapping_);
     const uintptr_t aligned = (address + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
     data_ = static_cast<std::byte*>(mapping_) + (aligned - address);
-    ::madvise(data_, size_bytes, MADV_HUGEPAGE);
+    platform::AdviseHugePages(data_, size_bytes);
     return;
   }
   const size_t rounded = (size_bytes + 63) / 64 * 64;

@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "base/mapped_file.h"
+#include "base/platform.h"
 
 namespace headway {
 namespace {
@@ -39,11 +42,14 @@ std::string WithoutSlash(std::string path) {
   return path;
 }
 
+std::string ExistsText(const std::string& target) {
+  return target + ": exists already; remove it or name another directory";
+}
+
 Result<void> CheckTarget(const std::string& target, bool replace) {
   std::error_code error;
   if (replace || !fs::exists(target, error)) return {};
-  return Fail(ErrorCode::kInvalidInput,
-              fmt::format("{}: exists already; remove it or name another directory", target));
+  return Fail(ErrorCode::kInvalidInput, ExistsText(target));
 }
 
 }  // namespace
@@ -126,7 +132,7 @@ Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool 
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: cannot create directory: {}", path, error.message()));
   }
-  return AtomicDirectory(std::move(clean), std::move(path));
+  return AtomicDirectory(std::move(clean), std::move(path), replace);
 }
 
 std::vector<std::string> AtomicDirectory::Unfinished(const std::string& target) {
@@ -159,15 +165,18 @@ Result<AtomicDirectory> AtomicDirectory::Adopt(const std::string& target,
       return Fail(ErrorCode::kIo,
                   fmt::format("{}: cannot rename: {}", unfinished, error.message()));
   }
-  return AtomicDirectory(std::move(clean), std::move(path));
+  return AtomicDirectory(std::move(clean), std::move(path), replace);
 }
 
 AtomicDirectory::AtomicDirectory(AtomicDirectory&& other) noexcept
-    : target_(std::move(other.target_)), path_(std::exchange(other.path_, std::string())) {}
+    : target_(std::move(other.target_)),
+      path_(std::exchange(other.path_, std::string())),
+      replace_(other.replace_) {}
 
 AtomicDirectory& AtomicDirectory::operator=(AtomicDirectory&& other) noexcept {
   std::swap(target_, other.target_);
   std::swap(path_, other.path_);
+  std::swap(replace_, other.replace_);
   return *this;
 }
 
@@ -178,23 +187,47 @@ AtomicDirectory::~AtomicDirectory() {
 
 Result<void> AtomicDirectory::Commit() {
   SyncDirectory(path_);
-  std::error_code error;
-  std::string old;
-  if (fs::exists(target_, error)) {  // rename cannot replace a directory that is not empty
-    old = fmt::format("{}.old-{}", target_, ::getpid());
-    fs::rename(target_, old, error);
-  }
-  if (!error) fs::rename(path_, target_, error);
-  if (error) {
-    std::error_code ignored;
-    if (!old.empty() && !fs::exists(target_, ignored)) fs::rename(old, target_, ignored);
-    return Fail(ErrorCode::kIo,
-                fmt::format("{}: cannot rename into place: {}", target_, error.message()));
+  if (!platform::RenameToNew(path_.c_str(), target_.c_str())) {
+    const int error = errno;
+    const bool taken = error == EEXIST || error == ENOTEMPTY || error == ENOTDIR;
+    if (taken && !replace_) return Fail(ErrorCode::kInvalidInput, ExistsText(target_));
+    if (!taken || !ReplaceTarget()) {
+      return Fail(ErrorCode::kIo, fmt::format("{}: cannot rename into place: {}", target_,
+                                              std::strerror(taken ? errno : error)));
+    }
   }
   path_.clear();
   SyncDirectory(ParentOf(target_));
-  if (!old.empty()) fs::remove_all(old, error);
   return {};
+}
+
+// The old directory ends under the name of the new one and is removed. Where the file system cannot
+// let names change places, the target is missing for a moment.
+bool AtomicDirectory::ReplaceTarget() {
+  std::error_code error;
+  if (platform::ExchangeNames(path_.c_str(), target_.c_str())) {
+    fs::remove_all(path_, error);
+    return true;
+  }
+  const std::string old = path_ + ".old";
+  if (::rename(target_.c_str(), old.c_str()) != 0) return false;
+  if (::rename(path_.c_str(), target_.c_str()) != 0) {
+    const int reason = errno;
+    ::rename(old.c_str(), target_.c_str());
+    errno = reason;
+    return false;
+  }
+  fs::remove_all(old, error);
+  return true;
+}
+
+bool AtomicDirectory::IsAbandoned(const std::string& unfinished) {
+  const size_t number = unfinished.rfind(kPartial);
+  if (number == std::string::npos) return false;
+  const char* const begin = unfinished.c_str() + number + std::strlen(kPartial);
+  int64_t process_id = 0;
+  const auto parsed = std::from_chars(begin, unfinished.c_str() + unfinished.size(), process_id);
+  return parsed.ec == std::errc{} && process_id > 0 && !platform::IsAlive(process_id);
 }
 
 Result<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {

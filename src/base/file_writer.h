@@ -49,8 +49,10 @@ class FileWriter {
 };
 
 // A directory under construction beside its target: `<target>.partial-<pid>`. Commit() syncs it and
-// renames it into place; a writer that is destroyed without Commit() removes what it wrote. A
-// killed process leaves only a .partial directory, which is never opened as a package.
+// gives it the target's name in one step: at any moment the name stands for the old directory, the
+// new one, or, when there was none, nothing. A writer that is destroyed without Commit() removes
+// what it wrote. A killed process leaves only a .partial directory, which is never opened as a
+// package.
 class AtomicDirectory {
  public:
   // Errors: kIo; kInvalidInput when the target exists and `replace` is false.
@@ -59,6 +61,8 @@ class AtomicDirectory {
   // The .partial directories beside `target`, whoever writes them. A caller that knows that nobody
   // does any more (by a lock on a file inside) may go on with one.
   static std::vector<std::string> Unfinished(const std::string& target);
+  // Whether the process that made such a directory is gone.
+  static bool IsAbandoned(const std::string& unfinished);
   // Goes on with `unfinished`, which gets this process' name. Errors: as Create().
   static Result<AtomicDirectory> Adopt(const std::string& target, const std::string& unfinished,
                                        bool replace);
@@ -69,14 +73,18 @@ class AtomicDirectory {
 
   // Where to write until Commit().
   const std::string& Path() const { return path_; }
+  // Errors: kIo; kInvalidInput when something has appeared at the target and `replace` was false:
+  // it stays.
   Result<void> Commit();
 
  private:
-  AtomicDirectory(std::string target, std::string path)
-      : target_(std::move(target)), path_(std::move(path)) {}
+  AtomicDirectory(std::string target, std::string path, bool replace)
+      : target_(std::move(target)), path_(std::move(path)), replace_(replace) {}
+  bool ReplaceTarget();
 
   std::string target_;
   std::string path_;  // empty once committed or moved from
+  bool replace_ = false;
 };
 
 // The whole file as text; at most `max_bytes`. Errors: kNotFound, kIo, kInvalidInput (larger).

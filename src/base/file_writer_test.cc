@@ -68,5 +68,27 @@ TEST_F(FileWriterTest, AtomicDirectory_Commit_ReplacesOnlyWhenAsked) {
   EXPECT_FALSE(AtomicDirectory::Create(Path("package"), false).has_value());
 }
 
+// Somebody's directory that appears while this one is written stays as it is.
+TEST_F(FileWriterTest, AtomicDirectory_TargetAppearsMeanwhile_Stays) {
+  auto directory = AtomicDirectory::Create(Path("package"), false);
+  ASSERT_TRUE(directory.has_value());
+  ASSERT_TRUE(WriteTextFileAtomically(directory->Path() + "/file", "ours").has_value());
+  fs::create_directories(Path("package"));
+  ASSERT_TRUE(WriteTextFileAtomically(Path("package") + "/file", "theirs").has_value());
+  const auto committed = directory->Commit();
+  ASSERT_FALSE(committed.has_value());
+  EXPECT_EQ(committed.error().code, ErrorCode::kInvalidInput);
+  EXPECT_NE(committed.error().message.find("exists already"), std::string::npos);
+  EXPECT_EQ(*ReadTextFile(Path("package") + "/file", 10), "theirs");
+}
+
+TEST_F(FileWriterTest, AtomicDirectory_IsAbandoned_WhenItsProcessIsGone) {
+  const auto directory = AtomicDirectory::Create(Path("package"), false);
+  ASSERT_TRUE(directory.has_value());
+  EXPECT_FALSE(AtomicDirectory::IsAbandoned(directory->Path()));
+  EXPECT_TRUE(AtomicDirectory::IsAbandoned(Path("package.partial-999999999")));
+  EXPECT_FALSE(AtomicDirectory::IsAbandoned(Path("package")));
+}
+
 }  // namespace
 }  // namespace headway

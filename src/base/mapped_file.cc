@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/platform.h"
+
 namespace headway {
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
@@ -58,7 +60,7 @@ MappedFile::~MappedFile() {
 void MappedFile::AdviseStreaming() const {
   if (data_ == nullptr) return;
   void* address = const_cast<std::byte*>(data_);
-  ::madvise(address, size_bytes_, MADV_HUGEPAGE);
+  platform::AdviseHugePages(address, size_bytes_);
   ::madvise(address, size_bytes_, MADV_WILLNEED);
 }
 

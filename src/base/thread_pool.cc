@@ -1,10 +1,13 @@
 #include "base/thread_pool.h"
 
-#include <sched.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "base/check.h"
+#include "base/platform.h"
 
 namespace headway {
 namespace {
@@ -38,24 +41,42 @@ void ThreadPool::WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old
 }
 
 void ThreadPool::NoteProcessor() {
-  processors_[static_cast<size_t>(this_member)].of.store(sched_getcpu(), std::memory_order_relaxed);
+  processors_[static_cast<size_t>(this_member)].of.store(platform::CurrentProcessor(),
+                                                         std::memory_order_relaxed);
 }
 
 bool ThreadPool::SharesProcessor() const {
   const int here = processors_[static_cast<size_t>(this_member)].of.load(std::memory_order_relaxed);
   for (int i = 0; i < num_threads_; ++i) {
     const int there = processors_[static_cast<size_t>(i)].of.load(std::memory_order_relaxed);
-    if (i != this_member && there == here) return true;
+    if (i != this_member && there == here && here >= 0) return true;
   }
   return false;
 }
 
-ThreadPool::ThreadPool(int num_threads)
+ThreadPool::ThreadPool(int num_threads, Result<void>* started)
     : num_threads_(num_threads),
       processors_(std::make_unique<Processor[]>(static_cast<size_t>(num_threads))) {
   HW_CHECK(num_threads >= 1, "a team has at least one member");
   workers_.reserve(static_cast<size_t>(num_threads - 1));
-  for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+  try {
+    for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+  } catch (const std::system_error& error) {  // those that did start wait for the destructor
+    HW_CHECK(started != nullptr, "a team that can be started");
+    *started = Fail(ErrorCode::kIo,
+                    fmt::format("threads: expected {}, the system started {} ({}); ask for fewer, "
+                                "or raise its limit (ulimit -u)",
+                                num_threads, workers_.size() + 1, error.code().message()));
+  }
+}
+
+ThreadPool::ThreadPool(int num_threads) : ThreadPool(num_threads, nullptr) {}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::Start(int num_threads) {
+  Result<void> started;
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(num_threads, &started));
+  if (!started) return tl::unexpected<Error>(std::move(started).error());
+  return pool;
 }
 
 ThreadPool::~ThreadPool() {
@@ -114,11 +135,6 @@ void ThreadPool::Barrier() {
   }
 }
 
-int DefaultThreads() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
+int DefaultThreads() { return platform::NumProcessors(); }
 
 }  // namespace headway

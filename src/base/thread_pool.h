@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/result.h"
+
 namespace headway {
 
 // A non-owning reference to a callable `void(int thread_index)`, valid for the duration of the
@@ -52,6 +54,9 @@ class ChunkQueue {
 class ThreadPool {
  public:
   // num_threads >= 1; the caller of Run() is member 0, so num_threads - 1 threads are started.
+  // Errors: kIo, when the system does not start that many.
+  static Result<std::unique_ptr<ThreadPool>> Start(int num_threads);
+  // The same for teams so small that they must start; aborts otherwise.
   explicit ThreadPool(int num_threads);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -73,6 +78,7 @@ class ThreadPool {
     std::atomic<int> of{-1};
   };
 
+  ThreadPool(int num_threads, Result<void>* started);
   void WorkerLoop(int thread_index);
   void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old);
   void NoteProcessor();

@@ -115,7 +115,11 @@ Result<Construction> OpenConstruction(const std::string& target, bool replace,
   for (const std::string& left :
        refused ? std::vector<std::string>() : AtomicDirectory::Unfinished(target)) {
     const int fd = Lock(left, 0);
-    if (fd < 0) continue;
+    if (fd < 0) {  // its writer lives, or died before the journal or after the last rename
+      std::error_code error;
+      if (AtomicDirectory::IsAbandoned(left)) fs::remove_all(left, error);
+      continue;
+    }
     Journal journal(fd, left);
     auto entries = ReadEntries(left, request);
     if (!entries) {  // of another request, and its writer is gone

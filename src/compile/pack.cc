@@ -46,11 +46,10 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
 Result<void> CheckReplaceable(const std::string& directory, bool replace) {
   std::error_code error;
   if (!replace || !fs::exists(directory, error)) return {};
-  if (fs::exists(fs::path(directory) / kManifestFileName, error)) return {};
+  if (IsPackageOfAnyVersion(directory)) return {};
   return Fail(ErrorCode::kInvalidInput,
-              fmt::format("{}: expected a package to replace (a directory with {}), found "
-                          "something else; name another "
-                          "directory or remove it yourself",
+              fmt::format("{}: expected a package to replace (a directory with a {} of ours), "
+                          "found something else; name another directory or remove it yourself",
                           directory, kManifestFileName));
 }
 
@@ -78,11 +77,10 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
 }
 
 // Everything that the bytes of the package depend on, in one line.
-Result<std::string> RequestLine(const std::string& gguf_path, const PackPlan& plan,
-                                const PackOptions& options, const Emitter& emitter) {
-  HW_TRY(const std::string fingerprint, QuickFingerprint(gguf_path));
+std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
+                        const PackOptions& options, const Emitter& emitter) {
   std::string line =
-      fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", fingerprint,
+      fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", source_digest,
                   kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.Device(),
                   emitter.Settings(), options.topology, plan.max_seq);
   for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
@@ -103,13 +101,17 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
   HW_TRY(const PackPlan plan, MakePackPlan(file, options, *emitter));
   HW_TRY_VOID(CheckReplaceable(directory, options.replace));
-  HW_TRY(const std::string request, RequestLine(gguf_path, plan, options, *emitter));
+  std::string source_digest = options.source_digest;
+  if (source_digest.empty()) {
+    HW_TRY(source_digest, FileDigestHex(gguf_path));
+  }
+  const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
   if (options.on_start) options.on_start();
   Manifest manifest;
   manifest.producer = ProducerText();
   manifest.source_file = fs::path(gguf_path).filename().string();
-  HW_TRY(manifest.source_digest, QuickFingerprint(gguf_path));
+  manifest.source_digest = kWholeFile + source_digest;
   manifest.device = std::string(emitter->Device());
   manifest.weights = emitter->Weights();
   manifest.max_seq = plan.max_seq;
@@ -124,22 +126,11 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY_VOID(WriteTextFileAtomically(
       (fs::path(target.directory.Path()) / kManifestFileName).string(), ToJson(manifest)));
   target.journal.Remove();
+  HW_TRY_VOID(CheckReplaceable(directory, options.replace));  // what may have appeared meanwhile
   HW_TRY_VOID(target.directory.Commit());
   return manifest;
 }
 
 std::string ProducerText() { return fmt::format("headway {}", kVersion); }
-
-Result<std::string> QuickFingerprint(const std::string& path) {
-  constexpr size_t kEndBytes = size_t{4} << 20;
-  HW_TRY(const MappedFile file, MappedFile::Open(path));
-  const auto bytes = file.Bytes();
-  const uint64_t size_bytes = bytes.size();
-  StreamingDigest digest;
-  digest.Update(std::as_bytes(std::span<const uint64_t>(&size_bytes, 1)));
-  digest.Update(bytes.first(std::min(bytes.size(), kEndBytes)));
-  digest.Update(bytes.last(std::min(bytes.size(), kEndBytes)));
-  return digest.Hex();
-}
 
 }  // namespace headway::compile

@@ -31,8 +31,9 @@ struct PackOptions {
   // Programs made of each shard, for devices whose programs have a fixed width; the first is the
   // one for decoding.
   std::vector<StepWidth> widths = {StepWidth{}};
-  int64_t max_seq = 0;   // longest sequence; 0: the device's default, at most the model's context
-  bool replace = false;  // an existing package at the target, and nothing but a package
+  int64_t max_seq = 0;  // longest sequence; 0: the device's default, at most the model's context
+  std::string source_digest = {};  // of the whole model file, where it is known; empty: read it
+  bool replace = false;            // an existing package at the target, and nothing but a package
   bool show_progress = false;
   // Called once the request is known to be good, before the first byte is written; may be empty.
   std::function<void()> on_start = nullptr;
@@ -62,10 +63,5 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
 
 // "headway 0.1.0": what manifests name as their producer.
 std::string ProducerText();
-
-// A digest that identifies a model file without reading all of it: over its size and its first and
-// last 4 MiB. Metadata, tensor names and shapes are in the first part. For cache keys. Errors:
-// kNotFound, kIo.
-Result<std::string> QuickFingerprint(const std::string& path);
 
 }  // namespace headway::compile

@@ -26,8 +26,9 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
   }
   Progress progress("certified head", static_cast<uint64_t>(rows.shape[0]), options.show_progress);
   build.progress = [&](int64_t done) { progress.Update(static_cast<uint64_t>(done), "rows"); };
-  ThreadPool pool(options.threads == 0 ? DefaultThreads() : options.threads);
-  HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, &pool));
+  HW_TRY(const auto pool,
+         ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
+  HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, pool.get()));
   const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
   HW_TRY(FileWriter writer, FileWriter::Create(path));
   HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));

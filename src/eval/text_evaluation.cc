@@ -17,8 +17,7 @@ Result<std::unique_ptr<Session>> NewSession(const OpenedModel& model, int64_t ca
   SessionOptions options;
   options.kv = kv;
   options.capacity_tokens = capacity_tokens;
-  return Session::Create(model.pipeline, model.pool.get(), model.kernels->kernels,
-                         std::move(options));
+  return Session::Create(model.executor, std::move(options));
 }
 
 }  // namespace

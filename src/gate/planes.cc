@@ -24,7 +24,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
   const lmhead::Planes& planes = *head.planes;
   const int64_t D = pipeline->model().hidden_size;
   Executable* const shard = head.shards.front().get();
-  const auto state = shard->NewState({});
+  const auto workspace = shard->NewWorkspace(0);
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   std::vector<float> normed(static_cast<size_t>(D));
   std::vector<float> rest(normed.size());
@@ -36,7 +36,8 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
     args.num_tokens = 1;
     args.input = hidden.data() + t * D;
     args.scratch = scratch.data();
-    shard->RunToProduct(args, state.get(), normed.data());
+    args.workspace = workspace.get();
+    shard->RunToProduct(args, normed.data());
     lmhead::SplitState(planes, normed, shares, rest);
     for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
       const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);

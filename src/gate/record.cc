@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/stored_weights.h"
+#include "base/digest.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -205,8 +206,8 @@ Result<void> RunReference(const gguf::GgufFile& reference, Goldens* goldens) {
 Result<void> RunAll(const std::vector<std::function<Result<void>()>>& tasks) {
   std::vector<Result<void>> outcomes(tasks.size());
   ChunkQueue queue;
-  ThreadPool pool(DefaultThreads());
-  pool.Run([&](int) {
+  HW_TRY(const auto pool, ThreadPool::Start(DefaultThreads()));
+  pool->Run([&](int) {
     int64_t begin = 0;
     int64_t end = 0;
     while (queue.Take(static_cast<int64_t>(tasks.size()), 1, &begin, &end)) {
@@ -276,8 +277,14 @@ Result<void> RecordInto(const std::string& gguf_path, const std::string& directo
 Result<void> AddGoldens(const std::string& gguf_path, const std::string& directory,
                         const RecordOptions& options) {
   HW_TRY(Manifest manifest, OpenManifest(directory, false));
-  HW_TRY(const std::string digest, compile::QuickFingerprint(gguf_path));
-  if (digest != manifest.source_digest) {
+  if (manifest.source_digest.rfind(kWholeFile, 0) != 0) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: made by an earlier version, which remembered only the ends of the "
+                            "model file; pack again",
+                            directory));
+  }
+  HW_TRY(const std::string digest, FileDigestHex(gguf_path));
+  if (kWholeFile + digest != manifest.source_digest) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("{}: expected the file that {} was made from ({}), found another",
                             gguf_path, directory, manifest.source_file));

@@ -12,8 +12,10 @@
 #include "gate/golden_text.h"
 #include "gate/stack.h"
 #include "runtime/clock.h"
-#include "runtime/rotary_tables.h"
+#include "runtime/head_projection.h"
+#include "runtime/layer_stack.h"
 #include "runtime/session.h"
+#include "runtime/share_counters.h"
 
 namespace headway::lab {
 namespace {
@@ -105,7 +107,8 @@ class SessionDecoder final : public Decoder {
   int64_t tokens_;
 };
 
-// T tokens of a fixed text a step. The cache is written again at the same positions every round.
+// T tokens of a fixed text a step, as when a guess is verified. The cache is written again at the
+// same positions every round.
 class BatchDecoder final : public Decoder {
  public:
   BatchDecoder(std::unique_ptr<OpenedModel> model, std::vector<int32_t> ids, int64_t context,
@@ -115,105 +118,51 @@ class BatchDecoder final : public Decoder {
         context_(context),
         batch_(batch),
         num_steps_(std::max<int64_t>(1, tokens / batch)),
-        rotary_(Config(), std::max(batch, context)) {
-    const ModelConfig& c = Config();
-    const int64_t widest = std::max(batch, context);
-    x_.resize(static_cast<size_t>(widest * c.hidden_size));
-    y_.resize(x_.size());
-    logits_.resize(static_cast<size_t>(batch * c.vocab_size));
-    int64_t scratch_bytes = 0;
-    for (const auto& shard : Layers()) {
-      layer_states_.push_back(shard->NewState({.capacity_tokens = context + num_steps_ * batch}));
-      scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
-    }
-    for (const auto& shard : Head().shards) {
-      head_states_.push_back(shard->NewState({}));
-      scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
-    }
-    scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
-    Sample ignored = Empty();
-    RunLayers(0, context, &ignored);
+        cache_(model_->pipeline.get(), {.capacity_tokens = context + num_steps_ * batch}),
+        layers_(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels),
+        head_(model_->pipeline.get(), batch) {
+    layers_.Reserve(context + num_steps_ * batch);
+    counters_ = NoCounts(*model_->pipeline);
+    while (cache_.NumCached() < context)
+      RunLayers(std::min(layers_.MaxStep(), context - cache_.NumCached()));
   }
 
   Result<Sample> Round() override {
-    Sample sample = Empty();
+    const Counters before = counters_;
     std::vector<int32_t> choices;
+    cache_.KeepCached(context_);
     for (int64_t step = 0; step < num_steps_; ++step) {
       const uint64_t start = NowNs();
-      RunLayers(context_ + step * batch_, batch_, &sample);
-      RunHead(&sample, &choices);
-      sample.step_ns += static_cast<double>(NowNs() - start);
+      RunLayers(batch_);
+      RunHead(&choices);
+      counters_.step_ns += NowNs() - start;
     }
-    Divide(&sample, static_cast<double>(num_steps_ * batch_));
+    counters_.steps += static_cast<uint64_t>(num_steps_ * batch_);
+    Sample sample = SampleOf(before, counters_);
     sample.tokens_hash = HashOf(choices);
     return sample;
   }
 
  private:
-  const ModelConfig& Config() const { return model_->pipeline->model(); }
-  std::vector<std::unique_ptr<Executable>>& Layers() { return model_->pipeline->Layers(); }
-  LoadedHead& Head() { return model_->pipeline->Head(); }
-
-  Sample Empty() {
-    Sample sample;
-    sample.layer_shard_ns.assign(Layers().size(), 0);
-    sample.head_shard_ns.assign(Head().shards.size(), 0);
-    return sample;
+  void RunLayers(int64_t count) {
+    const LayerRow row{.cache = &cache_,
+                       .ids = std::span(ids_).subspan(static_cast<size_t>(cache_.NumCached()),
+                                                      static_cast<size_t>(count))};
+    layers_.Run({&row, 1}, &counters_);
+    cache_.Extend(count);
   }
 
-  void RunLayers(int64_t first, int64_t count, Sample* sample) {
-    const int64_t D = Config().hidden_size;
+  void RunHead(std::vector<int32_t>* choices) {
+    const int64_t V = model_->pipeline->model().vocab_size;
     const uint64_t start = NowNs();
-    for (int64_t t = 0; t < count; ++t)
-      model_->pipeline->EmbedToken(ids_[static_cast<size_t>(first + t)], x_.data() + t * D);
-    const uint64_t embedded = NowNs();
-    rotary_.Fill(first, count, false);
-    const uint64_t rotated = NowNs();
-    for (size_t i = 0; i < Layers().size(); ++i) {
-      const uint64_t shard_start = NowNs();
-      Layers()[i]->Run({.num_tokens = count,
-                        .first_position = first,
-                        .input = x_.data(),
-                        .output = y_.data(),
-                        .output_stride = D,
-                        .rotary_cos = rotary_.Cos(),
-                        .rotary_sin = rotary_.Sin(),
-                        .scratch = scratch_.data()},
-                       layer_states_[i].get());
-      std::swap(x_, y_);
-      sample->layer_shard_ns[i] += static_cast<double>(NowNs() - shard_start);
-      sample->layers_bytes += static_cast<double>(Layers()[i]->WeightBytes());
-    }
-    sample->embed_ns += static_cast<double>(embedded - start);
-    sample->rotary_ns += static_cast<double>(rotated - embedded);
-    sample->layers_ns += static_cast<double>(NowNs() - rotated);
-  }
-
-  void RunHead(Sample* sample, std::vector<int32_t>* choices) {
-    const int64_t V = Config().vocab_size;
-    const uint64_t start = NowNs();
-    for (size_t i = 0; i < Head().shards.size(); ++i) {
-      const uint64_t shard_start = NowNs();
-      Head().shards[i]->Run({.num_tokens = batch_,
-                             .first_position = 0,
-                             .input = x_.data(),
-                             .output = logits_.data() + Head().specs[i].vocab_start,
-                             .output_stride = V,
-                             .rotary_cos = nullptr,
-                             .rotary_sin = nullptr,
-                             .scratch = scratch_.data()},
-                            head_states_[i].get());
-      sample->head_shard_ns[i] += static_cast<double>(NowNs() - shard_start);
-      sample->head_bytes += static_cast<double>(Head().shards[i]->WeightBytes());
-    }
+    const std::span<const float> logits = head_.Project(layers_.Hidden(), batch_, &counters_);
     const uint64_t predicted = NowNs();
     for (int64_t t = 0; t < batch_; ++t)
       choices->push_back(
-          static_cast<int32_t>(model_->kernels->kernels.argmax(logits_.data() + t * V, V).index));
+          static_cast<int32_t>(model_->kernels->kernels.argmax(logits.data() + t * V, V).index));
     const uint64_t end = NowNs();
-    sample->predict_ns += static_cast<double>(predicted - start);
-    sample->reduce_ns += static_cast<double>(end - predicted);
-    sample->head_ns += static_cast<double>(end - start);
+    counters_.head_reduce_ns += end - predicted;
+    counters_.head_ns += end - start;
   }
 
   std::unique_ptr<OpenedModel> model_;
@@ -221,13 +170,10 @@ class BatchDecoder final : public Decoder {
   int64_t context_;
   int64_t batch_;
   int64_t num_steps_;
-  RotaryTables rotary_;
-  std::vector<std::unique_ptr<ShardState>> layer_states_;
-  std::vector<std::unique_ptr<ShardState>> head_states_;
-  std::vector<float> x_;
-  std::vector<float> y_;
-  std::vector<float> logits_;  // [T, V]
-  AlignedBuffer scratch_;
+  SequenceCache cache_;
+  LayerStack layers_;
+  HeadProjection head_;
+  Counters counters_;  // `steps` counts tokens: figures are a token's
 };
 
 }  // namespace
@@ -264,8 +210,7 @@ Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec
   }
   SessionOptions options;
   options.capacity_tokens = length;
-  HW_TRY(auto session, Session::Create(model->pipeline, model->pool.get(), model->kernels->kernels,
-                                       std::move(options)));
+  HW_TRY(auto session, Session::Create(model->executor, std::move(options)));
   HW_TRY_VOID(session->Append(std::span(ids).first(static_cast<size_t>(spec.context))));
   return std::unique_ptr<Decoder>(std::make_unique<SessionDecoder>(
       std::move(model), std::move(session), spec.context, spec.tokens));

@@ -94,10 +94,10 @@ Result<void> PackOne(const Workshop& workshop, const VariantSpec& variant,
   fs::create_directories(fs::path(package).parent_path(), error);
   Say(workshop, fmt::format("packing {} with {}", fs::path(package).filename().string(),
                             fmt::join(heads, ", ")));
-  ThreadPool pool(DefaultThreads());
+  HW_TRY(const auto pool, ThreadPool::Start(DefaultThreads()));
   DeviceOptions device;
   device.weights = variant.weights;
-  device.pool = &pool;
+  device.pool = pool.get();
   HW_TRY(const auto emitter, MakeEmitterFor(variant.device, device));
   compile::PackOptions options{.topology = variant.topology, .heads = heads, .replace = true};
   if (emitter->HasWidths() && variant.batch_tokens > 1)

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "api/opened_model.h"
 #include "base/digest.h"
 #include "base/file_writer.h"
+#include "base/platform.h"
 #include "base/progress.h"
 #include "compile/pack.h"
 #include "headway/version.h"
@@ -41,19 +41,8 @@ std::string Today() {
 
 // "AMD EPYC 9R14, 2 processors, 24 GB"
 std::string ThisMachine() {
-  std::string processor = "unknown processor";
-  std::ifstream cpu("/proc/cpuinfo");
-  for (std::string line; std::getline(cpu, line);) {
-    if (line.rfind("model name", 0) != 0) continue;
-    processor = line.substr(std::min(line.size(), line.find(':') + 2));
-    break;
-  }
-  std::ifstream memory("/proc/meminfo");
-  std::string key;
-  double kilobytes = 0;
-  memory >> key >> kilobytes;
-  return fmt::format("{}, {} processors, {:.0f} GB", processor, DefaultThreads(),
-                     kilobytes * 1024e-9);
+  return fmt::format("{}, {} processors, {:.0f} GB", platform::ProcessorName(), DefaultThreads(),
+                     static_cast<double>(platform::TotalMemoryBytes()) * 1e-9);
 }
 
 bool Cancelled(const RunOptions& options) {
@@ -147,14 +136,14 @@ Result<void> Measure(const Spec& spec, const Workshop& workshop, const RunOption
   results->bandwidth.resize(std::min(results->bandwidth.size(), static_cast<size_t>(done)));
   HW_TRY(std::vector<Runner> runners, OpenAll(spec, workshop, results));
   if (runners.empty()) return {};
-  ThreadPool pool(results->threads);
+  HW_TRY(const auto pool, ThreadPool::Start(results->threads));
   measure::ReadBandwidth bandwidth(measure::kBandwidthBytes);
   const int rounds = spec.repeats - done + spec.warm_up;
   const size_t num_steps = static_cast<size_t>(rounds) * runners.size();
   Progress progress("measuring", num_steps, options.show_progress);
   uint64_t step = 0;
   for (int round = 0; round < rounds; ++round) {
-    const double bytes_a_second = bandwidth.Measure(&pool);
+    const double bytes_a_second = bandwidth.Measure(pool.get());
     std::vector<Sample> samples;
     for (Runner& runner : runners) {
       if (Cancelled(options))
@@ -184,7 +173,8 @@ Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& opt
       .model_digest = "",
       .show_progress = options.show_progress,
       .cancelled_or_null = options.cancelled_or_null};
-  HW_TRY(workshop.model_digest, compile::QuickFingerprint(workshop.model));
+  HW_TRY(const std::string model_digest, FileDigestHex(workshop.model));
+  workshop.model_digest = kWholeFile + model_digest;
   std::error_code error;
   fs::create_directories(options.directory, error);
   if (error) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -151,7 +152,7 @@ TEST_F(CommonParts, LeaveASearchFewRows) {
       const std::vector<float> hidden =
           head_.SetStates(StateLike(head_, 400 * seed + 7, shared_, seed));
       const std::vector<float> full = head_.FullLogits(0);
-      screening.Run(hidden.data(), 1, {}, 1);
+      screening.Run(hidden.data(), std::array{ScreenDemand()});
       ASSERT_TRUE(screening.State(0).usable);
       for (int64_t row = 0; row < kClusteredRows; ++row) {
         EXPECT_GE(screening.State(0).upper.Pointer<float>()[row], full[static_cast<size_t>(row)]);

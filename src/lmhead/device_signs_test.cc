@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -102,7 +103,7 @@ TEST(DeviceSigns, BoundsHoldForEveryRowAndAreNotMuchWiderThanTables) {
   double widths[2] = {0.0, 0.0};
   for (const bool on_device : {false, true}) {
     Screening screening(&planes, TestKernels(), &pool, 1, 9, on_device ? &device : nullptr);
-    screening.Run(hidden.data(), 1, {}, 1);
+    screening.Run(hidden.data(), std::array{ScreenDemand()});
     const ScreenedState& state = screening.State(0);
     ASSERT_TRUE(state.usable);
     for (int64_t row = 0; row < kDeviceRows; ++row) {

@@ -1,12 +1,11 @@
 #include "lmhead/random_bits.h"
 
-#include <sys/random.h>
-
 #include <bit>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <numbers>
+#include <span>
+
+#include "base/platform.h"
 
 namespace headway::lmhead {
 namespace {
@@ -29,12 +28,8 @@ void QuarterRound(std::array<uint32_t, 16>* x, size_t a, size_t b, size_t c, siz
 
 Result<RotationSeed> RotationSeed::FromSystem() {
   RotationSeed seed;
-  const ssize_t got = ::getrandom(seed.key.data(), sizeof seed.key, 0);
-  if (got != static_cast<ssize_t>(sizeof seed.key)) {
-    return Fail(ErrorCode::kIo,
-                std::string("rotation seed: expected 256 bits from the system, found ") +
-                    (got < 0 ? std::strerror(errno) : "fewer"));
-  }
+  if (!platform::FillRandom(std::as_writable_bytes(std::span(seed.key))))
+    return Fail(ErrorCode::kIo, "rotation seed: the system has no random numbers");
   return seed;
 }
 

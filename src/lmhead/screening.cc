@@ -54,8 +54,8 @@ int64_t Screening::Bytes() const {
   return before + DeviceTermsBytes(planes_->NumRows(), planes_->Shape()) + device_or_null_->Bytes();
 }
 
-void Screening::Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
-                    int64_t num_winners) noexcept {
+void Screening::Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept {
+  const auto num_states = static_cast<int64_t>(demands.size());
   const PlaneConstants& planes = planes_->Constants();
   const auto D = static_cast<size_t>(planes.shape.channels);
   split_queue_.Reset();
@@ -75,7 +75,9 @@ void Screening::Run(const float* hidden, int64_t num_states, const CertificateMo
                              .shares = state.shares,
                              .rest = state.rest.As<float>(D),
                              .rotated = state.rotated.As<float>(D)};
-      state.usable = ComputeStateTerms(planes, mode, num_winners, parts, arithmetic, &state.terms);
+      const ScreenDemand& demand = demands[static_cast<size_t>(t)];
+      state.usable = ComputeStateTerms(planes, demand.certificate, demand.num_winners, parts,
+                                       arithmetic, &state.terms);
     }
     pool_->Barrier();
     BuildTables(num_states);

@@ -30,14 +30,21 @@ struct ScreenedState {
   std::vector<kernels::ScreenSummary> summaries;  // [strips of 64 rows]
 };
 
+// How sure the bounds of one state must be.
+struct ScreenDemand {
+  CertificateMode certificate;
+  // The largest number of rows that a following goal needs (1; k of top-k; 2 for a margin): delta is
+  // divided among them.
+  int64_t num_winners = 1;
+};
+
 class Screening {
  public:
   Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
             int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null);
 
-  // Bounds all rows for `num_states` states [num_states, D].
-  void Run(const float* hidden, int64_t num_states, const CertificateMode& mode,
-           int64_t num_winners) noexcept;
+  // Bounds all rows for states [demands, D].
+  void Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept;
 
   const ScreenedState& State(int64_t state) const { return states_[static_cast<size_t>(state)]; }
   // Bytes that one Run() reads.

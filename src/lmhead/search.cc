@@ -1,6 +1,7 @@
 #include "lmhead/search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -45,7 +46,9 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
 }
 
 void Search::Screen(const float* hidden, int64_t num_states, int64_t num_winners) noexcept {
-  screening_.Run(hidden, num_states, options_.certificate, num_winners);
+  std::array<ScreenDemand, kernels::kMaxScreenTokens> demands;
+  demands.fill({.certificate = options_.certificate, .num_winners = num_winners});
+  Screen(hidden, std::span(demands).first(static_cast<size_t>(num_states)));
 }
 
 // Of computing that many rows exactly, in full passes.

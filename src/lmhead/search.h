@@ -34,8 +34,8 @@ struct SearchEvidence {
 };
 
 struct SearchOptions {
-  CertificateMode certificate;
-  uint64_t noise_key = 0;  // fresh; with the count of states it keys the rounding noise
+  CertificateMode certificate;  // of states for which Screen() is told no other
+  uint64_t noise_key = 0;       // fresh; with the count of states it keys the rounding noise
   DeviceSigns* device_or_null = nullptr;  // multiplies the signs; must outlive the search
 };
 
@@ -46,9 +46,11 @@ class Search {
   Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet& kernels,
          ThreadPool* pool, int64_t max_states, const SearchOptions& options);
 
-  // Bounds all rows for `num_states` states [num_states, D]: what the full head multiplies.
-  // `num_winners`: the largest number of rows that a following goal needs (1; k of top-k; 2 for a
-  // margin): delta is divided among them.
+  // Bounds all rows for states [demands, D]: what the full head multiplies.
+  void Screen(const float* hidden, std::span<const ScreenDemand> demands) noexcept {
+    screening_.Run(hidden, demands);
+  }
+  // The same demand for all states.
   void Screen(const float* hidden, int64_t num_states, int64_t num_winners) noexcept;
 
   // Decides for state `state` of the last Screen(). The candidates hold every row that the goal

@@ -235,6 +235,15 @@ Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
   }
 }
 
+bool LooksLikeManifest(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return false;
+  const auto schema = json.find("schema");
+  const auto producer = json.find("producer");
+  return schema != json.end() && schema->is_number_integer() && producer != json.end() &&
+         producer->is_string() && producer->get_ref<const std::string&>().rfind("headway ", 0) == 0;
+}
+
 Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where) {
   try {
     Json json = Json::parse(text);

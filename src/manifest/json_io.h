@@ -12,4 +12,8 @@ namespace headway {
 // Syntax, schema version, own digest and field types; coverage and paths are checked by the caller.
 Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where);
 
+// Whether the text is JSON with the two fields that every manifest has had: the schema's number and
+// our name as the producer.
+bool LooksLikeManifest(const std::string& text);
+
 }  // namespace headway

@@ -156,6 +156,12 @@ Result<Manifest> ManifestFromJson(const std::string& text, const std::string& wh
   return manifest;
 }
 
+bool IsPackageOfAnyVersion(const std::string& directory) {
+  const auto text =
+      ReadTextFile((fs::path(directory) / kManifestFileName).string(), kMaxManifestBytes);
+  return text && LooksLikeManifest(*text);
+}
+
 Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents) {
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   std::error_code error;

@@ -96,7 +96,7 @@ struct Manifest {
 
   std::string producer;       // "headway 0.1.0"
   std::string source_file;    // the model file's name, for people
-  std::string source_digest;  // identifies its contents
+  std::string source_digest;  // of all its bytes, after kWholeFile
   std::string device;         // "cpu", "coreml"
   std::string weights;        // how they are stored, where the device has a choice: "int8"
   int64_t max_seq = 0;        // positions that the shards' caches hold; 0: as the model
@@ -132,9 +132,16 @@ Result<Manifest> ManifestFromJson(const std::string& text, const std::string& wh
 // kCorrupt.
 Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents);
 
+// Whether DIRECTORY/manifest.json is a manifest of ours, of this version or another, damaged or
+// not: what may be replaced. Other programs have files of that name, too.
+bool IsPackageOfAnyVersion(const std::string& directory);
+
 // The entries of all files of the package, each once, the manifest's own excepted; valid as long as
 // `manifest`.
 std::vector<const FileEntry*> AllFiles(const Manifest& manifest);
+
+// Begins a source_digest. Earlier versions wrote a digest of a file's ends, without it.
+inline constexpr const char* kWholeFile = "all:";
 
 inline constexpr const char* kManifestFileName = "manifest.json";
 

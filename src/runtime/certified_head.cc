@@ -17,13 +17,13 @@ static_assert(kScreenedStates <= kernels::kMaxScreenTokens);
 // screening.
 constexpr double kFewShare = 0.12;
 
+bool CanSearch(const ChoiceRules& rules) { return rules.goal.possible && !rules.want_logprobs; }
+
 }  // namespace
 
 Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline, ThreadPool* pool,
                                                              const kernels::KernelSet& kernels,
-                                                             std::unique_ptr<FullHead> full,
-                                                             sampling::Sampler* sampler,
-                                                             const CertifiedOptions& options) {
+                                                             std::unique_ptr<FullHead> full) {
   const LoadedHead& head = pipeline->Head();
   if (!head.planes || head.shards.front()->StripRows() == 0) {
     return Fail(ErrorCode::kUnsupported,
@@ -32,41 +32,45 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
                             head.kind));
   }
   const int64_t states = std::min(kScreenedStates, full->MaxStates());
-  HW_TRY(auto search,
-         CertifiedSearch::Create(pipeline, pool, kernels, sampler->Params(), options.mode, states));
+  HW_TRY(auto search, CertifiedSearch::Create(pipeline, pool, kernels, states));
   return std::unique_ptr<CertifiedHead>(
-      new CertifiedHead(pipeline, kernels, std::move(full), std::move(search), options));
+      new CertifiedHead(pipeline, kernels, std::move(full), std::move(search)));
 }
 
 CertifiedHead::CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
                              std::unique_ptr<FullHead> full,
-                             std::unique_ptr<CertifiedSearch> search,
-                             const CertifiedOptions& options)
-    : pipeline_(pipeline),
-      kernels_(kernels),
-      full_(std::move(full)),
-      search_(std::move(search)),
-      options_(options) {
+                             std::unique_ptr<CertifiedSearch> search)
+    : pipeline_(pipeline), kernels_(kernels), full_(std::move(full)), search_(std::move(search)) {
   uncounted_.head_shard_ns.assign(pipeline->Head().shards.size(), 0);
 }
 
-int64_t CertifiedHead::ScratchBytes() const {
-  return std::max(full_->ScratchBytes(), search_->ScratchBytes());
+bool CertifiedHead::AllowsFew(std::span<const HeadState> states) const {
+  const auto vocab_size = static_cast<double>(pipeline_->model().vocab_size);
+  return states.front().mask != nullptr &&
+         static_cast<double>(full_->RowsFor(states)) < kFewShare * vocab_size;
 }
 
-Result<void> CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
+int64_t CertifiedHead::SharedStates(std::span<const HeadState> states) {
+  const bool screens = static_cast<int64_t>(states.size()) <= search_->MaxStates() &&
+                       CanSearch(*states.front().rules) && search_->NeedsScreen(states) &&
+                       !AllowsFew(states);
+  return screens ? search_->MaxStates() : 0;
+}
+
+void CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
-  const bool too_many = step.num_states > search_->MaxStates();
-  const auto vocab_size = static_cast<double>(pipeline_->model().vocab_size);
-  const bool few =
-      !step.masks.empty() && static_cast<double>(full_->RowsFor(step)) < kFewShare * vocab_size;
-  full_pass_ = too_many || few;
+  const bool few = AllowsFew(step.states);
+  full_pass_ = few || step.NumStates() > search_->MaxStates();
   if (full_pass_) {
     counters->head_fallbacks += few ? 0U : 1U;
-    return full_->Begin(step, counters);
+    full_->Begin(step, counters);
+  } else if (CanSearch(*step.states.front().rules)) {
+    search_->Begin(step, counters);
   }
-  if (search_->IsPossible() && !step.want_logprobs) search_->Begin(step, counters);
-  return {};
+}
+
+Result<void> CertifiedHead::CheckState(int64_t state) const {
+  return full_pass_ ? full_->CheckState(state) : Result<void>();
 }
 
 bool CertifiedHead::IsUsable(int64_t state) const {
@@ -83,11 +87,13 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
     certificate_ = {.token = choice.token, .fallback = true, .value = choice.logit};
     return choice;
   }
-  ++num_choices_;
-  certificate_ = {.deterministic = options_.mode.deterministic,
-                  .delta = options_.mode.deterministic ? 0.0 : options_.mode.delta,
+  ChoiceRules& rules = *At(state).rules;
+  const lmhead::CertificateMode& mode = rules.certified.mode;
+  ++rules.num_searched;
+  certificate_ = {.deterministic = mode.deterministic,
+                  .delta = mode.deterministic ? 0.0 : mode.delta,
                   .assumption = pipeline_->Head().shards.front()->EstimateAssumption()};
-  if (!search_->IsPossible() || step_.want_logprobs) return ChooseFully(state, history, counters);
+  if (!CanSearch(rules)) return ChooseFully(state, history, counters);
 
   const uint64_t start = NowNs();
   const CertifiedSearch::Outcome outcome = search_->Choose(state, history);
@@ -100,9 +106,9 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
 
   certificate_.token = outcome.choice->token;
   certificate_.value = outcome.choice->logit;
-  if (options_.audit_every > 0 && num_choices_ % static_cast<uint64_t>(options_.audit_every) == 0) {
+  const auto every = static_cast<uint64_t>(rules.certified.audit_every);
+  if (every > 0 && rules.num_searched % every == 0)
     HW_TRY_VOID(Audit(state, history, *outcome.choice));
-  }
   return *outcome.choice;
 }
 
@@ -126,12 +132,10 @@ void CertifiedHead::Count(const lmhead::SearchEvidence& evidence, Counters* coun
 Result<sampling::Sampler::Choice> CertifiedHead::RunFull(int64_t state,
                                                          std::span<const int32_t> history,
                                                          Counters* counters) {
-  HeadStep step = step_;
-  step.hidden += state * pipeline_->model().hidden_size;
-  step.num_states = 1;
-  if (!step.masks.empty()) step.masks = step.masks.subspan(static_cast<size_t>(state), 1);
-  step.first_position += state;
-  HW_TRY_VOID(full_->Begin(step, counters));
+  full_->Begin({.hidden = step_.hidden + state * pipeline_->model().hidden_size,
+                .states = step_.states.subspan(static_cast<size_t>(state), 1)},
+               counters);
+  HW_TRY_VOID(full_->CheckState(0));
   return full_->Choose(0, history, counters);
 }
 
@@ -158,8 +162,8 @@ Result<void> CertifiedHead::Audit(int64_t state, std::span<const int32_t> histor
       fmt::format("audit: position {}: expected the full head's token {} (logit {}), found {} "
                   "(logit {}); certificate: {}, theta {}, {} rows refined, {} exact; the package's "
                   "planes may be damaged (--verify), or the hidden states depend on its rotation",
-                  step_.first_position + state, expected.token, expected.logit, choice.token,
-                  choice.logit, lmhead::ToString(options_.mode), certificate_.theta,
+                  At(state).position, expected.token, expected.logit, choice.token, choice.logit,
+                  lmhead::ToString(At(state).rules->certified.mode), certificate_.theta,
                   certificate_.rows_refined, certificate_.rows_exact));
 }
 

@@ -20,40 +20,37 @@
 
 namespace headway {
 
-struct CertifiedOptions {
-  lmhead::CertificateMode mode;
-  int64_t audit_every = 0;  // run the full head, too, on every n-th choice; 0: never
-};
-
 class CertifiedHead final : public Head {
  public:
-  // `pipeline` holds a certified head; it, `sampler` and `pool` must outlive this object. `full`
-  // has the same pipeline and sampler. Errors: kIo (no randomness from the system), kUnsupported.
+  // `pipeline` holds a certified head; it and `pool` must outlive this object. `full` is of the same
+  // pipeline. Errors: kIo (no randomness from the system), kUnsupported.
   static Result<std::unique_ptr<CertifiedHead>> Create(Pipeline* pipeline, ThreadPool* pool,
                                                        const kernels::KernelSet& kernels,
-                                                       std::unique_ptr<FullHead> full,
-                                                       sampling::Sampler* sampler,
-                                                       const CertifiedOptions& options);
+                                                       std::unique_ptr<FullHead> full);
 
+  // As many as a screen takes, of those that need one.
+  int64_t SharedStates(std::span<const HeadState> states) override;
   // For more states than a screen takes the full head runs; likewise, for the rows it allows, under
   // a grammar that allows few.
-  Result<void> Begin(const HeadStep& step, Counters* counters) override;
+  void Begin(const HeadStep& step, Counters* counters) override;
+  Result<void> CheckState(int64_t state) const override;
   bool IsUsable(int64_t state) const override;
   Result<sampling::Sampler::Choice> Choose(int64_t state, std::span<const int32_t> history,
                                            Counters* counters) override;
-  Result<std::span<float>> Logits(const HeadStep& step, Counters* counters) override {
-    return full_->Logits(step, counters);
+  Result<std::span<float>> Logits(const float* hidden, int64_t num_states, int64_t first_position,
+                                  Counters* counters) override {
+    return full_->Logits(hidden, num_states, first_position, counters);
   }
   bool HasLogits() const override { return full_->HasLogits(); }
   const Certificate* LastCertificate() const override { return &certificate_; }
   int64_t MaxStates() const override { return full_->MaxStates(); }
-  int64_t ScratchBytes() const override;
 
  private:
   CertifiedHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
-                std::unique_ptr<FullHead> full, std::unique_ptr<CertifiedSearch> search,
-                const CertifiedOptions& options);
+                std::unique_ptr<FullHead> full, std::unique_ptr<CertifiedSearch> search);
 
+  const HeadState& At(int64_t state) const { return step_.states[static_cast<size_t>(state)]; }
+  bool AllowsFew(std::span<const HeadState> states) const;
   void Count(const lmhead::SearchEvidence& evidence, Counters* counters);
   Result<sampling::Sampler::Choice> RunFull(int64_t state, std::span<const int32_t> history,
                                             Counters* counters);
@@ -66,10 +63,8 @@ class CertifiedHead final : public Head {
   const kernels::KernelSet kernels_;
   const std::unique_ptr<FullHead> full_;
   const std::unique_ptr<CertifiedSearch> search_;
-  const CertifiedOptions options_;
   HeadStep step_;
   bool full_pass_ = false;  // the full head has the step
-  uint64_t num_choices_ = 0;
   Certificate certificate_;
   Counters uncounted_;
 };

@@ -3,49 +3,45 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "runtime/clock.h"
 
 namespace headway {
 
-Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(
-    Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-    const sampling::SamplingParams& params, const lmhead::CertificateMode& mode,
-    int64_t max_states) {
-  lmhead::SearchOptions options{.certificate = mode, .noise_key = 0, .device_or_null = nullptr};
-  if (::getrandom(&options.noise_key, sizeof options.noise_key, 0) !=
-      static_cast<ssize_t>(sizeof options.noise_key)) {
+Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(Pipeline* pipeline,
+                                                                 ThreadPool* pool,
+                                                                 const kernels::KernelSet& kernels,
+                                                                 int64_t max_states) {
+  uint64_t noise_key = 0;
+  if (::getrandom(&noise_key, sizeof noise_key, 0) != static_cast<ssize_t>(sizeof noise_key))
     return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
-  }
   return std::unique_ptr<CertifiedSearch>(
-      new CertifiedSearch(pipeline, pool, kernels, params, max_states, options));
+      new CertifiedSearch(pipeline, pool, kernels, max_states, noise_key));
 }
 
 CertifiedSearch::CertifiedSearch(Pipeline* pipeline, ThreadPool* pool,
-                                 const kernels::KernelSet& kernels,
-                                 const sampling::SamplingParams& params, int64_t max_states,
-                                 const lmhead::SearchOptions& options)
+                                 const kernels::KernelSet& kernels, int64_t max_states,
+                                 uint64_t noise_key)
     : kernels_(kernels),
-      sparse_(params, pipeline->model().vocab_size, kernels),
-      goal_(sampling::SparseGoalOf(params, pipeline->model().vocab_size)),
       first_(pipeline, max_states),
       inputs_(pipeline, max_states),
       rows_(pipeline, &inputs_),
       signs_(pipeline),
       search_(&*pipeline->Head().planes, &rows_, kernels, pool, max_states,
-              {.certificate = options.certificate,
-               .noise_key = options.noise_key,
+              {.certificate = {},
+               .noise_key = noise_key,
                .device_or_null = HeadSigns::Exist(pipeline->Head()) ? &signs_ : nullptr}) {
-  if (!sparse_.Allowed().empty()) {
-    goal_.keep = std::min(goal_.keep, static_cast<int64_t>(sparse_.Allowed().size()));
-  }
   const auto vocab_size = static_cast<size_t>(pipeline->model().vocab_size);
   entries_.reserve(vocab_size);
-  if (goal_.winner_first) {
-    winner_ids_.reserve(vocab_size);
-    winner_logits_.reserve(vocab_size);
-  }
+  winner_ids_.reserve(vocab_size);
+  winner_logits_.reserve(vocab_size);
+}
+
+bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
+  const auto allowed = static_cast<int64_t>(states.front().rules->sparse->Allowed().size());
+  return allowed == 0 || states.front().mask != nullptr || !search_.IsFew(allowed);
 }
 
 void CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
@@ -53,10 +49,14 @@ void CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
   screened_ = false;
   first_.Compute(step, counters);
   const uint64_t start = NowNs();
-  inputs_.Compute(step);
-  const auto allowed = static_cast<int64_t>(sparse_.Allowed().size());
-  if (allowed == 0 || !step.masks.empty() || !search_.IsFew(allowed)) {
-    search_.Screen(inputs_.Multiplied(), step.num_states, goal_.num_winners);
+  inputs_.Compute(step.hidden, step.NumStates());
+  if (NeedsScreen(step.states)) {
+    std::array<lmhead::ScreenDemand, kernels::kMaxScreenTokens> demands;
+    for (size_t i = 0; i < step.states.size(); ++i) {
+      const ChoiceRules& rules = *step.states[i].rules;
+      demands[i] = {.certificate = rules.certified.mode, .num_winners = rules.goal.num_winners};
+    }
+    search_.Screen(inputs_.Multiplied(), std::span(demands).first(step.states.size()));
     screened_ = true;
     // One pass over the signs serves all states.
     counters->head_bytes_read += SharedBytes();
@@ -70,25 +70,27 @@ uint64_t CertifiedSearch::SharedBytes() const {
 }
 
 CertifiedSearch::Outcome CertifiedSearch::Choose(int64_t state, std::span<const int32_t> history) {
-  sparse_.SetHistory(history);
+  At(state).rules->sparse->SetHistory(history);
   Outcome outcome;
-  outcome.choice = Find(state, static_cast<uint64_t>(step_.first_position + state), &outcome);
+  outcome.choice = Find(state, &outcome);
   return outcome;
 }
 
-std::optional<CertifiedSearch::Choice> CertifiedSearch::Find(int64_t state, uint64_t position,
-                                                             Outcome* outcome) {
-  const auto choose = [&] { return sparse_.Choose(entries_, position); };
+std::optional<CertifiedSearch::Choice> CertifiedSearch::Find(int64_t state, Outcome* outcome) {
+  ChoiceRules& rules = *At(state).rules;
+  const auto choose = [&] {
+    return rules.sparse->Choose(entries_, static_cast<uint64_t>(At(state).position));
+  };
   if (!screened_) {
-    outcome->evidence = search_.Evaluate(state, sparse_.Allowed());
+    outcome->evidence = search_.Evaluate(state, rules.sparse->Allowed());
     return ChooseAmongFound(state, outcome, choose);
   }
-  const std::optional<lmhead::SearchGoal> goal = GoalOf(state, position);
+  const std::optional<lmhead::SearchGoal> goal = GoalOf(state);
   if (!goal) {
     outcome->evidence.bytes_read = SharedBytes();
     return {};
   }
-  if (goal_.winner_first) {
+  if (rules.goal.winner_first) {
     bool decided = true;
     const auto choice = FindWinnerFirst(state, *goal, outcome, &decided);
     if (choice || !decided) return choice;
@@ -104,13 +106,14 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::FindWinnerFirst(int64_t 
                                                                         lmhead::SearchGoal goal,
                                                                         Outcome* outcome,
                                                                         bool* decided) {
+  sampling::SparseSampler& sparse = *At(state).rules->sparse;
   *decided = false;
   goal.keep = 1;
   goal.perturbed = true;
-  goal.inverse_temperature = 1.0F / sparse_.Params().temperature;
+  goal.inverse_temperature = 1.0F / sparse.Params().temperature;
   if (!Decide(state, goal, &outcome->evidence)) return {};
   const auto choice = ChooseAmongFound(
-      state, outcome, [&] { return sparse_.ChooseUnfiltered(entries_, goal.position); });
+      state, outcome, [&] { return sparse.ChooseUnfiltered(entries_, goal.position); });
   if (!choice) return {};
 
   if (goal.known_ids.empty()) {  // what the first search computed need not be computed again
@@ -125,32 +128,35 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::FindWinnerFirst(int64_t 
   }
   goal.perturbed = false;
   goal.inverse_temperature = 1.0F;
-  goal.at_least = sparse_.Change(choice->token, choice->logit);
+  goal.at_least = sparse.Change(choice->token, choice->logit);
   if (!Decide(state, goal, &outcome->evidence)) return {};
   const auto kept =
-      ChooseAmongFound(state, outcome, [&] { return sparse_.Keeps(entries_, *choice); });
+      ChooseAmongFound(state, outcome, [&] { return sparse.Keeps(entries_, *choice); });
   *decided = kept.has_value();
   return kept.value_or(false) ? choice : std::nullopt;
 }
 
 // What a state's search must find, as far as the parameters tell; nothing when a known logit is not
 // finite, which is the full head's to report.
-std::optional<lmhead::SearchGoal> CertifiedSearch::GoalOf(int64_t state, uint64_t position) const {
-  const sampling::SamplingParams& params = sparse_.Params();
-  lmhead::SearchGoal goal{.keep = goal_.keep,
-                          .margin = goal_.margin,
-                          .at_least = {},
-                          .perturbed = goal_.perturbed,
-                          .inverse_temperature = goal_.perturbed ? 1.0F / params.temperature : 1.0F,
-                          .seed = params.seed,
-                          .position = position,
-                          .changed = sparse_.Changed(),
-                          .change = nullptr,
-                          .allowed = sparse_.Allowed()};
-  if (!step_.masks.empty()) {
-    const grammar::TokenMask& mask = *step_.masks[static_cast<size_t>(state)];
-    goal.keep = std::min(goal.keep, mask.count);
-    goal.mask = mask.bits;
+std::optional<lmhead::SearchGoal> CertifiedSearch::GoalOf(int64_t state) const {
+  const HeadState& at = At(state);
+  const sampling::SparseSampler* const sparse = &*at.rules->sparse;
+  const sampling::SparseGoal& wanted = at.rules->goal;
+  const sampling::SamplingParams& params = sparse->Params();
+  lmhead::SearchGoal goal{
+      .keep = wanted.keep,
+      .margin = wanted.margin,
+      .at_least = {},
+      .perturbed = wanted.perturbed,
+      .inverse_temperature = wanted.perturbed ? 1.0F / params.temperature : 1.0F,
+      .seed = params.seed,
+      .position = static_cast<uint64_t>(at.position),
+      .changed = sparse->Changed(),
+      .change = nullptr,
+      .allowed = sparse->Allowed()};
+  if (at.mask != nullptr) {
+    goal.keep = std::min(goal.keep, at.mask->count);
+    goal.mask = at.mask->bits;
   }
   if (first_.Exist()) {
     goal.known_ids = first_.Ids();
@@ -160,7 +166,6 @@ std::optional<lmhead::SearchGoal> CertifiedSearch::GoalOf(int64_t state, uint64_
       return {};
     }
   }
-  const sampling::SparseSampler* sparse = &sparse_;
   goal.change = [sparse](int32_t id, float logit) { return sparse->Change(id, logit); };
   return goal;
 }
@@ -194,8 +199,7 @@ auto CertifiedSearch::ChooseAmongFound(int64_t state, Outcome* outcome, const Ch
 
 // Copies the candidates that a grammar allows for the sampler; false when one is not finite.
 bool CertifiedSearch::Fill(int64_t state, std::span<const lmhead::Candidate> candidates) {
-  const grammar::TokenMask* mask =
-      step_.masks.empty() ? nullptr : step_.masks[static_cast<size_t>(state)];
+  const grammar::TokenMask* const mask = At(state).mask;
   entries_.clear();
   for (const lmhead::Candidate& candidate : candidates) {
     if (!std::isfinite(candidate.logit)) return false;

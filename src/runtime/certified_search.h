@@ -1,7 +1,7 @@
 #pragma once
 
-// The certified choice of a sampler: says what a search over the planes must find for it
-// (lmhead/search.h), and chooses from the rows found. Where it gives none, the full head must
+// The certified choice by a conversation's rules: says what a search over the planes must find for
+// them (lmhead/search.h), and chooses from the rows found. Where it gives none, the full head must
 // choose.
 
 #include <cstdint>
@@ -36,21 +36,19 @@ class CertifiedSearch {
   // Errors: kIo (no randomness from the system).
   static Result<std::unique_ptr<CertifiedSearch>> Create(Pipeline* pipeline, ThreadPool* pool,
                                                          const kernels::KernelSet& kernels,
-                                                         const sampling::SamplingParams& params,
-                                                         const lmhead::CertificateMode& mode,
                                                          int64_t max_states);
   CertifiedSearch(const CertifiedSearch&) = delete;  // its parts point at each other
   CertifiedSearch& operator=(const CertifiedSearch&) = delete;
 
   int64_t MaxStates() const { return inputs_.MaxStates(); }
-  // False: the sampler looks at every row.
-  bool IsPossible() const { return goal_.possible; }
-  int64_t ScratchBytes() const { return first_.ScratchBytes(); }
+  // Whether these states of a conversation need a screen of all rows. Otherwise their sampler allows
+  // so few rows that each is computed exactly.
+  bool NeedsScreen(std::span<const HeadState> states) const;
 
-  // Computes what the choices of a step have in common.
+  // Computes what the choices of a pass have in common: a screen when its first state needs one.
   void Begin(const HeadStep& step, Counters* counters);
 
-  // Searches for state `state` of the step.
+  // Searches for state `state` of the pass, whose goal is possible.
   Outcome Choose(int64_t state, std::span<const int32_t> history);
 
   // Bytes of the screen that Begin() has counted: part of every state's evidence.
@@ -60,13 +58,13 @@ class CertifiedSearch {
 
  private:
   CertifiedSearch(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-                  const sampling::SamplingParams& params, int64_t max_states,
-                  const lmhead::SearchOptions& options);
+                  int64_t max_states, uint64_t noise_key);
 
-  std::optional<Choice> Find(int64_t state, uint64_t position, Outcome* outcome);
+  const HeadState& At(int64_t state) const { return step_.states[static_cast<size_t>(state)]; }
+  std::optional<Choice> Find(int64_t state, Outcome* outcome);
   std::optional<Choice> FindWinnerFirst(int64_t state, lmhead::SearchGoal goal, Outcome* outcome,
                                         bool* decided);
-  std::optional<lmhead::SearchGoal> GoalOf(int64_t state, uint64_t position) const;
+  std::optional<lmhead::SearchGoal> GoalOf(int64_t state) const;
   bool Decide(int64_t state, const lmhead::SearchGoal& goal, lmhead::SearchEvidence* evidence);
   template <typename Chooser>
   auto ChooseAmongFound(int64_t state, Outcome* outcome, const Chooser& choose)
@@ -74,8 +72,6 @@ class CertifiedSearch {
   bool Fill(int64_t state, std::span<const lmhead::Candidate> candidates);
 
   const kernels::KernelSet kernels_;
-  sampling::SparseSampler sparse_;
-  sampling::SparseGoal goal_;
   ReducedRows first_;
   ProductInputs inputs_;
   HeadRows rows_;

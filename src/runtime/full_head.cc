@@ -7,24 +7,20 @@
 
 namespace headway {
 
-FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels,
-                   sampling::Sampler* sampler, int64_t max_states)
-    : pipeline_(pipeline),
-      kernels_(kernels),
-      sampler_(sampler),
-      projection_(pipeline, max_states) {}
+FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels, int64_t max_states)
+    : pipeline_(pipeline), kernels_(kernels), projection_(pipeline, max_states) {}
 
-// Where all masks of the step allow few tokens, only their rows are computed; log-probabilities
+// Where all masks of the pass allow few tokens, only their rows are computed; log-probabilities
 // need all rows.
-void FullHead::ChooseRows() {
+void FullHead::ChooseRows(std::span<const HeadState> states) {
   needed_ids_.clear();
-  if (step_.masks.empty() || step_.want_logprobs) return;
-  for (const grammar::TokenMask* mask : step_.masks) {
-    if (mask->count > grammar::TokenMask::kFew) {
+  for (const HeadState& state : states) {
+    if (state.mask == nullptr || state.mask->count > grammar::TokenMask::kFew ||
+        state.rules->want_logprobs) {
       needed_ids_.clear();
       return;
     }
-    needed_ids_.insert(needed_ids_.end(), mask->few.begin(), mask->few.end());
+    needed_ids_.insert(needed_ids_.end(), state.mask->few.begin(), state.mask->few.end());
   }
   std::sort(needed_ids_.begin(), needed_ids_.end());
   needed_ids_.erase(std::unique(needed_ids_.begin(), needed_ids_.end()), needed_ids_.end());
@@ -32,10 +28,14 @@ void FullHead::ChooseRows() {
   if (2 * projection_.RowsFor(needed_ids_) > pipeline_->model().vocab_size) needed_ids_.clear();
 }
 
-int64_t FullHead::RowsFor(const HeadStep& step) {
-  step_ = step;
-  ChooseRows();
+int64_t FullHead::RowsFor(std::span<const HeadState> states) {
+  ChooseRows(states);
   return needed_ids_.empty() ? pipeline_->model().vocab_size : projection_.RowsFor(needed_ids_);
+}
+
+int64_t FullHead::SharedStates(std::span<const HeadState> states) {
+  ChooseRows(states);
+  return needed_ids_.empty() ? MaxStates() : 0;
 }
 
 std::span<float> FullHead::Row(int64_t state) const {
@@ -50,7 +50,7 @@ bool FullHead::LogitsAreFinite(int64_t state) const {
                      [row](int32_t id) { return std::isfinite(row[static_cast<size_t>(id)]); });
 }
 
-Result<void> FullHead::CheckFinite(int64_t state) const {
+Result<void> FullHead::CheckFinite(int64_t state, int64_t position) const {
   if (LogitsAreFinite(state)) return {};
   const std::span<const float> row = Row(state);
   const auto is_wrong = [&](int32_t id) { return !std::isfinite(row[static_cast<size_t>(id)]); };
@@ -64,17 +64,19 @@ Result<void> FullHead::CheckFinite(int64_t state) const {
               fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
                           "the weights of the head overflow in this model file",
                           pipeline_->Head().kind, row[static_cast<size_t>(found)],
-                          projection_.TokenOf(state, found), step_.first_position - 1 + state));
+                          projection_.TokenOf(state, found), position));
 }
 
-Result<void> FullHead::Begin(const HeadStep& step, Counters* counters) {
+void FullHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
-  ChooseRows();
+  ChooseRows(step.states);
   logits_ = needed_ids_.empty()
-                ? projection_.Project(step.hidden, step.num_states, step.scratch, counters)
-                : projection_.ProjectFew(step.hidden, step.num_states, needed_ids_, step.scratch,
-                                         counters);
-  return CheckFinite(0);
+                ? projection_.Project(step.hidden, step.NumStates(), counters)
+                : projection_.ProjectFew(step.hidden, step.NumStates(), needed_ids_, counters);
+}
+
+Result<void> FullHead::CheckState(int64_t state) const {
+  return CheckFinite(state, step_.states[static_cast<size_t>(state)].position - 1);
 }
 
 bool FullHead::IsUsable(int64_t state) const {
@@ -84,23 +86,19 @@ bool FullHead::IsUsable(int64_t state) const {
 
 Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<const int32_t> history,
                                                    Counters* counters) {
-  const auto mask = step_.masks.empty()
-                        ? std::span<const uint64_t>()
-                        : std::span<const uint64_t>(step_.masks[static_cast<size_t>(state)]->bits);
-  return projection_.Select(Row(state), sampler_,
-                            static_cast<uint64_t>(step_.first_position + state), history,
-                            step_.want_logprobs, mask, counters);
+  const HeadState& at = step_.states[static_cast<size_t>(state)];
+  const auto mask =
+      at.mask == nullptr ? std::span<const uint64_t>() : std::span<const uint64_t>(at.mask->bits);
+  return projection_.Select(Row(state), &at.rules->sampler, static_cast<uint64_t>(at.position),
+                            history, at.rules->want_logprobs, mask, counters);
 }
 
-Result<std::span<float>> FullHead::Logits(const HeadStep& step, Counters* counters) {
-  HW_TRY_VOID(Begin({.hidden = step.hidden,
-                     .num_states = step.num_states,
-                     .first_position = step.first_position,
-                     .want_logprobs = false,
-                     .scratch = step.scratch,
-                     .masks = {}},
-                    counters));
-  for (int64_t state = 1; state < step.num_states; ++state) HW_TRY_VOID(CheckFinite(state));
+Result<std::span<float>> FullHead::Logits(const float* hidden, int64_t num_states,
+                                          int64_t first_position, Counters* counters) {
+  needed_ids_.clear();
+  logits_ = projection_.Project(hidden, num_states, counters);
+  for (int64_t state = 0; state < num_states; ++state)
+    HW_TRY_VOID(CheckFinite(state, first_position + state));
   return logits_;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The LM head of a session: hidden states in, tokens out. A session does not know which kind it
-// has; MakeHead() (make_head.h) does.
+// The LM head: hidden states in, tokens out, for states of one conversation or of several. Who asks
+// does not know which kind it is; MakeHead() (make_head.h) does.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,42 +11,51 @@
 #include "grammar/token_grammar.h"
 #include "headway/certificate.h"
 #include "headway/counters.h"
+#include "runtime/choice_rules.h"
 #include "sampling/sampler.h"
 
 namespace headway {
 
-// What a step asks of its head. Everything it points to stays valid until the step's last call.
+// A hidden state from which a token is chosen.
+struct HeadState {
+  ChoiceRules* rules = nullptr;              // of its conversation
+  int64_t position = 0;                      // of the token, in its sequence
+  const grammar::TokenMask* mask = nullptr;  // the tokens that may be chosen; null: all
+};
+
+// What a pass asks of the head. Everything it points to stays valid until the pass's last call.
 struct HeadStep {
-  const float* hidden = nullptr;  // [num_states, D], before the head's norm
-  int64_t num_states = 1;         // at most MaxStates()
-  int64_t first_position = 0;     // of the token that state 0 chooses; the others follow
-  bool want_logprobs = false;     // choices come with their log-probability
-  std::byte* scratch = nullptr;   // ScratchBytes()
-  // The tokens that may be chosen from each state; empty: all.
-  std::span<const grammar::TokenMask* const> masks = {};
+  const float* hidden = nullptr;           // [states, D], before the head's norm
+  std::span<const HeadState> states = {};  // at most MaxStates()
+  int64_t NumStates() const { return static_cast<int64_t>(states.size()); }
 };
 
 class Head {
  public:
   virtual ~Head() = default;
 
-  // Computes what the choices of a step have in common. States after the first may be anything
-  // (drafts). Errors: kCorrupt, when logits of the first are not finite.
-  virtual Result<void> Begin(const HeadStep& step, Counters* counters) = 0;
+  // The most states of a pass that these, a conversation's, may share with other conversations'; 0:
+  // their pass is their own. What is chosen is the same either way.
+  virtual int64_t SharedStates(std::span<const HeadState> states) = 0;
 
-  // Whether state `state`, after the first, is one to choose from: it is finite and so are the
-  // logits known of it.
+  // Computes what the choices of a pass have in common. States may be anything (drafts).
+  virtual void Begin(const HeadStep& step, Counters* counters) = 0;
+
+  // That the logits known of a state are finite. Errors: kCorrupt.
+  virtual Result<void> CheckState(int64_t state) const = 0;
+  // Whether a draft's state is one to choose from: it is finite and so are the logits known of it.
   virtual bool IsUsable(int64_t state) const = 0;
 
-  // The token from state `state`, by the session's sampler. `history`: the tokens before it.
-  // Errors: kCorrupt (logits that are not finite), kGateFailed (an audit found a difference, with a
-  // report).
+  // The token from state `state`. `history`: the tokens before it, of its conversation. Errors:
+  // kCorrupt (logits that are not finite), kGateFailed (an audit found a difference, with a report).
   virtual Result<sampling::Sampler::Choice> Choose(int64_t state, std::span<const int32_t> history,
                                                    Counters* counters) = 0;
 
-  // The logits [num_states, V] of all tokens, without choosing; valid until the next call. Requires
-  // HasLogits() to mean anything. Errors: kCorrupt, when those of any state are not finite.
-  virtual Result<std::span<float>> Logits(const HeadStep& step, Counters* counters) = 0;
+  // The logits [num_states, V] of all tokens from hidden states [num_states, D] at positions from
+  // `first_position` on, without choosing; valid until the next call. Requires HasLogits() to mean
+  // anything. Errors: kCorrupt, when those of any state are not finite.
+  virtual Result<std::span<float>> Logits(const float* hidden, int64_t num_states,
+                                          int64_t first_position, Counters* counters) = 0;
 
   // Whether logits exist for every token. Without them decoding must be plain greedy
   // (IsPlainGreedy).
@@ -56,7 +65,6 @@ class Head {
   virtual const Certificate* LastCertificate() const { return nullptr; }
 
   virtual int64_t MaxStates() const = 0;
-  virtual int64_t ScratchBytes() const = 0;
 };
 
 }  // namespace headway

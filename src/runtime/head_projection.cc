@@ -25,10 +25,12 @@ void TakeBlocks(const HeadShard& shard, std::span<const int32_t> ids, size_t* ne
 HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
     : pipeline_(pipeline), max_tokens_(max_tokens) {
   int64_t blocks = 0;
+  int64_t scratch_bytes = 0;
   bool all_have_blocks = true;
   for (const auto& shard : pipeline->Head().shards) {
-    states_.push_back(shard->NewState({}));
-    runs_.push_back({.shard = shard.get(), .state = states_.back().get(), .args = {}});
+    workspaces_.push_back(shard->NewWorkspace(0));
+    scratch_bytes = std::max(scratch_bytes, shard->ScratchBytes());
+    runs_.push_back({.shard = shard.get(), .args = {}});
     const ShardInterface interface = shard->Interface();
     if (interface.is_top1) has_logits_ = false;
     all_have_blocks = all_have_blocks && interface.block_rows > 0;
@@ -36,11 +38,12 @@ HeadProjection::HeadProjection(Pipeline* pipeline, int64_t max_tokens)
     block_rows_.push_back(interface.block_rows);
     blocks += interface.NumBlocks();
   }
+  scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
   first_block_.push_back(blocks);
   if (!all_have_blocks) first_block_.clear();
   maxima_.resize(static_cast<size_t>(max_tokens * blocks));
   blocks_.reserve(static_cast<size_t>(pipeline->model().vocab_size / kRowBlock) + 1);
-  row_size_ = has_logits_ ? pipeline->model().vocab_size : static_cast<int64_t>(states_.size());
+  row_size_ = has_logits_ ? pipeline->model().vocab_size : static_cast<int64_t>(workspaces_.size());
   logits_ = AlignedBuffer(static_cast<size_t>(max_tokens * row_size_) * sizeof(float));
   if (!has_logits_) {
     winners_.resize(static_cast<size_t>(max_tokens) * 2);
@@ -58,14 +61,8 @@ bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
          params.allow_ids.empty() && !want_logprobs;
 }
 
-int64_t HeadProjection::ScratchBytes() const {
-  int64_t most = 0;
-  for (const auto& shard : pipeline_->Head().shards) most = std::max(most, shard->ScratchBytes());
-  return most;
-}
-
 std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens,
-                                         std::byte* scratch, Counters* counters) noexcept {
+                                         Counters* counters) noexcept {
   HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
   const uint64_t start = NowNs();
   if (has_logits_) {
@@ -74,8 +71,7 @@ std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens
       const HeadProjection* head;
       uint64_t since;
     } clock{counters, this, start};
-    for (size_t i = 0; i < runs_.size(); ++i)
-      runs_[i].args = ArgsOf(i, hidden, num_tokens, {}, scratch);
+    for (size_t i = 0; i < runs_.size(); ++i) runs_[i].args = ArgsOf(i, hidden, num_tokens, {});
     // One pointer, so that the function needs no memory.
     pipeline_->Head().shards.front()->RunHead(runs_, [&clock](size_t shard) {
       const uint64_t now = NowNs();
@@ -83,15 +79,15 @@ std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens
       clock.since = now;
     });
   } else {
-    for (size_t i = 0; i < states_.size(); ++i)
-      RunShard(i, ArgsOf(i, hidden, num_tokens, {}, scratch), counters);
+    for (size_t i = 0; i < workspaces_.size(); ++i)
+      RunShard(i, ArgsOf(i, hidden, num_tokens, {}), counters);
   }
   counters->head_predict_ns += NowNs() - start;
   return logits_.As<float>(static_cast<size_t>(num_tokens * row_size_));
 }
 
 std::span<float> HeadProjection::ProjectFew(const float* hidden, int64_t num_tokens,
-                                            std::span<const int32_t> ids, std::byte* scratch,
+                                            std::span<const int32_t> ids,
                                             Counters* counters) noexcept {
   HW_CHECK(num_tokens >= 1 && num_tokens <= max_tokens_, "a head step of at most MaxTokens");
   HW_CHECK(has_logits_, "a head that gives logits");
@@ -100,9 +96,9 @@ std::span<float> HeadProjection::ProjectFew(const float* hidden, int64_t num_tok
       logits_.As<float>(static_cast<size_t>(num_tokens * pipeline_->model().vocab_size));
   std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
   size_t next = 0;
-  for (size_t i = 0; i < states_.size(); ++i) {
+  for (size_t i = 0; i < workspaces_.size(); ++i) {
     TakeBlocks(pipeline_->Head().specs[i], ids, &next, &blocks_);
-    if (!blocks_.empty()) RunShard(i, ArgsOf(i, hidden, num_tokens, blocks_, scratch), counters);
+    if (!blocks_.empty()) RunShard(i, ArgsOf(i, hidden, num_tokens, blocks_), counters);
   }
   counters->head_predict_ns += NowNs() - start;
   return logits;
@@ -129,26 +125,24 @@ int64_t HeadProjection::RowsOf(const HeadShard& shard, std::span<const int32_t> 
 
 // All rows of the shard when `blocks` is empty.
 StepArgs HeadProjection::ArgsOf(size_t shard, const float* hidden, int64_t num_tokens,
-                                std::span<const int32_t> blocks, std::byte* scratch) {
+                                std::span<const int32_t> blocks) {
   const bool has_blocks = !first_block_.empty();
   return {.num_tokens = num_tokens,
-          .first_position = 0,
           .input = hidden,
           .output = has_logits_
                         ? logits_.Pointer<float>() + pipeline_->Head().specs[shard].vocab_start
                         : winners_.data(),
           .output_stride = has_logits_ ? row_size_ : 2,
-          .rotary_cos = nullptr,
-          .rotary_sin = nullptr,
           .block_maxima = has_blocks ? maxima_.data() + first_block_[shard] : nullptr,
           .maxima_stride = has_blocks ? first_block_.back() : 0,
-          .scratch = scratch,
+          .scratch = scratch_.data(),
+          .workspace = workspaces_[shard].get(),
           .needed_blocks = blocks};
 }
 
 void HeadProjection::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
   const uint64_t start = NowNs();
-  pipeline_->Head().shards[shard]->Run(args, states_[shard].get());
+  pipeline_->Head().shards[shard]->Run(args);
   if (!has_logits_) KeepWinners(shard, args.num_tokens);
   Count(shard, args, NowNs() - start, counters);
 }

@@ -24,14 +24,13 @@ class HeadProjection {
   HeadProjection(Pipeline* pipeline, int64_t max_tokens);
 
   // Projects `num_tokens` hidden states [num_tokens, D]; the logits [num_tokens, RowSize()] stay
-  // valid until the next call. `scratch` as in StepArgs.
-  std::span<float> Project(const float* hidden, int64_t num_tokens, std::byte* scratch,
-                           Counters* counters) noexcept;
+  // valid until the next call.
+  std::span<float> Project(const float* hidden, int64_t num_tokens, Counters* counters) noexcept;
 
   // The same, for heads that give logits, for the tokens `ids` (ascending) alone; the logits of
   // others are -infinity or, in the same block of rows, their own.
   std::span<float> ProjectFew(const float* hidden, int64_t num_tokens, std::span<const int32_t> ids,
-                              std::byte* scratch, Counters* counters) noexcept;
+                              Counters* counters) noexcept;
 
   // How many rows ProjectFew() would compute for a hidden state.
   int64_t RowsFor(std::span<const int32_t> ids) const;
@@ -51,20 +50,20 @@ class HeadProjection {
   int32_t TokenOf(int64_t state, int64_t column) const;
 
   int64_t MaxTokens() const { return max_tokens_; }
-  int64_t ScratchBytes() const;
 
  private:
   StepArgs ArgsOf(size_t shard, const float* hidden, int64_t num_tokens,
-                  std::span<const int32_t> blocks, std::byte* scratch);
+                  std::span<const int32_t> blocks);
   void RunShard(size_t shard, const StepArgs& args, Counters* counters);
   void Count(size_t shard, const StepArgs& args, uint64_t ns, Counters* counters) const;
   int64_t RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) const;
 
   Pipeline* const pipeline_;
   const int64_t max_tokens_;
-  std::vector<std::unique_ptr<ShardState>> states_;
+  std::vector<std::unique_ptr<ShardWorkspace>> workspaces_;
   bool has_logits_ = true;
   int64_t row_size_ = 0;
+  AlignedBuffer scratch_;
   AlignedBuffer logits_;              // [max_tokens, row_size_]
   std::vector<int64_t> first_block_;  // of each shard, and the end; empty: no block maxima
   std::vector<int64_t> block_rows_;   // of each shard

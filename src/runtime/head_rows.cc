@@ -8,27 +8,23 @@ ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
     : pipeline_(pipeline),
       multiplied_(static_cast<size_t>(max_states * pipeline->model().hidden_size) * sizeof(float)) {
   const Executable& shard = *pipeline->Head().shards.front();
+  workspace_ = shard.NewWorkspace(0);
   for (int64_t i = 0; i < max_states; ++i) {
-    states_.push_back({.shard_state = shard.NewState({}),
-                       .scratch = AlignedBuffer(static_cast<size_t>(shard.ScratchBytes())),
-                       .input = {}});
+    states_.push_back(
+        {.scratch = AlignedBuffer(static_cast<size_t>(shard.ScratchBytes())), .input = {}});
   }
 }
 
-void ProductInputs::Compute(const HeadStep& step) {
+void ProductInputs::Compute(const float* hidden, int64_t num_states) {
   const int64_t D = pipeline_->model().hidden_size;
-  for (int64_t t = 0; t < step.num_states; ++t) {
+  for (int64_t t = 0; t < num_states; ++t) {
     State& state = states_[static_cast<size_t>(t)];
-    state.input = pipeline_->Head().shards.front()->RunToProduct(
-        {.num_tokens = 1,
-         .first_position = 0,
-         .input = step.hidden + t * D,
-         .output = nullptr,
-         .output_stride = 0,
-         .rotary_cos = nullptr,
-         .rotary_sin = nullptr,
-         .scratch = state.scratch.data()},
-        state.shard_state.get(), multiplied_.Pointer<float>() + t * D);
+    state.input =
+        pipeline_->Head().shards.front()->RunToProduct({.num_tokens = 1,
+                                                        .input = hidden + t * D,
+                                                        .scratch = state.scratch.data(),
+                                                        .workspace = workspace_.get()},
+                                                       multiplied_.Pointer<float>() + t * D);
   }
 }
 

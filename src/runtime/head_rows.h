@@ -11,7 +11,6 @@
 #include "base/aligned_buffer.h"
 #include "lmhead/device_signs.h"
 #include "lmhead/exact_rows.h"
-#include "runtime/head.h"
 #include "runtime/pipeline.h"
 
 namespace headway {
@@ -22,8 +21,8 @@ class ProductInputs {
   // Of up to `max_states` states. `pipeline` must outlive this object.
   ProductInputs(Pipeline* pipeline, int64_t max_states);
 
-  // Runs everything before the last product for the states of `step`.
-  void Compute(const HeadStep& step);
+  // Runs everything before the last product for states [num_states, D].
+  void Compute(const float* hidden, int64_t num_states);
 
   int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }
   // In the device's own form, and as numbers [num_states, D].
@@ -32,12 +31,12 @@ class ProductInputs {
 
  private:
   struct State {
-    std::unique_ptr<ShardState> shard_state;
     AlignedBuffer scratch;
     ProductInput input;
   };
 
   Pipeline* const pipeline_;
+  std::unique_ptr<ShardWorkspace> workspace_;
   std::vector<State> states_;
   AlignedBuffer multiplied_;
 };

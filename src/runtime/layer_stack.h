@@ -1,6 +1,7 @@
 #pragma once
 
-// The layers of one conversation: the KV cache and the buffers of a step.
+// The layers of a package at work: the buffers of a step, which tokens of several conversations may
+// share.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,65 +16,60 @@
 #include "kernels/kernel_set.h"
 #include "runtime/pipeline.h"
 #include "runtime/rotary_tables.h"
+#include "runtime/sequence_cache.h"
 
 namespace headway {
 
+// One conversation's part of a step.
+struct LayerRow {
+  SequenceCache* cache = nullptr;     // no two rows of a step share one
+  std::span<const int32_t> ids = {};  // at least one, at the positions after the cached ones
+};
+
 class LayerStack {
  public:
-  // The same state for every shard, which must be able to store its form of keys and values.
   // `pipeline` and `pool` must outlive this object.
-  LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-             const StateOptions& options);
+  LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels);
 
   // Tokens of one step.
   int64_t MaxStep() const { return max_step_; }
-  int64_t KvBytes() const;
 
-  // Positions whose keys and values are in the cache.
-  int64_t NumCached() const { return cached_; }
-  // Forgets what is cached from position `num_tokens` on.
-  void KeepCached(int64_t num_tokens);
+  // Before steps whose caches hold up to that many tokens. Allocates.
+  void Reserve(int64_t capacity_tokens);
 
-  // Whether sequences of `length` tokens use the rotary factors that the cache was built with.
-  bool FactorsFit(int64_t length) const { return rotary_.UsesLongFactors(length) == long_factors_; }
-  // Takes the factors of such sequences. True when the cache had to be forgotten because its keys
-  // were rotated with the others.
-  bool ChooseFactors(int64_t length);
+  // Runs the tokens of all rows, together at most MaxStep(). The caches' lengths stay: whoever finds
+  // the hidden states good extends them. Does not allocate.
+  void Run(std::span<const LayerRow> rows, Counters* counters) noexcept;
 
-  // Runs `ids`, at most MaxStep(), at the positions after the cached ones. Does not allocate.
-  void Run(std::span<const int32_t> ids, Counters* counters) noexcept;
-  // Enters what Run() made into the cache's length. The first `num_checked` hidden states must be
-  // finite. Errors: kCorrupt, naming the layers that made the first that is not; the length stays
-  // then.
-  Result<void> Keep(int64_t num_checked);
-
-  // Hidden states before the head's norm of the tokens that ran last, [NumHidden(), D], valid until
-  // the next Run(); null before the first.
+  // Hidden states before the head's norm of the tokens that ran last, row after row, [T, D]; valid
+  // until the next Run().
   const float* Hidden() const { return hidden_; }
-  int64_t NumHidden() const { return num_hidden_; }
-  void ForgetHidden();
-
-  // For benchmarks: made-up keys and values of `num_tokens` positions, for sequences of one more.
-  // `fill`: write them, so that the memory is there.
-  void Assume(int64_t num_tokens, bool fill);
+  // That those of `count` tokens of the step from `first_token` on are finite; they stand at
+  // positions from `position` on. Errors: kCorrupt, naming the layers that made the first that is
+  // not.
+  Result<void> CheckFinite(int64_t first_token, int64_t count, int64_t position) const;
 
  private:
-  void CountFinite(size_t shard, const float* output, int64_t num_tokens) noexcept;
+  void Embed(float* x) noexcept;
+  void FillRotary(std::span<const LayerRow> rows) noexcept;
+  void RunShard(size_t shard, std::span<const LayerRow> rows, const float* x, float* y) noexcept;
+  void CountFinite(size_t shard, const float* output) noexcept;
 
   Pipeline* const pipeline_;
   ThreadPool* const pool_;
   const kernels::KernelSet kernels_;
   const int64_t max_step_;
   RotaryTables rotary_;
-  std::vector<std::unique_ptr<ShardState>> states_;
-  AlignedBuffer hidden_a_;  // [max_step_, D], ping
-  AlignedBuffer hidden_b_;  // pong
+  std::vector<std::unique_ptr<ShardWorkspace>> workspaces_;
+  int64_t capacity_tokens_ = 0;  // of the workspaces
+  AlignedBuffer hidden_a_;       // [max_step_, D], ping
+  AlignedBuffer hidden_b_;       // pong
   AlignedBuffer scratch_;
+  std::vector<StepRow> step_rows_;  // scratch
+  std::vector<int32_t> ids_;        // of the step
   const float* hidden_ = nullptr;
-  int64_t num_hidden_ = 0;
+  int64_t num_tokens_ = 0;             // of the step
   std::vector<size_t> finite_shards_;  // [max_step_]: how many gave finite states, of each token
-  int64_t cached_ = 0;
-  bool long_factors_ = false;  // what the cache was built with
 };
 
 }  // namespace headway

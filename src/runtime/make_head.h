@@ -1,6 +1,6 @@
 #pragma once
 
-// Makes the head of a session from what its package holds.
+// Makes the head of a package from what it holds.
 
 #include <memory>
 
@@ -10,16 +10,12 @@
 #include "runtime/certified_head.h"
 #include "runtime/head.h"
 #include "runtime/pipeline.h"
-#include "sampling/sampler.h"
 
 namespace headway {
 
-// The kind is the pipeline's; `certified` matters to a certified head alone. All but the options
-// must outlive the head. Errors: those of CertifiedHead::Create.
+// The kind is the pipeline's. All must outlive the head. Errors: those of CertifiedHead::Create.
 Result<std::unique_ptr<Head>> MakeHead(Pipeline* pipeline, ThreadPool* pool,
-                                       const kernels::KernelSet& kernels,
-                                       sampling::Sampler* sampler,
-                                       const CertifiedOptions& certified);
+                                       const kernels::KernelSet& kernels);
 
 // The most states of one call of Head::Logits: wide enough to share a reading of the head, narrow
 // enough that the logits of a 200,064-token vocabulary take 13 MB.

@@ -37,7 +37,9 @@ class Pipeline {
   const ModelConfig& model() const { return manifest_.model; }
   const std::string& Directory() const { return directory_; }
   std::vector<std::unique_ptr<Executable>>& Layers() { return layers_; }
+  const std::vector<std::unique_ptr<Executable>>& Layers() const { return layers_; }
   LoadedHead& Head() { return head_; }
+  const LoadedHead& Head() const { return head_; }
 
   // Writes the embedding of token `id` as f32 [D].
   void EmbedToken(int32_t id, float* out) const;

@@ -7,7 +7,8 @@ namespace headway {
 ReducedRows::ReducedRows(Pipeline* pipeline, int64_t max_states)
     : shard_(pipeline->Head().first.get()), ids_(pipeline->Head().first_ids) {
   if (!Exist()) return;
-  state_ = shard_->NewState({});
+  workspace_ = shard_->NewWorkspace(0);
+  scratch_ = AlignedBuffer(static_cast<size_t>(shard_->ScratchBytes()));
   logits_ = AlignedBuffer(static_cast<size_t>(max_states) * ids_.size() * sizeof(float));
 }
 
@@ -15,20 +16,17 @@ void ReducedRows::Compute(const HeadStep& step, Counters* counters) {
   if (!Exist()) return;
   const uint64_t start = NowNs();
   const auto count = static_cast<int64_t>(ids_.size());
-  shard_->Run({.num_tokens = step.num_states,
-               .first_position = 0,
+  shard_->Run({.num_tokens = step.NumStates(),
                .input = step.hidden,
                .output = logits_.Pointer<float>(),
                .output_stride = count,
-               .rotary_cos = nullptr,
-               .rotary_sin = nullptr,
-               .scratch = step.scratch},
-              state_.get());
+               .scratch = scratch_.data(),
+               .workspace = workspace_.get()});
   const uint64_t ns = NowNs() - start;
   counters->head_predict_ns += ns;
   counters->head_predict_shard_work_ns += ns;
   counters->head_bytes_read += static_cast<uint64_t>(shard_->WeightBytes());
-  counters->head_rows_computed += static_cast<uint64_t>(count * step.num_states);
+  counters->head_rows_computed += static_cast<uint64_t>(count * step.NumStates());
 }
 
 }  // namespace headway

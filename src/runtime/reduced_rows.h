@@ -21,7 +21,6 @@ class ReducedRows {
   ReducedRows(Pipeline* pipeline, int64_t max_states);
 
   bool Exist() const { return shard_ != nullptr; }
-  int64_t ScratchBytes() const { return Exist() ? shard_->ScratchBytes() : 0; }
 
   // Computes them for all states of `step`; nothing where there are none.
   void Compute(const HeadStep& step, Counters* counters);
@@ -35,7 +34,8 @@ class ReducedRows {
  private:
   Executable* const shard_;  // null: none
   const std::span<const int32_t> ids_;
-  std::unique_ptr<ShardState> state_;
+  std::unique_ptr<ShardWorkspace> workspace_;
+  AlignedBuffer scratch_;
   AlignedBuffer logits_;  // [max_states, ids]
 };
 

@@ -11,25 +11,23 @@
 
 namespace headway {
 
+// True when a sequence of `length` tokens uses the long factors. By the sequence's length, whatever
+// the capacity.
+bool UsesLongFactors(const ModelConfig& config, int64_t length);
+
 class RotaryTables {
  public:
   RotaryTables(const ModelConfig& config, int64_t max_tokens);
 
-  // True when a sequence of `length` tokens uses the long factors. By the sequence's length,
-  // whatever the capacity.
-  bool UsesLongFactors(int64_t length) const {
-    return original_length_ > 0 && length > original_length_;
-  }
+  // Fills the tables' rows from `row` on for positions [first, first + num_tokens). Does not
+  // allocate.
+  void Fill(int64_t first, int64_t num_tokens, bool long_factors, int64_t row = 0);
 
-  // Fills the tables for positions [first, first + num_tokens). Does not allocate.
-  void Fill(int64_t first, int64_t num_tokens, bool long_factors);
-
-  const float* Cos() const { return cos_.data(); }  // [num_tokens, rotary_dim / 2]
+  const float* Cos() const { return cos_.data(); }  // [max_tokens, rotary_dim / 2]
   const float* Sin() const { return sin_.data(); }
 
  private:
   int64_t num_pairs_;
-  int64_t original_length_;
   double attention_factor_;
   std::vector<double> short_frequencies_;  // radians a position, [num_pairs]
   std::vector<double> long_frequencies_;

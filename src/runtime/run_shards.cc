@@ -13,21 +13,23 @@ std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
   const int64_t D = config.hidden_size;
   const int64_t most = std::min(step, shard->MaxTokens());
   const auto state = shard->NewState({.capacity_tokens = num_tokens});
+  const auto workspace = shard->NewWorkspace(num_tokens);
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   RotaryTables tables(config, most);
   std::vector<float> output(static_cast<size_t>(num_tokens * num_channels));
   for (int64_t first = 0; first < num_tokens; first += most) {
     const int64_t count = std::min(most, num_tokens - first);
     tables.Fill(first, count, false);
+    const StepRow row{.state = state.get(), .first_position = first, .num_tokens = count};
     shard->Run({.num_tokens = count,
-                .first_position = first,
+                .rows = {&row, 1},
                 .input = input.data() + first * D,
                 .output = output.data() + first * num_channels,
                 .output_stride = num_channels,
                 .rotary_cos = tables.Cos(),
                 .rotary_sin = tables.Sin(),
-                .scratch = scratch.data()},
-               state.get());
+                .scratch = scratch.data(),
+                .workspace = workspace.get()});
   }
   return output;
 }

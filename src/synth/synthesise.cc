@@ -123,6 +123,7 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
                             spec.distinct_rows));
   }
   HW_CHECK(spec.num_threads >= 1, "at least one thread");
+  HW_TRY(const auto pool, ThreadPool::Start(spec.num_threads));
   const std::vector<PlannedTensor> tensors = PlanTensors(
       *shape, *mix,
       {.pure = spec.pure, .margin_sigma = spec.margin_sigma, .distinct_rows = spec.distinct_rows});
@@ -132,8 +133,7 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
     writer.AddTensor(tensor.name, tensor.type, tensor.shape);
   HW_TRY_VOID(writer.Begin(path));
 
-  ThreadPool pool(spec.num_threads);
-  TensorStream stream(spec.seed, pool);
+  TensorStream stream(spec.seed, *pool);
   uint64_t bytes_done = 0;
   for (const PlannedTensor& tensor : tensors) {
     HW_TRY_VOID(stream.Write(tensor, writer, [&](uint64_t bytes) -> Result<void> {

@@ -81,12 +81,10 @@ class SlowCertifiedReplay : public testing::Test {
   // up they come again with another first token, on which all states of a window depend.
   void Compare(SamplingParams params) {
     const int64_t D = model_->pipeline->model().hidden_size;
-    const int64_t V = model_->pipeline->model().vocab_size;
-    sampling::Sampler sampler(params, V, model_->kernels->kernels, *model_->pool);
-    FullHead full(model_->pipeline.get(), model_->kernels->kernels, &sampler, 1);
-    AlignedBuffer scratch(static_cast<size_t>(full.ScratchBytes()));
-    auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels,
-                              &sampler, {});
+    ChoiceRules rules({.sampling = params}, *model_->pipeline, model_->kernels->kernels,
+                      model_->pool.get());
+    FullHead full(model_->pipeline.get(), model_->kernels->kernels, 1);
+    auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels);
     ASSERT_TRUE(certified.has_value());
     Counters counters;
     counters.head_shard_ns.assign(model_->pipeline->Head().shards.size(), 0);
@@ -107,21 +105,18 @@ class SlowCertifiedReplay : public testing::Test {
       for (int64_t t = 0; t < kWindow && done < num_choices; ++t, ++done) {
         const float* state = hidden.data() + t * D;
         const auto history = ids.first(static_cast<size_t>(t + 1));
-        const HeadStep step{.hidden = state,
-                            .num_states = 1,
-                            .first_position = done,
-                            .want_logprobs = false,
-                            .scratch = scratch.data(),
-                            .masks = {}};
-        const auto logits = full.Logits(step, &full_counters);
-        ASSERT_TRUE(logits.has_value()) << logits.error().message;
+        const HeadState chosen{.rules = &rules, .position = done};
+        const HeadStep step{.hidden = state, .states = {&chosen, 1}};
+        full.Begin(step, &full_counters);
+        const std::span<const float> logits = full.Row(0);
+        ASSERT_TRUE(full.CheckState(0).has_value());
         if (done % 16 == 0) {
-          const Spread spread = SpreadOf(*logits);
+          const Spread spread = SpreadOf(logits);
           margins.push_back(spread.margin);
           deviations += spread.deviation;
         }
         const auto expected = full.Choose(0, history, &full_counters);
-        ASSERT_TRUE((*certified)->Begin(step, &counters).has_value());
+        (*certified)->Begin(step, &counters);
         const auto found = (*certified)->Choose(0, history, &counters);
         ASSERT_TRUE(found.has_value()) << found.error().message;
         const bool same = found->token == expected->token && found->logit == expected->logit;

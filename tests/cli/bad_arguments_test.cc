@@ -1,5 +1,7 @@
 // Command lines that make no sense: each gets one line that says what was expected.
 
+#include <filesystem>
+
 #include "cli_fixture.h"
 #include "kernels/kernel_set.h"
 
@@ -59,6 +61,28 @@ TEST_F(BadArguments, Threads_AreBounded) {
   ExpectRefused({"run", Package(), "-p", "a", "--threads", "-1"},
                 {"threads: expected 1 to 256 (0: all processors), found -1"});
   ExpectRefused({"run", Package(), "-p", "a", "--threads", "100000"}, {"found 100000"});
+}
+
+// Every thread's stack takes address space: 256 of them do not fit.
+TEST_F(BadArguments, ThreadsThatTheSystemDoesNotStart_AreAMessage) {
+  const ProcessOptions little{.max_memory_bytes = int64_t{700} << 20};
+  if (Headway({"--version"}, little).status != 0)
+    GTEST_SKIP() << "a sanitizer needs more address space than this";
+  const std::string package = Package();
+  const std::string model = TinyPhi();
+  const std::vector<Args> commands = {
+      {"run", package, "-p", "a", "--threads", "256"},
+      {"pack", model, "-o", Path("new"), "--threads", "256"},
+      {"gate", "all", package, "--threads", "256"},
+      {"bench", "memory", "--threads", "256"},
+  };
+  for (const Args& command : commands) {
+    const Outcome outcome = Headway(command, little);
+    EXPECT_EQ(outcome.status, 2) << command.front() << outcome.err;
+    EXPECT_NE(outcome.err.find("threads: expected "), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(", the system started "), std::string::npos) << outcome.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(Path("new")));
 }
 
 TEST_F(BadArguments, Prompts_ExactlyOneThatFits) {

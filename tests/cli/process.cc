@@ -61,6 +61,11 @@ struct Pipe {
     const rlimit file_size{.rlim_cur = limit, .rlim_max = limit};
     ::setrlimit(RLIMIT_FSIZE, &file_size);
   }
+  if (options.max_memory_bytes >= 0) {
+    const auto limit = static_cast<rlim_t>(options.max_memory_bytes);
+    const rlimit memory{.rlim_cur = limit, .rlim_max = limit};
+    ::setrlimit(RLIMIT_AS, &memory);
+  }
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGPIPE, SIG_DFL);
   std::vector<char*> arguments;

@@ -73,7 +73,6 @@ class CoremlHeadsTest : public CoremlShardTest {
   void RunShard(Executable* shard, const graph::Range& range, int64_t step, Result* result,
                 std::vector<float>* best) {
     const ShardInterface interface = shard->Interface();
-    const auto state = shard->NewState({});
     std::vector<float> pairs(kTokens * 2);
     std::vector<float> maxima(static_cast<size_t>(kTokens * interface.NumBlocks()));
     for (int64_t first = 0; first < kTokens; first += step) {
@@ -85,8 +84,7 @@ class CoremlHeadsTest : public CoremlShardTest {
                   .output = output,
                   .output_stride = interface.is_top1 ? 2 : kV,
                   .block_maxima = maxima.data() + first * interface.NumBlocks(),
-                  .maxima_stride = interface.NumBlocks()},
-                 state.get());
+                  .maxima_stride = interface.NumBlocks()});
     }
     for (size_t t = 0; t < kTokens; ++t) {
       float value = pairs[2 * t];

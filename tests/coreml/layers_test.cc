@@ -66,14 +66,14 @@ class CoremlLayersTest : public CoremlShardTest {
             0.03125F * static_cast<float>((static_cast<int64_t>(i * 37) + position * 11) % 61 - 30);
       std::vector<float> y(x.size());
       tables.Fill(position, T, false);
+      const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
       shard->Run({.num_tokens = T,
-                  .first_position = position,
+                  .rows = {&row, 1},
                   .input = x.data(),
                   .output = y.data(),
                   .output_stride = D,
                   .rotary_cos = tables.Cos(),
-                  .rotary_sin = tables.Sin()},
-                 state.get());
+                  .rotary_sin = tables.Sin()});
       const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
       const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
       const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
@@ -148,14 +148,14 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
     const std::vector<float> x(static_cast<size_t>(D), size);
     std::vector<float> y(x.size());
     tables.Fill(position, 1, false);
+    const StepRow row{.state = state.get(), .first_position = position, .num_tokens = 1};
     shard->Run({.num_tokens = 1,
-                .first_position = position,
+                .rows = {&row, 1},
                 .input = x.data(),
                 .output = y.data(),
                 .output_stride = D,
                 .rotary_cos = tables.Cos(),
-                .rotary_sin = tables.Sin()},
-               state.get());
+                .rotary_sin = tables.Sin()});
     return y;
   };
   run(0, 0.5F);

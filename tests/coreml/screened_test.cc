@@ -45,7 +45,7 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
     std::vector<float> normed(kScreenedChannels);
     scratch_ = AlignedBuffer(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
     input_ = parts_.front().shard->RunToProduct(
-        {.num_tokens = 1, .input = hidden, .scratch = scratch_.data()}, nullptr, normed.data());
+        {.num_tokens = 1, .input = hidden, .scratch = scratch_.data()}, normed.data());
     return normed;
   }
   std::vector<float> Logits(const float* hidden) {
@@ -56,8 +56,7 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
                        .input = hidden,
                        .output = logits.data() + part.range.begin,
                        .output_stride = kScreenedRows,
-                       .scratch = scratch.data()},
-                      nullptr);
+                       .scratch = scratch.data()});
     return logits;
   }
 

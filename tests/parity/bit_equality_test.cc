@@ -129,15 +129,15 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
     ASSERT_TRUE(emitted) << emitted.error().message;
     const auto shard = opened->backend->Load(path);
     ASSERT_TRUE(shard) << shard.error().message;
-    const auto state = (*shard)->NewState({});
+    const auto workspace = (*shard)->NewWorkspace(0);
     AlignedBuffer scratch(static_cast<size_t>((*shard)->ScratchBytes()));
     float logit = 0.0F;
     (*shard)->Run({.num_tokens = 1,
                    .input = hidden.data(),
                    .output = &logit,
                    .output_stride = 1,
-                   .scratch = scratch.data()},
-                  state.get());
+                   .scratch = scratch.data(),
+                   .workspace = workspace.get()});
     EXPECT_TRUE(SameBits({&logit, 1}, {&expected[static_cast<size_t>(row)], 1})) << "row " << row;
   }
 }

@@ -88,6 +88,38 @@ TEST(DecodeAllocationTest, EveryTokenAfterTheFirst_AsksForNoMemory) {
   }
 }
 
+// Four conversations of different kinds, one of them with drafts, from 50 tokens across the border.
+TEST(DecodeAllocationTest, ABatchOfConversations_AsksForNoMemory) {
+  if (!CountsAllocations()) GTEST_SKIP() << "a sanitizer's allocator is in use";
+  const TestModel model("tiny-phi", "q4_k_m");
+  const std::string package = model.Pack("2", {"full:3", "certified"});
+  for (const char* head : {"full:3", "certified"}) {
+    const auto opened = OpenPackage(package, {.threads = 2, .head = head});
+    std::vector<std::unique_ptr<Sequence>> sequences;
+    std::vector<BatchRow> rows;
+    for (const Case& test : Cases()) {
+      SessionOptions options{.capacity_tokens = 200, .sampling = test.sampling};
+      options.want_logprobs = test.want_logprobs;
+      auto sequence = opened->executor->NewSequence(options);
+      ASSERT_TRUE(sequence);
+      (*sequence)->AddPrompt(TestIds(49, 320));
+      rows.push_back({.sequence = sequence->get()});
+      sequences.push_back(*std::move(sequence));
+    }
+    const std::vector<int32_t> drafts = {5, 7, 9};
+    rows[1].drafts = drafts;
+    opened->executor->Decode(rows);
+    const int64_t before = NumAllocations();
+    bool all_decoded = true;
+    for (int i = 0; i < 25; ++i) {
+      opened->executor->Decode(rows);
+      for (const BatchRow& row : rows) all_decoded = all_decoded && row.choices.has_value();
+    }
+    EXPECT_EQ(NumAllocations() - before, 0) << head;
+    EXPECT_TRUE(all_decoded);
+  }
+}
+
 // Going back and decoding again must not grow what keeps one entry a step.
 TEST(DecodeAllocationTest, MoreStepsThanTheCapacity_AskForNoMemory) {
   if (!CountsAllocations()) GTEST_SKIP() << "a sanitizer's allocator is in use";

@@ -79,8 +79,7 @@ std::vector<std::string> InstructionSets() {
 }
 
 std::unique_ptr<Session> NewSession(const OpenedModel& model, SessionOptions options) {
-  auto session =
-      Session::Create(model.pipeline, model.pool.get(), model.kernels->kernels, std::move(options));
+  auto session = Session::Create(model.executor, std::move(options));
   EXPECT_TRUE(session) << session.error().message;
   return session ? *std::move(session) : nullptr;
 }

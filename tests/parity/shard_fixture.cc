@@ -60,6 +60,7 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
   auto oracle = oracle::Oracle::Create(shard, ReaderOf(source));
   EXPECT_TRUE(oracle) << oracle.error().message;
   const auto state = (*loaded)->NewState({.capacity_tokens = 64});
+  const auto workspace = (*loaded)->NewWorkspace(64);
   AlignedBuffer scratch(static_cast<size_t>((*loaded)->ScratchBytes()));
   const int64_t D = shard.values[static_cast<size_t>(shard.inputs[0])].channels;
   const int64_t N = shard.values[static_cast<size_t>(shard.outputs[0])].channels;
@@ -72,15 +73,16 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
     for (float& value : x) value = normal(random);
     FillTables(position, T);
     std::vector<float> y(static_cast<size_t>(T * N));
+    const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
     (*loaded)->Run({.num_tokens = T,
-                    .first_position = position,
+                    .rows = {&row, 1},
                     .input = x.data(),
                     .output = y.data(),
                     .output_stride = N,
                     .rotary_cos = cos_.data(),
                     .rotary_sin = sin_.data(),
-                    .scratch = scratch.data()},
-                   state.get());
+                    .scratch = scratch.data(),
+                    .workspace = workspace.get()});
     outputs.device.insert(outputs.device.end(), y.begin(), y.end());
     // The same binary32 tables: rounding them is the runtime's business.
     const std::vector<double> cos(cos_.begin(), cos_.end());

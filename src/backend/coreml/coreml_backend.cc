@@ -20,10 +20,7 @@ class EmbeddingRows final : public Executable {
   EmbeddingRows(gguf::GgufFile file, const ConstTensorView& table)
       : file_(std::move(file)), table_(table) {}
 
-  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
-    return std::make_unique<NoState>();
-  }
-  void Run(const StepArgs& /*args*/, ShardState* /*state*/) noexcept override {
+  void Run(const StepArgs& /*args*/) noexcept override {
     HW_CHECK(false, "an embedding is read row by row");
   }
   void ReadRow(int64_t row, float* out) const override {

@@ -17,12 +17,6 @@ namespace headway::coreml {
 // interrupt.
 inline constexpr int64_t kMaxStepTokens = 16;
 
-// What a conversation keeps in a shard without memory: nothing.
-class NoState final : public ShardState {
- public:
-  int64_t KvBytes() const override { return 0; }
-};
-
 using Programs = std::vector<std::unique_ptr<LoadedProgram>>;
 
 // Errors: kCorrupt, kUnsupported, naming the package.

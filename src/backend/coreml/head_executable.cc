@@ -95,11 +95,7 @@ class InterpretedHead final : public Executable {
   InterpretedHead(Programs programs, std::vector<Width> widths, HeadShape shape)
       : programs_(std::move(programs)), widths_(std::move(widths)), s_(std::move(shape)) {}
 
-  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
-    return std::make_unique<NoState>();
-  }
-
-  void Run(const StepArgs& args, ShardState* /*state*/) noexcept override {
+  void Run(const StepArgs& args) noexcept override {
     for (int64_t done = 0; done < args.num_tokens;) {
       const Width& width = PickWidth(widths_, args.num_tokens - done);
       const int64_t T = width.tokens;

@@ -68,19 +68,17 @@ class InterpretedLayers final : public Executable {
     return std::make_unique<LayersState>(programs_.front()->interpreter->NewStates());
   }
 
-  void Run(const StepArgs& args, ShardState* state) noexcept override {
-    auto* const states = static_cast<LayersState*>(state)->States();
-    for (int64_t done = 0; done < args.num_tokens;) {
-      const Width& width = PickWidth(widths_, args.num_tokens - done);
-      const int64_t count = std::min(width.tokens, args.num_tokens - done);
-      const auto out = width.program->interpreter->Run(Inputs(args, done, count, width), states);
-      HW_CHECK(out.has_value(), "a step that was planned at load");
-      const float* const hidden = out->at("hidden").floats.get();  // [1, D, T, 1]
-      for (int64_t t = 0; t < count; ++t) {
-        float* const to = args.output + (done + t) * args.output_stride;
-        for (int64_t c = 0; c < s_.D; ++c) to[c] = hidden[c * width.tokens + t];
+  // One conversation after another: a program has the states of one.
+  void Run(const StepArgs& args) noexcept override {
+    int64_t first_token = 0;
+    for (const StepRow& row : args.rows) {
+      for (int64_t done = 0; done < row.num_tokens;) {
+        const Width& width = PickWidth(widths_, row.num_tokens - done);
+        const int64_t count = std::min(width.tokens, row.num_tokens - done);
+        RunWidth(args, row, {first_token + done, row.first_position + done, count}, width);
+        done += count;
       }
-      done += count;
+      first_token += row.num_tokens;
     }
   }
 
@@ -100,26 +98,41 @@ class InterpretedLayers final : public Executable {
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
 
  private:
-  // Tokens [done, done + count) of the step, and padding up to the width that writes nothing.
-  mil::TensorMap Inputs(const StepArgs& args, int64_t done, int64_t count,
-                        const Width& width) const {
+  // Consecutive tokens of one conversation; `token` counts in the step.
+  struct Tokens {
+    int64_t token, position, count;
+  };
+
+  void RunWidth(const StepArgs& args, const StepRow& row, const Tokens& tokens,
+                const Width& width) const {
+    auto* const states = static_cast<LayersState*>(row.state)->States();
+    const auto out = width.program->interpreter->Run(Inputs(args, tokens, width), states);
+    HW_CHECK(out.has_value(), "a step that was planned at load");
+    const float* const hidden = out->at("hidden").floats.get();  // [1, D, T, 1]
+    for (int64_t t = 0; t < tokens.count; ++t) {
+      float* const to = args.output + (tokens.token + t) * args.output_stride;
+      for (int64_t c = 0; c < s_.D; ++c) to[c] = hidden[c * width.tokens + t];
+    }
+  }
+
+  // `tokens`, and padding up to the width that writes nothing.
+  mil::TensorMap Inputs(const StepArgs& args, const Tokens& tokens, const Width& width) const {
     const int64_t T = width.tokens;
     const int64_t S = s_.max_seq;
-    const int64_t first = args.first_position + done;
     std::vector<float> x(static_cast<size_t>(s_.D * T), 0.0F);
     std::vector<float> cos(static_cast<size_t>(s_.pairs * T), 0.0F);
     std::vector<float> sin(cos.size(), 0.0F);
     std::vector<float> mask(static_cast<size_t>(T * S), kMasked);
     std::vector<float> write(static_cast<size_t>(S * T), 0.0F);
     for (int64_t t = 0; t < T; ++t) {
-      const int64_t position = first + std::min(t, count - 1);
+      const int64_t position = tokens.position + std::min(t, tokens.count - 1);
       std::fill_n(mask.begin() + t * S, position + 1, 0.0F);
-      if (t >= count) continue;
+      if (t >= tokens.count) continue;
       const auto at = [T, t](int64_t row) { return static_cast<size_t>(row * T + t); };
-      for (int64_t c = 0; c < s_.D; ++c) x[at(c)] = args.input[(done + t) * s_.D + c];
+      for (int64_t c = 0; c < s_.D; ++c) x[at(c)] = args.input[(tokens.token + t) * s_.D + c];
       for (int64_t i = 0; i < s_.pairs; ++i) {
-        cos[at(i)] = args.rotary_cos[(done + t) * s_.pairs + i];
-        sin[at(i)] = args.rotary_sin[(done + t) * s_.pairs + i];
+        cos[at(i)] = args.rotary_cos[(tokens.token + t) * s_.pairs + i];
+        sin[at(i)] = args.rotary_sin[(tokens.token + t) * s_.pairs + i];
       }
       write[at(position)] = 1.0F;
     }

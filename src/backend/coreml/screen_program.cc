@@ -29,12 +29,8 @@ class ScreenedHead final : public Executable {
         rows_(std::move(rows)),
         pool_(pool) {}
 
-  std::unique_ptr<ShardState> NewState(const StateOptions& /*options*/) const override {
-    return std::make_unique<NoState>();
-  }
-
   // Every row on the host, or the blocks asked for: what the certified head falls back to.
-  void Run(const StepArgs& args, ShardState* /*state*/) noexcept override {
+  void Run(const StepArgs& args) noexcept override {
     auto* const normed = reinterpret_cast<float*>(args.scratch);
     const auto num_blocks = args.needed_blocks.empty()
                                 ? (rows_->NumRows() + kRowBlock - 1) / kRowBlock
@@ -72,8 +68,7 @@ class ScreenedHead final : public Executable {
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
 
   int64_t StripRows() const override { return kRowBlock; }
-  ProductInput RunToProduct(const StepArgs& args, ShardState* /*state*/,
-                            float* multiplied) noexcept override {
+  ProductInput RunToProduct(const StepArgs& args, float* multiplied) noexcept override {
     rows_->Normalise(args.input, multiplied);
     std::copy_n(multiplied, rows_->Channels(), reinterpret_cast<float*>(args.scratch));
     return {.activations = args.scratch};

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "backend/cpu/executable.h"
 #include "backend/cpu/plan.h"
 #include "backend/cpu/shard_file.h"
+#include "base/platform.h"
 
 namespace headway::cpu {
 namespace {
@@ -17,21 +17,9 @@ namespace {
 constexpr uint64_t kSmallShardBytes =
     uint64_t{4} << 20;  // larger ones gain from huge pages, also as one of many
 
-// Memory that the kernel could hand out without swapping; 0 when it does not say.
-uint64_t AvailableBytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  uint64_t kilobytes = 0;
-  std::string unit;
-  while (file >> key >> kilobytes >> unit) {
-    if (key == "MemAvailable:") return kilobytes * 1024;
-  }
-  return 0;
-}
-
 bool WantsCopy(LoadMode mode, uint64_t weight_bytes) {
   if (mode != LoadMode::kAuto) return mode == LoadMode::kCopy;
-  return weight_bytes >= kSmallShardBytes && AvailableBytes() / 2 >= weight_bytes;
+  return weight_bytes >= kSmallShardBytes && platform::AvailableMemoryBytes() / 2 >= weight_bytes;
 }
 
 class CpuBackend final : public Backend {

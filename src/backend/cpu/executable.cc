@@ -25,18 +25,22 @@ bool CpuExecutable::CanStore(KvType kv) const {
 
 std::unique_ptr<ShardState> CpuExecutable::NewState(const StateOptions& options) const {
   HW_CHECK(CanStore(options.kv), "a form of keys and values that the shard can store");
-  return std::make_unique<CpuShardState>(plan_, options, pool_->NumThreads());
+  return std::make_unique<CpuShardState>(plan_, options);
 }
 
-void CpuExecutable::Run(const StepArgs& args, ShardState* state) noexcept {
-  RunPhases(args, state, plan_.phases.size());
-  StoreBest(args, state);
+std::unique_ptr<ShardWorkspace> CpuExecutable::NewWorkspace(int64_t capacity_tokens) const {
+  return std::make_unique<CpuWorkspace>(plan_, capacity_tokens, pool_->NumThreads());
 }
 
-void CpuExecutable::StoreBest(const StepArgs& args, ShardState* state) const noexcept {
+void CpuExecutable::Run(const StepArgs& args) noexcept {
+  RunPhases(args, plan_.phases.size());
+  StoreBest(args);
+}
+
+void CpuExecutable::StoreBest(const StepArgs& args) const noexcept {
   const LinearPart* const product = plan_.LastProduct();
   if (product == nullptr || product->selection != Selection::kTop1) return;
-  const BestRows& best = *static_cast<CpuShardState*>(state)->Best();
+  const BestRows& best = *static_cast<CpuWorkspace*>(args.workspace)->Best();
   for (int64_t t = 0; t < args.num_tokens; ++t) {
     const BestRow winner = best.Winner(t);
     args.output[t * args.output_stride] = winner.logit;
@@ -44,11 +48,10 @@ void CpuExecutable::StoreBest(const StepArgs& args, ShardState* state) const noe
   }
 }
 
-void CpuExecutable::RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept {
-  auto* cpu_state = static_cast<CpuShardState*>(state);
-  cpu_state->ResetQueues();
+void CpuExecutable::RunPhases(const StepArgs& args, size_t num_phases) noexcept {
+  static_cast<CpuWorkspace*>(args.workspace)->ResetQueues();
   pool_->Run([&](int thread_index) {
-    Stepper(file_, plan_, kernels_->kernels, args, cpu_state, pool_, thread_index).Run(num_phases);
+    Stepper(file_, plan_, kernels_->kernels, args, pool_, thread_index).Run(num_phases);
   });
 }
 

@@ -23,7 +23,8 @@ class CpuExecutable final : public Executable {
 
   bool CanStore(KvType kv) const override;
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override;
-  void Run(const StepArgs& args, ShardState* state) noexcept override;
+  std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const override;
+  void Run(const StepArgs& args) noexcept override;
   void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override;
   void ReadRow(int64_t row, float* out) const override;
   ShardInterface Interface() const override;
@@ -35,16 +36,15 @@ class CpuExecutable final : public Executable {
   }
   headway::Residency Residency() const override;
   int64_t StripRows() const override;
-  ProductInput RunToProduct(const StepArgs& args, ShardState* state,
-                            float* multiplied) noexcept override;
+  ProductInput RunToProduct(const StepArgs& args, float* multiplied) noexcept override;
   void ComputeStrip(const ProductInput& input, int64_t strip, float* y) const noexcept override;
   std::vector<Product> Products() const override;
   void RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) override;
 
  private:
-  void RunPhases(const StepArgs& args, ShardState* state, size_t num_phases) noexcept;
+  void RunPhases(const StepArgs& args, size_t num_phases) noexcept;
   // Writes the members' best rows as the step's output, in shards that select.
-  void StoreBest(const StepArgs& args, ShardState* state) const noexcept;
+  void StoreBest(const StepArgs& args) const noexcept;
   // Whether what comes before the last product leaves the same in the same place of the scratch.
   bool SharesInput(const CpuExecutable& other) const;
 

@@ -23,21 +23,20 @@ void CpuExecutable::RunHead(std::span<const HeadRun> runs, const HeadShardDone& 
   for (const HeadRun& run : runs) {
     if (!SharesInput(static_cast<const CpuExecutable&>(*run.shard)))
       return Executable::RunHead(runs, done);
-    static_cast<CpuShardState*>(run.state)->ResetQueues();
+    static_cast<CpuWorkspace*>(run.args.workspace)->ResetQueues();
   }
   const size_t last = plan_.phases.size() - 1;
   pool_->Run([&](int thread_index) {
     for (size_t i = 0; i < runs.size(); ++i) {
       const auto& shard = static_cast<const CpuExecutable&>(*runs[i].shard);
-      Stepper stepper(shard.file_, shard.plan_, kernels_->kernels, runs[i].args,
-                      static_cast<CpuShardState*>(runs[i].state), pool_, thread_index);
+      Stepper stepper(shard.file_, shard.plan_, kernels_->kernels, runs[i].args, pool_,
+                      thread_index);
       if (i == 0) stepper.RunBefore(last);
       stepper.RunAlone(last);
       if (thread_index == 0 && i + 1 < runs.size()) done(i);
     }
   });
-  for (const HeadRun& run : runs)
-    static_cast<const CpuExecutable&>(*run.shard).StoreBest(run.args, run.state);
+  for (const HeadRun& run : runs) static_cast<const CpuExecutable&>(*run.shard).StoreBest(run.args);
   done(runs.size() - 1);
 }
 
@@ -45,10 +44,9 @@ int64_t CpuExecutable::StripRows() const {
   return plan_.LastProduct() == nullptr ? 0 : kernels::kStripRows;
 }
 
-ProductInput CpuExecutable::RunToProduct(const StepArgs& args, ShardState* state,
-                                         float* multiplied) noexcept {
+ProductInput CpuExecutable::RunToProduct(const StepArgs& args, float* multiplied) noexcept {
   const LinearPart& product = *plan_.LastProduct();
-  RunPhases(args, state, plan_.phases.size() - 1);
+  RunPhases(args, plan_.phases.size() - 1);
   const int64_t columns = file_.graph.weights[static_cast<size_t>(product.weight)].shape.Columns();
   if (product.quantised_bytes < 0) {
     // One token: its row, wherever it is.

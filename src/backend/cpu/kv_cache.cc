@@ -6,9 +6,12 @@
 
 namespace headway::cpu {
 
+int64_t KvCache::CapacityFor(int64_t capacity_tokens) {
+  return (capacity_tokens + kernels::kKeyTile - 1) / kernels::kKeyTile * kernels::kKeyTile;
+}
+
 KvCache::KvCache(const Plan& plan, KvType type, int64_t capacity_tokens)
-    : type_(type),
-      capacity_((capacity_tokens + kernels::kKeyTile - 1) / kernels::kKeyTile * kernels::kKeyTile) {
+    : type_(type), capacity_(CapacityFor(capacity_tokens)) {
   int64_t bytes = 0;
   for (const Phase& phase : plan.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);

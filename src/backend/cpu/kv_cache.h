@@ -17,8 +17,10 @@ class KvCache {
   // For the attention phases of `plan`. Takes address space; pages become memory when written.
   KvCache(const Plan& plan, KvType type, int64_t capacity_tokens);
 
+  // Positions that it has for sequences of that length: a multiple of the key tile.
+  static int64_t CapacityFor(int64_t capacity_tokens);
+
   KvType Type() const { return type_; }
-  int64_t Capacity() const { return capacity_; }  // positions, a multiple of the key tile
   int64_t Bytes() const { return static_cast<int64_t>(memory_.SizeBytes()); }
 
   // Of one kv head (kernels/kv_layout.h), 64-byte aligned.

@@ -6,18 +6,17 @@
 
 namespace headway::cpu {
 
-CpuShardState::CpuShardState(const Plan& plan, const StateOptions& options, int num_threads)
-    : kv_(plan, options.kv, options.capacity_tokens),
-      num_queues_(2 * plan.phases.size()),
-      queues_(std::make_unique<ChunkQueue[]>(num_queues_)) {
+CpuWorkspace::CpuWorkspace(const Plan& plan, int64_t capacity_tokens, int num_threads)
+    : num_queues_(2 * plan.phases.size()), queues_(std::make_unique<ChunkQueue[]>(num_queues_)) {
   for (size_t i = 0; i < plan.phases.size(); ++i) tiles_.emplace_back(num_threads);
   for (const Phase& phase : plan.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);
     if (attention == nullptr) continue;
     const graph::AttentionAttributes& a = attention->attention;
-    attention_scratch_floats_ = std::max(
-        attention_scratch_floats_,
-        kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim, kv_.Capacity()));
+    attention_scratch_floats_ =
+        std::max(attention_scratch_floats_,
+                 kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim,
+                                                 KvCache::CapacityFor(capacity_tokens)));
   }
   const LinearPart* const product = plan.LastProduct();
   if (product != nullptr && product->selection == Selection::kTop1)
@@ -27,7 +26,7 @@ CpuShardState::CpuShardState(const Plan& plan, const StateOptions& options, int 
       AlignedBuffer(static_cast<size_t>(attention_scratch_floats_ * num_threads) * sizeof(float));
 }
 
-void CpuShardState::ResetQueues() {
+void CpuWorkspace::ResetQueues() {
   for (size_t i = 0; i < num_queues_; ++i) queues_[i].Reset();
   for (StretchQueue& queue : tiles_) queue.Reset();
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Per-session memory of one shard on the CPU: keys and values of its layers, attention scratch,
-// work queues. Inside this folder only.
+// What the CPU keeps of a shard: keys and values of each conversation, and what steps share. Inside
+// this folder only.
 
 #include <memory>
 #include <vector>
@@ -18,12 +18,23 @@ namespace headway::cpu {
 
 class CpuShardState final : public ShardState {
  public:
-  CpuShardState(const Plan& plan, const StateOptions& options, int num_threads);
+  CpuShardState(const Plan& plan, const StateOptions& options)
+      : kv_(plan, options.kv, options.capacity_tokens) {}
 
   int64_t KvBytes() const override { return kv_.Bytes(); }
   void FillCache() override { kv_.Fill(); }
 
   KvCache& Kv() { return kv_; }
+
+ private:
+  KvCache kv_;
+};
+
+class CpuWorkspace final : public ShardWorkspace {
+ public:
+  // For conversations of at most `capacity_tokens`.
+  CpuWorkspace(const Plan& plan, int64_t capacity_tokens, int num_threads);
+
   float* AttentionScratch(int thread_index) {
     return attention_scratch_.Pointer<float>() + thread_index * attention_scratch_floats_;
   }
@@ -36,7 +47,6 @@ class CpuShardState final : public ShardState {
   void ResetQueues();
 
  private:
-  KvCache kv_;
   AlignedBuffer attention_scratch_;
   int64_t attention_scratch_floats_ = 0;
   size_t num_queues_;

@@ -90,7 +90,7 @@ bool Stepper::SharedByChannels(const RowsPhase& phase) const {
 }
 
 bool Stepper::ExecuteRows(const RowsPhase& phase, size_t phase_index) {
-  ChunkQueue& queue = state_->Queue(phase_index, 0);
+  ChunkQueue& queue = workspace_->Queue(phase_index, 0);
   int64_t begin = 0;
   int64_t end = 0;
   bool busy = false;
@@ -163,34 +163,58 @@ void Stepper::Quantise(const RowOp& op, int64_t t) {
   rows.Block(token, 0)->scale = std::numeric_limits<float>::quiet_NaN();
 }
 
-// First every key and value of the step is stored, then every query reads; with one token a head's
-// owner does both.
+int64_t Stepper::NumBlocks(int64_t width) const {
+  int64_t blocks = 0;
+  for (const StepRow& row : args_.rows) blocks += (row.num_tokens + width - 1) / width;
+  return blocks;
+}
+
+Stepper::RowPart Stepper::BlockOf(int64_t block, int64_t width) const {
+  const StepRow* row = args_.rows.data();
+  int64_t row_begin = 0;  // its first token
+  for (;; row_begin += row->num_tokens, ++row) {
+    const int64_t blocks = (row->num_tokens + width - 1) / width;
+    if (block < blocks) break;
+    block -= blocks;
+  }
+  const int64_t first = block * width;
+  return {.row = row,
+          .first_token = row_begin + first,
+          .first_position = row->first_position + first,
+          .num_tokens = std::min(width, row->num_tokens - first)};
+}
+
+// First every key and value of the step is stored, a head of a conversation by one member; then
+// every query reads. Where each conversation has one token, a head's owner does both.
 bool Stepper::ExecuteAttention(const AttentionPhase& phase, size_t phase_index) {
   const int64_t kv_heads = phase.attention.num_kv_heads;
-  const bool one_token = args_.num_tokens == 1;
+  const auto num_rows = static_cast<int64_t>(args_.rows.size());
+  const bool single_tokens = args_.num_tokens == num_rows;
   int64_t begin = 0;
   int64_t end = 0;
   bool busy = false;
-  for (; state_->Queue(phase_index, 0).Take(kv_heads, 1, &begin, &end); busy = true) {
-    StoreHead(phase, begin);
-    if (one_token) Attend(phase, begin, 0, 1);
+  for (; workspace_->Queue(phase_index, 0).Take(kv_heads * num_rows, 1, &begin, &end);
+       busy = true) {
+    const RowPart row = BlockOf(begin % num_rows, kMaxStepTokens);
+    StoreHead(phase, begin / num_rows, row);
+    if (single_tokens) Attend(phase, begin / num_rows, row);
   }
-  if (one_token) return busy;
+  if (single_tokens) return busy;
   pool_->Barrier();
-  const int64_t blocks = (args_.num_tokens + kAttentionTokens - 1) / kAttentionTokens;
-  for (; state_->Queue(phase_index, 1).Take(kv_heads * blocks, 1, &begin, &end); busy = true) {
-    const int64_t first = begin % blocks * kAttentionTokens;
-    Attend(phase, begin / blocks, first, std::min(first + kAttentionTokens, args_.num_tokens));
-  }
+  const int64_t blocks = NumBlocks(kAttentionTokens);
+  for (; workspace_->Queue(phase_index, 1).Take(kv_heads * blocks, 1, &begin, &end); busy = true)
+    Attend(phase, begin / blocks, BlockOf(begin % blocks, kAttentionTokens));
   return busy;
 }
 
-void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head) {
+void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head, const RowPart& part) {
   const graph::AttentionAttributes& a = phase.attention;
   const int64_t group = a.num_heads / a.num_kv_heads;
   const auto style =
       phase.rotary.pairs ? kernels::RotaryStyle::kPairs : kernels::RotaryStyle::kHalves;
-  for (int64_t t = 0; t < args_.num_tokens; ++t) {
+  KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
+  for (int64_t i = 0; i < part.num_tokens; ++i) {
+    const int64_t t = part.first_token + i;
     float* q = At(phase.q, t) + kv_head * group * a.head_dim;
     float* k = At(phase.k, t) + kv_head * a.head_dim;
     if (phase.rotary.n_rot > 0) {
@@ -200,8 +224,7 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head) {
       kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
     }
     const float* v = At(phase.v, t) + kv_head * a.head_dim;
-    const int64_t position = args_.first_position + t;
-    KvCache& kv = state_->Kv();
+    const int64_t position = part.first_position + i;
     std::byte* values = kv.Values(phase, kv_head);
     kernels_.store_kv[static_cast<size_t>(kv.Type())](k, v, a.head_dim, position,
                                                       kv.Keys(phase, kv_head), values);
@@ -213,29 +236,28 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head) {
   }
 }
 
-void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin,
-                     int64_t token_end) {
+void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, const RowPart& part) {
   const graph::AttentionAttributes& a = phase.attention;
   const int64_t group = a.num_heads / a.num_kv_heads;
-  KvCache& kv = state_->Kv();
+  KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
   kernels_.attention[static_cast<size_t>(kv.Type())](
-      {.q = At(phase.q, token_begin) + kv_head * group * a.head_dim,
+      {.q = At(phase.q, part.first_token) + kv_head * group * a.head_dim,
        .q_stride = StrideOf(phase.q),
        .keys = kv.Keys(phase, kv_head),
        .values = kv.Values(phase, kv_head),
-       .num_tokens = token_end - token_begin,
-       .first_position = args_.first_position + token_begin,
+       .num_tokens = part.num_tokens,
+       .first_position = part.first_position,
        .num_heads = group,
        .head_dim = a.head_dim,
        .window = a.window,
        .scale = a.scale,
-       .scratch = state_->AttentionScratch(thread_index_),
-       .out = At(phase.out, token_begin) + kv_head * group * a.head_dim,
+       .scratch = workspace_->AttentionScratch(thread_index_),
+       .out = At(phase.out, part.first_token) + kv_head * group * a.head_dim,
        .out_stride = StrideOf(phase.out)});
   if (!phase.quantise) return;
   const int64_t channels = group * a.head_dim;
   const RowOp op = Part(*phase.quantise, kv_head * channels, channels);
-  for (int64_t t = token_begin; t < token_end; ++t) Quantise(op, t);
+  for (int64_t i = 0; i < part.num_tokens; ++i) Quantise(op, part.first_token + i);
 }
 
 }  // namespace headway::cpu

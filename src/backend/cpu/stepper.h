@@ -17,12 +17,12 @@ class Stepper {
  public:
   // Everything is borrowed for the step. thread_index: which member of `pool` this is.
   Stepper(const ShardFile& file, const Plan& plan, const kernels::KernelSet& kernels,
-          const StepArgs& args, CpuShardState* state, ThreadPool* pool, int thread_index)
+          const StepArgs& args, ThreadPool* pool, int thread_index)
       : file_(file),
         plan_(plan),
         kernels_(kernels),
         args_(args),
-        state_(state),
+        workspace_(static_cast<CpuWorkspace*>(args.workspace)),
         pool_(pool),
         thread_index_(thread_index) {}
 
@@ -60,8 +60,18 @@ class Stepper {
   kernels::MatMulArgs ProductOf(const LinearPart& part) const;  // of all tiles
   void Warm(const LinearPhase& phase) const;
 
-  void StoreHead(const AttentionPhase& phase, int64_t kv_head);
-  void Attend(const AttentionPhase& phase, int64_t kv_head, int64_t token_begin, int64_t token_end);
+  // Tokens of a row; `first_token` counts in the step.
+  struct RowPart {
+    const StepRow* row;
+    int64_t first_token;
+    int64_t first_position;
+    int64_t num_tokens;
+  };
+  // The rows cut into blocks of up to `width` tokens: how many, and one of them.
+  int64_t NumBlocks(int64_t width) const;
+  RowPart BlockOf(int64_t block, int64_t width) const;
+  void StoreHead(const AttentionPhase& phase, int64_t kv_head, const RowPart& part);
+  void Attend(const AttentionPhase& phase, int64_t kv_head, const RowPart& part);
 
   float* At(const Place& place, int64_t token) const;
   int64_t StrideOf(const Place& place) const {
@@ -77,7 +87,7 @@ class Stepper {
   const Plan& plan_;
   const kernels::KernelSet& kernels_;
   const StepArgs& args_;
-  CpuShardState* const state_;
+  CpuWorkspace* const workspace_;
   ThreadPool* const pool_;
   const int thread_index_;
 };

@@ -36,12 +36,12 @@ bool Stepper::ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
   const bool is_top1 = phase.parts[0].selection == Selection::kTop1;
   if (is_matrix && !is_top1 && !args_.needed_blocks.empty())
     return ExecuteNeeded(phase.parts[0], phase_index);
-  if (is_top1) state_->Best()->Reset(thread_index_, args_.num_tokens);
+  if (is_top1) workspace_->Best()->Reset(thread_index_, args_.num_tokens);
   const int64_t total = TotalTiles(phase);
   int64_t begin = 0;
   int64_t end = 0;
   bool busy = false;
-  for (; state_->Tiles(phase_index).Take(thread_index_, total, &begin, &end); busy = true) {
+  for (; workspace_->Tiles(phase_index).Take(thread_index_, total, &begin, &end); busy = true) {
     ForParts(phase, begin, end, [&](const LinearPart& part, int64_t from, int64_t to) {
       if (is_top1) return MultiplyForBest(part, from, to);
       Multiply(part, from, to);
@@ -58,7 +58,7 @@ bool Stepper::ExecuteNeeded(const LinearPart& part, size_t phase_index) {
   int64_t begin = 0;
   int64_t end = 0;
   bool busy = false;
-  for (; state_->Queue(phase_index, 0).Take(total, 1, &begin, &end); busy = true) {
+  for (; workspace_->Queue(phase_index, 0).Take(total, 1, &begin, &end); busy = true) {
     const int64_t block = args_.needed_blocks[static_cast<size_t>(begin)];
     const int64_t tile = block / kernels::kTileStrips;
     const int64_t strip = block % kernels::kTileStrips;
@@ -96,7 +96,7 @@ void Stepper::Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_
 void Stepper::MultiplyForBest(const LinearPart& part, int64_t tile_begin, int64_t tile_end) {
   const graph::Weight& weight = Weight(part);
   const int64_t tile_bytes = kernels::TileBytes(weight.type, weight.shape.Columns());
-  BestRows& best = *state_->Best();
+  BestRows& best = *workspace_->Best();
   kernels::MatMulArgs args = ProductOf(part);
   args.y = best.Logits(thread_index_);
   args.y_stride = BestRows::kLogits;
