@@ -24,5 +24,6 @@ struct Architecture {
 
 extern const Architecture kPhi3;
 extern const Architecture kLlama;
+extern const Architecture kQwen3;
 
 }  // namespace headway::model

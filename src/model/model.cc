@@ -12,7 +12,7 @@
 namespace headway::model {
 namespace {
 
-constexpr std::array kArchitectures = {&kPhi3, &kLlama};
+constexpr std::array kArchitectures = {&kPhi3, &kLlama, &kQwen3};
 
 Result<const Architecture*> FindArchitecture(std::string_view name) {
   std::string supported;

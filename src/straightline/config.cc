@@ -105,11 +105,11 @@ Result<Config> ReadConfig(const gguf::GgufFile& file) {
   Config config;
   HW_TRY(const std::string_view architecture, file.GetString("general.architecture"));
   config.architecture = std::string(architecture);
-  if (architecture != "phi3" && architecture != "llama") {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("straightline: {}: architecture '{}' unsupported (supported: phi3, llama)",
-                    file.Path(), architecture));
+  if (architecture != "phi3" && architecture != "llama" && architecture != "qwen3") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("straightline: {}: architecture '{}' unsupported (supported: phi3, "
+                            "llama, qwen3)",
+                            file.Path(), architecture));
   }
   const std::string prefix = config.architecture + ".";
   HW_TRY_VOID(ReadSizes(file, prefix, &config));

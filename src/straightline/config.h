@@ -14,7 +14,7 @@
 namespace headway::straightline {
 
 struct Config {
-  std::string architecture;  // "phi3" or "llama"
+  std::string architecture;  // "phi3", "llama" or "qwen3"
   int64_t context = 0;       // positions the model was made for
   int64_t dim = 0;           // D
   int64_t num_layers = 0;    // L

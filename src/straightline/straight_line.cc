@@ -107,6 +107,8 @@ void Layer(const Config& c, const LayerWeights& w, Vector* x) {
   Vector q = MatMul(w.wq, a);
   Vector k = MatMul(w.wk, a);
   const Vector v = MatMul(w.wv, a);
+  if (!w.q_norm.empty()) q = RmsNorm(q, w.q_norm, c.norm_epsilon);
+  if (!w.k_norm.empty()) k = RmsNorm(k, w.k_norm, c.norm_epsilon);
   Rotate(c, c.num_heads, &q);
   Rotate(c, c.num_kv_heads, &k);
   AddTo(x, MatMul(w.wo, Attention(c, q, k, v)));

@@ -184,6 +184,40 @@ TEST(StraightLine, PhiAndItsLlamaForm_GiveEqualLogits) {
   EXPECT_LT(LargestDifference(a.logits, b.logits), 1e-11);
 }
 
+// Qwen 3 turns halves, so that Phi's rows fit as they are. Its norms take the size of q and k away:
+// each head by itself, so that one head of q may be scaled alone.
+TEST(StraightLine, Qwen3_NormsEachHeadOfQAndK) {
+  const Tiny phi;
+  Tiny qwen = phi;
+  qwen.architecture = "qwen3";
+  const auto rows = [&](const std::string& name, int64_t first, int64_t count) {
+    const Tensor& from = phi.tensors.at(name).second;
+    return std::pair(Shape{count, Tiny::kDim}, Tensor(from.begin() + first * Tiny::kDim,
+                                                      from.begin() + (first + count) * Tiny::kDim));
+  };
+  for (int64_t l = 0; l < Tiny::kLayers; ++l) {
+    const std::string block = "blk." + std::to_string(l) + ".";
+    qwen.tensors[block + "attn_q.weight"] = rows(block + "attn_qkv.weight", 0, 32);
+    qwen.tensors[block + "attn_k.weight"] = rows(block + "attn_qkv.weight", 32, 16);
+    qwen.tensors[block + "attn_v.weight"] = rows(block + "attn_qkv.weight", 48, 16);
+    qwen.tensors[block + "ffn_gate.weight"] = rows(block + "ffn_up.weight", 0, Tiny::kHidden);
+    qwen.tensors[block + "ffn_up.weight"] =
+        rows(block + "ffn_up.weight", Tiny::kHidden, Tiny::kHidden);
+    qwen.Set(block + "attn_q_norm.weight", Tensor(Tiny::kHeadDim, 1.5F));
+    qwen.Set(block + "attn_k_norm.weight", Tensor(Tiny::kHeadDim, 0.5F));
+    qwen.tensors.erase(block + "attn_qkv.weight");
+  }
+  const Outcome normed = Evaluate(qwen, Ids(20));
+  ASSERT_EQ(normed.message, "");
+  EXPECT_GT(LargestDifference(normed.logits, Evaluate(phi, Ids(20)).logits), 0.01);
+  Tensor& q = qwen.tensors["blk.0.attn_q.weight"].second;
+  for (int64_t i = 0; i < Tiny::kHeadDim * Tiny::kDim; ++i) q[static_cast<size_t>(i)] *= 64.0F;
+  const Outcome scaled = Evaluate(qwen, Ids(20));
+  EXPECT_LT(LargestDifference(scaled.logits, normed.logits), 1e-3);  // eps is not scaled along
+  for (float& gain : qwen.tensors["blk.0.attn_q_norm.weight"].second) gain *= 2.0F;
+  EXPECT_GT(LargestDifference(Evaluate(qwen, Ids(20)).logits, normed.logits), 0.01);
+}
+
 TEST(StraightLine, LaterTokens_DoNotChangeEarlierLogits) {
   std::vector<int32_t> ids = Ids(12);
   const Outcome a = Evaluate(Tiny(), ids);
@@ -268,8 +302,9 @@ TEST(StraightLine, Mistakes_AreNamed) {
             "straightline: token 1: expected an id from 0 to 39, found 40");
   Tiny bert;
   bert.architecture = "bert";
-  EXPECT_EQ(Evaluate(bert, {1}).message,
-            "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama)");
+  EXPECT_EQ(
+      Evaluate(bert, {1}).message,
+      "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama, qwen3)");
   Tiny shape;
   shape.Add("blk.1.ffn_down.weight", Shape{Tiny::kDim, 50});
   EXPECT_EQ(Evaluate(shape, {1}).message,

@@ -72,6 +72,10 @@ Result<LayerWeights> FindLayer(const gguf::GgufFile& file, const Config& c, int6
   } else {
     HW_TRY_VOID(FindSeparate(file, c, block, &w));
   }
+  if (c.architecture == "qwen3") {
+    HW_TRY(w.q_norm, ReadVector(file, block + "attn_q_norm.weight", c.head_dim));
+    HW_TRY(w.k_norm, ReadVector(file, block + "attn_k_norm.weight", c.head_dim));
+  }
   HW_TRY(w.wo, FindMatrix(file, block + "attn_output.weight", c.dim, c.num_heads * c.head_dim));
   HW_TRY(w.ffn_norm, ReadVector(file, block + "ffn_norm.weight", c.dim));
   HW_TRY(w.down, FindMatrix(file, block + "ffn_down.weight", c.dim, c.hidden_dim));

@@ -35,6 +35,8 @@ struct LayerWeights {
   Matrix wk;         // [Hk d, D]
   Matrix wv;         // [Hk d, D]
   Matrix wo;         // [D, H d]
+  Vector q_norm;     // [d], of each head of q; empty but for Qwen 3
+  Vector k_norm;     // [d]
   Vector ffn_norm;   // [D]
   Matrix gate;       // [F, D]
   Matrix up;         // [F, D]

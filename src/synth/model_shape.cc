@@ -7,7 +7,7 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 6> kShapes = {{
+constexpr std::array<ModelShape, 7> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
@@ -104,6 +104,23 @@ constexpr std::array<ModelShape, 6> kShapes = {{
      .rotary_dim = 64,
      .vocab_size = 320,
      .tied_embedding = false,
+     .context_length = 512,
+     .original_context_length = 512,
+     .rope_attention_factor = 1.0F,
+     .sliding_window = 0},
+    // Heads that are wider together than the hidden state.
+    {.name = "tiny-qwen3",
+     .architecture = "qwen3",
+     .pre_tokenizer = "llama-bpe",
+     .num_layers = 2,
+     .hidden_size = 256,
+     .intermediate_size = 256,
+     .num_heads = 4,
+     .num_kv_heads = 2,
+     .head_dim = 96,
+     .rotary_dim = 96,
+     .vocab_size = 320,
+     .tied_embedding = true,
      .context_length = 512,
      .original_context_length = 512,
      .rope_attention_factor = 1.0F,

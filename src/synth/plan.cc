@@ -214,6 +214,10 @@ void AddMetadata(const ModelShape& shape, const TypeMix& mix, uint64_t seed,
   writer.AddU32(key("block_count"), shape.num_layers);
   writer.AddU32(key("attention.head_count"), shape.num_heads);
   writer.AddU32(key("attention.head_count_kv"), shape.num_kv_heads);
+  if (shape.head_dim * shape.num_heads != shape.hidden_size) {
+    writer.AddU32(key("attention.key_length"), shape.head_dim);
+    writer.AddU32(key("attention.value_length"), shape.head_dim);
+  }
   writer.AddF32(key("attention.layer_norm_rms_epsilon"), kRmsNormEpsilon);
   writer.AddU32(key("rope.dimension_count"), shape.rotary_dim);
   writer.AddF32(key("rope.freq_base"), kRopeBase);

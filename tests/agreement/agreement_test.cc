@@ -113,7 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(SyntheticCase{"tiny-phi", "f32"}, SyntheticCase{"tiny-phi", "q8_0"},
                     SyntheticCase{"tiny-phi", "q4_0"}, SyntheticCase{"tiny-phi", "q4_k_m"},
                     SyntheticCase{"tiny-llama", "f16"}, SyntheticCase{"tiny-llama", "q8_0"},
-                    SyntheticCase{"tiny-llama", "q5_1"}),
+                    SyntheticCase{"tiny-llama", "q5_1"}, SyntheticCase{"tiny-qwen3", "f16"},
+                    SyntheticCase{"tiny-qwen3", "q8_0"}),
     [](const auto& test) {
       std::string name = test.param.shape + "_" + test.param.type;
       std::replace(name.begin(), name.end(), '-', '_');

@@ -72,7 +72,7 @@ TEST_P(TinyShardTest, LayersAndHead_AgreeWithTheOracle) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, TinyShardTest,
-                         testing::Combine(testing::Values("tiny-phi", "tiny-llama"),
+                         testing::Combine(testing::Values("tiny-phi", "tiny-llama", "tiny-qwen3"),
                                           testing::ValuesIn(AllTypes())),
                          [](const auto& test) {
                            std::string name =

@@ -101,6 +101,12 @@ TEST(LayerPartsTest, AnotherDataflow_IsRefused) {
             "coreml: value 'kr': expected the product of values (linear), found rotary");
 }
 
+TEST(LayerPartsTest, NormsOfHeads_AreRefused) {
+  EXPECT_EQ(Refusal(With("qr 16 = rotary @3 q",
+                         "qn 16 = rms_norm @3 q n eps=1e-05\nqr 16 = rotary @3 qn")),
+            "coreml: value 'qn': expected the product of queries (linear), found rms_norm");
+}
+
 TEST(LayerPartsTest, NodesMoreOrOtherwise_AreRefused) {
   EXPECT_EQ(Refusal(With("n1 16 = rms_norm @3 x n",
                          "s 16 = scale @3 x factor=2\nn1 16 = rms_norm @3 s n")),
