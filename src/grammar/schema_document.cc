@@ -135,7 +135,8 @@ void SchemaDocument::IndexSchema(const JsonValue& schema, int base) {
     if (keyword[1] == 'd') ++dynamic_anchors_[*anchor];
   }
   for (size_t i = 0; i < schema.items.size(); ++i) {
-    const std::string_view keyword = schema.Is(JsonValue::Kind::kObject) ? schema.names[i] : "";
+    const std::string_view keyword =
+        schema.Is(JsonValue::Kind::kObject) ? std::string_view(schema.names[i]) : "";
     const JsonValue& value = schema.items[i];
     entries_.emplace(&value, Entry{&schema, EscapedStep(keyword), base});
     const bool holds = IsOneOf(kHoldSchemas, keyword) || keyword == "unevaluatedProperties" ||

@@ -208,12 +208,18 @@ Result<FormulaPointer> SchemaReader::ReadAnyOf(const JsonValue& list, Side side,
   if (ways.size() > kMostTracked) {
     return UnsupportedKeyword(Place(list), "anyOf' of many schemas beside 'unevaluated...");
   }
+  // A branch that demands nothing must not make the others vanish: they tell what is evaluated.
+  Demand nothing;
+  nothing.kind = side == Side::kObject ? Demand::Kind::kEvaluatedNames
+                                       : Demand::Kind::kEvaluatedItems;
+  nothing.names = NoText();
   std::vector<FormulaPointer> sets;
   for (size_t set = 1; set < size_t{1} << ways.size(); ++set) {
     std::vector<FormulaPointer> parts;
     for (size_t i = 0; i < ways.size(); ++i) {
       if ((set >> i & 1) != 0) parts.push_back(ways[i]);
     }
+    parts.push_back(Demanded(nothing));
     sets.push_back(All(std::move(parts)));
   }
   return Any(std::move(sets));

@@ -197,7 +197,12 @@ Result<DfaPointer> SchemaReader::StringLimits(const JsonValue& schema) {
   const JsonValue* format = options_.assert_formats ? Keyword(schema, "format") : nullptr;
   if (format == nullptr) return set;
   if (!format->Is(JsonValue::Kind::kString)) return Wrong(schema, "format", "a text");
-  HW_TRY(const DfaPointer texts, StringFormat(format->text));
+  // One automaton a format, so that its rule is shared.
+  const auto [known, is_new] = patterns_.try_emplace("format " + format->text);
+  if (is_new) {
+    HW_TRY(known->second, StringFormat(format->text));
+  }
+  const DfaPointer& texts = known->second;
   return texts == nullptr ? set : And(texts, set);
 }
 
