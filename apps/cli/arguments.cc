@@ -59,6 +59,10 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   GateArguments gate;
   CLI::App* gate_app = app.add_subcommand("gate", "Checks a package: residency and goldens.");
   AddGate(gate_app, &gate);
+  GrammarArguments grammar;
+  CLI::App* grammar_app =
+      app.add_subcommand("grammar", "Tests texts against a grammar or a JSON schema.");
+  AddGrammar(grammar_app, &grammar);
   LabArguments lab;
   CLI::App* lab_app = app.add_subcommand("lab", "Runs an experiment and writes its report.");
   AddLab(lab_app, &lab);
@@ -83,6 +87,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (eval_app->parsed()) outcome.arguments = std::move(eval);
   if (lab_app->parsed()) outcome.arguments = std::move(lab);
+  if (grammar_app->parsed()) outcome.arguments = std::move(grammar);
   if (gate_app->parsed()) outcome.arguments = std::move(gate);
   if (bench_app->parsed()) outcome.arguments = std::move(bench);
   if (inspect_app->parsed()) outcome.arguments = std::move(inspect);

@@ -129,8 +129,18 @@ struct LabArguments {
   std::string machine;  // how the report calls this machine
 };
 
+struct GrammarArguments {
+  std::string grammar_file;
+  std::string json_schema_file;
+  std::string text_file;
+  std::string texts_file;
+  bool as_generated = false;
+  bool no_formats = false;
+  bool json = false;
+};
+
 using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
-                               BenchArguments, EvalArguments, GateArguments, LabArguments>;
+                               BenchArguments, EvalArguments, GateArguments, LabArguments, GrammarArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

@@ -52,6 +52,9 @@ struct Dispatch {
   headway::Result<void> operator()(const headway::cli::GateArguments& a) const {
     return headway::cli::Gate(a);
   }
+  headway::Result<void> operator()(const headway::cli::GrammarArguments& a) const {
+    return headway::cli::Grammar(a);
+  }
   headway::Result<void> operator()(const headway::cli::LabArguments& a) const {
     return headway::cli::Lab(a);
   }

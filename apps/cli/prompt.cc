@@ -21,7 +21,7 @@ Result<std::string> ReadStdin() {
     if (text.size() > kMaxPromptBytes) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("stdin: expected a prompt of at most {} bytes, found more", kMaxPromptBytes));
+          fmt::format("stdin: expected a text of at most {} bytes, found more", kMaxPromptBytes));
     }
   }
   if (std::ferror(stdin) != 0)
@@ -50,11 +50,13 @@ Result<Prompt> ReadPrompt(const RunArguments& arguments) {
     HW_TRY(prompt.ids, ParseIds(*arguments.ids, "--ids"));
   }
   if (arguments.prompt_file) {
-    HW_TRY(prompt.text, *arguments.prompt_file == "-"
-                            ? ReadStdin()
-                            : ReadTextFile(*arguments.prompt_file, kMaxPromptBytes));
+    HW_TRY(prompt.text, ReadFileOrStdin(*arguments.prompt_file));
   }
   return prompt;
+}
+
+Result<std::string> ReadFileOrStdin(const std::string& file) {
+  return file == "-" ? ReadStdin() : ReadTextFile(file, kMaxPromptBytes);
 }
 
 Result<std::string> ReadUsage(const std::string& file) {

@@ -87,8 +87,26 @@ class AutomatonBuilder {
       }
       case Expression::Kind::kRepeat:
         return AddRepeat(e, from);
+      case Expression::Kind::kMachine:
+        return AddMachine(*e.machine, from);
     }
     return from;
+  }
+
+  Result<int32_t> AddMachine(const Machine& machine, int32_t from) {
+    const int32_t end = NewState();
+    const int32_t first = static_cast<int32_t>(result_.states_.size());
+    for (size_t i = 0; i < machine.states.size(); ++i) NewState();
+    if (!machine.states.empty()) At(from).jumps.push_back(first);
+    for (size_t i = 0; i < machine.states.size(); ++i) {
+      const int32_t state = first + static_cast<int32_t>(i);
+      for (const Machine::Edge& edge : machine.states[i].edges) {
+        HW_TRY(const int32_t next, Add(edge.what, state));
+        At(next).jumps.push_back(first + edge.target);
+      }
+      if (machine.states[i].ends) At(state).jumps.push_back(end);
+    }
+    return end;
   }
 
   Result<int32_t> AddRepeat(const Expression& e, int32_t from) {

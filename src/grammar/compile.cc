@@ -22,8 +22,9 @@ Result<std::shared_ptr<const Automaton>> CompileGbnf(std::string_view gbnf) {
   return BuildShared(ParseGbnf(gbnf), "grammar");
 }
 
-Result<std::shared_ptr<const Automaton>> CompileJsonSchema(std::string_view json) {
-  return BuildShared(ParseJsonSchema(json), "schema");
+Result<std::shared_ptr<const Automaton>> CompileJsonSchema(std::string_view json,
+                                                           const SchemaOptions& options) {
+  return BuildShared(ParseJsonSchema(json, options), "schema");
 }
 
 }  // namespace headway::grammar

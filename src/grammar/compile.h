@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "grammar/automaton.h"
+#include "grammar/schema_options.h"
 
 namespace headway::grammar {
 
@@ -14,6 +15,7 @@ namespace headway::grammar {
 Result<std::shared_ptr<const Automaton>> CompileGbnf(std::string_view gbnf);
 
 // Errors: those of ParseJsonSchema and Automaton::Build, with "schema: " before them.
-Result<std::shared_ptr<const Automaton>> CompileJsonSchema(std::string_view json);
+Result<std::shared_ptr<const Automaton>> CompileJsonSchema(std::string_view json,
+                                                           const SchemaOptions& options = {});
 
 }  // namespace headway::grammar

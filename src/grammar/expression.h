@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ struct CodeRange {
   uint32_t last = 0;  // inclusive
 };
 
+struct Machine;
+
 struct Expression {
   enum class Kind {
     kText,      // the bytes of `text`
@@ -26,6 +29,7 @@ struct Expression {
     kSequence,  // `parts` one after the other; none: the empty text
     kChoice,    // one of `parts`; none: nothing at all
     kRepeat,    // the one part, `least` to `most` times
+    kMachine,   // what leads through `machine` from its first state to one that ends
   };
   static constexpr int64_t kNoLimit = -1;
 
@@ -35,6 +39,21 @@ struct Expression {
   std::vector<Expression> parts = {};
   int64_t least = 0;
   int64_t most = kNoLimit;
+  std::shared_ptr<const Machine> machine = {};
+};
+
+// A finite automaton whose edges consume what an expression matches; for what would be as deep as
+// it is long, or would repeat itself, as a tree.
+struct Machine {
+  struct Edge {
+    Expression what;
+    int32_t target = 0;
+  };
+  struct State {
+    std::vector<Edge> edges;
+    bool ends = false;
+  };
+  std::vector<State> states;  // 0 is the first
 };
 
 inline Expression Text(std::string text) {
@@ -72,6 +91,12 @@ inline Expression Repeat(Expression part, int64_t least, int64_t most) {
   e.parts.push_back(std::move(part));
   e.least = least;
   e.most = most;
+  return e;
+}
+inline Expression OfMachine(Machine machine) {
+  Expression e;
+  e.kind = Expression::Kind::kMachine;
+  e.machine = std::make_shared<const Machine>(std::move(machine));
   return e;
 }
 

@@ -1,29 +1,23 @@
 #include "grammar/json_schema.h"
 
-#include <fmt/format.h>
-
+#include <memory>
 #include <utility>
 
-#include "grammar/json_text.h"
-#include "grammar/schema_converter.h"
+#include "grammar/json_value.h"
+#include "grammar/schema_document.h"
+#include "grammar/schema_reader.h"
+#include "grammar/schema_rules.h"
 
 namespace headway::grammar {
 
-Result<Rules> ParseJsonSchema(std::string_view json) {
-  constexpr int kMostNesting = 4 * SchemaConverter::kDeepest;
-  if (JsonNesting(json) > kMostNesting) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("expected JSON of at most {} levels, found more", kMostNesting));
-  }
-  Json schema = Json::parse(json.begin(), json.end(), nullptr, false);
-  if (schema.is_discarded())
-    return Fail(ErrorCode::kInvalidInput, "expected JSON, found something else");
-  try {
-    return SchemaConverter(std::move(schema)).Run();
-  } catch (const Json::exception& error) {  // a keyword's value of another kind than expected
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("expected a JSON schema, found other JSON ({})", error.what()));
-  }
+Result<Rules> ParseJsonSchema(std::string_view json, const SchemaOptions& options) {
+  HW_TRY(JsonValue schema, ParseJson(json));
+  HW_TRY(const std::unique_ptr<SchemaDocument> document, SchemaDocument::Make(std::move(schema)));
+  SchemaReader reader(document.get(), options);
+  SchemaGoals goals(&reader);
+  Atom root;
+  root.node = &document->Root();
+  return SchemaRules(&goals, options).Run(goals.Number({root}));
 }
 
 }  // namespace headway::grammar

@@ -1,233 +1,211 @@
 #include "grammar/json_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <map>
 #include <utility>
 
-#include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
+#include "grammar/json_value.h"
+#include "grammar/number_sets.h"
 
 namespace headway::grammar {
 namespace {
 
-Expression Digits(int64_t least, int64_t most) { return Repeat(Class({{'0', '9'}}), least, most); }
 Expression Optional(Expression part) { return Repeat(std::move(part), 0, 1); }
 
-// 0 or up to 16 digits without a leading zero.
-Expression Integral() {
-  return Choice({Text("0"), Sequence({Class({{'1', '9'}}), Digits(0, 15)})});
-}
+// What cannot stand in a string as it is.
+const std::vector<CodeRange> kMustEscape = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
 
-// Code points that may stand in a string as they are.
-std::vector<CodeRange> PlainRanges() {
-  return Complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}});
-}
-
-// Names, letter by letter.
-struct NameTree {
-  bool is_name = false;
-  std::map<uint32_t, NameTree> next;
-};
-
-// What may follow a common beginning so that the whole is no name.
-Expression Otherwise(const NameTree& tree) {
-  std::vector<Expression> ways;
-  if (!tree.is_name) ways.push_back(Sequence({}));
-  std::vector<CodeRange> taken = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}};
-  for (const auto& [code_point, rest] : tree.next) {
-    taken.push_back({code_point, code_point});
-    ways.push_back(Sequence({Class({{code_point, code_point}}), Otherwise(rest)}));
+std::vector<CodeRange> Intersection(const std::vector<CodeRange>& a,
+                                    const std::vector<CodeRange>& b) {
+  std::vector<CodeRange> both;
+  for (const CodeRange& x : a) {
+    for (const CodeRange& y : b) {
+      const CodeRange range = {std::max(x.first, y.first), std::min(x.last, y.last)};
+      if (range.first <= range.last) both.push_back(range);
+    }
   }
-  ways.push_back(Sequence({Class(Complement(std::move(taken))),
-                           Repeat(Class(PlainRanges()), 0, Expression::kNoLimit)}));
-  return Choice(std::move(ways));
+  return both;
 }
 
-// Numbers of exactly the digits of `low` and `high`, as many in both, low <= high.
-Expression SameLengthRange(const std::string& low, const std::string& high) {
-  if (low.empty()) return Sequence({});
-  const auto rest = static_cast<int64_t>(low.size()) - 1;
-  const bool all = low.find_first_not_of('0') == std::string::npos &&
-                   high.find_first_not_of('9') == std::string::npos;
-  if (all) return Digits(rest + 1, rest + 1);
-  const auto digit = [](char first, char last) {
-    return Class({{static_cast<uint32_t>(first), static_cast<uint32_t>(last)}});
-  };
-  if (low.front() == high.front()) {
-    return Sequence(
-        {digit(low.front(), low.front()), SameLengthRange(low.substr(1), high.substr(1))});
+Expression HexDigit(uint32_t first, uint32_t last) {
+  std::vector<CodeRange> digits;
+  if (first < 10) digits.push_back({'0' + first, '0' + std::min(last, 9U)});
+  for (const uint32_t letter : {uint32_t{'a'}, uint32_t{'A'}}) {
+    if (last >= 10) digits.push_back({letter + std::max(first, 10U) - 10, letter + last - 10});
   }
-  const std::string zeros(low.size() - 1, '0');
-  const std::string nines(low.size() - 1, '9');
-  std::vector<Expression> ways;
-  ways.push_back(
-      Sequence({digit(low.front(), low.front()), SameLengthRange(low.substr(1), nines)}));
-  if (high.front() - low.front() > 1) {
-    ways.push_back(
-        Sequence({digit(static_cast<char>(low.front() + 1), static_cast<char>(high.front() - 1)),
-                  Digits(rest, rest)}));
-  }
-  ways.push_back(
-      Sequence({digit(high.front(), high.front()), SameLengthRange(zeros, high.substr(1))}));
-  return Choice(std::move(ways));
+  return Class(std::move(digits));
 }
 
-// The numbers from `low` up, both without sign; `high` null: up to 16 digits and never less than
-// low's.
-Expression NaturalRange(uint64_t low, const uint64_t* high) {
-  const std::string low_text = std::to_string(low);
-  const std::string high_text = high != nullptr ? std::to_string(*high) : "";
-  const size_t longest = high != nullptr ? high_text.size() : std::max<size_t>(low_text.size(), 16);
+// Exactly the numbers of a range in `digits` hexadecimal digits.
+Expression HexRange(uint32_t first, uint32_t last, int digits) {
+  if (digits == 0) return Sequence({});
+  const uint32_t unit = uint32_t{1} << 4 * (digits - 1);
   std::vector<Expression> ways;
-  for (size_t length = low_text.size(); length <= longest; ++length) {
-    const bool first = length == low_text.size();
-    const bool last = high != nullptr && length == longest;
-    std::string smallest(length, '0');
-    smallest.front() = '1';
-    ways.push_back(
-        SameLengthRange(first ? low_text : smallest, last ? high_text : std::string(length, '9')));
+  while (first <= last) {
+    // As many whole units as there are, or the part of one.
+    const bool whole = first % unit == 0 && last - first >= unit - 1;
+    const uint32_t end = whole ? first + (last - first + 1) / unit * unit - 1
+                               : std::min(last, first / unit * unit + unit - 1);
+    ways.push_back(Sequence({HexDigit(first / unit, end / unit),
+                             HexRange(first % unit, end % unit, digits - 1)}));
+    first = end + 1;
   }
   return Choice(std::move(ways));
 }
 
-uint64_t Magnitude(int64_t value) {
-  return value < 0 ? ~static_cast<uint64_t>(value) + 1 : static_cast<uint64_t>(value);
+// A range above U+FFFF as pairs of surrogates.
+Expression PairRange(uint32_t first, uint32_t last) {
+  first -= 0x10000;
+  last -= 0x10000;
+  std::vector<Expression> ways;
+  while (first <= last) {
+    const bool whole = first % 0x400 == 0 && last - first >= 0x3FF;
+    const uint32_t end = whole ? first + (last - first + 1) / 0x400 * 0x400 - 1
+                               : std::min(last, first / 0x400 * 0x400 + 0x3FF);
+    ways.push_back(Sequence({Text("\\u"), HexRange(0xD800 + first / 0x400, 0xD800 + end / 0x400, 4),
+                             Text("\\u"),
+                             HexRange(0xDC00 + first % 0x400, 0xDC00 + end % 0x400, 4)}));
+    first = end + 1;
+  }
+  return Choice(std::move(ways));
 }
+
+// -?whole(.fraction)?, and an exponent.
+Expression AnyNumber(int64_t digits) {
+  const Expression digit = Class({{'0', '9'}});
+  const Expression whole =
+      Choice({Text("0"), Sequence({Class({{'1', '9'}}), Repeat(digit, 0, digits - 1)})});
+  const Expression fraction = Optional(Sequence({Text("."), Repeat(digit, 1, digits)}));
+  const Expression exponent =
+      Optional(Sequence({Class({{'e', 'e'}, {'E', 'E'}}),
+                         Optional(Class({{'-', '-'}, {'+', '+'}})), Repeat(digit, 1, 3)}));
+  return Sequence({Optional(Text("-")), whole, fraction, exponent});
+}
+
+// Digits before and after the point at most: a model that went on for ever would never end. Enough
+// for 64 bits.
+constexpr int64_t kFewDigits = 20;
+constexpr int64_t kManyDigits = 400;
 
 }  // namespace
 
-int JsonNesting(std::string_view json) {
-  int depth = 0;
-  int deepest = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_string && c == '\\') ++i;
-    if (c == '"') in_string = !in_string;
-    if (in_string) continue;
-    if (c == '{' || c == '[') deepest = std::max(deepest, ++depth);
-    if (c == '}' || c == ']') --depth;
+JsonText::JsonText(const SchemaOptions& options, Rules* rules) : options_(options), rules_(rules) {
+  AddAnyValue();
+}
+
+Expression JsonText::Space() const {
+  return options_.any_spelling ? Rule("space") : Sequence({});
+}
+Expression JsonText::Comma() const {
+  return options_.any_spelling ? Sequence({Text(","), Space()}) : Text(", ");
+}
+Expression JsonText::Colon() const {
+  return options_.any_spelling ? Sequence({Space(), Text(":"), Space()}) : Text(": ");
+}
+
+void JsonText::AddAnyValue() {
+  if (options_.any_spelling) {
+    (*rules_)["space"] =
+        Choice({Sequence({}), Text(" "),
+                Sequence({Text("\n"), Repeat(Class({{' ', ' '}, {'\t', '\t'}}), 0, 20)})});
   }
-  return deepest;
-}
-
-Expression JsonSpace() {
-  return Choice({Sequence({}), Text(" "),
-                 Sequence({Text("\n"), Repeat(Class({{' ', ' '}, {'\t', '\t'}}), 0, 20)})});
-}
-
-Expression JsonCharacter() {
-  const Expression hex = Class({{'0', '9'}, {'a', 'f'}, {'A', 'F'}});
-  return Choice({Class(PlainRanges()),
-                 Sequence({Text("\\"), Choice({Class({{'"', '"'},
-                                                      {'\\', '\\'},
-                                                      {'b', 'b'},
-                                                      {'f', 'f'},
-                                                      {'n', 'n'},
-                                                      {'r', 'r'},
-                                                      {'t', 't'},
-                                                      {'/', '/'}}),
-                                               Sequence({Text("u"), Repeat(hex, 4, 4)})})})});
-}
-
-Expression JsonString(int64_t least, int64_t most) {
-  return Sequence({Text("\""), Repeat(JsonCharacter(), least, most), Text("\"")});
-}
-
-Expression JsonInteger() { return Sequence({Optional(Text("-")), Integral()}); }
-
-Expression JsonNumber() {
-  return Sequence({JsonInteger(), Optional(Sequence({Text("."), Digits(1, 16)})),
-                   Optional(Sequence({Class({{'e', 'e'}, {'E', 'E'}}),
-                                      Optional(Class({{'-', '-'}, {'+', '+'}})), Digits(1, 3)}))});
-}
-
-Expression JsonValue() { return Rule("value"); }
-
-void AddJsonValueRules(Rules* rules) {
-  const auto list = [](const Expression& item, const char* open, const char* close) {
-    const Expression more =
-        Repeat(Sequence({Text(","), JsonSpace(), item}), 0, Expression::kNoLimit);
+  (*rules_)["number"] = AnyNumber(options_.any_spelling ? kManyDigits : kFewDigits);
+  const Expression character = Character({{0, kLastCodePoint}});
+  (*rules_)["string"] =
+      Sequence({Text("\""), Repeat(character, 0, Expression::kNoLimit), Text("\"")});
+  const auto list = [&](const Expression& item, const char* open, const char* close) {
+    const Expression more = Repeat(Sequence({Comma(), item}), 0, Expression::kNoLimit);
     return Sequence(
-        {Text(open), JsonSpace(), Optional(Sequence({item, more})), JsonSpace(), Text(close)});
+        {Text(open), Space(), Optional(Sequence({item, more})), Space(), Text(close)});
   };
-  rules->emplace("string", JsonString(0, Expression::kNoLimit));
-  rules->emplace("number", JsonNumber());
-  const Expression pair =
-      Sequence({Rule("string"), JsonSpace(), Text(":"), JsonSpace(), Rule("value")});
-  rules->emplace("object", list(pair, "{", "}"));
-  rules->emplace("array", list(Rule("value"), "[", "]"));
-  rules->emplace("value", Choice({Rule("object"), Rule("array"), Rule("string"), Rule("number"),
-                                  Text("true"), Text("false"), Text("null")}));
+  (*rules_)["object"] = list(Sequence({Rule("string"), Colon(), Rule("value")}), "{", "}");
+  (*rules_)["array"] = list(Rule("value"), "[", "]");
+  (*rules_)["value"] = Choice({Rule("object"), Rule("array"), Rule("string"), Rule("number"),
+                               Text("true"), Text("false"), Text("null")});
 }
 
-Expression JsonStringExcept(const std::vector<std::string>& names) {
-  NameTree root;
-  for (const std::string& name : names) {
-    NameTree* at = &root;
-    bool plain = true;
-    for (std::string_view rest = name; !rest.empty();) {
-      const size_t bytes = std::max<size_t>(1, tokenizer::Utf8CharacterBytes(rest));
-      const uint32_t code_point = tokenizer::Utf8CodePoint(rest, bytes);
-      plain = plain && code_point > 0x1F && code_point != '"' && code_point != '\\' &&
-              code_point != 0x7F;
-      if (!plain) break;  // needs an escape: no plain string is equal to it
-      at = &at->next[code_point];
-      rest.remove_prefix(bytes);
+// One code point of `ranges` in a string.
+Expression JsonText::Character(const std::vector<CodeRange>& ranges) {
+  const bool single = ranges.size() == 1 && ranges[0].first == ranges[0].last;
+  if (single && !options_.any_spelling && ranges[0].first < 0x80 &&
+      Intersection(ranges, kMustEscape).empty())
+    return Text(std::string(1, static_cast<char>(ranges[0].first)));
+  std::vector<std::pair<uint32_t, uint32_t>> key;
+  for (const CodeRange& range : ranges) key.emplace_back(range.first, range.last);
+  const auto [found, is_new] =
+      characters_.try_emplace(std::move(key), fmt::format("character {}", characters_.size()));
+  if (is_new) (*rules_)[found->second] = Ways(ranges);
+  return Rule(found->second);
+}
+
+Expression JsonText::Ways(const std::vector<CodeRange>& ranges) const {
+  constexpr std::pair<char, const char*> kEscapes[] = {
+      {'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\r', "\\r"},
+      {'\t', "\\t"}, {'\f', "\\f"},  {'\b', "\\b"}, {'/', "\\/"}};
+  const auto holds = [&](char c) {
+    const auto code_point = static_cast<uint32_t>(c);
+    return !Intersection(ranges, {{code_point, code_point}}).empty();
+  };
+  std::vector<Expression> ways = {Class(Intersection(ranges, Complement(kMustEscape)))};
+  for (const auto& [c, text] : kEscapes) {
+    if (holds(c) && (c != '/' || options_.any_spelling)) ways.push_back(Text(text));
+  }
+  if (!options_.any_spelling) {
+    // Only those that have no escape of their own.
+    const std::vector<CodeRange> rest = {{0, 7}, {0xB, 0xB}, {0xE, 0x1F}};
+    for (const CodeRange& range : Intersection(ranges, rest)) {
+      for (uint32_t c = range.first; c <= range.last; ++c)
+        ways.push_back(Text(fmt::format("\\u{:04x}", c)));
     }
-    if (plain) at->is_name = true;
+    return Choice(std::move(ways));
   }
-  return Sequence({Text("\""), Otherwise(root), Text("\"")});
-}
-
-bool JsonStringFormat(const std::string& format, Expression* string) {
-  const auto digit = [](char first, char last) {
-    return Class({{static_cast<uint32_t>(first), static_cast<uint32_t>(last)}});
-  };
-  const Expression month =
-      Choice({Sequence({Text("0"), digit('1', '9')}), Sequence({Text("1"), digit('0', '2')})});
-  const Expression day =
-      Choice({Sequence({Text("0"), digit('1', '9')}), Sequence({digit('1', '2'), digit('0', '9')}),
-              Sequence({Text("3"), digit('0', '1')})});
-  const Expression date = Sequence({Digits(4, 4), Text("-"), month, Text("-"), day});
-  const Expression hour = Choice(
-      {Sequence({digit('0', '1'), digit('0', '9')}), Sequence({Text("2"), digit('0', '3')})});
-  const Expression sixty = Sequence({digit('0', '5'), digit('0', '9')});
-  const Expression zone =
-      Choice({Text("Z"), Sequence({Class({{'+', '+'}, {'-', '-'}}), hour, Text(":"), sixty})});
-  const Expression time = Sequence({hour, Text(":"), sixty, Text(":"), sixty,
-                                    Optional(Sequence({Text("."), Digits(3, 3)})), zone});
-  const Expression hex = Class({{'0', '9'}, {'a', 'f'}, {'A', 'F'}});
-  Expression body;
-  if (format == "date") {
-    body = date;
-  } else if (format == "time") {
-    body = time;
-  } else if (format == "date-time") {
-    body = Sequence({date, Text("T"), time});
-  } else if (format == "uuid") {
-    body = Sequence({Repeat(hex, 8, 8), Text("-"), Repeat(hex, 4, 4), Text("-"), Repeat(hex, 4, 4),
-                     Text("-"), Repeat(hex, 4, 4), Text("-"), Repeat(hex, 12, 12)});
-  } else {
-    return false;
-  }
-  *string = Sequence({Text("\""), std::move(body), Text("\"")});
-  return true;
-}
-
-Expression JsonIntegerRange(const int64_t* least, const int64_t* most) {
-  std::vector<Expression> ways;
-  if (least == nullptr || *least < 0) {  // -high .. -low
-    const uint64_t low = most != nullptr && *most < 0 ? Magnitude(*most) : 1;
-    const uint64_t high = least != nullptr ? Magnitude(*least) : 0;
-    ways.push_back(Sequence({Text("-"), NaturalRange(low, least != nullptr ? &high : nullptr)}));
-  }
-  if (most == nullptr || *most >= 0) {
-    const uint64_t low = least != nullptr && *least > 0 ? Magnitude(*least) : 0;
-    const uint64_t high = most != nullptr ? Magnitude(*most) : 0;
-    ways.push_back(NaturalRange(low, most != nullptr ? &high : nullptr));
-  }
+  for (const CodeRange& range :
+       Intersection(ranges, {{0, 0xD7FF}, {0xE000, 0xFFFF}}))
+    ways.push_back(Sequence({Text("\\u"), HexRange(range.first, range.last, 4)}));
+  for (const CodeRange& range : Intersection(ranges, {{0x10000, kLastCodePoint}}))
+    ways.push_back(PairRange(range.first, range.last));
   return Choice(std::move(ways));
+}
+
+Expression JsonText::String(const DfaPointer& values) {
+  if (values == AnyText()) return Rule("string");
+  const auto [found, is_new] =
+      strings_.try_emplace(values, fmt::format("string {}", strings_.size()));
+  if (is_new) {
+    Machine machine = SpelledOut(
+        *values, [this](const std::vector<CodeRange>& ranges) { return Character(ranges); });
+    (*rules_)[found->second] = Sequence({Text("\""), OfMachine(std::move(machine)), Text("\"")});
+  }
+  return Rule(found->second);
+}
+
+Expression JsonText::Name(const std::string& name) {
+  return options_.any_spelling ? String(Words({name})) : Text(QuotedJson(name));
+}
+
+Result<Expression> JsonText::Number(const DfaPointer& numbers) {
+  if (numbers == AllNumbers()) return Rule("number");
+  const auto known = numbers_.find(numbers);
+  if (known != numbers_.end()) return Rule(known->second);
+  DfaPointer spelled = numbers;
+  if (!options_.any_spelling) {
+    HW_TRY(const DfaPointer broken, Combine(numbers, Integers(), kWithout));
+    if (broken->IsEmpty()) {
+      HW_TRY(spelled, Combine(numbers, WholeSpellings(), kAnd));
+    }
+  }
+  // Where limits or a constant need more digits than usual, they get them.
+  DfaPointer few = NoText();
+  for (const int64_t digits : {kFewDigits, kManyDigits}) {
+    if (!few->IsEmpty() || (options_.any_spelling && digits == kFewDigits)) continue;
+    HW_TRY(few, Combine(spelled, NumberSpellings(digits, false), kAnd));
+  }
+  const std::string rule = fmt::format("number {}", numbers_.size());
+  (*rules_)[rule] = OfMachine(
+      SpelledOut(*few, [](const std::vector<CodeRange>& ranges) { return Class(ranges); }));
+  numbers_.emplace(numbers, rule);
+  return Rule(rule);
 }
 
 }  // namespace headway::grammar

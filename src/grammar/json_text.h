@@ -1,41 +1,67 @@
 #pragma once
 
-// The parts of JSON that every schema is made of. Spelled as llama.cpp spells them, so that a text
-// that one of the two allows the other allows.
+// The parts of JSON's spelling that every schema is made of, as rules of a grammar: strings and
+// numbers of a set, white space, and any value at all.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+#include "grammar/dfa.h"
 #include "grammar/expression.h"
+#include "grammar/schema_options.h"
 
 namespace headway::grammar {
 
-// The deepest nesting of braces and brackets in a text that may be no JSON: the library copies and
-// prints values by recursion, so it must be limited first.
-int JsonNesting(std::string_view json);
+class JsonText {
+ public:
+  // Adds its rules to `rules`, which must outlive it: "value", "object", "array", "string",
+  // "number" and those that other functions return.
+  JsonText(const SchemaOptions& options, Rules* rules);
 
-// Nothing, a blank, or a new line with up to 20 blanks and tabs.
-Expression JsonSpace();
-// A character of a JSON string, escaped where it must be.
-Expression JsonCharacter();
-// `least` to `most` characters (Expression::kNoLimit) between quotation marks.
-Expression JsonString(int64_t least, int64_t most);
-Expression JsonInteger();
-Expression JsonNumber();
-// Any value: the rules "value", "object", "array", "string" and "number", which AddJsonValueRules
-// adds.
-Expression JsonValue();
-void AddJsonValueRules(Rules* rules);
+  // Between quotation marks.
+  Expression String(const DfaPointer& values);
+  Expression Name(const std::string& name);
+  Result<Expression> Number(const DfaPointer& numbers);
 
-// Strings that are none of `names` (texts without quotation marks), written without escapes.
-Expression JsonStringExcept(const std::vector<std::string>& names);
+  Expression Space() const;
+  Expression Comma() const;
+  Expression Colon() const;
 
-// What a string of the given format looks like: date, time, date-time, uuid. False for others.
-bool JsonStringFormat(const std::string& format, Expression* string);
+ private:
+  Expression Character(const std::vector<CodeRange>& ranges);
+  Expression Ways(const std::vector<CodeRange>& ranges) const;
+  void AddAnyValue();
 
-// The whole numbers from `least` to `most`; null: no limit. least <= most.
-Expression JsonIntegerRange(const int64_t* least, const int64_t* most);
+  const SchemaOptions options_;
+  Rules* const rules_;
+  std::map<std::vector<std::pair<uint32_t, uint32_t>>, std::string> characters_;
+  // The sets are kept, so that no other one gets the address of one that was.
+  std::map<DfaPointer, std::string> strings_;
+  std::map<DfaPointer, std::string> numbers_;
+};
+
+// The automaton's texts, `character` spelling the code points of an edge.
+template <class Character>
+Machine SpelledOut(const Dfa& dfa, const Character& character) {
+  Machine machine;
+  for (const Dfa::State& state : dfa.states) {
+    std::map<int32_t, std::vector<CodeRange>> ranges;  // by target
+    uint32_t first = 0;
+    for (const Dfa::Edge& edge : state.edges) {
+      if (edge.target != Dfa::kNone) ranges[edge.target].push_back({first, edge.last});
+      first = edge.last + 1;
+    }
+    Machine::State spelled;
+    spelled.ends = state.accepts;
+    for (const auto& [target, of_target] : ranges)
+      spelled.edges.push_back({character(of_target), target});
+    machine.states.push_back(std::move(spelled));
+  }
+  return machine;
+}
 
 }  // namespace headway::grammar

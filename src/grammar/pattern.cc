@@ -3,205 +3,224 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string>
+#include <map>
 #include <utility>
-#include <vector>
 
-#include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
+#include "grammar/pattern_parser.h"
 
 namespace headway::grammar {
 namespace {
 
-constexpr int kDeepestGroup = 100;
-constexpr int64_t kMostPatternRepetitions = 10000;
+constexpr size_t kMostNfaStates = 60000;
+constexpr size_t kMostPatternStates = 20000;
 
-// One code point of `ranges` inside a JSON string. Control characters cannot be written but as
-// \u00XX; of those the ones with an escape of their own are allowed.
-Expression InsideString(const std::vector<CodeRange>& ranges) {
-  const auto holds = [&](uint32_t code_point) {
-    return std::any_of(ranges.begin(), ranges.end(), [&](const CodeRange& range) {
-      return range.first <= code_point && code_point <= range.last;
-    });
-  };
-  std::vector<CodeRange> outside = Complement(ranges);
-  outside.push_back({0, 0x1F});
-  for (const uint32_t escaped : {uint32_t{'"'}, uint32_t{'\\'}, 0x7FU})
-    outside.push_back({escaped, escaped});
-  std::vector<Expression> ways = {Class(Complement(std::move(outside)))};
-  constexpr std::pair<uint32_t, const char*> kEscapes[] = {
-      {'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\r', "\\r"},
-      {'\t', "\\t"}, {'\f', "\\f"},  {'\b', "\\b"}};
-  for (const auto& [code_point, text] : kEscapes) {
-    if (holds(code_point)) ways.push_back(Text(text));
-  }
-  return Choice(std::move(ways));
-}
-
-class PatternParser {
+// A pattern with all ways to read it. Anchors are jumps that only exist at the text's ends.
+class Nfa {
  public:
-  explicit PatternParser(std::string_view text) : text_(text) {}
+  enum class Where { kAnywhere, kAtBegin, kAtEnd };
+  struct Jump {
+    int32_t target;
+    Where where;
+  };
+  struct State {
+    std::vector<CodeRange> ranges;  // consume one of them and go on to `next`
+    int32_t next = -1;
+    std::vector<Jump> jumps;
+  };
 
-  Result<Expression> Run() {
-    const bool escaped_end = text_.size() >= 2 && text_[text_.size() - 2] == '\\';
-    if (text_.size() < 2 || text_.front() != '^' || text_.back() != '$' || escaped_end)
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("expected a pattern of the form ^...$, found '{}'", text_));
-    text_ = text_.substr(1, text_.size() - 2);
-    HW_TRY(Expression body, ParseChoice(0));
-    if (at_ < text_.size()) return Unsupported();
-    return Sequence({Text("\""), std::move(body), Text("\"")});
+  // What is found may begin after anything.
+  bool Build(const Expression& pattern) {
+    const int32_t before = New();  // only there before the first character
+    const int32_t begin = New();
+    Link(before, begin);
+    At(begin).ranges = {{0, kLastCodePoint}};
+    At(begin).next = New();
+    Link(At(begin).next, begin);
+    const int32_t first = New();
+    Link(begin, first);
+    found_ = Add(pattern, first);
+    return states_.size() <= kMostNfaStates;
+  }
+
+  int32_t Found() const { return found_; }
+  const State& At(int32_t s) const { return states_[static_cast<size_t>(s)]; }
+
+  // `set` and what can be reached from it without a character, sorted.
+  std::vector<int32_t> Closure(std::vector<int32_t> set, bool at_begin, bool at_end) const {
+    std::vector<bool> seen(states_.size());
+    for (const int32_t s : set) seen[static_cast<size_t>(s)] = true;
+    for (size_t i = 0; i < set.size(); ++i) {
+      for (const Jump& jump : At(set[i]).jumps) {
+        if ((jump.where == Where::kAtBegin && !at_begin) ||
+            (jump.where == Where::kAtEnd && !at_end) || seen[static_cast<size_t>(jump.target)])
+          continue;
+        seen[static_cast<size_t>(jump.target)] = true;
+        set.push_back(jump.target);
+      }
+    }
+    std::sort(set.begin(), set.end());
+    return set;
   }
 
  private:
-  char Peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-  bool Take(std::string_view what) {
-    if (text_.substr(at_, what.size()) != what) return false;
-    at_ += what.size();
-    return true;
+  State& At(int32_t s) { return states_[static_cast<size_t>(s)]; }
+  int32_t New() {
+    states_.emplace_back();
+    return static_cast<int32_t>(states_.size()) - 1;
   }
-  tl::unexpected<Error> Unsupported() const {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("expected a pattern of literals, classes, groups, | and repetitions, "
-                            "found '{}' in '{}'",
-                            text_.substr(at_), text_));
+  void Link(int32_t from, int32_t to, Where where = Where::kAnywhere) {
+    At(from).jumps.push_back({to, where});
   }
 
-  Result<Expression> ParseChoice(int depth) {
-    std::vector<Expression> ways;
-    do {
-      std::vector<Expression> parts;
-      while (at_ < text_.size() && Peek() != '|' && Peek() != ')') {
-        HW_TRY(Expression part, ParseRepeated(depth));
-        parts.push_back(std::move(part));
+  int32_t Add(const Expression& e, int32_t from) {
+    if (states_.size() > kMostNfaStates) return from;  // Build says so
+    const int32_t end = New();
+    switch (e.kind) {
+      case Expression::Kind::kText:
+        Link(from, end, e.text == "^" ? Where::kAtBegin : Where::kAtEnd);
+        return end;
+      case Expression::Kind::kClass: {
+        const int32_t character = New();
+        Link(from, character);
+        At(character).ranges = e.ranges;
+        At(character).next = end;
+        return end;
       }
-      ways.push_back(Sequence(std::move(parts)));
-    } while (Take("|"));
-    return Choice(std::move(ways));
-  }
-
-  Result<Expression> ParseRepeated(int depth) {
-    HW_TRY(Expression part, ParsePart(depth));
-    int64_t least = 0;
-    int64_t most = Expression::kNoLimit;
-    if (Take("+")) {
-      least = 1;
-    } else if (Take("?")) {
-      most = 1;
-    } else if (Take("{")) {
-      HW_TRY(least, ParseCount());
-      most = least;
-      if (Take(",")) {
-        most = Expression::kNoLimit;
-        if (Peek() != '}') {
-          HW_TRY(most, ParseCount());
+      case Expression::Kind::kSequence:
+        for (const Expression& part : e.parts) from = Add(part, from);
+        Link(from, end);
+        return end;
+      case Expression::Kind::kChoice:
+        for (const Expression& part : e.parts) {
+          const int32_t way = New();
+          Link(from, way);
+          Link(Add(part, way), end);
         }
+        return end;
+      case Expression::Kind::kRepeat:
+        return AddRepeat(e, from, end);
+      case Expression::Kind::kRule:
+      case Expression::Kind::kMachine:
+        break;
+    }
+    return end;
+  }
+
+  int32_t AddRepeat(const Expression& e, int32_t from, int32_t end) {
+    for (int64_t i = 0; i < e.least && states_.size() <= kMostNfaStates; ++i)
+      from = Add(e.parts.front(), from);
+    if (e.most == Expression::kNoLimit) {
+      const int32_t loop = New();
+      Link(from, loop);
+      Link(Add(e.parts.front(), loop), loop);
+      Link(loop, end);
+      return end;
+    }
+    for (int64_t i = e.least; i < e.most && states_.size() <= kMostNfaStates; ++i) {
+      Link(from, end);
+      from = Add(e.parts.front(), from);
+    }
+    Link(from, end);
+    return end;
+  }
+
+  std::vector<State> states_;
+  int32_t found_ = -1;
+};
+
+// The subset construction. Once something was found, anything may follow.
+class Determinizer {
+ public:
+  explicit Determinizer(const Nfa& nfa) : nfa_(nfa) {}
+
+  Result<Dfa> Run() {
+    Dfa dfa;
+    const int32_t first = Number(nfa_.Closure({0}, true, false));
+    for (size_t i = 0; i < sets_.size(); ++i) {
+      if (sets_.size() > kMostPatternStates) {
+        return Fail(ErrorCode::kUnsupported,
+                    fmt::format("expected a pattern whose automaton has at most {} states, found "
+                                "more",
+                                kMostPatternStates));
       }
-      if (!Take("}") || (most != Expression::kNoLimit && most < least)) return Unsupported();
-    } else if (!Take("*")) {
-      return part;
-    }
-    // A lazy or possessive mark, or a repetition of a repetition.
-    if (Peek() == '?' || Peek() == '+' || Peek() == '*' || Peek() == '{') return Unsupported();
-    return Repeat(std::move(part), least, most);
-  }
-
-  Result<int64_t> ParseCount() {
-    int64_t value = 0;
-    const size_t begin = at_;
-    for (; Peek() >= '0' && Peek() <= '9'; ++at_) {
-      value = value * 10 + (Peek() - '0');
-      if (value > kMostPatternRepetitions) return Unsupported();
-    }
-    if (at_ == begin) return Unsupported();
-    return value;
-  }
-
-  Result<Expression> ParsePart(int depth) {
-    if (Take("(")) {
-      if (depth >= kDeepestGroup || (Peek() == '?' && !Take("?:"))) return Unsupported();
-      HW_TRY(Expression group, ParseChoice(depth + 1));
-      if (!Take(")")) return Unsupported();
-      return group;
-    }
-    if (Take(".")) return InsideString(Complement({{'\n', '\n'}, {'\r', '\r'}}));
-    if (Take("[")) {
-      HW_TRY(const std::vector<CodeRange> ranges, ParseClass());
-      return InsideString(ranges);
-    }
-    constexpr std::string_view kSpecial = "^$*+?{";
-    if (kSpecial.find(Peek()) != std::string_view::npos) return Unsupported();
-    HW_TRY(const std::vector<CodeRange> ranges, ParseCharacter());
-    return InsideString(ranges);
-  }
-
-  Result<std::vector<CodeRange>> ParseClass() {
-    const bool negated = Take("^");
-    std::vector<CodeRange> all;
-    while (!Take("]")) {
-      if (at_ >= text_.size()) return Unsupported();
-      HW_TRY(std::vector<CodeRange> ranges, ParseCharacter());
-      const bool is_one = ranges.size() == 1 && ranges[0].first == ranges[0].last;
-      if (is_one && Peek() == '-' && text_.substr(at_ + 1, 1) != "]") {
-        ++at_;
-        HW_TRY(const std::vector<CodeRange> last, ParseCharacter());
-        if (last.size() != 1 || last[0].first != last[0].last || last[0].first < ranges[0].first)
-          return Unsupported();
-        ranges[0].last = last[0].last;
+      Dfa::State state;
+      const std::vector<int32_t> set = *sets_[i];
+      if (static_cast<int32_t>(i) == found_state_) {
+        state.edges = {{kLastCodePoint, found_state_}};
+        state.accepts = true;
+      } else {
+        state.edges = Edges(set);
+        state.accepts = Holds(nfa_.Closure(set, static_cast<int32_t>(i) == first, true));
       }
-      all.insert(all.end(), ranges.begin(), ranges.end());
+      dfa.states.push_back(std::move(state));
     }
-    return negated ? Complement(std::move(all)) : all;
+    return dfa;
   }
 
-  // A character or an escape that stands for one or for a class.
-  Result<std::vector<CodeRange>> ParseCharacter() {
-    if (at_ >= text_.size()) return Unsupported();
-    if (Take("\\")) return ParseEscape();
-    const std::string_view rest = text_.substr(at_);
-    const size_t bytes = tokenizer::Utf8CharacterBytes(rest);
-    if (bytes == 0) return Unsupported();
-    at_ += bytes;
-    const uint32_t code_point = tokenizer::Utf8CodePoint(rest, bytes);
-    return std::vector<CodeRange>{{code_point, code_point}};
+ private:
+  bool Holds(const std::vector<int32_t>& set) const {
+    return std::binary_search(set.begin(), set.end(), nfa_.Found());
   }
 
-  Result<std::vector<CodeRange>> ParseEscape() {
-    const char c = Peek();
-    const std::vector<CodeRange> digits = {{'0', '9'}};
-    const std::vector<CodeRange> words = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-    const std::vector<CodeRange> spaces = {{'\t', '\r'}, {' ', ' '}};
-    constexpr std::string_view kLetters = "tnrf";
-    constexpr std::string_view kMeanings = "\t\n\r\f";
-    std::vector<CodeRange> ranges;
-    if (c == 'd' || c == 'D') {
-      ranges = c == 'd' ? digits : Complement(digits);
-    } else if (c == 'w' || c == 'W') {
-      ranges = c == 'w' ? words : Complement(words);
-    } else if (c == 's' || c == 'S') {
-      ranges = c == 's' ? spaces : Complement(spaces);
-    } else if (const size_t which = kLetters.find(c); which != std::string_view::npos) {
-      const auto meaning = static_cast<uint32_t>(static_cast<unsigned char>(kMeanings[which]));
-      ranges = {{meaning, meaning}};
-    } else if (c > ' ' && c < 0x7F && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-               !(c >= '0' && c <= '9')) {
-      ranges = {{static_cast<uint32_t>(c), static_cast<uint32_t>(c)}};
-    } else {
-      --at_;
-      return Unsupported();
+  int32_t Number(std::vector<int32_t> set) {
+    if (Holds(set)) set = {nfa_.Found()};
+    const auto [found, is_new] =
+        numbers_.try_emplace(std::move(set), static_cast<int32_t>(sets_.size()));
+    if (!is_new) return found->second;
+    sets_.push_back(&found->first);
+    if (found->first.size() == 1 && found->first.front() == nfa_.Found())
+      found_state_ = found->second;
+    return found->second;
+  }
+
+  std::vector<Dfa::Edge> Edges(const std::vector<int32_t>& set) {
+    // The borders at which the states that are reached change.
+    std::map<uint32_t, std::pair<std::vector<int32_t>, std::vector<int32_t>>> borders;
+    for (const int32_t s : set) {
+      const Nfa::State& state = nfa_.At(s);
+      for (const CodeRange& range : state.ranges) {
+        borders[range.first].first.push_back(state.next);
+        borders[range.last + 1].second.push_back(state.next);
+      }
     }
-    ++at_;
-    return ranges;
+    std::vector<std::pair<CodeRange, int32_t>> ranges;
+    std::map<int32_t, int> reached;  // how often
+    uint32_t begin = 0;
+    for (const auto& [border, changes] : borders) {
+      if (!reached.empty() && border > begin) {
+        std::vector<int32_t> targets;
+        for (const auto& [target, times] : reached) targets.push_back(target);
+        ranges.push_back(
+            {{begin, border - 1}, Number(nfa_.Closure(std::move(targets), false, false))});
+      }
+      for (const int32_t target : changes.second) {
+        if (--reached[target] == 0) reached.erase(target);
+      }
+      for (const int32_t target : changes.first) ++reached[target];
+      begin = border;
+    }
+    return EdgesOf(std::move(ranges));
   }
 
-  std::string_view text_;
-  size_t at_ = 0;
+  const Nfa& nfa_;
+  std::map<std::vector<int32_t>, int32_t> numbers_;
+  std::vector<const std::vector<int32_t>*> sets_;
+  int32_t found_state_ = -1;
 };
 
 }  // namespace
 
-Result<Expression> JsonStringMatching(std::string_view pattern) {
-  return PatternParser(pattern).Run();
+Result<DfaPointer> TextsMatching(std::string_view pattern) {
+  HW_TRY(const Expression tree, ParsePattern(pattern));
+  Nfa nfa;
+  if (!nfa.Build(tree)) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("expected a pattern of at most {} states, repetitions written out, "
+                            "found more",
+                            kMostNfaStates));
+  }
+  HW_TRY(Dfa dfa, Determinizer(nfa).Run());
+  return Combine(std::make_shared<const Dfa>(std::move(dfa)), AnyText(), kAnd);
 }
 
 }  // namespace headway::grammar

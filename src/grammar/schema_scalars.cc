@@ -1,116 +1,209 @@
-#include "grammar/schema_scalars.h"
+// Scalars: type, const and enum, limits of numbers and strings, and their combinations.
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
 #include <utility>
-#include <vector>
 
-#include "grammar/json_text.h"
-#include "grammar/pattern.h"
+#include "grammar/number_sets.h"
+#include "grammar/schema_errors.h"
+#include "grammar/schema_reader.h"
+#include "grammar/string_formats.h"
 
 namespace headway::grammar {
-namespace {
 
-constexpr int64_t kMostCount = 10000;
-
-// A count of items or characters.
-Result<int64_t> Count(const Json& schema, const char* keyword, int64_t otherwise,
-                      const std::string& where) {
-  if (!schema.contains(keyword)) return otherwise;
-  const Json& value = schema[keyword];
-  if (value.is_number_unsigned() && value.get<uint64_t>() <= static_cast<uint64_t>(kMostCount))
-    return value.get<int64_t>();
-  return SchemaError(where, fmt::format("{}: expected a whole number from 0 to {}, found {}",
-                                        keyword, kMostCount, value.dump()));
+Result<ScalarSet> SchemaReader::Scalars(const Atom& atom) {
+  if (atom.node == nullptr) return atom.negated ? ScalarSet{} : AllScalars();
+  ScalarSet set;
+  if (atom.is_literal) {
+    auto literal = OnlyScalar(*atom.node);
+    if (!literal) return Prefixed(literal.error(), Place(*atom.node));
+    set = *std::move(literal);
+  } else {
+    HW_TRY(set, ScalarsOf(*atom.node));
+  }
+  if (!atom.negated) return set;
+  auto others = AllBut(set);
+  if (!others) return Prefixed(others.error(), Place(*atom.node));
+  return others;
 }
 
-}  // namespace
-
-Result<SchemaCounts> CountsOf(const Json& schema, const char* least, const char* most,
-                              const std::string& where) {
-  SchemaCounts counts;
-  HW_TRY(counts.least, Count(schema, least, 0, where));
-  HW_TRY(counts.most, Count(schema, most, Expression::kNoLimit, where));
-  if (counts.most != Expression::kNoLimit && counts.most < counts.least)
-    return SchemaError(
-        where, fmt::format("{}: expected at least {}, found {}", most, counts.least, counts.most));
-  return counts;
+Result<ScalarSet> SchemaReader::ScalarsOf(const JsonValue& schema) {
+  if (schema.Is(JsonValue::Kind::kBoolean)) return schema.boolean ? AllScalars() : ScalarSet{};
+  if (!schema.Is(JsonValue::Kind::kObject)) {
+    return SchemaError(Place(schema), fmt::format("expected a schema, found {}", Shown(schema)));
+  }
+  if (const auto known = scalars_.find(&schema); known != scalars_.end()) return known->second;
+  if (!scalars_asked_.insert(&schema).second) return Endless(Place(schema));
+  HW_TRY(ScalarSet set, ScalarKeywords(schema));
+  auto combined = CombinedScalars(schema, std::move(set));
+  if (!combined) {
+    // An automaton that got too large does not know of which schema.
+    if (combined.error().message.rfind("#", 0) == 0) return combined;
+    return Prefixed(combined.error(), Place(schema));
+  }
+  scalars_asked_.erase(&schema);
+  scalars_.emplace(&schema, *combined);
+  return combined;
 }
 
-Result<Expression> ConvertString(const Json& schema, const std::string& where) {
-  for (const auto& [keyword, value] : schema.items()) {
-    const bool form = keyword == "pattern" || keyword == "format";
-    const bool length = keyword == "minLength" || keyword == "maxLength";
-    const bool clash = form && (schema.contains("minLength") || schema.contains("maxLength") ||
-                                (schema.contains("pattern") && schema.contains("format")));
-    if ((!form && !length && keyword != "type" && !IsAnnotation(keyword)) || clash)
-      return UnsupportedKeyword(
-          where,
-          clash ? std::string(keyword).append("' beside other limits of the string, '") += keyword
-                : keyword);
-    if (form && !value.is_string()) return SchemaError(where, keyword + ": expected a text");
-  }
-  if (schema.contains("pattern")) {
-    auto string = JsonStringMatching(schema["pattern"].get<std::string>());
-    if (!string) return Prefixed(string.error(), where + ": pattern");
-    return *std::move(string);
-  }
-  if (schema.contains("format")) {
-    Expression string;
-    const auto format = schema["format"].get<std::string>();
-    if (JsonStringFormat(format, &string)) return string;
-    return SchemaError(
-        where, fmt::format("format: expected date, time, date-time or uuid, found '{}'", format),
-        ErrorCode::kUnsupported);
-  }
-  HW_TRY(const SchemaCounts counts, CountsOf(schema, "minLength", "maxLength", where));
-  if (counts.least == 0 && counts.most == Expression::kNoLimit) return Rule("string");
-  return JsonString(counts.least, counts.most);
-}
-
-Result<Expression> ConvertInteger(const Json& schema, const std::string& where) {
-  constexpr std::array<std::string_view, 5> kKnown = {"type", "minimum", "maximum",
-                                                      "exclusiveMinimum", "exclusiveMaximum"};
-  HW_TRY_VOID(OnlyKeywords(schema, kKnown, where));
-  std::optional<int64_t> least;
-  std::optional<int64_t> most;
-  for (const auto& [keyword, value] : schema.items()) {
-    if (keyword == "type" || IsAnnotation(keyword)) continue;
-    const bool fits = value.is_number_integer() &&
-                      !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{1} << 62) &&
-                      value.get<int64_t>() >= -(int64_t{1} << 62);
-    if (!fits) {
-      return SchemaError(
-          where, fmt::format("{}: expected a whole number of at most 62 bits, found {}", keyword,
-                             value.dump()));
+Result<ScalarSet> SchemaReader::ScalarKeywords(const JsonValue& schema) {
+  ScalarSet set;
+  HW_TRY(set.has_null, HasType(schema, "null"));
+  HW_TRY(set.has_true, HasType(schema, "boolean"));
+  set.has_false = set.has_true;
+  HW_TRY(const bool has_numbers, HasType(schema, "number"));
+  HW_TRY(const bool has_integers, HasType(schema, "integer"));
+  if (has_numbers || has_integers) {
+    HW_TRY(set.numbers, NumberLimits(schema));
+    if (!has_numbers) {
+      HW_TRY(set.numbers, And(set.numbers, Integers()));
     }
-    const auto number = value.get<int64_t>();
-    if (keyword == "minimum") least = std::max(least.value_or(number), number);
-    if (keyword == "exclusiveMinimum") least = std::max(least.value_or(number + 1), number + 1);
-    if (keyword == "maximum") most = std::min(most.value_or(number), number);
-    if (keyword == "exclusiveMaximum") most = std::min(most.value_or(number - 1), number - 1);
   }
-  if (!least && !most) return JsonInteger();
-  if (least && most && *least > *most)
-    return SchemaError(
-        where,
-        fmt::format("expected some integer between the limits, found {} to {}", *least, *most));
-  return JsonIntegerRange(least ? &*least : nullptr, most ? &*most : nullptr);
+  HW_TRY(const bool has_strings, HasType(schema, "string"));
+  if (has_strings) {
+    HW_TRY(set.strings, StringLimits(schema));
+  }
+  if (Keyword(schema, "const") != nullptr || Keyword(schema, "enum") != nullptr) {
+    HW_TRY(const ScalarSet literals, LiteralScalars(schema));
+    return Both(literals, set);
+  }
+  return set;
 }
 
-Result<Expression> ConvertLiterals(const Json& schema, const std::string& where) {
-  for (const auto& [keyword, value] : schema.items()) {
-    if (keyword != "const" && keyword != "enum" && keyword != "type" && !IsAnnotation(keyword))
-      return UnsupportedKeyword(where, keyword);
+Result<ScalarSet> SchemaReader::LiteralScalars(const JsonValue& schema) {
+  ScalarSet set = AllScalars();
+  if (const JsonValue* value = Keyword(schema, "const")) {
+    HW_TRY(set, Scalars({value, true, false}));
   }
-  if (schema.contains("const")) return Text(schema["const"].dump());
-  std::vector<Expression> ways;
-  if (!schema["enum"].is_array() || schema["enum"].empty())
-    return SchemaError(where, "enum: expected a list of values");
-  for (const Json& value : schema["enum"]) ways.push_back(Text(value.dump()));
-  return Choice(std::move(ways));
+  if (Keyword(schema, "enum") == nullptr) return set;
+  HW_TRY(const JsonValue* list, List(schema, "enum"));
+  ScalarSet any;
+  std::vector<std::string> words;
+  for (const JsonValue& value : list->items) {
+    if (value.Is(JsonValue::Kind::kString)) {
+      words.push_back(value.text);  // all at once: one by one would be quadratic
+      continue;
+    }
+    HW_TRY(const ScalarSet one, Scalars({&value, true, false}));
+    HW_TRY(any, Either(any, one));
+  }
+  any.strings = Words(words);
+  return Both(set, any);
+}
+
+Result<ScalarSet> SchemaReader::OneOfScalars(const JsonValue& list) {
+  ScalarSet once;
+  ScalarSet seen;
+  for (const JsonValue& part : list.items) {
+    HW_TRY(const ScalarSet set, ScalarsOf(part));
+    HW_TRY(const ScalarSet others, AllBut(set));
+    HW_TRY(const ScalarSet unseen, AllBut(seen));
+    HW_TRY(const ScalarSet kept, Both(once, others));
+    HW_TRY(const ScalarSet added, Both(unseen, set));
+    HW_TRY(once, Either(kept, added));
+    HW_TRY(seen, Either(seen, set));
+  }
+  return once;
+}
+
+Result<ScalarSet> SchemaReader::CombinedScalars(const JsonValue& schema, ScalarSet set) {
+  HW_TRY(const auto references, References(schema));
+  for (const JsonValue* target : references) {
+    HW_TRY(const ScalarSet part, ScalarsOf(*target));
+    HW_TRY(set, Both(set, part));
+  }
+  if (Keyword(schema, "allOf") != nullptr) {
+    HW_TRY(const JsonValue* list, List(schema, "allOf"));
+    for (const JsonValue& each : list->items) {
+      HW_TRY(const ScalarSet part, ScalarsOf(each));
+      HW_TRY(set, Both(set, part));
+    }
+  }
+  if (Keyword(schema, "anyOf") != nullptr) {
+    HW_TRY(const JsonValue* list, List(schema, "anyOf"));
+    ScalarSet any;
+    for (const JsonValue& each : list->items) {
+      HW_TRY(const ScalarSet part, ScalarsOf(each));
+      HW_TRY(any, Either(any, part));
+    }
+    HW_TRY(set, Both(set, any));
+  }
+  if (Keyword(schema, "oneOf") != nullptr) {
+    HW_TRY(const JsonValue* list, List(schema, "oneOf"));
+    HW_TRY(const ScalarSet one, OneOfScalars(*list));
+    HW_TRY(set, Both(set, one));
+  }
+  if (const JsonValue* other = Keyword(schema, "not")) {
+    HW_TRY(const ScalarSet without, Scalars({other, false, true}));
+    HW_TRY(set, Both(set, without));
+  }
+  const JsonValue* condition = Keyword(schema, "if");
+  if (condition == nullptr) return set;
+  const JsonValue* then = Keyword(schema, "then");
+  const JsonValue* otherwise = Keyword(schema, "else");
+  HW_TRY(const ScalarSet holds, ScalarsOf(*condition));
+  HW_TRY(const ScalarSet fails, AllBut(holds));
+  HW_TRY(const ScalarSet if_so, then == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*then));
+  HW_TRY(const ScalarSet if_not, otherwise == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*otherwise));
+  HW_TRY(const ScalarSet first, Both(holds, if_so));
+  HW_TRY(const ScalarSet second, Both(fails, if_not));
+  HW_TRY(const ScalarSet either, Either(first, second));
+  return Both(set, either);
+}
+
+Result<DfaPointer> SchemaReader::NumberLimits(const JsonValue& schema) {
+  DfaPointer set = AllNumbers();
+  for (const char* keyword : {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum",
+                              "multipleOf"}) {
+    const JsonValue* value = Keyword(schema, keyword);
+    if (value == nullptr) continue;
+    const std::string_view name = keyword;
+    // Draft 4: "exclusiveMinimum": true, beside "minimum".
+    if (name[0] == 'e' && value->Is(JsonValue::Kind::kBoolean)) continue;
+    if (!value->Is(JsonValue::Kind::kNumber)) return Wrong(schema, keyword, "a number");
+    auto limit = ParseDecimal(value->text);
+    if (!limit) return Prefixed(limit.error(), Place(schema) + ": " + keyword);
+    const JsonValue* open_mark = Keyword(schema, name == "minimum"   ? "exclusiveMinimum"
+                                                 : name == "maximum" ? "exclusiveMaximum"
+                                                                     : "");
+    const bool open = name[0] == 'e' || (open_mark != nullptr && open_mark->boolean);
+    DfaPointer part;
+    if (name == "multipleOf") {
+      if (limit->IsZero() || limit->negative) return Wrong(schema, keyword, "a number above 0");
+      auto multiples = MultiplesOf(*limit);
+      if (!multiples) return Prefixed(multiples.error(), Place(schema) + ": multipleOf");
+      part = *multiples;
+    } else {
+      const bool low = name == "minimum" || name == "exclusiveMinimum";
+      part = low ? NumbersFrom(*limit, open) : NumbersTo(*limit, open);
+    }
+    HW_TRY(set, And(set, part));
+  }
+  const JsonValue* format = options_.assert_formats ? Keyword(schema, "format") : nullptr;
+  if (format == nullptr || !format->Is(JsonValue::Kind::kString)) return set;
+  HW_TRY(const DfaPointer type, NumberFormat(format->text));
+  return type == nullptr ? set : And(set, type);
+}
+
+Result<DfaPointer> SchemaReader::StringLimits(const JsonValue& schema) {
+  HW_TRY(const int64_t least, Count(schema, "minLength", 0));
+  HW_TRY(const int64_t most, Count(schema, "maxLength", Expression::kNoLimit));
+  DfaPointer set = Lengths(least, most);
+  if (const JsonValue* pattern = Keyword(schema, "pattern")) {
+    if (!pattern->Is(JsonValue::Kind::kString)) return Wrong(schema, "pattern", "a text");
+    HW_TRY(const DfaPointer texts, Pattern(schema, pattern->text));
+    HW_TRY(set, And(texts, set));
+  }
+  const JsonValue* format = options_.assert_formats ? Keyword(schema, "format") : nullptr;
+  if (format == nullptr) return set;
+  if (!format->Is(JsonValue::Kind::kString)) return Wrong(schema, "format", "a text");
+  // One automaton a format, so that its rule is shared.
+  const auto [known, is_new] = patterns_.try_emplace("format " + format->text);
+  if (is_new) {
+    HW_TRY(known->second, StringFormat(format->text));
+  }
+  const DfaPointer& texts = known->second;
+  return texts == nullptr ? set : And(texts, set);
 }
 
 }  // namespace headway::grammar

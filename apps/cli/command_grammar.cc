@@ -1,0 +1,140 @@
+// headway grammar match: whether texts are of a grammar, and where they leave it.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file_writer.h"
+#include "commands.h"
+#include "grammar/compile.h"
+#include "grammar/json_value.h"
+#include "grammar/matcher.h"
+#include "output.h"
+#include "prompt.h"
+
+namespace headway::cli {
+namespace {
+
+constexpr uint64_t kMostGrammarBytes = uint64_t{16} << 20;
+constexpr uint64_t kMostTextsBytes = uint64_t{256} << 20;
+
+Result<std::shared_ptr<const grammar::Automaton>> CompileFor(const GrammarArguments& arguments) {
+  const bool is_schema = arguments.grammar_file.empty();
+  if (is_schema == arguments.json_schema_file.empty()) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("expected --grammar or --json-schema, found {}",
+                            is_schema ? "neither" : "both"));
+  }
+  if (!is_schema && (arguments.as_generated || arguments.no_formats)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected --json-schema beside it, found --grammar",
+                            arguments.as_generated ? "--as-generated" : "--no-formats"));
+  }
+  const std::string& file = is_schema ? arguments.json_schema_file : arguments.grammar_file;
+  HW_TRY(const std::string text, ReadTextFile(file, kMostGrammarBytes));
+  grammar::SchemaOptions options = grammar::kEverySpelling;
+  if (arguments.as_generated) options = {};
+  options.assert_formats = !arguments.no_formats;
+  auto automaton =
+      is_schema ? grammar::CompileJsonSchema(text, options) : grammar::CompileGbnf(text);
+  if (!automaton) return Prefixed(automaton.error(), file);
+  return automaton;
+}
+
+Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
+  if (arguments.text_file.empty() == arguments.texts_file.empty()) {
+    return Fail(ErrorCode::kInvalidInput, fmt::format("expected TEXT or --texts, found {}",
+                                                      arguments.text_file.empty() ? "neither"
+                                                                                  : "both"));
+  }
+  std::vector<std::string> texts;
+  if (!arguments.text_file.empty()) {
+    HW_TRY(std::string text, ReadFileOrStdin(arguments.text_file));
+    // Editors end files with a new line, and so does JSON in files; a GBNF text may mean it.
+    const bool is_schema = !arguments.json_schema_file.empty();
+    if (is_schema && !text.empty() && text.back() == '\n') text.pop_back();
+    texts.push_back(std::move(text));
+    return texts;
+  }
+  HW_TRY(const std::string lines, ReadTextFile(arguments.texts_file, kMostTextsBytes));
+  for (size_t begin = 0; begin < lines.size();) {
+    const size_t end = std::min(lines.find('\n', begin), lines.size());
+    auto value = grammar::ParseJson(lines.substr(begin, end - begin));
+    const std::string place = fmt::format("{}: text {}", arguments.texts_file, texts.size() + 1);
+    if (!value) return Prefixed(value.error(), place);
+    if (!value->Is(grammar::JsonValue::Kind::kString)) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("{}: expected a JSON string, found {}", place, Shown(*value)));
+    }
+    texts.push_back(std::move(value->text));
+    begin = end + 1;
+  }
+  return texts;
+}
+
+struct Verdict {
+  bool matches = false;
+  size_t byte = 0;  // where the text leaves the language, or its end when it is not complete
+};
+
+Result<Verdict> Match(const std::string& text, grammar::Matcher* matcher) {
+  grammar::Matcher::Position at = matcher->Start();
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (matcher->TooAmbiguous())
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("byte {}: expected a grammar that can be read in fewer ways at once",
+                              i));
+    if (at == grammar::Matcher::kDead) return Verdict{false, i == 0 ? 0 : i - 1};
+    if (i < text.size()) at = matcher->Next(at, static_cast<uint8_t>(text[i]));
+  }
+  return Verdict{matcher->CanEnd(at), text.size()};
+}
+
+std::string Report(const std::string& text, const Verdict& verdict, bool json) {
+  if (verdict.matches) return json ? "{\"match\": true}" : "match";
+  const auto begin = text.begin();
+  const auto end = begin + static_cast<std::ptrdiff_t>(verdict.byte);
+  const auto line = 1 + std::count(begin, end, '\n');
+  const size_t line_end = verdict.byte == 0 ? std::string::npos : text.rfind('\n', verdict.byte - 1);
+  const size_t column = line_end == std::string::npos ? verdict.byte + 1 : verdict.byte - line_end;
+  if (json)
+    return fmt::format("{{\"match\": false, \"byte\": {}, \"line\": {}, \"column\": {}}}",
+                       verdict.byte, line, column);
+  std::string found = "the end";
+  if (verdict.byte < text.size()) {
+    const auto c = static_cast<unsigned char>(text[verdict.byte]);
+    found = c > 0x20 && c < 0x7F ? fmt::format("'{}'", text[verdict.byte])
+                                 : fmt::format("the byte {:#04x}", static_cast<unsigned>(c));
+  }
+  return fmt::format("no match: byte {}, line {}, column {}: nothing of the grammar begins so, found "
+                     "{}",
+                     verdict.byte, line, column, found);
+}
+
+}  // namespace
+
+Result<void> Grammar(const GrammarArguments& arguments) {
+  HW_TRY(const auto automaton, CompileFor(arguments));
+  HW_TRY(const std::vector<std::string> texts, ReadTexts(arguments));
+  grammar::Matcher matcher(automaton);
+  std::string report;
+  size_t others = 0;
+  for (const std::string& text : texts) {
+    HW_TRY(const Verdict verdict, Match(text, &matcher));
+    report += Report(text, verdict, arguments.json) + "\n";
+    others += verdict.matches ? 0 : 1;
+  }
+  HW_TRY_VOID(WriteOut(report));
+  if (others == 0) return {};
+  return Fail(ErrorCode::kGateFailed,
+              texts.size() == 1
+                  ? "the text is none of the grammar"
+                  : fmt::format("{} of {} texts are none of the grammar", others, texts.size()));
+}
+
+}  // namespace headway::cli

@@ -1,0 +1,22 @@
+#pragma once
+
+// Which of the texts that mean a value a schema's grammar has.
+
+namespace headway::grammar {
+
+struct SchemaOptions {
+  // White space between tokens (nothing, a blank, or a new line and up to 20 blanks and tabs), and
+  // every spelling of characters and numbers. Otherwise one text a value: a blank after ':' and ','
+  // and nowhere else, escapes only where there must be one.
+  bool any_spelling = false;
+  // Properties that the schema neither names nor speaks of. A schema without
+  // "additionalProperties" allows them; a model that writes them seldom does what was meant.
+  bool unnamed_properties = false;
+  // "format" limits texts; otherwise it says nothing, as the specification has it by default.
+  bool assert_formats = true;
+};
+
+// Every text of every value that the schema describes, the order of properties apart.
+inline constexpr SchemaOptions kEverySpelling = {.any_spelling = true, .unnamed_properties = true};
+
+}  // namespace headway::grammar
