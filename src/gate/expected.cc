@@ -69,14 +69,8 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   if (pipeline.manifest().device != "coreml") return FromGoldens(heads, goldens);
   const std::filesystem::path directory = pipeline.Directory();
   const ModelConfig& config = pipeline.model();
-  const int64_t T = goldens.NumTokens();
   const auto D = static_cast<size_t>(config.hidden_size);
-  RotaryTables tables(config, T);
-  tables.Fill(0, T, false);
-  const auto num_angles = static_cast<size_t>(T * (config.rotary_dim / 2));
-  const std::vector<double> cos(tables.Cos(), tables.Cos() + num_angles);
-  const std::vector<double> sin(tables.Sin(), tables.Sin() + num_angles);
-
+  const OracleAngles angles(config, goldens.NumTokens());
   Expected expected;
   std::vector<float> row(D);
   std::vector<double> x;
@@ -91,7 +85,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
            coreml::OpenShardReference((directory / shard.file.path).string()));
     HW_TRY(const std::vector<double> y,
            RunOracle(std::move(reference),
-                     {.x = {before.begin(), before.end()}, .rotary = {{cos, sin}}}));
+                     {.x = {before.begin(), before.end()}, .rotary = {{angles.cos, angles.sin}}}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.

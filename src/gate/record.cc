@@ -123,13 +123,8 @@ oracle::OracleOptions RoundingsOf(const std::string& device) {
 // Hidden states at every layer boundary, then the logits.
 Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   const int64_t num_layers = goldens->num_layers;
-  const auto T = goldens->NumTokens();
   const oracle::OracleOptions options = RoundingsOf(goldens->device);
-  RotaryTables tables(source.config, T);
-  tables.Fill(0, T, false);
-  const auto num_angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
-  const std::vector<double> cos(tables.Cos(), tables.Cos() + num_angles);
-  const std::vector<double> sin(tables.Sin(), tables.Sin() + num_angles);
+  const OracleAngles angles(source.config, goldens->NumTokens());
   const auto run = [&](int64_t stage,
                        const oracle::OracleStep& step) -> Result<std::vector<double>> {
     HW_TRY(graph::Graph part, graph::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
@@ -142,7 +137,7 @@ Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   goldens->hidden = x;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     HW_TRY(const std::vector<double> y,
-           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{cos, sin}}}));
+           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{angles.cos, angles.sin}}}));
     x = Rounded(y);
     goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
   }

@@ -52,4 +52,12 @@ void RotaryTables::Fill(int64_t first, int64_t num_tokens, bool long_factors, in
   }
 }
 
+OracleAngles::OracleAngles(const ModelConfig& config, int64_t num_tokens) {
+  RotaryTables tables(config, num_tokens);
+  tables.Fill(0, num_tokens, false);
+  const int64_t count = num_tokens * (config.rotary_dim / 2);
+  cos.assign(tables.Cos(), tables.Cos() + count);
+  sin.assign(tables.Sin(), tables.Sin() + count);
+}
+
 }  // namespace headway

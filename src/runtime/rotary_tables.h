@@ -35,4 +35,12 @@ class RotaryTables {
   std::vector<float> sin_;
 };
 
+// The tables of a text from its first position on, in short factors, as an oracle takes them: the
+// rounded numbers, [num_tokens, rotary_dim / 2].
+struct OracleAngles {
+  OracleAngles(const ModelConfig& config, int64_t num_tokens);
+  std::vector<double> cos;
+  std::vector<double> sin;
+};
+
 }  // namespace headway

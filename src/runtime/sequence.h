@@ -20,6 +20,7 @@
 #include "kernels/kernel_set.h"
 #include "runtime/choice_rules.h"
 #include "runtime/grammar_follower.h"
+#include "runtime/head.h"
 #include "runtime/pipeline.h"
 #include "runtime/sequence_cache.h"
 #include "runtime/token_limits.h"

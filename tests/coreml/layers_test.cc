@@ -165,5 +165,52 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
   EXPECT_EQ(run(1, 0.25F), second);
 }
 
+TEST_F(CoremlLayersTest, ConversationsOfOneStep_GetWhatEachGetsAlone) {
+  const Source source = Open("tiny-phi");
+  const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
+  const auto shard = Load(Emit(source.layers, weights, {}, "", {{1, false}, {2, false}}));
+  ASSERT_NE(shard, nullptr);
+  const int64_t D = source.config.hidden_size;
+  // A prompt of three tokens and one of a single one, then a token of each.
+  const std::vector<std::vector<StepRow>> steps = {
+      {{.first_position = 0, .num_tokens = 3}, {.first_position = 0, .num_tokens = 1}},
+      {{.first_position = 3, .num_tokens = 1}, {.first_position = 1, .num_tokens = 1}}};
+  RotaryTables tables(source.config, kMostTokens);
+  const auto run = [&](bool together) {
+    std::vector<std::unique_ptr<ShardState>> states;
+    for (int i = 0; i < 2; ++i) states.push_back(shard->NewState({.capacity_tokens = 32}));
+    std::vector<float> outputs;
+    for (const std::vector<StepRow>& step : steps) {
+      std::vector<StepRow> rows = step;
+      int64_t num_tokens = 0;
+      for (size_t i = 0; i < rows.size(); ++i) {
+        rows[i].state = states[i].get();
+        tables.Fill(rows[i].first_position, rows[i].num_tokens, false, num_tokens);
+        num_tokens += rows[i].num_tokens;
+      }
+      std::vector<float> x(static_cast<size_t>(num_tokens * D));
+      for (size_t i = 0; i < x.size(); ++i) x[i] = 0.0625F * static_cast<float>(i % 29) - 1.0F;
+      std::vector<float> y(x.size());
+      const int64_t pairs = source.config.rotary_dim / 2;
+      int64_t first = 0;
+      for (size_t i = 0; i < rows.size(); i += together ? rows.size() : 1) {
+        const auto some = std::span<const StepRow>(rows).subspan(i, together ? rows.size() : 1);
+        const int64_t count = together ? num_tokens : rows[i].num_tokens;
+        shard->Run({.num_tokens = count,
+                    .rows = some,
+                    .input = x.data() + first * D,
+                    .output = y.data() + first * D,
+                    .output_stride = D,
+                    .rotary_cos = tables.Cos() + first * pairs,
+                    .rotary_sin = tables.Sin() + first * pairs});
+        first += count;
+      }
+      outputs.insert(outputs.end(), y.begin(), y.end());
+    }
+    return outputs;
+  };
+  EXPECT_EQ(run(true), run(false));
+}
+
 }  // namespace
 }  // namespace headway::coreml
