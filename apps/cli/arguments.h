@@ -139,8 +139,9 @@ struct GrammarArguments {
   bool json = false;
 };
 
-using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
-                               BenchArguments, EvalArguments, GateArguments, LabArguments, GrammarArguments>;
+using Arguments =
+    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments,
+                 EvalArguments, GateArguments, LabArguments, GrammarArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`
