@@ -48,9 +48,9 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileFor(const GrammarArgume
 
 Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
   if (arguments.text_file.empty() == arguments.texts_file.empty()) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("expected TEXT or --texts, found {}",
-                                                      arguments.text_file.empty() ? "neither"
-                                                                                  : "both"));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("expected TEXT or --texts, found {}",
+                            arguments.text_file.empty() ? "neither" : "both"));
   }
   std::vector<std::string> texts;
   if (!arguments.text_file.empty()) {
@@ -86,9 +86,9 @@ Result<Verdict> Match(const std::string& text, grammar::Matcher* matcher) {
   grammar::Matcher::Position at = matcher->Start();
   for (size_t i = 0; i <= text.size(); ++i) {
     if (matcher->TooAmbiguous())
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("byte {}: expected a grammar that can be read in fewer ways at once",
-                              i));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("byte {}: expected a grammar that can be read in fewer ways at once", i));
     if (at == grammar::Matcher::kDead) return Verdict{false, i == 0 ? 0 : i - 1};
     if (i < text.size()) at = matcher->Next(at, static_cast<uint8_t>(text[i]));
   }
@@ -100,7 +100,8 @@ std::string Report(const std::string& text, const Verdict& verdict, bool json) {
   const auto begin = text.begin();
   const auto end = begin + static_cast<std::ptrdiff_t>(verdict.byte);
   const auto line = 1 + std::count(begin, end, '\n');
-  const size_t line_end = verdict.byte == 0 ? std::string::npos : text.rfind('\n', verdict.byte - 1);
+  const size_t line_end =
+      verdict.byte == 0 ? std::string::npos : text.rfind('\n', verdict.byte - 1);
   const size_t column = line_end == std::string::npos ? verdict.byte + 1 : verdict.byte - line_end;
   if (json)
     return fmt::format("{{\"match\": false, \"byte\": {}, \"line\": {}, \"column\": {}}}",
@@ -111,9 +112,10 @@ std::string Report(const std::string& text, const Verdict& verdict, bool json) {
     found = c > 0x20 && c < 0x7F ? fmt::format("'{}'", text[verdict.byte])
                                  : fmt::format("the byte {:#04x}", static_cast<unsigned>(c));
   }
-  return fmt::format("no match: byte {}, line {}, column {}: nothing of the grammar begins so, found "
-                     "{}",
-                     verdict.byte, line, column, found);
+  return fmt::format(
+      "no match: byte {}, line {}, column {}: nothing of the grammar begins so, found "
+      "{}",
+      verdict.byte, line, column, found);
 }
 
 }  // namespace

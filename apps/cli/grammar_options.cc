@@ -20,8 +20,7 @@ void AddGrammar(CLI::App* app, GrammarArguments* grammar) {
   match->footer(kGrammarExamples);
   match->add_option("text", grammar->text_file, "the text; -: from stdin")->type_name("TEXT");
   match->add_option("--grammar", grammar->grammar_file, "a grammar in GBNF")->type_name("FILE");
-  match->add_option("--json-schema", grammar->json_schema_file, "a JSON schema")
-      ->type_name("FILE");
+  match->add_option("--json-schema", grammar->json_schema_file, "a JSON schema")->type_name("FILE");
   match
       ->add_option("--texts", grammar->texts_file,
                    "instead of one text: a file with a JSON string of one on each line")

@@ -26,8 +26,10 @@ std::string Decimal::Whole() const {
 }
 
 std::string Decimal::Fraction() const {
-  if (point <= 0) return std::string(digits.empty() ? 0 : static_cast<size_t>(-point), '0') + digits;
-  return digits.size() <= static_cast<size_t>(point) ? "" : digits.substr(static_cast<size_t>(point));
+  if (point <= 0)
+    return std::string(digits.empty() ? 0 : static_cast<size_t>(-point), '0') + digits;
+  return digits.size() <= static_cast<size_t>(point) ? ""
+                                                     : digits.substr(static_cast<size_t>(point));
 }
 
 Result<Decimal> ParseDecimal(std::string_view number) {

@@ -128,9 +128,9 @@ bool Dfa::Accepts(std::string_view utf8) const {
     const uint32_t code_point = tokenizer::Utf8CodePoint(utf8, bytes);
     utf8.remove_prefix(bytes);
     const auto& edges = states[static_cast<size_t>(at)].edges;
-    at = std::lower_bound(edges.begin(), edges.end(), code_point,
-                          [](const Edge& edge, uint32_t c) { return edge.last < c; })
-             ->target;
+    at = std::lower_bound(edges.begin(), edges.end(), code_point, [](const Edge& edge, uint32_t c) {
+           return edge.last < c;
+         })->target;
   }
   return at != kNone && states[static_cast<size_t>(at)].accepts;
 }

@@ -11,32 +11,16 @@
 namespace headway::grammar {
 namespace {
 
-struct SchemaCase {
-  const char* schema;
-  std::vector<std::string> matches;
-  std::vector<std::string> others;
-};
-
-void Check(const std::vector<SchemaCase>& cases) {
-  for (const SchemaCase& each : cases) {
-    const auto automaton = BuildOrNull(ParseJsonSchema(each.schema));
-    for (const std::string& text : each.matches)
-      EXPECT_TRUE(Matches(automaton, text)) << each.schema << " on " << text;
-    for (const std::string& text : each.others)
-      EXPECT_FALSE(Matches(automaton, text)) << each.schema << " on " << text;
-  }
-}
-
 TEST(JsonSchemaTest, Types) {
   const char* value = R"({"a": [1, -2.5e+3, true, null, {"b": "c\u00e9\n"}], "d": {}})";
-  Check({
+  CheckSchemas({
       {"{}", {value, "1", "[]", "\"x\""}, {"", "{a:1}", "[1,]", "01", "tru"}},
       {"true", {value}, {"x"}},
       {R"({"description": "anything"})", {value}, {}},
       {R"({"type": "string"})",
        {"\"\"", "\"a b\"", R"("\"\\\/\u12aF")", "\"\xc3\xa9\""},
        {"a", "\"", "\"\n\"", R"("\x")", "\"\xff\""}},
-      {R"({"type": "integer"})", {"0", "-12", "123"}, {"01", "1.0", "+1", "", "-"}},
+      {R"({"type": "integer"})", {"0", "-12", "123", "1.0"}, {"01", "1.5", "+1", "", "-"}},
       {R"({"type": "number"})", {"0", "-1.5", "2e10", "2.5E-3"}, {".5", "1.", "1e"}},
       {R"({"type": "boolean"})", {"true", "false"}, {"True", "1"}},
       {R"({"type": "null"})", {"null"}, {""}},
@@ -49,7 +33,7 @@ TEST(JsonSchemaTest, Types) {
 }
 
 TEST(JsonSchemaTest, Strings) {
-  Check({
+  CheckSchemas({
       {R"({"type": "string", "minLength": 2, "maxLength": 3})",
        {"\"ab\"", "\"abc\"", "\"\xc3\xa9\\n\""},
        {"\"a\"", "\"abcd\""}},
@@ -100,7 +84,7 @@ TEST(JsonSchemaTest, IntegerLimits) {
 }
 
 TEST(JsonSchemaTest, Arrays) {
-  Check({
+  CheckSchemas({
       {R"({"items": {"type": "integer"}})",
        {"[]", "[1]", "[1,2, 3]", "[\n  1 ]"},
        {"[1,]", "[\"x\"]", "[,1]"}},
@@ -111,8 +95,8 @@ TEST(JsonSchemaTest, Arrays) {
       {R"({"items": {"type": "null"}, "maxItems": 0})", {"[]"}, {"[null]"}},
       {R"({"items": {"type": "null"}, "maxItems": 1})", {"[]", "[null]"}, {"[null,null]"}},
       {R"({"prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false})",
-       {"[1, \"a\"]"},
-       {"[1]", "[\"a\",1]", "[1,\"a\",2]"}},
+       {"[]", "[1]", "[1, \"a\"]"},
+       {"[\"a\",1]", "[1,\"a\",2]"}},
   });
 }
 
@@ -120,17 +104,15 @@ TEST(JsonSchemaTest, Objects) {
   const char* person = R"({"type": "object", "required": ["name", "age"], "properties": {
       "nick": {"type": "string"}, "name": {"type": "string"}, "mood": {"enum": ["good"]},
       "age": {"type": "integer", "minimum": 0}, "x": {"type": "null"}}})";
-  Check({
+  CheckSchemas({
       {person,
        {R"({"name": "A", "age": 1})", R"({"nick":"n","name":"A","mood":"good","age":1,"x":null})",
         R"({"nick": "n", "name": "A", "age": 0})", R"({ "name" : "A", "age": 1, "x": null })"},
        {"{}", R"({"age": 1, "name": "A"})", R"({"name": "A"})", R"({"name": "A", "age": 1,})",
-        R"({"name": "A", "age": -1})", R"({"name": "A", "age": 1, "y": 2})",
-        R"({, "name": "A", "age": 1})"}},
+        R"({"name": "A", "age": -1})", R"({, "name": "A", "age": 1})"}},
       {R"({"properties": {"a": {"type": "null"}, "b": {"type": "null"}}})",
        {"{}", R"({"a":null})", R"({"b":null})", R"({"a":null,"b":null})"},
        {R"({"b":null,"a":null})", R"({"a":null,"a":null})"}},
-      {R"({"properties": {}})", {"{}"}, {R"({"a":1})"}},
       {R"({"properties": {"ab": {"type": "null"}, "ac": {"type": "null"}}, "required": ["ab"],
            "additionalProperties": {"type": "integer"}})",
        {R"({"ab":null})", R"({"ab":null,"ac":null,"a":1,"abc":2})", R"({"ab":null,"zz":3})",
@@ -146,12 +128,12 @@ TEST(JsonSchemaTest, Objects) {
 }
 
 TEST(JsonSchemaTest, ReferencesAndCombinations) {
-  Check({
+  CheckSchemas({
       {R"({"$ref": "#/$defs/tree", "$defs": {"tree": {"properties": {"v": {"type": "integer"},
            "kids": {"items": {"$ref": "#/$defs/tree"}}}, "required": ["v"]}}})",
        {R"({"v":1})", R"({"v":1,"kids":[{"v":2,"kids":[]},{"v":3}]})"},
        {R"({"kids":[]})"}},
-      {R"({"items": {"$ref": "#"}})", {"[]", "[[],[[]]]"}, {"[1]"}},
+      {R"({"type": "array", "items": {"$ref": "#"}})", {"[]", "[[],[[]]]"}, {"[1]"}},
       {R"({"definitions": {"a/b": {"const": 1}}, "$ref": "#/definitions/a~1b"})", {"1"}, {"2"}},
       {R"({"anyOf": [{"type": "null"}, {"const": 3}]})", {"null", "3"}, {"4"}},
       {R"({"oneOf": [{"type": "null"}, {"type": "boolean"}]})", {"null", "true"}, {"1"}},
@@ -165,47 +147,45 @@ TEST(JsonSchemaTest, ReferencesAndCombinations) {
 
 TEST(JsonSchemaTest, WhatCannotBeHonoured_IsNamed) {
   const std::vector<std::pair<const char*, const char*>> cases = {
-      {"{", "expected JSON, found something else"},
-      {"[]", "#: expected a schema, found array"},
-      {"false", "found false, which allows nothing"},
+      {"{", "line 1, column 2: expected JSON (a name in quotation marks), found the end"},
+      {"{\n\"type\": strin}", "line 2, column 9: expected JSON (a value), found 's'"},
+      {"[]", "#: expected a schema, found an array"},
+      {"false", "#: expected a schema that some finite text fits, found one that none does"},
       {R"({"type": "array", "uniqueItems": true})",
-       "#: expected keywords that a grammar can express, found 'uniqueItems'"},
-      {R"({"properties": {"a": {"not": {}}}})",
-       "#/properties/a: expected keywords that a grammar can express, found 'not'"},
-      {R"({"type": "number", "minimum": 1})", "found 'minimum'"},
-      {R"({"type": "object", "patternProperties": {}})", "found 'patternProperties'"},
-      {R"({"anyOf": [{}], "properties": {}})", "found 'properties'"},
-      {R"({"if": {}})", "found 'if'"},
+       "#: expected keywords that a grammar can express, found 'uniqueItems' of items"},
       {R"({"type": "thing"})",
        "type: expected object, array, string, number, integer, boolean or null, found 'thing'"},
-      {R"({"type": 3})", "type: expected a name"},
-      {R"({"format": "email"})", "format: expected date, time, date-time or uuid, found 'email'"},
-      {R"({"pattern": "abc"})", "#: pattern: expected a pattern of the form ^...$, found 'abc'"},
-      {R"({"pattern": "^a(?=b)$"})", "found '?=b)'"},
-      {R"({"pattern": "^a+?$"})", "found '?'"},
-      {R"({"pattern": "^\\bx$"})", "found '\\bx'"},
-      {R"({"pattern": "^x$", "minLength": 1})", "found 'pattern' beside other limits"},
-      {R"({"minLength": -1})", "minLength: expected a whole number from 0 to 10000, found -1"},
-      {R"({"minItems": 3, "maxItems": 2, "items": {}})", "maxItems: expected at least 3, found 2"},
-      {R"({"type": "integer", "minimum": 1.5})", "minimum: expected a whole number"},
-      {R"({"type": "integer", "minimum": 3, "maximum": 1})", "between the limits, found 3 to 1"},
-      {R"({"properties": {}, "required": ["x"]})",
-       "required: expected names of properties, found \"x\""},
+      {R"({"type": 3})", "type: expected a name or several, found 3"},
+      {R"({"properties": {"a": {"pattern": "^a(?=b)$"}}})",
+       "#/properties/a: pattern: expected a pattern of literals, classes, groups, anchors, | and "
+       "repetitions, found '?=b)$'"},
+      {R"({"pattern": "\\bx"})", "found '\\bx'"},
+      {R"({"pattern": "(a)\\1"})", "found '\\1'"},
+      {R"({"pattern": "\\p{L}"})", "found '\\p{L}'"},
+      {R"({"minLength": -1})", "minLength: expected a whole number from 0 to 100000, found -1"},
+      {R"({"type": "integer", "minimum": "1"})", "minimum: expected a number, found \"1\""},
+      {R"({"multipleOf": 0})", "multipleOf: expected a number above 0, found 0"},
+      {R"({"multipleOf": 0.123456789})", "#: multipleOf: expected a step of fewer digits"},
+      {R"({"minimum": 1e999})", "#: minimum: expected a number of at most 400 digits"},
+      {R"({"required": ["x", 1]})", "required: expected a list of names"},
       {R"({"$ref": "http://x"})",
        "$ref: expected a place in this schema (#/...), found 'http://x'"},
       {R"({"$ref": "#/nowhere"})", "found '#/nowhere'"},
-      {R"({"$ref": "#"})", "left recursion"},
-      {R"({"enum": []})", "enum: expected a list of values"},
-      {R"({"allOf": [{"type": "string"}, {"type": "object"}]})",
-       "allOf: expected schemas of objects"},
+      {R"({"$ref": "#"})",
+       "#: expected a schema of some finite text, found one that is defined by"},
+      {R"({"$schema": "http://example.com/own"})", "$schema: expected draft 4, 6, 7"},
+      {R"({"enum": 1})", "enum: expected a list of values"},
+      {R"({"anyOf": []})", "anyOf: expected a list of schemas"},
+      {R"({"type": "integer", "minimum": 3, "maximum": 1})", "that some finite text fits"},
+      {R"({"type": "array", "minItems": 3, "maxItems": 2})", "that some finite text fits"},
   };
   for (const auto& [schema, message] : cases) {
     EXPECT_NE(SchemaError(schema).find(message), std::string::npos)
         << schema << "\nexpected: " << message << "\nfound: " << SchemaError(schema);
   }
   std::string deep;
-  for (int i = 0; i < 5000; ++i) deep += "{\"items\":";
-  EXPECT_NE(SchemaError(deep + "{}" + std::string(5000, '}')).find("at most 400 levels"),
+  for (int i = 0; i < 70000; ++i) deep += "{\"items\":";
+  EXPECT_NE(SchemaError(deep + "{}" + std::string(70000, '}')).find("at most 400 levels"),
             std::string::npos);
 }
 

@@ -47,8 +47,8 @@ Expression HexRange(uint32_t first, uint32_t last, int digits) {
     const bool whole = first % unit == 0 && last - first >= unit - 1;
     const uint32_t end = whole ? first + (last - first + 1) / unit * unit - 1
                                : std::min(last, first / unit * unit + unit - 1);
-    ways.push_back(Sequence({HexDigit(first / unit, end / unit),
-                             HexRange(first % unit, end % unit, digits - 1)}));
+    ways.push_back(Sequence(
+        {HexDigit(first / unit, end / unit), HexRange(first % unit, end % unit, digits - 1)}));
     first = end + 1;
   }
   return Choice(std::move(ways));
@@ -63,9 +63,9 @@ Expression PairRange(uint32_t first, uint32_t last) {
     const bool whole = first % 0x400 == 0 && last - first >= 0x3FF;
     const uint32_t end = whole ? first + (last - first + 1) / 0x400 * 0x400 - 1
                                : std::min(last, first / 0x400 * 0x400 + 0x3FF);
-    ways.push_back(Sequence({Text("\\u"), HexRange(0xD800 + first / 0x400, 0xD800 + end / 0x400, 4),
-                             Text("\\u"),
-                             HexRange(0xDC00 + first % 0x400, 0xDC00 + end % 0x400, 4)}));
+    ways.push_back(
+        Sequence({Text("\\u"), HexRange(0xD800 + first / 0x400, 0xD800 + end / 0x400, 4),
+                  Text("\\u"), HexRange(0xDC00 + first % 0x400, 0xDC00 + end % 0x400, 4)}));
     first = end + 1;
   }
   return Choice(std::move(ways));
@@ -78,8 +78,8 @@ Expression AnyNumber(int64_t digits) {
       Choice({Text("0"), Sequence({Class({{'1', '9'}}), Repeat(digit, 0, digits - 1)})});
   const Expression fraction = Optional(Sequence({Text("."), Repeat(digit, 1, digits)}));
   const Expression exponent =
-      Optional(Sequence({Class({{'e', 'e'}, {'E', 'E'}}),
-                         Optional(Class({{'-', '-'}, {'+', '+'}})), Repeat(digit, 1, 3)}));
+      Optional(Sequence({Class({{'e', 'e'}, {'E', 'E'}}), Optional(Class({{'-', '-'}, {'+', '+'}})),
+                         Repeat(digit, 1, 3)}));
   return Sequence({Optional(Text("-")), whole, fraction, exponent});
 }
 
@@ -94,9 +94,7 @@ JsonText::JsonText(const SchemaOptions& options, Rules* rules) : options_(option
   AddAnyValue();
 }
 
-Expression JsonText::Space() const {
-  return options_.any_spelling ? Rule("space") : Sequence({});
-}
+Expression JsonText::Space() const { return options_.any_spelling ? Rule("space") : Sequence({}); }
 Expression JsonText::Comma() const {
   return options_.any_spelling ? Sequence({Text(","), Space()}) : Text(", ");
 }
@@ -116,8 +114,7 @@ void JsonText::AddAnyValue() {
       Sequence({Text("\""), Repeat(character, 0, Expression::kNoLimit), Text("\"")});
   const auto list = [&](const Expression& item, const char* open, const char* close) {
     const Expression more = Repeat(Sequence({Comma(), item}), 0, Expression::kNoLimit);
-    return Sequence(
-        {Text(open), Space(), Optional(Sequence({item, more})), Space(), Text(close)});
+    return Sequence({Text(open), Space(), Optional(Sequence({item, more})), Space(), Text(close)});
   };
   (*rules_)["object"] = list(Sequence({Rule("string"), Colon(), Rule("value")}), "{", "}");
   (*rules_)["array"] = list(Rule("value"), "[", "]");
@@ -140,9 +137,9 @@ Expression JsonText::Character(const std::vector<CodeRange>& ranges) {
 }
 
 Expression JsonText::Ways(const std::vector<CodeRange>& ranges) const {
-  constexpr std::pair<char, const char*> kEscapes[] = {
-      {'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\r', "\\r"},
-      {'\t', "\\t"}, {'\f', "\\f"},  {'\b', "\\b"}, {'/', "\\/"}};
+  constexpr std::pair<char, const char*> kEscapes[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"},
+                                                       {'\r', "\\r"}, {'\t', "\\t"},  {'\f', "\\f"},
+                                                       {'\b', "\\b"}, {'/', "\\/"}};
   const auto holds = [&](char c) {
     const auto code_point = static_cast<uint32_t>(c);
     return !Intersection(ranges, {{code_point, code_point}}).empty();
@@ -160,8 +157,7 @@ Expression JsonText::Ways(const std::vector<CodeRange>& ranges) const {
     }
     return Choice(std::move(ways));
   }
-  for (const CodeRange& range :
-       Intersection(ranges, {{0, 0xD7FF}, {0xE000, 0xFFFF}}))
+  for (const CodeRange& range : Intersection(ranges, {{0, 0xD7FF}, {0xE000, 0xFFFF}}))
     ways.push_back(Sequence({Text("\\u"), HexRange(range.first, range.last, 4)}));
   for (const CodeRange& range : Intersection(ranges, {{0x10000, kLastCodePoint}}))
     ways.push_back(PairRange(range.first, range.last));

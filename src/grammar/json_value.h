@@ -16,8 +16,8 @@ struct JsonValue {
 
   Kind kind = Kind::kNull;
   bool boolean = false;
-  std::string text = {};              // of a string its value, of a number its digits as written
-  std::vector<JsonValue> items = {};  // of an array; of an object the members' values
+  std::string text = {};                // of a string its value, of a number its digits as written
+  std::vector<JsonValue> items = {};    // of an array; of an object the members' values
   std::vector<std::string> names = {};  // of an object: names[i] belongs to items[i]
 
   bool Is(Kind k) const { return kind == k; }

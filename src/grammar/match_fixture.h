@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "grammar/automaton.h"
 #include "grammar/gbnf_parser.h"
@@ -38,8 +39,25 @@ inline bool Matches(const std::shared_ptr<const Automaton>& automaton, std::stri
 inline bool MatchesGbnf(std::string_view grammar, std::string_view text) {
   return Matches(BuildOrNull(ParseGbnf(grammar)), text);
 }
-inline bool MatchesSchema(std::string_view schema, std::string_view text) {
-  return Matches(BuildOrNull(ParseJsonSchema(schema)), text);
+inline bool MatchesSchema(std::string_view schema, std::string_view text,
+                          const SchemaOptions& options = kEverySpelling) {
+  return Matches(BuildOrNull(ParseJsonSchema(schema, options)), text);
+}
+
+struct SchemaCase {
+  const char* schema;
+  std::vector<std::string> matches;
+  std::vector<std::string> others;
+};
+inline void CheckSchemas(const std::vector<SchemaCase>& cases,
+                         const SchemaOptions& options = kEverySpelling) {
+  for (const SchemaCase& each : cases) {
+    const auto automaton = BuildOrNull(ParseJsonSchema(each.schema, options));
+    for (const std::string& text : each.matches)
+      EXPECT_TRUE(Matches(automaton, text)) << each.schema << " on " << text;
+    for (const std::string& text : each.others)
+      EXPECT_FALSE(Matches(automaton, text)) << each.schema << " on " << text;
+  }
 }
 
 // The message of the error in making a grammar of it; empty when there is none.

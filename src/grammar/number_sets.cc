@@ -27,8 +27,7 @@ Dfa Explore(const State& first, const Next& next, const Accepts& accepts) {
     for (const char c : {'-', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}) {
       State target = state;
       if (!next(c, &target)) continue;
-      const auto [found, is_new] =
-          numbers.try_emplace(target, static_cast<int32_t>(states.size()));
+      const auto [found, is_new] = numbers.try_emplace(target, static_cast<int32_t>(states.size()));
       if (is_new) states.push_back(target);
       const auto code_point = static_cast<uint32_t>(c);
       ranges.push_back({{code_point, code_point}, found->second});
@@ -198,9 +197,9 @@ Result<DfaPointer> MultiplesOf(const Decimal& step) {
   for (const char c : digits) {
     modulus = modulus * 10 + static_cast<uint64_t>(c - '0');
     if (modulus * (fraction.size() + 2) > kLargestStep) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("expected a step of fewer digits, found {}.{}", step.Whole(),
-                              fraction));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("expected a step of fewer digits, found {}.{}", step.Whole(), fraction));
     }
   }
   const auto next = [&](char c, Remainder* state) {
@@ -223,9 +222,10 @@ Result<DfaPointer> MultiplesOf(const Decimal& step) {
 
 DfaPointer NumberSpellings(int64_t most, bool plain) {
   const std::string pattern =
-      plain ? fmt::format("^(0|-?[1-9][0-9]{{0,{0}}}|-?(0|[1-9][0-9]{{0,{0}}})\\.[0-9]{{0,{0}}}"
-                          "[1-9])$",
-                          most - 1)
+      plain ? fmt::format(
+                  "^(0|-?[1-9][0-9]{{0,{0}}}|-?(0|[1-9][0-9]{{0,{0}}})\\.[0-9]{{0,{0}}}"
+                  "[1-9])$",
+                  most - 1)
             : fmt::format("^-?(0|[1-9][0-9]{{0,{}}})(\\.[0-9]{{1,{}}})?$", most - 1, most);
   return FromPattern(pattern.c_str());
 }

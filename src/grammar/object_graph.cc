@@ -97,8 +97,7 @@ class ObjectGraphBuilder {
   }
 
   int32_t Cell(size_t property, int64_t count, size_t found) const {
-    const int64_t cell =
-        (static_cast<int64_t>(property) * (counted_ + 1) + count) << some_.size();
+    const int64_t cell = (static_cast<int64_t>(property) * (counted_ + 1) + count) << some_.size();
     return static_cast<int32_t>(cell) + static_cast<int32_t>(found);
   }
 

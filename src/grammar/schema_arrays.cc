@@ -64,8 +64,7 @@ Result<FormulaPointer> SchemaReader::ReadArray(const JsonValue& schema, bool tra
     if (some.least > 0 || some.most != Expression::kNoLimit)
       parts.push_back(Demanded(std::move(some)));
     if (tracking && document_->ContainsEvaluates())
-      parts.push_back(
-          Demanded(ItemDemand(Demand::Kind::kEvaluatedItems, schema, 0, contains)));
+      parts.push_back(Demanded(ItemDemand(Demand::Kind::kEvaluatedItems, schema, 0, contains)));
   }
   const JsonValue* unique = Keyword(schema, "uniqueItems");
   if (unique != nullptr && !unique->Is(JsonValue::Kind::kBoolean))

@@ -46,8 +46,8 @@ constexpr std::array<std::string_view, 3> kSince2020 = {"prefixItems", "$dynamic
 
 bool IsMapOfSchemas(std::string_view keyword) {
   constexpr std::array<std::string_view, 6> kMaps = {
-      "properties", "patternProperties", "$defs", "definitions", "dependentSchemas",
-      "dependencies"};
+      "properties",  "patternProperties", "$defs",
+      "definitions", "dependentSchemas",  "dependencies"};
   return IsOneOf(kMaps, keyword);
 }
 

@@ -92,9 +92,9 @@ Result<void> Multiply(std::vector<Demands>* ways, const std::vector<Demands>& mo
       product.push_back(std::move(both));
     }
     if (product.size() > kMostWays) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("expected at most {} combinations of schemas, found more",
-                              kMostWays));
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("expected at most {} combinations of schemas, found more", kMostWays));
     }
   }
   *ways = std::move(product);

@@ -27,6 +27,19 @@ Goal SchemaGoals::Number(std::vector<Atom> atoms) {
   return found->second;
 }
 
+tl::unexpected<Error> SchemaGoals::Placed(Error error, Goal goal) const {
+  const auto& atoms = *goals_[static_cast<size_t>(goal)];
+  if (atoms.empty() || atoms.front().node == nullptr || error.message.rfind('#', 0) == 0)
+    return tl::unexpected<Error>(std::move(error));
+  return Prefixed(std::move(error), reader_->Place(*atoms.front().node));
+}
+
+Result<const Shape*> SchemaGoals::ShapeOf(Goal goal) {
+  auto shape = ShapeAt(goal, kDepth);
+  if (!shape) return Placed(shape.error(), goal);
+  return shape;
+}
+
 Result<FormulaPointer> SchemaGoals::FormulaOf(Goal goal, Side side) {
   std::vector<FormulaPointer> parts;
   for (const Atom& atom : *goals_[static_cast<size_t>(goal)]) {
@@ -205,8 +218,8 @@ DemandedCount CountDemanded(const Demands& demands, Demand::Kind kind) {
     if (demand->kind != kind) continue;
     count.least = std::max(count.least, demand->least);
     if (demand->most != Expression::kNoLimit)
-      count.most = count.most == Expression::kNoLimit ? demand->most
-                                                      : std::min(count.most, demand->most);
+      count.most =
+          count.most == Expression::kNoLimit ? demand->most : std::min(count.most, demand->most);
   }
   return count;
 }

@@ -34,14 +34,16 @@ class SchemaGoals {
   int32_t Count() const { return static_cast<int32_t>(goals_.size()); }
 
   // Errors: as SchemaReader's, and kUnsupported for too many combinations.
-  Result<const Shape*> ShapeOf(Goal goal) { return ShapeAt(goal, kDepth); }
+  Result<const Shape*> ShapeOf(Goal goal);
+  // The error with the place of the goal's first schema, if it names none yet.
+  tl::unexpected<Error> Placed(Error error, Goal goal) const;
 
  private:
   using Side = SchemaReader::Side;
   // Levels of values that are looked at to see that a combination is impossible. It only keeps
   // grammars small; what is impossible deeper down is found when all rules are known.
   static constexpr int kDepth = 2;
-  static constexpr int64_t kMostSteps = 200000;
+  static constexpr int64_t kMostSteps = 50000;
 
   // The demands of a way so far, and what it has yet to choose from.
   struct Way {

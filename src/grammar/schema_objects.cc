@@ -172,17 +172,17 @@ Result<FormulaPointer> SchemaReader::ReadUnevaluated(const JsonValue& schema,
         parts.push_back(Demanded(*demand));
       }
     }
-    Demand rest = Of(side == Side::kObject ? Demand::Kind::kOthers : Demand::Kind::kItemsFrom,
-                     schema);
+    Demand rest =
+        Of(side == Side::kObject ? Demand::Kind::kOthers : Demand::Kind::kItemsFrom, schema);
     rest.value.node = &value;
     rest.index = items;
     HW_TRY(rest.names, Combine(AnyText(), names, kWithout));
     const bool left = side == Side::kObject ? !rest.names->IsEmpty() : items != kAllItems;
     if (left) parts.push_back(Demanded(std::move(rest)));
     // For a schema around this one everything was looked at now.
-    Demand all = Of(side == Side::kObject ? Demand::Kind::kEvaluatedNames
-                                          : Demand::Kind::kEvaluatedItems,
-                    schema);
+    Demand all =
+        Of(side == Side::kObject ? Demand::Kind::kEvaluatedNames : Demand::Kind::kEvaluatedItems,
+           schema);
     all.names = AnyText();
     all.index = kAllItems;
     parts.push_back(Demanded(std::move(all)));

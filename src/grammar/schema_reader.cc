@@ -28,8 +28,9 @@ tl::unexpected<Error> SchemaReader::Wrong(const JsonValue& schema, std::string_v
 }
 
 tl::unexpected<Error> SchemaReader::Endless(const std::string& place) {
-  return SchemaError(place, "expected a schema of some finite text, found one that is defined by "
-                            "itself alone ($ref)",
+  return SchemaError(place,
+                     "expected a schema of some finite text, found one that is defined by "
+                     "itself alone ($ref)",
                      ErrorCode::kUnsupported);
 }
 
@@ -70,8 +71,7 @@ Result<const JsonValue*> SchemaReader::Map(const JsonValue& schema, const char* 
   return map;
 }
 
-Result<std::vector<std::string>> SchemaReader::Names(const JsonValue& schema,
-                                                     const JsonValue& list,
+Result<std::vector<std::string>> SchemaReader::Names(const JsonValue& schema, const JsonValue& list,
                                                      const char* keyword) const {
   std::vector<std::string> names;
   bool all_texts = list.Is(JsonValue::Kind::kArray);
@@ -135,8 +135,7 @@ Result<FormulaPointer> SchemaReader::Read(const Atom& atom, Side side) {
   return negated;
 }
 
-Result<FormulaPointer> SchemaReader::ReadSchema(const JsonValue& schema, Side side,
-                                                bool tracking) {
+Result<FormulaPointer> SchemaReader::ReadSchema(const JsonValue& schema, Side side, bool tracking) {
   if (schema.Is(JsonValue::Kind::kBoolean)) return schema.boolean ? True() : False();
   if (!schema.Is(JsonValue::Kind::kObject))
     return SchemaError(Place(schema), fmt::format("expected a schema, found {}", Shown(schema)));
@@ -146,8 +145,8 @@ Result<FormulaPointer> SchemaReader::ReadSchema(const JsonValue& schema, Side si
   HW_TRY(const bool has_type, HasType(schema, NameOf(side)));
   FormulaPointer formula = False();
   if (has_type) {
-    const JsonValue* rest = Keyword(
-        schema, side == Side::kObject ? "unevaluatedProperties" : "unevaluatedItems");
+    const JsonValue* rest =
+        Keyword(schema, side == Side::kObject ? "unevaluatedProperties" : "unevaluatedItems");
     HW_TRY(formula, ReadCombined(schema, side, tracking || rest != nullptr));
     if (rest != nullptr) {
       HW_TRY(formula, ReadUnevaluated(schema, formula, side, *rest));
@@ -161,8 +160,8 @@ Result<FormulaPointer> SchemaReader::ReadSchema(const JsonValue& schema, Side si
 Result<FormulaPointer> SchemaReader::ReadCombined(const JsonValue& schema, Side side,
                                                   bool tracking) {
   std::vector<FormulaPointer> parts(1);
-  HW_TRY(parts[0], side == Side::kObject ? ReadObject(schema, tracking)
-                                         : ReadArray(schema, tracking));
+  HW_TRY(parts[0],
+         side == Side::kObject ? ReadObject(schema, tracking) : ReadArray(schema, tracking));
   HW_TRY(FormulaPointer literals, ReadLiterals(schema, side));
   parts.push_back(std::move(literals));
   HW_TRY(const auto references, References(schema));
@@ -210,8 +209,8 @@ Result<FormulaPointer> SchemaReader::ReadAnyOf(const JsonValue& list, Side side,
   }
   // A branch that demands nothing must not make the others vanish: they tell what is evaluated.
   Demand nothing;
-  nothing.kind = side == Side::kObject ? Demand::Kind::kEvaluatedNames
-                                       : Demand::Kind::kEvaluatedItems;
+  nothing.kind =
+      side == Side::kObject ? Demand::Kind::kEvaluatedNames : Demand::Kind::kEvaluatedItems;
   nothing.names = NoText();
   std::vector<FormulaPointer> sets;
   for (size_t set = 1; set < size_t{1} << ways.size(); ++set) {
@@ -265,8 +264,7 @@ Result<FormulaPointer> SchemaReader::ReadIf(const JsonValue& schema, Side side, 
 
 Result<FormulaPointer> SchemaReader::ReadLiterals(const JsonValue& schema, Side side) {
   std::vector<FormulaPointer> parts;
-  if (const JsonValue* value = Keyword(schema, "const"))
-    parts.push_back(ReadLiteral(*value, side));
+  if (const JsonValue* value = Keyword(schema, "const")) parts.push_back(ReadLiteral(*value, side));
   if (Keyword(schema, "enum") != nullptr) {
     HW_TRY(const JsonValue* list, List(schema, "enum"));
     std::vector<FormulaPointer> ways;

@@ -32,6 +32,8 @@ class SchemaReader {
   Result<ScalarSet> Scalars(const Atom& atom);
   Result<FormulaPointer> Read(const Atom& atom, Side side);
 
+  std::string Place(const JsonValue& schema) const { return document_->PlaceOf(schema); }
+
  private:
   // What is being asked of a schema: with `tracking` which properties and items it looks at too.
   struct Question {
@@ -46,7 +48,6 @@ class SchemaReader {
   const JsonValue* Keyword(const JsonValue& schema, std::string_view name) const {
     return document_->Keyword(schema, name);
   }
-  std::string Place(const JsonValue& schema) const { return document_->PlaceOf(schema); }
   tl::unexpected<Error> Wrong(const JsonValue& schema, std::string_view keyword,
                               std::string_view expected) const;
   // Whole numbers from 0 up; `otherwise` without the keyword.

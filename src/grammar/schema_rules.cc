@@ -57,13 +57,15 @@ Result<void> SchemaRules::Collect(Goal goal) {
   parts.any_array = std::any_of(shape->arrays.begin(), shape->arrays.end(), DemandNothing);
   for (const Demands& demands : shape->objects) {
     if (parts.any_object) break;
-    HW_TRY(ValueGraph graph, ObjectGraph(demands, options_, goals_));
-    parts.graphs.push_back(std::move(graph));
+    auto graph = ObjectGraph(demands, options_, goals_);
+    if (!graph) return goals_->Placed(graph.error(), goal);
+    parts.graphs.push_back(*std::move(graph));
   }
   for (const Demands& demands : shape->arrays) {
     if (parts.any_array) break;
-    HW_TRY(ValueGraph graph, ArrayGraph(demands, goals_));
-    parts.graphs.push_back(std::move(graph));
+    auto graph = ArrayGraph(demands, goals_);
+    if (!graph) return goals_->Placed(graph.error(), goal);
+    parts.graphs.push_back(*std::move(graph));
   }
   parts_.resize(std::max(parts_.size(), static_cast<size_t>(goals_->Count())));
   is_reached_.resize(parts_.size());

@@ -48,8 +48,8 @@ class SchemaRules {
   const SchemaOptions options_;
   Rules rules_;
   JsonText text_;
-  std::vector<Parts> parts_;    // by goal
-  std::vector<Goal> reached_;   // in the order in which they were met
+  std::vector<Parts> parts_;   // by goal
+  std::vector<Goal> reached_;  // in the order in which they were met
   std::vector<bool> is_reached_;
 };
 

@@ -143,8 +143,10 @@ Result<ScalarSet> SchemaReader::CombinedScalars(const JsonValue& schema, ScalarS
   const JsonValue* otherwise = Keyword(schema, "else");
   HW_TRY(const ScalarSet holds, ScalarsOf(*condition));
   HW_TRY(const ScalarSet fails, AllBut(holds));
-  HW_TRY(const ScalarSet if_so, then == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*then));
-  HW_TRY(const ScalarSet if_not, otherwise == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*otherwise));
+  HW_TRY(const ScalarSet if_so,
+         then == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*then));
+  HW_TRY(const ScalarSet if_not,
+         otherwise == nullptr ? Result<ScalarSet>(AllScalars()) : ScalarsOf(*otherwise));
   HW_TRY(const ScalarSet first, Both(holds, if_so));
   HW_TRY(const ScalarSet second, Both(fails, if_not));
   HW_TRY(const ScalarSet either, Either(first, second));
@@ -153,8 +155,8 @@ Result<ScalarSet> SchemaReader::CombinedScalars(const JsonValue& schema, ScalarS
 
 Result<DfaPointer> SchemaReader::NumberLimits(const JsonValue& schema) {
   DfaPointer set = AllNumbers();
-  for (const char* keyword : {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum",
-                              "multipleOf"}) {
+  for (const char* keyword :
+       {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"}) {
     const JsonValue* value = Keyword(schema, keyword);
     if (value == nullptr) continue;
     const std::string_view name = keyword;

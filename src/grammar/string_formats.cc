@@ -23,7 +23,8 @@ constexpr const char* kTime =
 constexpr const char* kDuration =
     "P(\\d+W|(\\d+Y(\\d+M(\\d+D)?)?|\\d+M(\\d+D)?|\\d+D)(T{0})?|T{0})";
 constexpr const char* kDurationTime = "(\\d+H(\\d+M(\\d+S)?)?|\\d+M(\\d+S)?|\\d+S)";
-constexpr const char* kIpv4 = "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3})";
+constexpr const char* kIpv4 =
+    "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3})";
 // RFC 5321, quoted local parts and addresses in brackets included.
 constexpr const char* kAtom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 constexpr const char* kLabel = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
@@ -48,9 +49,9 @@ std::string Ipv6() {
 }
 
 std::string Email() {
-  const std::string local = fmt::format(
-      "({0}(\\.{0})*|\"([ !#-\\[\\]-~]|\\\\[ -~])*\")", kAtom);
-  return fmt::format("{}@({}(\\.{})*|\\[{}\\]|\\[IPv6:{}\\])", local, kLabel, kLabel, kIpv4, Ipv6());
+  const std::string local = fmt::format("({0}(\\.{0})*|\"([ !#-\\[\\]-~]|\\\\[ -~])*\")", kAtom);
+  return fmt::format("{}@({}(\\.{})*|\\[{}\\]|\\[IPv6:{}\\])", local, kLabel, kLabel, kIpv4,
+                     Ipv6());
 }
 
 std::string Uri() {

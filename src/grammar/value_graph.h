@@ -14,12 +14,12 @@ namespace headway::grammar {
 
 struct ValueGraph {
   struct Edge {
-    bool skips = false;      // nothing is written
-    bool is_first = false;   // no comma before it
-    DfaPointer names = {};   // of an object's member, unless it is `name`
+    bool skips = false;     // nothing is written
+    bool is_first = false;  // no comma before it
+    DfaPointer names = {};  // of an object's member, unless it is `name`
     std::string name = {};
     Goal value = kAnything;
-    std::string text = {};   // instead of `value`: this text of it, when not empty
+    std::string text = {};  // instead of `value`: this text of it, when not empty
     int32_t target = 0;
   };
   struct State {

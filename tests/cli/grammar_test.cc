@@ -85,9 +85,37 @@ TEST_F(GrammarTest, Mistakes_AreNamed) {
   refused({"--grammar", File("bad", "root ::= \"a\n")},
           {Path("bad") + ": grammar: line 1, column 12: expected '\"'"});
   refused({"--grammar", File("left", "root ::= root \"a\"")}, {"left recursion"});
-  refused({"--json-schema", File("nojson", "{")}, {Path("nojson") + ": schema: expected JSON"});
-  refused({"--json-schema", File("not", R"({"properties": {"a": {"not": {}}}})")},
-          {"schema: #/properties/a: expected keywords that a grammar can express, found 'not'"});
+  refused({"--json-schema", File("nojson", "{")},
+          {Path("nojson") + ": schema: line 1, column 2: expected JSON"});
+  refused({"--json-schema", File("not", R"({"items": {"uniqueItems": true}})")},
+          {"expected keywords that a grammar can express, found 'uniqueItems'"});
+}
+
+TEST_F(GrammarTest, Match_SaysWhereATextLeavesTheGrammar) {
+  const std::string schema = File("schema.json", kSchema);
+  const std::string good =
+      File("good", R"({"animal": "fox", "age": 3, "happy": true, "friends": ["Tim"]})");
+  const Args match = {"grammar", "match", "--json-schema", schema};
+  const auto run = [&](const Args& more) {
+    Args args = match;
+    args.insert(args.end(), more.begin(), more.end());
+    return Headway(args);
+  };
+  EXPECT_EQ(run({good}).status, 0);
+  EXPECT_EQ(run({good}).out, "match\n");
+  EXPECT_EQ(run({good, "--as-generated"}).status, 0);
+  const Outcome wrong = run({File("wrong", "{\n\"animal\": \"fix\"}")});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.out.find("no match: byte 14, line 2, column 13"), std::string::npos) << wrong.out;
+  const Outcome both = run({"--json", "--texts", File("texts", "\"{\"\n\"[\"\n")});
+  EXPECT_EQ(both.status, 1);
+  EXPECT_EQ(both.out,
+            "{\"match\": false, \"byte\": 1, \"line\": 1, \"column\": 2}\n"
+            "{\"match\": false, \"byte\": 0, \"line\": 1, \"column\": 1}\n");
+  EXPECT_EQ(Headway({"grammar", "match", "--grammar", File("g", "root ::= \"a\"+"), good}).status,
+            1);
+  ExpectRefused(match, {"expected TEXT or --texts, found neither"});
+  ExpectRefused({"grammar", "match", good}, {"expected --grammar or --json-schema, found neither"});
 }
 
 TEST_F(GrammarTest, AGrammarThatAllowsNothing_IsAnError) {

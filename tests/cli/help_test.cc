@@ -20,6 +20,8 @@ const std::vector<Args> kCommands = {{"run"},
                                      {"bench"},
                                      {"gate"},
                                      {"lab"},
+                                     {"grammar"},
+                                     {"grammar", "match"},
                                      {"eval"},
                                      {"eval", "perplexity"},
                                      {"eval", "agreement"}};

@@ -66,6 +66,10 @@ std::vector<std::string> Grammars() {
        "[[],[[]]]"},
       {1, R"({"type":"string","format":"date","minLength":3,"maxLength":12})", "\"2026-01-31\""},
       {1, R"({"type":"integer","minimum":-5,"exclusiveMaximum":120})", "119"},
+      {1, R"({"oneOf":[{"required":["a"]},{"not":{"multipleOf":0.5}}],"type":["object","number"]})",
+       R"({"a": null})"},
+      {1, R"({"patternProperties":{"^x":{"contains":{"const":1}}},"unevaluatedProperties":false})",
+       R"({"x": [1]})"},
   };
   std::vector<std::string> files;
   for (const Seed& seed : kSeeds) {
