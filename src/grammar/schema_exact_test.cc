@@ -217,6 +217,17 @@ TEST(SchemaExactTest, GeneratedTexts_OneSpellingAndOnlyWhatIsNamed) {
           {R"({"properties": {"a": true}, "minProperties": 2})", {R"({"a": 1, "x": 2})"}, {}},
           {R"({"properties": {"a": true}, "additionalProperties": true})", {R"({"x": 2})"}, {}},
           {R"({"type": "object"})", {R"({"x": [1, 2]})"}, {R"({"x": [1,2]})"}},
+          // What it speaks of is written, where it allows other kinds, too.
+          {R"({"properties": {"a": {"enum": ["x"]}}, "required": ["a"]})",
+           {R"({"a": "x"})"},
+           {"1", "null", "[]", R"("x")"}},
+          {R"({"$ref": "#/$defs/b", "$defs": {"b": {"allOf": [{"required": ["a"]}]}}})",
+           {R"({"a": 1})"},
+           {"1", "[]"}},
+          {R"({"items": {"type": "integer"}})", {"[]", "[1, 2]"}, {"{}", "1"}},
+          {R"({"anyOf": [{"properties": {"a": {"const": 1}}}, {"type": "null"}]})",
+           {R"({"a": 1})"},
+           {"7"}},
       },
       {});
 }

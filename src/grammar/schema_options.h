@@ -7,7 +7,8 @@ namespace headway::grammar {
 struct SchemaOptions {
   // White space between tokens (nothing, a blank, or a new line and up to 20 blanks and tabs), and
   // every spelling of characters and numbers. Otherwise one text a value: a blank after ':' and ','
-  // and nowhere else, escapes only where there must be one.
+  // and nowhere else, escapes only where there must be one; and of a schema that has "properties"
+  // and no "type" objects alone, though it allows every number, too.
   bool any_spelling = false;
   // Properties that the schema neither names nor speaks of. A schema without
   // "additionalProperties" allows them; a model that writes them seldom does what was meant.

@@ -18,6 +18,12 @@ bool DemandNothing(const Demands& demands) {
   });
 }
 
+bool IsEveryScalar(const ScalarSet& scalars) {
+  const ScalarSet all = AllScalars();
+  return scalars.has_null && scalars.has_true && scalars.has_false &&
+         scalars.numbers == all.numbers && scalars.strings == all.strings;
+}
+
 }  // namespace
 
 std::string SchemaRules::RuleOf(Goal goal) {
@@ -124,8 +130,20 @@ void SchemaRules::FindProductive() {
   }
 }
 
-Result<Expression> SchemaRules::Body(const Parts& parts) {
+// The objects, or arrays, that a schema speaks of. One that has "properties" and no "type" allows
+// every number, too; a text that is written is of the kind that was meant.
+std::vector<Expression> SchemaRules::SpokenOf(const Parts& parts) {
   std::vector<Expression> ways;
+  if (options_.any_spelling || !IsEveryScalar(parts.shape->scalars)) return ways;
+  for (const ValueGraph& graph : parts.graphs) {
+    if (StatesThatEnd(graph)[0]) ways.push_back(OfGraph(graph));
+  }
+  return ways;
+}
+
+Result<Expression> SchemaRules::Body(const Parts& parts) {
+  std::vector<Expression> ways = SpokenOf(parts);
+  if (!ways.empty()) return Choice(std::move(ways));
   const ScalarSet& scalars = parts.shape->scalars;
   if (scalars.has_null) ways.push_back(Text("null"));
   if (scalars.has_true) ways.push_back(Text("true"));

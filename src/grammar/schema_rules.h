@@ -38,6 +38,7 @@ class SchemaRules {
   }
   // For each state, whether the end can be reached.
   std::vector<bool> StatesThatEnd(const ValueGraph& graph) const;
+  std::vector<Expression> SpokenOf(const Parts& parts);
   Result<Expression> Body(const Parts& parts);
   Expression OfGraph(const ValueGraph& graph);
   Expression Member(const ValueGraph& graph, const ValueGraph::Edge& edge);
