@@ -15,6 +15,8 @@ struct Field {
   std::string_view name;
   Member KernelSet::*member;  // a function pointer, or an array of them by type
 };
+template <class Member>  // clang 14 does not deduce it by itself
+Field(const char*, Member KernelSet::*)->Field<Member>;
 
 inline constexpr auto kFields = std::tuple{
     Field{"matmul", &KernelSet::matmul},
