@@ -129,6 +129,7 @@ Expression JsonText::Character(const std::vector<CodeRange>& ranges) {
       Intersection(ranges, kMustEscape).empty())
     return Text(std::string(1, static_cast<char>(ranges[0].first)));
   std::vector<std::pair<uint32_t, uint32_t>> key;
+  key.reserve(ranges.size());
   for (const CodeRange& range : ranges) key.emplace_back(range.first, range.last);
   const auto [found, is_new] =
       characters_.try_emplace(std::move(key), fmt::format("character {}", characters_.size()));
@@ -141,7 +142,7 @@ Expression JsonText::Ways(const std::vector<CodeRange>& ranges) const {
                                                        {'\r', "\\r"}, {'\t', "\\t"},  {'\f', "\\f"},
                                                        {'\b', "\\b"}, {'/', "\\/"}};
   const auto holds = [&](char c) {
-    const auto code_point = static_cast<uint32_t>(c);
+    const uint32_t code_point = static_cast<unsigned char>(c);
     return !Intersection(ranges, {{code_point, code_point}}).empty();
   };
   std::vector<Expression> ways = {Class(Intersection(ranges, Complement(kMustEscape)))};

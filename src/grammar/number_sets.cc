@@ -29,7 +29,7 @@ Dfa Explore(const State& first, const Next& next, const Accepts& accepts) {
       if (!next(c, &target)) continue;
       const auto [found, is_new] = numbers.try_emplace(target, static_cast<int32_t>(states.size()));
       if (is_new) states.push_back(target);
-      const auto code_point = static_cast<uint32_t>(c);
+      const uint32_t code_point = static_cast<unsigned char>(c);
       ranges.push_back({{code_point, code_point}, found->second});
     }
     dfa.states.push_back({.edges = EdgesOf(std::move(ranges)), .accepts = accepts(state)});

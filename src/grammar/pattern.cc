@@ -189,6 +189,7 @@ class Determinizer {
     for (const auto& [border, changes] : borders) {
       if (!reached.empty() && border > begin) {
         std::vector<int32_t> targets;
+        targets.reserve(reached.size());
         for (const auto& [target, times] : reached) targets.push_back(target);
         ranges.push_back(
             {{begin, border - 1}, Number(nfa_.Closure(std::move(targets), false, false))});

@@ -38,7 +38,7 @@ Result<ScalarSet> SchemaReader::ScalarsOf(const JsonValue& schema) {
   auto combined = CombinedScalars(schema, std::move(set));
   if (!combined) {
     // An automaton that got too large does not know of which schema.
-    if (combined.error().message.rfind("#", 0) == 0) return combined;
+    if (combined.error().message.rfind('#', 0) == 0) return combined;
     return Prefixed(combined.error(), Place(schema));
   }
   scalars_asked_.erase(&schema);
