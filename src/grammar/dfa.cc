@@ -96,16 +96,24 @@ class Product {
 
 std::vector<bool> StatesThatEnd(const Dfa& dfa) {
   std::vector<std::vector<int32_t>> before(dfa.states.size());
-  std::vector<int32_t> work;
   std::vector<bool> ends(dfa.states.size());
   for (size_t s = 0; s < dfa.states.size(); ++s) {
     for (const Dfa::Edge& edge : dfa.states[s].edges) {
       if (edge.target != Dfa::kNone)
         before[static_cast<size_t>(edge.target)].push_back(static_cast<int32_t>(s));
     }
-    if (!dfa.states[s].accepts) continue;
-    ends[s] = true;
-    work.push_back(static_cast<int32_t>(s));
+    ends[s] = dfa.states[s].accepts;
+  }
+  return ReachAnEnd(before, std::move(ends));
+}
+
+}  // namespace
+
+std::vector<bool> ReachAnEnd(const std::vector<std::vector<int32_t>>& before,
+                             std::vector<bool> ends) {
+  std::vector<int32_t> work;
+  for (size_t s = 0; s < ends.size(); ++s) {
+    if (ends[s]) work.push_back(static_cast<int32_t>(s));
   }
   while (!work.empty()) {
     const auto at = static_cast<size_t>(work.back());
@@ -118,8 +126,6 @@ std::vector<bool> StatesThatEnd(const Dfa& dfa) {
   }
   return ends;
 }
-
-}  // namespace
 
 bool Dfa::Accepts(std::string_view utf8) const {
   int32_t at = states.empty() ? kNone : 0;

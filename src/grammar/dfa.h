@@ -69,4 +69,8 @@ DfaPointer Lengths(int64_t least, int64_t most);
 // All its texts, when they are at most `most`; otherwise nothing.
 std::optional<std::vector<std::string>> TextsOf(const Dfa& dfa, size_t most);
 
+// The states that are ends or lead to one. `before`: of each state, those with an edge to it.
+std::vector<bool> ReachAnEnd(const std::vector<std::vector<int32_t>>& before,
+                             std::vector<bool> ends);
+
 }  // namespace headway::grammar

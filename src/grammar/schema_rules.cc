@@ -92,26 +92,14 @@ Result<void> SchemaRules::Collect(Goal goal) {
 std::vector<bool> SchemaRules::StatesThatEnd(const ValueGraph& graph) const {
   std::vector<std::vector<int32_t>> before(graph.states.size());
   std::vector<bool> ends(graph.states.size());
-  std::vector<int32_t> work;
   for (size_t s = 0; s < graph.states.size(); ++s) {
     for (const ValueGraph::Edge& edge : graph.states[s].edges) {
       if (edge.skips || IsProductive(edge.value))
         before[static_cast<size_t>(edge.target)].push_back(static_cast<int32_t>(s));
     }
-    if (!graph.states[s].ends) continue;
-    ends[s] = true;
-    work.push_back(static_cast<int32_t>(s));
+    ends[s] = graph.states[s].ends;
   }
-  while (!work.empty()) {
-    const auto at = static_cast<size_t>(work.back());
-    work.pop_back();
-    for (const int32_t s : before[at]) {
-      if (ends[static_cast<size_t>(s)]) continue;
-      ends[static_cast<size_t>(s)] = true;
-      work.push_back(s);
-    }
-  }
-  return ends;
+  return ReachAnEnd(before, std::move(ends));
 }
 
 // The least fixed point: a goal is productive when one of its values needs productive ones only.

@@ -1,7 +1,7 @@
 #pragma once
 
-// The o200k reference files that tools/o200k/make.sh writes, read for the slow tests here and in
-// tests/.
+// The o200k reference files that tools/tokenizer_reference/make.sh writes, read for the slow tests
+// here and in tests/.
 
 #include <charconv>
 #include <cstdlib>
