@@ -135,9 +135,6 @@ class Engine {
   Result<Generation> Generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<void(const GeneratedToken&)>& on_token) const;
 
-  // The parts, for this project's own tools.
-  OpenedModel& Parts() const { return *model_; }
-
  private:
   explicit Engine(std::unique_ptr<OpenedModel> model);
   std::unique_ptr<OpenedModel> model_;
