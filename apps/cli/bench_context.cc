@@ -22,9 +22,9 @@ Result<void> BenchContext(OpenedModel* model, const BenchSetting& setting,
   if (lengths.empty()) return {};
   const int64_t capacity = lengths.back() + setting.tokens + 2;
   HW_TRY(const auto session, NewSession(setting, model, model->pipeline, capacity));
-  const int64_t key_tiles = (capacity + kernels::kKeyTile - 1) / kernels::kKeyTile;
-  const double bytes_per_position = static_cast<double>(session->GetCounters().kv_bytes) /
-                                    static_cast<double>(key_tiles * kernels::kKeyTile);
+  const double bytes_per_position =
+      static_cast<double>(session->GetCounters().kv_bytes) /
+      static_cast<double>(kernels::NumKvPages(capacity) * kernels::kKvPage);
   Result<void> failure;
   std::vector<std::function<double()>> variants;
   variants.reserve(lengths.size() + 1);

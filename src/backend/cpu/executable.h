@@ -2,11 +2,13 @@
 
 // Runs a plan on a team of threads. Inside this folder only.
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/kv_pool.h"
 #include "backend/cpu/plan.h"
 #include "backend/cpu/shard_file.h"
 #include "base/aligned_buffer.h"
@@ -52,6 +54,8 @@ class CpuExecutable final : public Executable {
   const Plan plan_;
   const kernels::SelectedKernels* const kernels_;
   ThreadPool* const pool_;
+  // By KvType; null: the shard cannot store it.
+  std::array<std::shared_ptr<KvPool>, kNumKvTypes> kv_pools_;
 };
 
 }  // namespace headway::cpu
