@@ -74,7 +74,7 @@ Result<void> Bench(const BenchArguments& arguments) {
                               .load = ParseLoad(arguments.load),
                               .verify_contents = false,
                               .show_progress = true};
-  HW_TRY(const auto model, OpenModel(arguments.model, options));
+  HW_TRY(const auto model, pack::OpenModel(arguments.model, options));
   if (certified) {
     HW_TRY_VOID(BenchCertified(model.get(), setting, arguments.margins, arguments.hidden,
                                arguments.sampled));

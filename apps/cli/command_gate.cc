@@ -25,15 +25,15 @@ Result<void> Gate(const GateArguments& arguments) {
   }
   const std::atomic<bool>* cancelled = CatchInterrupts();
   if (!arguments.reference.empty()) {
-    HW_TRY_VOID(gate::AddGoldens(arguments.reference, arguments.package,
+    HW_TRY_VOID(pack::AddGoldens(arguments.reference, arguments.package,
                                  {.show_progress = true, .cancelled_or_null = cancelled}));
   }
-  HW_TRY(const gate::Report report,
-         gate::RunGates(arguments.package, {.residency = arguments.what != "golden",
+  HW_TRY(const gates::Report report,
+         gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
                                             .golden = arguments.what != "residency",
                                             .threads = arguments.threads,
                                             .instruction_set = forced == nullptr ? "" : forced}));
-  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gate::ToText(report)));
+  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed, fmt::format("{}: a gate failed", arguments.package));
 }

@@ -147,7 +147,7 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.model, error)) return true;
   HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
-  Result<bool> gated = gate::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
+  Result<bool> gated = gates::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
   if (!gated && arguments.allow_ungated) return true;
   return gated;
 }

@@ -22,7 +22,7 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
                       const Generation& generation);
 
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
-std::string GateJson(const gate::Report& report);
+std::string GateJson(const gates::Report& report);
 
 // A Core ML package and where its functions are predicted to run.
 struct PlacedProgram {

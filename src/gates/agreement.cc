@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 // Rows of logits compared at once: the reference widens the head's weights once per batch.
@@ -135,4 +135,4 @@ Result<AgreementReport> Compare(std::span<const int32_t> ids,
   return comparison.Finish();
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

@@ -12,7 +12,7 @@
 #include "gates/stored_rows.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 std::span<const float> RowsFrom(const float* begin, int64_t rows, int64_t channels) {
@@ -235,4 +235,4 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
   return checks;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

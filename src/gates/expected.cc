@@ -9,7 +9,7 @@
 #include "engine/stored_weights.h"
 #include "tensor/half.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 Expected FromGoldens(const Heads& heads, const Goldens& goldens) {
@@ -104,4 +104,4 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   return expected;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

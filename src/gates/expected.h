@@ -10,7 +10,7 @@
 #include "gates/golden.h"
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 struct Expected {
   std::vector<std::vector<float>> boundaries;  // [layer shards + 1][T, D]: before each, and the end
@@ -20,4 +20,4 @@ struct Expected {
 // Errors: those of reading the shards' graphs and weights.
 Result<Expected> Expect(const Heads& heads, const Goldens& goldens);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

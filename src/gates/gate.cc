@@ -11,7 +11,7 @@
 #include "gates/stack.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 namespace fs = std::filesystem;
@@ -213,4 +213,4 @@ Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory
   return gated;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -11,7 +11,7 @@
 #include "gates/report.h"
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 struct GateOptions {
   bool residency = true;
@@ -38,4 +38,4 @@ Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
 // for it.
 Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory, KvType kv);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -8,7 +8,7 @@
 #include "gates/report.h"
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // One head of the package, opened.
 using Heads = std::vector<std::shared_ptr<Pipeline>>;
@@ -27,4 +27,4 @@ Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
 Result<QualityFigures> CompareQualityOfQ8Kv(const OpenedModel& model, const Heads& heads,
                                             const Goldens& goldens);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

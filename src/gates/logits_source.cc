@@ -1,6 +1,6 @@
 #include "gates/logits_source.h"
 
-namespace headway::eval {
+namespace headway::gates {
 
 LogitsSource SourceOf(Session* session) {
   return [session](std::span<const int32_t> ids, int64_t first_position,
@@ -12,4 +12,4 @@ LogitsSource SourceOf(Session* session) {
   };
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "engine/session.h"
 
-namespace headway::eval {
+namespace headway::gates {
 
 // sink(position, logits [V]); the logits are valid during the call.
 using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
@@ -24,4 +24,4 @@ using LogitsSource = std::function<Result<void>(std::span<const int32_t> ids,
 // The head does not run for positions before first_position.
 LogitsSource SourceOf(Session* session);
 
-}  // namespace headway::eval
+}  // namespace headway::gates

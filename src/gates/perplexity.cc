@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 // Mean and spread of the surprises, from their sums.
@@ -76,4 +76,4 @@ Result<PerplexityReport> Perplexity(std::span<const int32_t> ids, const Perplexi
                           .text_tokens = text_tokens};
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

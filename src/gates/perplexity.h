@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "gates/logits_source.h"
 
-namespace headway::eval {
+namespace headway::gates {
 
 struct PerplexityOptions {
   int64_t window_tokens = 512;
@@ -39,4 +39,4 @@ Result<PerplexityReport> Perplexity(std::span<const int32_t> ids, const Perplexi
 // -ln softmax(logits)[id], in double precision.
 double Surprise(std::span<const float> logits, int32_t id);
 
-}  // namespace headway::eval
+}  // namespace headway::gates

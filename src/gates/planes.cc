@@ -13,7 +13,7 @@
 #include "lmhead/plane_rows.h"
 #include "lmhead/split_state.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 constexpr int64_t kMostStates = 8;
@@ -138,4 +138,4 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
   }
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

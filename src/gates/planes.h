@@ -7,7 +7,7 @@
 #include "engine/open.h"
 #include "gates/report.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // Every sign, code, scale and gamma of the head's planes against the rows that the head multiplies
 // (lmhead/check_planes.h).
@@ -17,4 +17,4 @@ Check CheckPlanesOf(const OpenedModel& model, Pipeline* head);
 // precision of what the planes hold, for up to eight of the states `hidden` [T, D].
 void CheckEstimates(Pipeline* head, const std::vector<float>& hidden, std::vector<Check>* checks);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 template <class... Values>
@@ -98,4 +98,4 @@ std::string ToText(const Report& report) {
   return out;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

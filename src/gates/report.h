@@ -10,7 +10,7 @@
 #include "gates/difference.h"
 #include "manifest/manifest.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // The record of quality with keys and values in Q8_0.
 inline constexpr const char* kQ8KvGate = "quality-kv-q8_0";
@@ -60,4 +60,4 @@ std::string ToText(const Report& report);
 // "linear 24 avx512, attention 6 avx512": how many ops of each kind run where.
 std::string Summarise(const Residency& residency);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

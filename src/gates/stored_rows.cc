@@ -9,7 +9,7 @@
 #include "engine/stored_weights.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 bool SharesTables(const std::string& weights) { return weights.rfind("lut", 0) == 0; }
@@ -212,4 +212,4 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
   return {};
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

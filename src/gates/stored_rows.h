@@ -12,7 +12,7 @@
 #include "gates/golden.h"
 #include "truth/oracle/row_probes.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // Appends a check for every program of the layers and of `heads`, those of other step widths
 // included: it must be of the layers or tokens that the manifest says, and its rows must be the
@@ -29,4 +29,4 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
 std::string JudgeRows(const RowProbes& stored, const RowProbes& source, int64_t columns,
                       const std::string& weights, Difference* difference);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -9,7 +9,7 @@
 
 #include "engine/session.h"
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 Result<std::unique_ptr<Session>> NewSession(const OpenedModel& model, int64_t capacity_tokens,
@@ -56,4 +56,4 @@ Result<AgreementReport> AgreementOnText(const OpenedModel& model, const gguf::Gg
   return Compare(ids, line, SourceOf(session.get()));
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

@@ -28,7 +28,7 @@ LoadWeights LoadOf(const std::string& load) {
 // The golden text's tokens, over and over.
 Result<std::vector<int32_t>> Text(const OpenedModel& model, int64_t count) {
   HW_TRY(const std::vector<int32_t> once,
-         model.tokenizer->Encode(gate::kGoldenText, {.add_bos = true}));
+         model.tokenizer->Encode(pack::kGoldenText, {.add_bos = true}));
   std::vector<int32_t> ids;
   for (size_t i = 0; static_cast<int64_t>(ids.size()) < count; ++i)
     ids.push_back(once[i % once.size()]);
@@ -201,7 +201,7 @@ Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec
   }
   HW_TRY(std::vector<int32_t> ids, Text(*model, length));
   if (variant.batch_tokens > 1) {
-    if (!gate::GivesLogits(variant.head))
+    if (!gates::GivesLogits(variant.head))
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("head {}: batch_tokens above 1 are measured on full heads only",
                               variant.head));

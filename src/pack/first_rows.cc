@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-namespace headway::compile {
+namespace headway::pack {
 
 Result<std::vector<int32_t>> MostUsedTokens(const tokenizer::Tokenizer& tokenizer,
                                             std::string_view text, int64_t vocab_size,
@@ -37,4 +37,4 @@ ConstTensorView GatheredRows::View() const {
   return view;
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

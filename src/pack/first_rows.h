@@ -12,7 +12,7 @@
 #include "tensor/tensor_view.h"
 #include "tokenizer/tokenizer.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 // The `count` (at most vocab_size) tokens that `text` uses most, ties and tokens that it does not
 // use by id: byte-pair vocabularies number their merges by use. Ascending. Errors: those of
@@ -35,4 +35,4 @@ class GatheredRows {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace headway::compile
+}  // namespace headway::pack

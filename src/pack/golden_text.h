@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace headway::gate {
+namespace headway::pack {
 
 inline constexpr std::string_view kGoldenText =
     "Once upon a time there was a small grey mouse who lived under the floor of a mill. Every "
@@ -14,4 +14,4 @@ inline constexpr std::string_view kGoldenText =
     "ask the owl. The owl opened one eye. \"Count again,\" he said, \"from the other end.\" So the "
     "mouse went home and counted again, and this time there were twelve, as there had always been.";
 
-}  // namespace headway::gate
+}  // namespace headway::pack

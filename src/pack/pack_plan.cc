@@ -11,7 +11,7 @@
 #include "pack/first_rows.h"
 #include "tokenizer/tokenizer.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 using graph::Range;
@@ -28,30 +28,30 @@ std::string LastWeight(const graph::Graph& head) {
 // The head whose rows `kind` uses: certified and reduced heads those of the first full head, or of
 // the first of their own kind, any other its own. On devices that screen, its own. Heads are
 // numbered as listed; `own` is the number of the head itself.
-Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own,
+Result<size_t> SharedHead(const std::vector<std::string>& heads, const compile::HeadKind& kind, size_t own,
                           const Emitter& emitter) {
   if (!kind.HasPlanes() || emitter.ScreensOnDevice()) return own;
   size_t first = own;
   for (size_t i = heads.size(); i-- > 0;) {
-    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
     if (other.HasPlanes()) first = std::min(first, i);
   }
   for (size_t i = 0; i < heads.size(); ++i) {
-    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
     if (other.name == "full") return i;
   }
   return first;
 }
 
 // The rows that a reduced head computes first. Errors: kInvalidInput.
-Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
+Result<void> PlanFirstRows(const compile::HeadKind& kind, const graph::Graph& head,
                            const tokenizer::Tokenizer& tokenizer, const PackOptions& options,
                            PackPlan* plan, PackPlan::Head* planned) {
   const int64_t vocab_size = plan->model.vocab_size;
   if (kind.first_rows >= vocab_size) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("head '{}': expected fewer rows than the vocabulary's {}",
-                            KindText(kind), vocab_size));
+                            compile::KindText(kind), vocab_size));
   }
   HW_TRY(planned->first_ids,
          MostUsedTokens(tokenizer, options.usage_text, vocab_size, kind.first_rows));
@@ -101,10 +101,10 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   HW_TRY(plan.head, graph::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   plan.head_weight = LastWeight(plan.head);
   for (const std::string& text : options.heads) {
-    HW_TRY(const HeadKind kind, ParseHeadKind(text));
-    HW_TRY_VOID(CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
+    HW_TRY(const compile::HeadKind kind, compile::ParseHeadKind(text));
+    HW_TRY_VOID(compile::CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
     HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
-    PackPlan::Head planned{.kind = KindText(kind),
+    PackPlan::Head planned{.kind = compile::KindText(kind),
                            .shards = {},
                            .with_planes = kind.HasPlanes(),
                            .shares = shares,
@@ -135,4 +135,4 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   return plan;
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

@@ -16,7 +16,7 @@
 #include "manifest/model_config.h"
 #include "pack/pack.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 struct PackPlan {
   ModelConfig model;
@@ -43,4 +43,4 @@ struct PackPlan {
 Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options,
                               const Emitter& emitter);
 
-}  // namespace headway::compile
+}  // namespace headway::pack

@@ -12,7 +12,7 @@
 #include "pack/first_rows.h"
 #include "pack/write_planes.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -192,4 +192,4 @@ Result<void> Packer::EmitShards(Manifest* manifest) {
   return {};
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

@@ -18,7 +18,7 @@
 #include "pack/pack.h"
 #include "pack/pack_plan.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 // "4", "1..4": as the manifest writes a width.
 std::string TokensText(const StepWidth& width);
@@ -62,4 +62,4 @@ class Packer {
   Progress progress_;
 };
 
-}  // namespace headway::compile
+}  // namespace headway::pack

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace headway {
+namespace headway::pack {
 
 inline constexpr std::string_view kRecordedText =
     "Once upon a time there was a girl named Mina who lived in a small house near the river. One "
@@ -28,4 +28,4 @@ inline constexpr std::string_view kRecordedText =
     "Then the fox said to the bear, \"I am tired and it is getting dark. Let us go home.\" And so "
     "they did, and when they came to the door there was soup on the table.";
 
-}  // namespace headway
+}  // namespace headway::pack

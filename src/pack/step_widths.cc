@@ -6,7 +6,7 @@
 #include <charconv>
 #include <string_view>
 
-namespace headway::compile {
+namespace headway::pack {
 
 Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text) {
   if (text.empty()) return std::vector<StepWidth>{StepWidth{}};
@@ -33,4 +33,4 @@ Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text) {
   return widths;
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

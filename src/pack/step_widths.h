@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "base/result.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 inline constexpr int64_t kMaxStepTokens = 64;
 
@@ -16,4 +16,4 @@ inline constexpr int64_t kMaxStepTokens = 64;
 // twice).
 Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text);
 
-}  // namespace headway::compile
+}  // namespace headway::pack

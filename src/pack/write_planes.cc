@@ -8,7 +8,7 @@
 #include "base/thread_pool.h"
 #include "lmhead/build_planes.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
                               lmhead::RecordedStates states, const std::string& directory,
@@ -37,4 +37,4 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
   return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

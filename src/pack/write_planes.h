@@ -9,7 +9,7 @@
 #include "pack/pack.h"
 #include "tensor/tensor_view.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 inline constexpr const char* kPlanesFileName = "head_certified.planes";
 
@@ -19,4 +19,4 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
                               lmhead::RecordedStates states, const std::string& directory,
                               const PackOptions& options);
 
-}  // namespace headway::compile
+}  // namespace headway::pack
