@@ -28,7 +28,7 @@ Result<void> Gate(const GateArguments& arguments) {
     HW_TRY_VOID(pack::AddGoldens(arguments.reference, arguments.package,
                                  {.show_progress = true, .cancelled_or_null = cancelled}));
   }
-  HW_TRY(const gates::Report report,
+  HW_TRY(const gates::GateReport report,
          gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
                                             .golden = arguments.what != "residency",
                                             .threads = arguments.threads,

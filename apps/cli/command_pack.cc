@@ -99,7 +99,7 @@ Result<void> Pack(const PackArguments& arguments) {
       PredictionNote(manifest))));
   if (!arguments.gate) return {};
   const char* forced = std::getenv("HEADWAY_CPU");
-  HW_TRY(const gates::Report report,
+  HW_TRY(const gates::GateReport report,
          gates::RunGates(arguments.output, {.instruction_set = forced == nullptr ? "" : forced}));
   HW_TRY_VOID(WriteOut(gates::ToText(report)));
   if (report.Passed()) return {};

@@ -66,7 +66,7 @@ Json ProgramJson(const PlacedProgram& program) {
 
 }  // namespace
 
-std::string GateJson(const gates::Report& report) {
+std::string GateJson(const gates::GateReport& report) {
   Json gates = Json::array();
   for (const GateRecord& record : report.records) {
     gates.push_back(Json{{"gate", record.gate},

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "headway/certificate.h"
+#include "headway/chat_message.h"
 #include "headway/counters.h"
 #include "headway/kv_type.h"
 #include "headway/result.h"
@@ -43,11 +44,6 @@ struct EngineOptions {
   bool show_progress = false;    // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
-};
-
-struct ChatMessage {
-  std::string role;  // "system", "user", "assistant"
-  std::string content;
 };
 
 struct GenerateOptions {

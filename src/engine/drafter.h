@@ -10,7 +10,7 @@
 
 namespace headway {
 
-struct Draft {
+struct GuessedDraft {
   std::span<const int32_t> tokens;  // valid until the drafter is called again
   int64_t ngram = 0;                // length of the n-gram that was found; 0: no lookup
 };
@@ -23,7 +23,7 @@ class Drafter {
   // there is nothing to go by. With 0 it only reads the sequence, as after a long prompt. Sequences
   // of successive calls usually continue each other; a drafter must cope with any. Errors: those of
   // running a draft model.
-  virtual Result<Draft> Propose(std::span<const int32_t> tokens, int64_t most) = 0;
+  virtual Result<GuessedDraft> Propose(std::span<const int32_t> tokens, int64_t most) = 0;
 
   // True when guessing costs next to nothing, so that guesses may be made just to see whether they
   // come true.

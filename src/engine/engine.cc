@@ -102,10 +102,7 @@ Result<std::vector<int32_t>> Engine::Encode(std::string_view text, bool parse_sp
 }
 
 Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages) const {
-  std::vector<tokenizer::ChatMessage> copies;
-  for (const ChatMessage& message : messages)
-    copies.push_back({.role = message.role, .content = message.content});
-  return model_->tokenizer->EncodeChat(copies, true);
+  return model_->tokenizer->EncodeChat(messages, true);
 }
 
 std::string Engine::Decode(std::span<const int32_t> ids) const {

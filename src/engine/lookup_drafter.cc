@@ -17,7 +17,7 @@ LookupDrafter::LookupDrafter(int64_t min_n, int64_t max_n, int64_t capacity_toke
   draft_.reserve(64);
 }
 
-Result<Draft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
+Result<GuessedDraft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
   Index(tokens);
   draft_.clear();
   for (int64_t n = max_n_; n >= min_n_ && most > 0; --n) {
@@ -30,9 +30,9 @@ Result<Draft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t mo
     for (int64_t i = 0; i < most; ++i) {
       draft_.push_back(tokens[static_cast<size_t>(found + i % period)]);
     }
-    return Draft{.tokens = draft_, .ngram = n};
+    return GuessedDraft{.tokens = draft_, .ngram = n};
   }
-  return Draft{};
+  return GuessedDraft{};
 }
 
 // An n-gram goes into the table when the token after it is known.

@@ -22,7 +22,7 @@ class LookupDrafter final : public Drafter {
   LookupDrafter(int64_t min_n, int64_t max_n, int64_t capacity_tokens);
 
   // Never fails. Every token that is new since the last call costs max_n - min_n + 1 table entries.
-  Result<Draft> Propose(std::span<const int32_t> tokens, int64_t most) override;
+  Result<GuessedDraft> Propose(std::span<const int32_t> tokens, int64_t most) override;
   bool IsFree() const override { return true; }
 
  private:

@@ -8,9 +8,9 @@ namespace headway {
 ModelDrafter::ModelDrafter(std::unique_ptr<Session> session, int64_t capacity_tokens)
     : session_(std::move(session)), capacity_tokens_(capacity_tokens) {}
 
-Result<Draft> ModelDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
+Result<GuessedDraft> ModelDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
   const auto length = static_cast<int64_t>(tokens.size());
-  if (length + most > capacity_tokens_) return Draft{};
+  if (length + most > capacity_tokens_) return GuessedDraft{};
   // What both agree on stays; with guesses that came true only the newest token is run.
   const std::span<const int32_t> mine = session_->Tokens();
   const auto agreed = std::mismatch(mine.begin(), mine.end(), tokens.begin(), tokens.end()).first;
@@ -22,7 +22,7 @@ Result<Draft> ModelDrafter::Propose(std::span<const int32_t> tokens, int64_t mos
     HW_TRY(const auto choice, session_->Decode());
     draft_.push_back(choice.token);
   }
-  return Draft{.tokens = draft_, .ngram = 0};
+  return GuessedDraft{.tokens = draft_, .ngram = 0};
 }
 
 }  // namespace headway

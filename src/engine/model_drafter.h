@@ -19,7 +19,7 @@ class ModelDrafter final : public Drafter {
   // the sequence: beyond its capacity there are no drafts.
   ModelDrafter(std::unique_ptr<Session> session, int64_t capacity_tokens);
 
-  Result<Draft> Propose(std::span<const int32_t> tokens, int64_t most) override;
+  Result<GuessedDraft> Propose(std::span<const int32_t> tokens, int64_t most) override;
   bool IsFree() const override { return false; }
 
  private:

@@ -19,9 +19,9 @@ double LogSum(std::span<const T> logits) {
 }
 
 // Adds up rows and makes the report.
-class Comparison {
+class AgreementTally {
  public:
-  Comparison(std::span<const int32_t> ids, const straightline::StraightLine& reference,
+  AgreementTally(std::span<const int32_t> ids, const straightline::StraightLine& reference,
              std::vector<double> hidden)
       : ids_(ids), reference_(reference), hidden_(std::move(hidden)) {}
 
@@ -128,7 +128,7 @@ Result<AgreementReport> Compare(std::span<const int32_t> ids,
     return Fail(ErrorCode::kInvalidInput, "agreement: expected at least one token, found none");
   }
   HW_TRY(std::vector<double> hidden, reference.HiddenStates(ids));
-  Comparison comparison(ids, reference, std::move(hidden));
+  AgreementTally comparison(ids, reference, std::move(hidden));
   HW_TRY_VOID(source(ids, 0, [&](int64_t position, std::span<const float> logits) {
     comparison.Add(position, logits);
   }));

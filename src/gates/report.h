@@ -40,7 +40,7 @@ struct QualityFigures {
   std::vector<std::string> problems;
 };
 
-struct Report {
+struct GateReport {
   std::string directory;
   std::string device;
   std::string kernels;  // "avx512", "interpreter"
@@ -55,7 +55,7 @@ struct Report {
 };
 
 // As a table for people: a verdict a gate, the figures, each problem on a line of its own.
-std::string ToText(const Report& report);
+std::string ToText(const GateReport& report);
 
 // "linear 24 avx512, attention 6 avx512": how many ops of each kind run where.
 std::string Summarise(const Residency& residency);

@@ -52,14 +52,14 @@ double TypicalError(std::vector<double> errors) {
   return *middle / std::sqrt(std::log(2.0));
 }
 
-struct Program {
+struct StoredProgram {
   std::string name;
   std::string problem;  // when it is of other layers or tokens than the manifest says
   coreml::ShardReference reference;
 };
 
 // All matrices of one program.
-Result<Check> CheckProgram(const Program& program, const Goldens& goldens,
+Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
                            const std::string& weights, ThreadPool* pool) {
   Check check{.subject = "", .difference = {}, .problem = program.problem};
   size_t matrices = 0;
@@ -90,20 +90,20 @@ Result<Check> CheckProgram(const Program& program, const Goldens& goldens,
   return check;
 }
 
-Result<Program> OpenLayers(const std::string& directory, const LayerShard& shard,
+Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard& shard,
                            const FileEntry& file) {
   HW_TRY(coreml::ShardReference reference,
          coreml::OpenShardReference((std::filesystem::path(directory) / file.path).string()));
   const int64_t begin = reference.graph.nodes.front().stage;
   const int64_t end = reference.graph.nodes.back().stage + 1;
-  Program program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
   if (begin != shard.start || end != shard.end)
     program.problem =
         fmt::format("expected layers [{}, {}), found [{}, {})", shard.start, shard.end, begin, end);
   return program;
 }
 
-Result<Program> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
+Result<StoredProgram> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
                          const FileEntry& file) {
   shard.file = file;
   HW_TRY(coreml::ShardReference reference,
@@ -113,7 +113,7 @@ Result<Program> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadSha
       graph.weights[static_cast<size_t>(graph.nodes.back().weights.front())];
   const int64_t begin = matrix.row_begin;
   const int64_t end = begin + matrix.shape.Rows();
-  Program program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
   if (begin != shard.vocab_start || end != shard.vocab_end)
     program.problem = fmt::format("expected tokens [{}, {}), found [{}, {})", shard.vocab_start,
                                   shard.vocab_end, begin, end);
@@ -188,14 +188,14 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
   const Pipeline& first = *heads.front();
   const Manifest& manifest = first.manifest();
   if (manifest.device != "coreml" || !goldens.HasRowNorms()) return {};
-  const auto add = [&](const Program& program, const std::string& weights) -> Result<void> {
+  const auto add = [&](const StoredProgram& program, const std::string& weights) -> Result<void> {
     HW_TRY(Check check, CheckProgram(program, goldens, weights, model->pool.get()));
     checks->push_back(std::move(check));
     return {};
   };
   for (const LayerShard& shard : manifest.layers) {
     for (const FileEntry* file : ProgramsOf(shard)) {
-      HW_TRY(const Program program, OpenLayers(first.Directory(), shard, *file));
+      HW_TRY(const StoredProgram program, OpenLayers(first.Directory(), shard, *file));
       HW_TRY_VOID(add(program, manifest.weights));
     }
   }
@@ -203,7 +203,7 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
     const HeadSpec& spec = *FindHead(manifest, head->Head().kind);
     for (const HeadShard& shard : spec.shards) {
       for (const FileEntry* file : ProgramsOf(shard)) {
-        HW_TRY(const Program program, OpenHead(first, spec, shard, *file));
+        HW_TRY(const StoredProgram program, OpenHead(first, spec, shard, *file));
         // Where the host multiplies, it has the file's own rows.
         HW_TRY_VOID(add(program, spec.rows ? "" : manifest.weights));
       }

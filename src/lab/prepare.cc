@@ -113,7 +113,7 @@ bool Resident(const OpPlacement& op) { return op.resident || !op.counts; }
 
 // What is known of each shard of the variant, and whether a gate named it.
 std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& head,
-                                const gates::Report& report) {
+                                const gates::GateReport& report) {
   std::vector<ShardFacts> facts;
   for (const LayerShard& shard : manifest.layers) {
     facts.push_back({.name = shard.file.path,

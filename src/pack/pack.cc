@@ -96,7 +96,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
       fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", source_digest,
                   kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.Device(),
                   emitter.Settings(), options.topology, plan.max_seq);
-  for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
+  for (const PackPlan::PlannedHead& head : plan.heads) line += fmt::format(" {}", head.kind);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
   if (options.most_directions < kernels::kMaxDirections)
     line += fmt::format(" directions {}", options.most_directions);
@@ -131,7 +131,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.model = plan.model;
   HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.directory.Path()));
   {
-    Packer packer(file, emitter, &target, plan, options);
+    ShardPacker packer(file, emitter, &target, plan, options);
     HW_TRY_VOID(packer.EmitShards(&manifest));
   }
   HW_TRY_VOID(AddPlanes(plan, file, target.directory.Path(), options, &manifest));

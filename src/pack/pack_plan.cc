@@ -46,7 +46,7 @@ Result<size_t> SharedHead(const std::vector<std::string>& heads, const compile::
 // The rows that a reduced head computes first. Errors: kInvalidInput.
 Result<void> PlanFirstRows(const compile::HeadKind& kind, const graph::Graph& head,
                            const tokenizer::Tokenizer& tokenizer, const PackOptions& options,
-                           PackPlan* plan, PackPlan::Head* planned) {
+                           PackPlan* plan, PackPlan::PlannedHead* planned) {
   const int64_t vocab_size = plan->model.vocab_size;
   if (kind.first_rows >= vocab_size) {
     return Fail(ErrorCode::kInvalidInput,
@@ -104,7 +104,7 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     HW_TRY(const compile::HeadKind kind, compile::ParseHeadKind(text));
     HW_TRY_VOID(compile::CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
     HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
-    PackPlan::Head planned{.kind = compile::KindText(kind),
+    PackPlan::PlannedHead planned{.kind = compile::KindText(kind),
                            .shards = {},
                            .with_planes = kind.HasPlanes(),
                            .shares = shares,

@@ -21,7 +21,7 @@ namespace headway::pack {
 struct PackPlan {
   ModelConfig model;
   std::vector<std::pair<graph::Range, graph::Graph>> layers;
-  struct Head {
+  struct PlannedHead {
     std::string kind;
     std::vector<std::pair<graph::Range, graph::Graph>> shards;  // empty: those of heads[shares]
     bool with_planes = false;
@@ -29,7 +29,7 @@ struct PackPlan {
     std::vector<int32_t> first_ids;  // reduced:K: the rows of `first`, ascending; else empty
     graph::Graph first;
   };
-  std::vector<Head> heads;
+  std::vector<PlannedHead> heads;
   graph::Graph head;        // before it is cut into shards
   std::string head_weight;  // the tensor of the head's rows
   graph::Graph embedding;

@@ -38,7 +38,7 @@ std::string TokensText(const StepWidth& width) {
   return fmt::format("{}{}", width.flexible ? "1.." : "", width.tokens);
 }
 
-Result<ConstTensorView> Packer::Find(const std::string& weight) const {
+Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
   const std::atomic<bool>* const cancelled_or_null = options_.cancelled_or_null;
   if (cancelled_or_null != nullptr && cancelled_or_null->load(std::memory_order_relaxed)) {
     return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
@@ -46,7 +46,7 @@ Result<ConstTensorView> Packer::Find(const std::string& weight) const {
   return file_.GetTensor(weight);
 }
 
-Result<FileEntry> Packer::Once(
+Result<FileEntry> ShardPacker::Once(
     const std::string& name,
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
@@ -61,7 +61,7 @@ Result<FileEntry> Packer::Once(
   return entry;
 }
 
-Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
+Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
                                                   const std::string& name,
                                                   const std::string& head_kind) {
   std::vector<FileEntry> files;
@@ -78,7 +78,7 @@ Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
   return files;
 }
 
-Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
+Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& use,
                                const std::string& name, std::span<const int32_t> head_rows) {
   const uint64_t after = done_bytes_ + static_cast<uint64_t>(graph::WeightBytes(shard));
   std::optional<GatheredRows> gathered;
@@ -106,7 +106,7 @@ Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
 
 // The rows first, because the planes name them, and the planes before the programs made from them:
 // whoever picks up a killed pack finds all three of one rotation.
-Result<void> Packer::EmitScreened(const PackPlan::Head& head, const Manifest& manifest,
+Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
                                   HeadSpec* spec) {
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
@@ -150,7 +150,7 @@ Result<void> Packer::EmitScreened(const PackPlan::Head& head, const Manifest& ma
   return {};
 }
 
-Result<void> Packer::EmitShards(Manifest* manifest) {
+Result<void> ShardPacker::EmitShards(Manifest* manifest) {
   if (plan_.own_embedding) {
     HW_TRY(manifest->embedding,
            Emit(plan_.embedding, {}, fmt::format("embedding{}", emitter_->EmbeddingSuffix())));
@@ -162,7 +162,7 @@ Result<void> Packer::EmitShards(Manifest* manifest) {
     Assign(std::move(files), &shard);
     manifest->layers.push_back(std::move(shard));
   }
-  for (const PackPlan::Head& head : plan_.heads) {
+  for (const PackPlan::PlannedHead& head : plan_.heads) {
     HeadSpec spec{.kind = head.kind, .shards = {}};
     if (head.with_planes && emitter_->ScreensOnDevice()) {
       HW_TRY_VOID(EmitScreened(head, *manifest, &spec));

@@ -23,10 +23,10 @@ namespace headway::pack {
 // "4", "1..4": as the manifest writes a width.
 std::string TokensText(const StepWidth& width);
 
-class Packer {
+class ShardPacker {
  public:
   // Everything must outlive the packer.
-  Packer(const gguf::GgufFile& file, Emitter* emitter, Construction* construction,
+  ShardPacker(const gguf::GgufFile& file, Emitter* emitter, Construction* construction,
          const PackPlan& plan, const PackOptions& options)
       : file_(file),
         emitter_(emitter),
@@ -47,7 +47,7 @@ class Packer {
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});
   // A certified head whose signs are multiplied on the device: rows, planes, programs.
-  Result<void> EmitScreened(const PackPlan::Head& head, const Manifest& manifest, HeadSpec* spec);
+  Result<void> EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest, HeadSpec* spec);
   // The file `name`: what a killed pack has finished, or what `write` makes at the path given.
   Result<FileEntry> Once(const std::string& name,
                          const std::function<Result<FileEntry>(const std::string& path)>& write);

@@ -20,7 +20,7 @@ namespace {
 
 class CoremlFaults : public testing::Test {
  protected:
-  gates::Report Gate(const std::string& weights, const std::string& head,
+  gates::GateReport Gate(const std::string& weights, const std::string& head,
                     const StoredFault& fault = {}) {
     DeviceOptions device;
     device.weights = weights;
@@ -35,19 +35,19 @@ class CoremlFaults : public testing::Test {
     EXPECT_TRUE(packed) << packed.error().message;
     return RunAll();
   }
-  gates::Report RunAll() const {
+  gates::GateReport RunAll() const {
     const auto report = gates::RunGates(model_.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gates::Report{});
+    return report.value_or(gates::GateReport{});
   }
-  static const GateRecord& Record(const gates::Report& report, const std::string& gate) {
+  static const GateRecord& Record(const gates::GateReport& report, const std::string& gate) {
     static const GateRecord none;
     for (const GateRecord& record : report.records)
       if (record.gate == gate) return record;
     return none;
   }
   // Arithmetic failed, alone of what was asked, with these words.
-  static void ExpectArithmetic(const gates::Report& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report, const std::vector<std::string>& parts) {
     for (const GateRecord& record : report.records)
       EXPECT_EQ(record.passed, record.gate != "arithmetic") << record.gate << record.detail;
     const std::string& detail = Record(report, "arithmetic").detail;
@@ -62,14 +62,14 @@ constexpr const char* kShard = "layers_001_002.mlpackage";
 constexpr const char* kDown = "blk.1.ffn_down.weight";
 
 TEST_F(CoremlFaults, None_PassesAsPredictedAndInterpreted) {
-  const gates::Report report = Gate("fp16", "full:2");
+  const gates::GateReport report = Gate("fp16", "full:2");
   EXPECT_TRUE(report.Passed()) << gates::ToText(report);
   EXPECT_EQ(Record(report, "residency").basis, "predicted");
   EXPECT_EQ(Record(report, "arithmetic").basis, "interpreted");
 }
 
 TEST_F(CoremlFaults, Int4InBlocks_Residency) {
-  const gates::Report report = Gate("int4-blockwise", "full:2");
+  const gates::GateReport report = Gate("int4-blockwise", "full:2");
   EXPECT_FALSE(Record(report, "residency").passed);
   EXPECT_NE(Record(report, "residency").detail.find("int4-blocks"), std::string::npos)
       << Record(report, "residency").detail;
@@ -80,7 +80,7 @@ TEST_F(CoremlFaults, Int4InBlocks_Residency) {
 // Every format that a package may store rows in stays inside the limits for stored rows.
 TEST_F(CoremlFaults, NoneInAnyFormat_StoredRowsPass) {
   for (const char* weights : {"fp16", "int8", "lut8", "lut6", "lut4", "lut3", "lut2", "lut1"}) {
-    const gates::Report report = Gate(weights, "full:2");
+    const gates::GateReport report = Gate(weights, "full:2");
     EXPECT_TRUE(Record(report, "arithmetic").passed) << gates::ToText(report);
     int compared = 0;
     for (const gates::Check& check : report.arithmetic)
@@ -168,7 +168,7 @@ TEST_F(CoremlFaults, FullInsteadOfPartialRotary_Quality) {
     const auto packed =
         pack::Pack(model_.Path(file), model_.Path("package"), options, emitter->get());
     ASSERT_TRUE(packed) << packed.error().message;
-    const gates::Report report = RunAll();
+    const gates::GateReport report = RunAll();
     const bool right = std::string(file) == "right.gguf";
     for (const GateRecord& record : report.records)
       EXPECT_EQ(record.passed, right || record.gate != "quality") << record.gate << record.detail;
@@ -177,7 +177,7 @@ TEST_F(CoremlFaults, FullInsteadOfPartialRotary_Quality) {
 }
 
 TEST_F(CoremlFaults, TopkInTheHead_Residency) {
-  const gates::Report report = Gate("fp16", "top1:1");
+  const gates::GateReport report = Gate("fp16", "top1:1");
   const GateRecord& residency = Record(report, "residency");
   EXPECT_FALSE(residency.passed);
   EXPECT_EQ(residency.detail.rfind("2 of ", 0), 0U) << residency.detail;

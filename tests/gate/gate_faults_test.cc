@@ -15,26 +15,26 @@ namespace {
 class GateFaults : public testing::Test {
  protected:
   // Packs with the fault and runs all gates.
-  gates::Report Gate(const Fault& fault, const std::string& type = "q8_0") {
+  gates::GateReport Gate(const Fault& fault, const std::string& type = "q8_0") {
     if (!models_.count(type))
       models_.emplace(type, std::make_unique<parity::TestModel>("tiny-phi", type));
     const std::string& file = models_.at(type)->File();
     PackWith(fault, file, file, directory_.Path("package"));
     return RunAll();
   }
-  gates::Report RunAll() const {
+  gates::GateReport RunAll() const {
     const auto report = gates::RunGates(directory_.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gates::Report{});
+    return report.value_or(gates::GateReport{});
   }
   // The gates that failed, and what the first of them says.
-  static std::string Failed(const gates::Report& report) {
+  static std::string Failed(const gates::GateReport& report) {
     std::string names;
     for (const GateRecord& record : report.records)
       if (!record.passed) names += (names.empty() ? "" : " ") + record.gate;
     return names;
   }
-  static std::string Detail(const gates::Report& report, const std::string& gate) {
+  static std::string Detail(const gates::GateReport& report, const std::string& gate) {
     for (const GateRecord& record : report.records)
       if (record.gate == gate) return record.detail;
     return "";
@@ -69,7 +69,7 @@ TEST_F(GateFaults, OneTransposedTile_Arithmetic) {
           for (int64_t c = r + 1; c < 64; ++c)
             std::swap((*v)[static_cast<size_t>(r * n + c)], (*v)[static_cast<size_t>(c * n + r)]);
       }};
-  const gates::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "channel"});
 }
@@ -79,7 +79,7 @@ TEST_F(GateFaults, OneNan_Arithmetic) {
       .shard = kCpuShard, .weight = kDownProjection, .tile = 1, .edit = [](auto* v, int64_t) {
         (*v)[5] = std::numeric_limits<float>::quiet_NaN();
       }};
-  const gates::Report report = Gate(fault, "f32");
+  const gates::GateReport report = Gate(fault, "f32");
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "NaN"});
 }
@@ -93,7 +93,7 @@ TEST_F(GateFaults, OneShardSwapped_Arithmetic) {
   std::swap(manifest->layers[0].file, manifest->layers[1].file);
   manifest->gates.clear();
   ASSERT_TRUE(WriteTextFileAtomically(package + "/manifest.json", ToJson(*manifest)));
-  const gates::Report report = RunAll();
+  const gates::GateReport report = RunAll();
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {"layers_00", "channel"});
 }
@@ -104,7 +104,7 @@ TEST_F(GateFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
       .shard = kCpuShard, .weight = kDownProjection, .tile = 3, .edit = [](auto* v, int64_t n) {
         for (int64_t c = 0; c < n; ++c) (*v)[static_cast<size_t>(kRow * n + c)] *= 1.01F;
       }};
-  const gates::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"),
              {kCpuShard, kDownProjection, "channel 209:"});  // 3 * 64 + 17
@@ -117,7 +117,7 @@ TEST_F(GateFaults, OneChannelOfTheHeadOffByOnePercent_Arithmetic) {
                     .edit = [](auto* v, int64_t n) {
                       for (int64_t c = 0; c < n; ++c) (*v)[static_cast<size_t>(c)] *= 1.01F;
                     }};
-  const gates::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {"head_full_2_01.shard", "channel 0:"});
 }
@@ -149,7 +149,7 @@ TEST_F(GateFaults, OneOpForcedToTheReferenceKernel_Residency) {
   EXPECT_EQ(Failed(run()), "");
   model->kernels->kernels.attention = kernels::reference::Set().attention;
   model->kernels->served.push_back({.field = "attention", .index = 0, .set = "reference"});
-  const gates::Report attention = run();
+  const gates::GateReport attention = run();
   EXPECT_EQ(Failed(attention), "residency");
   ExpectSays(Detail(attention, "residency"), {"2 of", "attention", "layers_000_001.shard"});
   const auto q8_0 = static_cast<size_t>(DataType::kQ8_0);
@@ -170,7 +170,7 @@ TEST_F(GateFaults, MisplacedKeysInQ8_QualityOfQ8Kv) {
              std::byte* values) {
     kernels::reference::StoreKvQ8(k, v, head_dim, position ^ 1, keys, values);
   };
-  const gates::Report report = *gates::RunGatesOn(model.get(), {}, &*goldens);
+  const gates::GateReport report = *gates::RunGatesOn(model.get(), {}, &*goldens);
   EXPECT_EQ(Failed(report), gates::kQ8KvGate);
 }
 

@@ -23,7 +23,7 @@ struct HeadCase {
 
 class HeadFaults : public testing::TestWithParam<HeadCase> {
  protected:
-  gates::Report Gate(const StoredFault& fault, const std::string& type = "q8_0") {
+  gates::GateReport Gate(const StoredFault& fault, const std::string& type = "q8_0") {
     const auto& [device, head, file] = GetParam();
     if (!models_.count(type))
       models_.emplace(type, std::make_unique<parity::TestModel>("tiny-phi", type));
@@ -42,10 +42,10 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
     EXPECT_TRUE(packed) << packed.error().message;
     return RunAll();
   }
-  gates::Report RunAll() const {
+  gates::GateReport RunAll() const {
     const auto report = gates::RunGates(Package(), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gates::Report{});
+    return report.value_or(gates::GateReport{});
   }
   std::string Package() const { return directory_.Path("package"); }
   StoredFault In(void (*edit)(std::span<float>, int64_t)) const {
@@ -56,7 +56,7 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
     return GetParam().device == "coreml" && GetParam().head == "top1:2";
   }
   // Arithmetic failed, and nothing else that honest packages of this head pass.
-  static void ExpectArithmetic(const gates::Report& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report, const std::vector<std::string>& parts) {
     std::string detail;
     for (const GateRecord& record : report.records) {
       const bool by_nature = record.gate == "residency" && LeavesTheDevice();
