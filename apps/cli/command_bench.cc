@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -58,14 +57,10 @@ Result<void> Bench(const BenchArguments& arguments) {
       return Fail(ErrorCode::kInvalidInput,
                   fmt::format("bench {}: expected a GGUF or a package, found none", request.what));
     }
-    const char* forced = std::getenv("HEADWAY_CPU");
     const EngineOptions options{.threads = arguments.threads,
-                                .instruction_set = forced == nullptr ? "" : forced,
-                                .topology = "",
+                                .instruction_set = ForcedInstructionSet(),
                                 .head = request.IsOfCertifiedHead() ? "certified" : "",
-                                .cache_directory = "",
                                 .load = ParseLoad(arguments.load),
-                                .verify_contents = false,
                                 .show_progress = true};
     HW_TRY(model, pack::OpenModel(arguments.model, options));
   }

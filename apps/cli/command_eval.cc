@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -24,13 +23,10 @@ constexpr uint64_t kMaxTextBytes = uint64_t{64} << 20;
 constexpr size_t kMismatchesShown = 10;
 
 Result<std::unique_ptr<OpenedModel>> Open(const EvalArguments& arguments) {
-  const char* const forced = std::getenv("HEADWAY_CPU");
   const EngineOptions options{.threads = arguments.threads,
-                              .instruction_set = forced == nullptr ? "" : forced,
+                              .instruction_set = ForcedInstructionSet(),
                               .topology = arguments.topology,
                               .head = arguments.head,
-                              .cache_directory = "",
-                              .verify_contents = false,
                               .show_progress = true};
   return pack::OpenModel(arguments.model, options);
 }
@@ -52,7 +48,7 @@ Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::strin
   HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
   std::unique_ptr<Progress> progress;
   gates::PerplexityOptions options{.window_tokens = arguments.window_tokens,
-                                  .max_windows = arguments.max_windows};
+                                   .max_windows = arguments.max_windows};
   options.progress = [&](int64_t window, int64_t num_windows, double perplexity) {
     if (progress == nullptr) {
       progress = std::make_unique<Progress>("scoring", static_cast<uint64_t>(num_windows), true);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
 #include "commands.h"
@@ -13,7 +12,6 @@
 #include "numbers.h"
 #include "output.h"
 #include "pack/pack.h"
-#include "pack/step_widths.h"
 #include "prompt.h"
 
 namespace headway::cli {
@@ -53,13 +51,13 @@ std::string PredictionNote(const Manifest& manifest) {
 
 Result<void> Pack(const PackArguments& arguments) {
   pack::PackOptions options{.topology = arguments.topology,
-                               .heads = {},
-                               .rotation_seed = arguments.rotation_seed,
-                               .most_directions = arguments.most_directions,
-                               .threads = arguments.threads,
-                               .replace = arguments.replace,
-                               .show_progress = true,
-                               .cancelled_or_null = CatchInterrupts()};
+                            .heads = {},
+                            .rotation_seed = arguments.rotation_seed,
+                            .most_directions = arguments.most_directions,
+                            .threads = arguments.threads,
+                            .replace = arguments.replace,
+                            .show_progress = true,
+                            .cancelled_or_null = CatchInterrupts()};
   for (size_t begin = 0; begin <= arguments.heads.size();) {
     const size_t end = std::min(arguments.heads.find(',', begin), arguments.heads.size());
     options.heads.push_back(arguments.heads.substr(begin, end - begin));
@@ -98,9 +96,8 @@ Result<void> Pack(const PackArguments& arguments) {
       Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)),
       PredictionNote(manifest))));
   if (!arguments.gate) return {};
-  const char* forced = std::getenv("HEADWAY_CPU");
   HW_TRY(const gates::GateReport report,
-         gates::RunGates(arguments.output, {.instruction_set = forced == nullptr ? "" : forced}));
+         gates::RunGates(arguments.output, {.instruction_set = ForcedInstructionSet()}));
   HW_TRY_VOID(WriteOut(gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed,

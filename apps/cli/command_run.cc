@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -166,13 +165,11 @@ Result<std::string> ReadUsageFor(const RunArguments& arguments) {
 
 EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
                               const std::atomic<bool>* stop) {
-  const char* instruction_set = std::getenv("HEADWAY_CPU");
   return {.threads = arguments.threads,
-          .instruction_set = instruction_set == nullptr ? "" : instruction_set,
+          .instruction_set = ForcedInstructionSet(),
           .topology = arguments.topology,
           .head = arguments.head,
           .usage_text = "",
-          .cache_directory = "",
           .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
           .verify_contents = arguments.verify,

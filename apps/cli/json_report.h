@@ -38,6 +38,7 @@ std::string InspectJson(const std::string& directory, const Manifest& manifest,
                         const std::vector<PlacedProgram>& programs);
 
 // The --json output of `bench`: every line of every table.
-std::string BenchJson(const ModelSummary* model_or_null, const std::vector<lab::BenchTable>& tables);
+std::string BenchJson(const ModelSummary* model_or_null,
+                      const std::vector<lab::BenchTable>& tables);
 
 }  // namespace headway::cli

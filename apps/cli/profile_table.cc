@@ -57,7 +57,8 @@ std::string Header(const ModelSummary& model, const Counters& c) {
       Ms(c.step_ns),
       static_cast<double>(c.step_tokens) * 1e9 /
           static_cast<double>(std::max<uint64_t>(c.step_ns + c.speculation.draft_ns, 1)),
-      Ms(measure::Percentile(c.step_samples_ns, 50)), Ms(measure::Percentile(c.step_samples_ns, 99)));
+      Ms(measure::Percentile(c.step_samples_ns, 50)),
+      Ms(measure::Percentile(c.step_samples_ns, 99)));
   return text;
 }
 

@@ -22,7 +22,7 @@ double LogSum(std::span<const T> logits) {
 class AgreementTally {
  public:
   AgreementTally(std::span<const int32_t> ids, const straightline::StraightLine& reference,
-             std::vector<double> hidden)
+                 std::vector<double> hidden)
       : ids_(ids), reference_(reference), hidden_(std::move(hidden)) {}
 
   void Add(int64_t position, std::span<const float> logits) {

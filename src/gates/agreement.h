@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "gates/logits_source.h"
+#include "gates/perplexity.h"
 #include "truth/straightline/straight_line.h"
 
 namespace headway::gates {

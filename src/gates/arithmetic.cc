@@ -5,11 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gates/expected.h"
 #include "gates/golden.h"
-#include "gates/planes.h"
 #include "gates/stack.h"
-#include "gates/stored_rows.h"
 #include "gates/thresholds.h"
 
 namespace headway::gates {

@@ -1,5 +1,3 @@
-#include "gates/expected.h"
-
 #include <algorithm>
 #include <filesystem>
 #include <utility>
@@ -7,6 +5,7 @@
 #include "backend/coreml/shard_reference.h"
 #include "engine/rotary_tables.h"
 #include "engine/stored_weights.h"
+#include "gates/golden.h"
 #include "tensor/half.h"
 
 namespace headway::gates {

@@ -151,7 +151,7 @@ Result<void> Store(const std::string& directory, const std::vector<GateRecord>& 
 }  // namespace
 
 Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
-                          const Goldens* goldens_or_null) {
+                              const Goldens* goldens_or_null) {
   HW_TRY(const Heads heads, OpenHeads(*model, options.head));
   GateReport report;
   report.directory = model->pipeline->Directory();
@@ -184,9 +184,7 @@ Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
 Result<GateReport> RunGates(const std::string& directory, const GateOptions& options) {
   HW_TRY(const auto model, OpenPackage(directory, {.threads = options.threads,
                                                    .instruction_set = options.instruction_set,
-                                                   .topology = "",
                                                    .head = options.head,
-                                                   .cache_directory = "",
                                                    .load = LoadWeights::kMap,
                                                    .verify_contents = true}));
   const Manifest& manifest = model->pipeline->manifest();
@@ -194,7 +192,8 @@ Result<GateReport> RunGates(const std::string& directory, const GateOptions& opt
   if (options.golden && manifest.goldens) {
     HW_TRY(goldens, ReadGoldens((fs::path(directory) / manifest.goldens->path).string()));
   }
-  HW_TRY(GateReport report, RunGatesOn(model.get(), options, manifest.goldens ? &goldens : nullptr));
+  HW_TRY(GateReport report,
+         RunGatesOn(model.get(), options, manifest.goldens ? &goldens : nullptr));
   if (options.record) HW_TRY_VOID(Store(directory, report.records));
   return report;
 }

@@ -31,7 +31,7 @@ Result<GateReport> RunGates(const std::string& directory, const GateOptions& opt
 // The same on a package that is open already; records nothing. `goldens_or_null` is needed for the
 // golden gate only.
 Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
-                          const Goldens* goldens_or_null);
+                              const Goldens* goldens_or_null);
 
 // What `run` asks before it starts a session with keys and values of that type. Errors:
 // kGateFailed, naming the gate, when one failed that concerns it. True when the package was gated

@@ -1,11 +1,10 @@
-#include "gates/planes.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/aligned_buffer.h"
+#include "gates/golden.h"
 #include "gates/thresholds.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/check_planes.h"

@@ -1,5 +1,3 @@
-#include "gates/stored_rows.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/stored_weights.h"
+#include "gates/golden.h"
 #include "gates/thresholds.h"
 
 namespace headway::gates {
@@ -15,8 +14,8 @@ namespace {
 bool SharesTables(const std::string& weights) { return weights.rfind("lut", 0) == 0; }
 
 // The goldens' rows [begin, begin + rows) of a matrix.
-RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
-  RowProbes slice;
+oracle::RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
+  oracle::RowProbes slice;
   for (int64_t p = 0; p < kProbes; ++p) {
     const auto first = golden.y.begin() + p * golden.rows + begin;
     slice.y.insert(slice.y.end(), first, first + rows);
@@ -28,7 +27,7 @@ RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
 // Estimates of each row's |stored - source|, relative to the larger of the row's own size and
 // `quiet` of the average row's. A probe value lies in [-1, 1) with variance 1/3, so that the
 // products of an error e with P of them have the mean square |e|^2 / 3.
-std::vector<double> RowErrors(const RowProbes& stored, const RowProbes& source,
+std::vector<double> RowErrors(const oracle::RowProbes& stored, const oracle::RowProbes& source,
                               const std::vector<double>& sizes) {
   const size_t rows = sizes.size();
   std::vector<double> errors(rows);
@@ -74,8 +73,9 @@ Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
                   fmt::format("goldens: expected rows [{}, {}) of {}, {} wide, found none",
                               weight.row_begin, weight.row_begin + rows, weight.name, columns));
     }
-    HW_TRY(const RowProbes stored, ProbeRows(program.reference.weights, weight.name,
-                                             weight.row_begin, rows, columns, pool));
+    HW_TRY(const oracle::RowProbes stored,
+           oracle::ProbeRows(program.reference.weights, weight.name, weight.row_begin, rows,
+                             columns, pool));
     Difference d;
     const std::string problem =
         JudgeRows(stored, SliceOf(*golden, weight.row_begin, rows), columns, weights, &d);
@@ -91,7 +91,7 @@ Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
 }
 
 Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard& shard,
-                           const FileEntry& file) {
+                                 const FileEntry& file) {
   HW_TRY(coreml::ShardReference reference,
          coreml::OpenShardReference((std::filesystem::path(directory) / file.path).string()));
   const int64_t begin = reference.graph.nodes.front().stage;
@@ -104,7 +104,7 @@ Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard&
 }
 
 Result<StoredProgram> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
-                         const FileEntry& file) {
+                               const FileEntry& file) {
   shard.file = file;
   HW_TRY(coreml::ShardReference reference,
          OpenHeadReference(pipeline.Directory(), pipeline.manifest(), spec, shard));
@@ -130,8 +130,8 @@ std::vector<const FileEntry*> ProgramsOf(const Shard& shard) {
 
 }  // namespace
 
-std::string JudgeRows(const RowProbes& stored, const RowProbes& source, int64_t columns,
-                      const std::string& weights, Difference* difference) {
+std::string JudgeRows(const oracle::RowProbes& stored, const oracle::RowProbes& source,
+                      int64_t columns, const std::string& weights, Difference* difference) {
   const size_t rows = source.norms.size();
   double squares = 0;
   for (size_t r = 0; r < rows; ++r) {

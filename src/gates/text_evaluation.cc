@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/session.h"
+#include "gates/perplexity.h"
 
 namespace headway::gates {
 namespace {
@@ -54,6 +55,16 @@ Result<AgreementReport> AgreementOnText(const OpenedModel& model, const gguf::Gg
   HW_TRY(const std::unique_ptr<Session> session,
          NewSession(model, std::max<int64_t>(1, static_cast<int64_t>(ids.size())), kv));
   return Compare(ids, line, SourceOf(session.get()));
+}
+
+LogitsSource SourceOf(Session* session) {
+  return [session](std::span<const int32_t> ids, int64_t first_position,
+                   const LogitsSink& sink) -> Result<void> {
+    session->Truncate(0);
+    const auto unscored = static_cast<size_t>(first_position);
+    if (unscored > 0) HW_TRY_VOID(session->Append(ids.first(unscored)));
+    return session->AppendWithLogits(ids.subspan(unscored), sink);
+  };
 }
 
 }  // namespace headway::gates

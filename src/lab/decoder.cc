@@ -12,7 +12,7 @@
 #include "engine/open.h"
 #include "engine/session.h"
 #include "gates/stack.h"
-#include "pack/golden_text.h"
+#include "pack/texts.h"
 
 namespace headway::lab {
 namespace {
@@ -164,10 +164,7 @@ Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec
                                              const std::string& package) {
   HW_TRY(auto model,
          OpenPackage(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
-                               .instruction_set = "",
-                               .topology = "",
                                .head = variant.head,
-                               .cache_directory = "",
                                .load = LoadOf(spec.load)}));
   const ModelConfig& config = model->pipeline->model();
   const int64_t length = spec.context + spec.tokens + variant.batch_tokens;

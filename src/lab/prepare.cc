@@ -70,15 +70,13 @@ Result<Goldens> GoldensFor(const Workshop& workshop, const std::string& device) 
                              fmt::format("goldens-{}-{}", device, workshop.model_digest);
   const std::string path = (directory / kGoldensFileName).string();
   // Those of an older form have no norms, which every device but the cpu needs.
-  if (auto kept = ReadGoldens(path); kept && (device == "cpu" || kept->HasRowNorms()))
-    return kept;
+  if (auto kept = ReadGoldens(path); kept && (device == "cpu" || kept->HasRowNorms())) return kept;
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(workshop.model));
   Say(workshop, fmt::format("goldens for {}, once", device));
-  HW_TRY(Goldens goldens,
-         pack::MakeGoldens(file, file,
-                           {.device = device,
-                            .show_progress = workshop.show_progress,
-                            .cancelled_or_null = workshop.cancelled_or_null}));
+  HW_TRY(Goldens goldens, pack::MakeGoldens(file, file,
+                                            {.device = device,
+                                             .show_progress = workshop.show_progress,
+                                             .cancelled_or_null = workshop.cancelled_or_null}));
   std::error_code error;
   fs::create_directories(directory, error);
   HW_TRY_VOID(WriteGoldens(goldens, directory.string()));

@@ -29,8 +29,9 @@ struct Cover {
 std::optional<Cover> CheapestCover(const std::vector<ShardEdge>& edges, int64_t num_layers);
 
 struct TopologyFinding {
-  std::vector<ShardEdge> measured;  // ascending; median over all rounds of all variants that have it
-  std::vector<ShardEdge> failed;    // ns is 0
+  std::vector<ShardEdge>
+      measured;                   // ascending; median over all rounds of all variants that have it
+  std::vector<ShardEdge> failed;  // ns is 0
   std::optional<Cover> cheapest;
   double bound_ns = 0;  // bytes of all layers / memory bandwidth: no cut can be faster
 };

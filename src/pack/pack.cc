@@ -19,7 +19,6 @@
 #include "pack/pack_plan.h"
 #include "pack/packer.h"
 #include "pack/record_states.h"
-#include "pack/write_planes.h"
 
 namespace headway::pack {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-// The compile driver: GGUF -> graph -> cuts -> emitter -> package. Meets the runtime
-// only in the package it writes.
+// Makes packages: GGUF -> graph -> cuts -> emitter -> shards; the states that a certified head
+// learns from and the goldens, for which the engine runs what is packed so far.
 
 #include <atomic>
 #include <optional>
@@ -56,5 +56,12 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
 
 // "headway 0.1.0": what manifests name as their producer.
 std::string ProducerText();
+
+inline constexpr int64_t kMaxStepTokens = 64;
+
+// "1,4" and "1..4": how --batch-tokens names the widths that programs are made for. Empty text: one
+// token a step. Errors: kInvalidInput (no number from 1 to kMaxStepTokens, a width
+// twice).
+Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text);
 
 }  // namespace headway::pack

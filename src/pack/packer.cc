@@ -8,9 +8,12 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "lmhead/build_planes.h"
 #include "lmhead/planes.h"
-#include "pack/first_rows.h"
-#include "pack/write_planes.h"
+#include "pack/pack_plan.h"
 
 namespace headway::pack {
 namespace {
@@ -62,8 +65,8 @@ Result<FileEntry> ShardPacker::Once(
 }
 
 Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
-                                                  const std::string& name,
-                                                  const std::string& head_kind) {
+                                                       const std::string& name,
+                                                       const std::string& head_kind) {
   std::vector<FileEntry> files;
   for (const StepWidth& width : options_.widths) {
     HW_TRY(FileEntry file,
@@ -79,7 +82,7 @@ Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard
 }
 
 Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& use,
-                               const std::string& name, std::span<const int32_t> head_rows) {
+                                    const std::string& name, std::span<const int32_t> head_rows) {
   const uint64_t after = done_bytes_ + static_cast<uint64_t>(graph::WeightBytes(shard));
   std::optional<GatheredRows> gathered;
   if (!head_rows.empty()) {
@@ -107,7 +110,7 @@ Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& u
 // The rows first, because the planes name them, and the planes before the programs made from them:
 // whoever picks up a killed pack finds all three of one rotation.
 Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
-                                  HeadSpec* spec) {
+                                       HeadSpec* spec) {
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
   HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
@@ -190,6 +193,33 @@ Result<void> ShardPacker::EmitShards(Manifest* manifest) {
     manifest->heads.push_back(std::move(spec));
   }
   return {};
+}
+
+Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options) {
+  lmhead::BuildOptions build{.seed = {},
+                             .states = std::move(states),
+                             .most_directions = options.most_directions,
+                             .rows_digest = rows_digest,
+                             .progress = nullptr,
+                             .cancelled_or_null = options.cancelled_or_null};
+  if (options.rotation_seed) {
+    build.seed = lmhead::RotationSeed::FromNumber(*options.rotation_seed);
+  } else {
+    HW_TRY(build.seed, lmhead::RotationSeed::FromSystem());
+  }
+  Progress progress("certified head", static_cast<uint64_t>(rows.shape[0]), options.show_progress);
+  build.progress = [&](int64_t done) { progress.Update(static_cast<uint64_t>(done), "rows"); };
+  HW_TRY(const auto pool,
+         ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
+  HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, pool.get()));
+  const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
+  HW_TRY(FileWriter writer, FileWriter::Create(path));
+  HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));
+  const std::string digest = writer.DigestHex();
+  HW_TRY_VOID(writer.Close());
+  return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
 }
 
 }  // namespace headway::pack

@@ -18,7 +18,7 @@
 #include "graph/cut.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "pack/golden_text.h"
+#include "pack/texts.h"
 #include "tensor/codec.h"
 #include "tokenizer/tokenizer.h"
 #include "truth/oracle/row_probes.h"
@@ -151,7 +151,8 @@ Result<ProductGolden> ProbeMatrix(const graph::Weight& weight, const oracle::Wei
                         .rows = weight.shape.Rows(),
                         .columns = weight.shape.Columns(),
                         .y = {}};
-  HW_TRY(RowProbes probes, ProbeRows(rows, weight.name, 0, product.rows, product.columns, nullptr));
+  HW_TRY(oracle::RowProbes probes,
+         oracle::ProbeRows(rows, weight.name, 0, product.rows, product.columns, nullptr));
   product.y = std::move(probes.y);
   product.norms = std::move(probes.norms);
   return product;

@@ -15,10 +15,10 @@
 namespace headway::pack {
 
 struct GoldenOptions {
-  std::string device = "cpu";   // RecordInto and AddGoldens take the package's own
-  std::string reference = {};   // GGUF that these hold it against in quality; empty: the model file
-  int64_t max_tokens = 0;   // positions compared; 0: what PositionsFor() says
-  int64_t most_tokens = 0;  // that the package's caches hold, less one; 0: as the model
+  std::string device = "cpu";  // RecordInto and AddGoldens take the package's own
+  std::string reference = {};  // GGUF that these hold it against in quality; empty: the model file
+  int64_t max_tokens = 0;      // positions compared; 0: what PositionsFor() says
+  int64_t most_tokens = 0;     // that the package's caches hold, less one; 0: as the model
   bool show_progress = false;
   const std::atomic<bool>* cancelled_or_null = nullptr;
   // Rows of layers and head as the package's shards store them; empty: as `packed` has them.

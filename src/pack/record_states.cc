@@ -12,7 +12,7 @@
 #include "engine/head_rows.h"
 #include "engine/open.h"
 #include "engine/run_shards.h"
-#include "pack/recorded_text.h"
+#include "pack/texts.h"
 
 namespace headway::pack {
 namespace {

@@ -65,7 +65,7 @@ std::unique_ptr<OpenedModel> Open(const fs::path& path, const Scratch& scratch,
 }
 
 gates::AgreementReport Agreement(const fs::path& path, const std::string& text, int64_t num_tokens,
-                                const std::string& topology) {
+                                 const std::string& topology) {
   const Scratch scratch;
   const auto file = gguf::GgufFile::Open(path.string());
   EXPECT_TRUE(file.has_value()) << file.error().message;

@@ -15,7 +15,7 @@
 
 #include "base/file_writer.h"
 #include "engine/full_head.h"
-#include "engine/make_head.h"
+#include "engine/head.h"
 #include "engine/run_shards.h"
 #include "pack/open_model.h"
 #include "pack/pack.h"

@@ -21,7 +21,7 @@ namespace {
 class CoremlFaults : public testing::Test {
  protected:
   gates::GateReport Gate(const std::string& weights, const std::string& head,
-                    const StoredFault& fault = {}) {
+                         const StoredFault& fault = {}) {
     DeviceOptions device;
     device.weights = weights;
     auto emitter = MakeEmitterFor("coreml", device);
@@ -47,7 +47,8 @@ class CoremlFaults : public testing::Test {
     return none;
   }
   // Arithmetic failed, alone of what was asked, with these words.
-  static void ExpectArithmetic(const gates::GateReport& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report,
+                               const std::vector<std::string>& parts) {
     for (const GateRecord& record : report.records)
       EXPECT_EQ(record.passed, record.gate != "arithmetic") << record.gate << record.detail;
     const std::string& detail = Record(report, "arithmetic").detail;

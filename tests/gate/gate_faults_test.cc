@@ -176,8 +176,8 @@ TEST_F(GateFaults, MisplacedKeysInQ8_QualityOfQ8Kv) {
 
 TEST_F(GateFaults, ReferenceKernelsAskedFor_Residency) {
   Gate({});
-  const auto report =
-      gates::RunGates(directory_.Path("package"), {.golden = false, .instruction_set = "reference"});
+  const auto report = gates::RunGates(directory_.Path("package"),
+                                      {.golden = false, .instruction_set = "reference"});
   ASSERT_TRUE(report);
   EXPECT_EQ(Failed(*report), "residency");
 }

@@ -56,7 +56,8 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
     return GetParam().device == "coreml" && GetParam().head == "top1:2";
   }
   // Arithmetic failed, and nothing else that honest packages of this head pass.
-  static void ExpectArithmetic(const gates::GateReport& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report,
+                               const std::vector<std::string>& parts) {
     std::string detail;
     for (const GateRecord& record : report.records) {
       const bool by_nature = record.gate == "residency" && LeavesTheDevice();

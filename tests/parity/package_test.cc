@@ -37,7 +37,7 @@ class PackageTest : public testing::Test {
   Result<Manifest> PackTo(const std::string& directory, Emitter* emitter,
                           bool replace = false) const {
     return pack::Pack(model_.File(), directory,
-                         {.topology = "1", .heads = {"full:2"}, .replace = replace}, emitter);
+                      {.topology = "1", .heads = {"full:2"}, .replace = replace}, emitter);
   }
   static std::string OpenError(const std::string& directory, bool verify) {
     EngineOptions options;

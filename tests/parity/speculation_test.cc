@@ -8,8 +8,7 @@
 #include <memory>
 #include <random>
 
-#include "engine/lookup_drafter.h"
-#include "engine/model_drafter.h"
+#include "engine/drafter.h"
 #include "engine/speculator.h"
 #include "model_fixture.h"
 #include "patched_file.h"

@@ -49,9 +49,7 @@ struct BenchRequest {
   std::string prompt_file = {};
   bool sampled = false;  // these two at temperatures above 0, too
 
-  bool IsOfCertifiedHead() const {
-    return what == "head" && (!margins.empty() || !hidden.empty());
-  }
+  bool IsOfCertifiedHead() const { return what == "head" && (!margins.empty() || !hidden.empty()); }
   bool NeedsModel() const { return what != "memory"; }
 };
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mapped_file.h"
 #include "engine/full_head.h"
-#include "engine/make_head.h"
+#include "engine/head.h"
 #include "lab/bench/table.h"
 
 namespace headway::lab {
@@ -147,11 +147,10 @@ class Contest {
 Result<BenchRow> CompareHeads(const Bench& bench, const std::string& name,
                               const std::vector<float>& states, const SamplingParams& params) {
   HW_TRY(const auto contest, Contest::Create(bench.model, params));
-  HW_TRY(const auto results,
-         measure::MeasureInTurns({[&] { return contest->RunFull(states); },
-                                  [&] { return contest->RunCertified(states); },
-                                  [&] { return contest->RunBatches(states); }},
-                                 bench.request.rounds, 1));
+  HW_TRY(const auto results, measure::MeasureInTurns({[&] { return contest->RunFull(states); },
+                                                      [&] { return contest->RunCertified(states); },
+                                                      [&] { return contest->RunBatches(states); }},
+                                                     bench.request.rounds, 1));
   const ModelConfig& config = bench.model->pipeline->model();
   const double int8 =
       static_cast<double>(config.vocab_size) * static_cast<double>(config.hidden_size);

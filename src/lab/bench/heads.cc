@@ -74,8 +74,8 @@ Result<BenchTable> BenchSampling(const Bench& bench) {
   std::vector<std::unique_ptr<sampling::Sampler>> samplers;
   std::vector<measure::Variant> variants;
   for (const auto& kind : kinds) {
-    samplers.push_back(std::make_unique<sampling::Sampler>(
-        kind.second, model.summary.vocab_size, model.kernels->kernels, *model.pool));
+    samplers.push_back(std::make_unique<sampling::Sampler>(kind.second, model.summary.vocab_size,
+                                                           model.kernels->kernels, *model.pool));
     variants.emplace_back([&, sampler = samplers.back().get()] {
       constexpr int kRepeats = 20;
       uint64_t ns = 0;
@@ -93,13 +93,13 @@ Result<BenchTable> BenchSampling(const Bench& bench) {
     });
   }
   HW_TRY(const auto results, measure::MeasureInTurns(variants, 2 * bench.request.rounds, 1));
-  BenchTable table = NewTable(bench, "sampling",
-                              fmt::format("sampling over {} tokens", model.summary.vocab_size),
-                              {"selection", "ms a token", "min - max", "more than greedy, ms"});
+  BenchTable table =
+      NewTable(bench, "sampling", fmt::format("sampling over {} tokens", model.summary.vocab_size),
+               {"selection", "ms a token", "min - max", "more than greedy, ms"});
   for (size_t i = 0; i < kinds.size(); ++i) {
     BenchRow line{.name = kinds[i].first, .figures = Speed("ms", results[i].value, 3)};
-    line.figures.push_back(Number("more_than_greedy_ms",
-                                  results[i].value.median - results[0].value.median, 3));
+    line.figures.push_back(
+        Number("more_than_greedy_ms", results[i].value.median - results[0].value.median, 3));
     table.rows.push_back(std::move(line));
   }
   return table;

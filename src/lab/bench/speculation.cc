@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file_writer.h"
-#include "engine/lookup_drafter.h"
+#include "engine/drafter.h"
 #include "engine/speculator.h"
 #include "lab/bench/table.h"
 
@@ -117,11 +117,10 @@ Result<BenchTable> BenchDrafts(const Bench& bench) {
     });
   }
   HW_TRY(const auto results, measure::MeasureInTurns(variants, rounds, 1));
-  BenchTable table =
-      NewTable(bench, "speculate",
-               fmt::format("speculate, drafts right at {:.0f} %, each on its own",
-                           100 * kAcceptance),
-               {"width", "tokens a step", "tokens/s", "min - max", "against one", "95 % interval"});
+  BenchTable table = NewTable(
+      bench, "speculate",
+      fmt::format("speculate, drafts right at {:.0f} %, each on its own", 100 * kAcceptance),
+      {"width", "tokens a step", "tokens/s", "min - max", "against one", "95 % interval"});
   for (size_t w = 0; w < widths.size(); ++w) {
     BenchRow row{.name = fmt::format("{}", widths[w]),
                  .figures = {Number("tokens_a_step", tokens_a_step[w], 2)}};
@@ -157,10 +156,10 @@ Result<BenchTable> BenchLookup(const Bench& bench) {
     HW_TRY_VOID(speculator.ReadPrompt(text.session()->Tokens()));
     const SpeculationCounters before = text.session()->GetCounters().speculation;
     HW_TRY(const double speed, text.Time([&]() -> Result<void> {
-             while (text.Length() < length)
-               HW_TRY_VOID(speculator.Step(text.session(), length - text.Length()));
-             return {};
-           }));
+      while (text.Length() < length)
+        HW_TRY_VOID(speculator.Step(text.session(), length - text.Length()));
+      return {};
+    }));
     const SpeculationCounters& after = text.session()->GetCounters().speculation;
     counters.drafted = after.drafted - before.drafted;
     counters.accepted = after.accepted - before.accepted;

@@ -28,8 +28,8 @@ Result<BenchTable> BenchMemory(const Bench& bench) {
                    .rows = {},
                    .note = ""};
   for (size_t i = 0; i < results.size(); ++i) {
-    table.rows.push_back({.name = fmt::format("{} threads", i + 1),
-                          .figures = Speed("gbps", results[i].value, 1)});
+    table.rows.push_back(
+        {.name = fmt::format("{} threads", i + 1), .figures = Speed("gbps", results[i].value, 1)});
   }
   return table;
 }
@@ -72,25 +72,23 @@ Result<BenchTable> BenchChain(const Bench& bench) {
   BenchTable table = NewTable(bench, "chain", "chain",
                               {"part", "a second", "min - max", "GB/s", "% of memory", "logits"});
   for (const PartSamples& part : parts) {
-    BenchRow row{.name = part.name,
-                 .figures =
-                     Speed("tokens_per_second", measure::Summarise(part.tokens_per_second), 2)};
+    BenchRow row{
+        .name = part.name,
+        .figures = Speed("tokens_per_second", measure::Summarise(part.tokens_per_second), 2)};
     Add({Number("gbps", measure::Summarise(part.gbps).median, 1),
          Number("share_of_memory", measure::Summarise(part.share).median, 0),
          LogitsHash(session.get())},
         &row);
     table.rows.push_back(std::move(row));
   }
-  table.note = fmt::format("p50 {:.3f} ms, p99 {:.3f} ms; context {}",
-                           1e3 * Seconds(measure::Percentile(samples, 50)),
-                           1e3 * Seconds(measure::Percentile(samples, 99)),
-                           session->Tokens().size());
+  table.note = fmt::format(
+      "p50 {:.3f} ms, p99 {:.3f} ms; context {}", 1e3 * Seconds(measure::Percentile(samples, 50)),
+      1e3 * Seconds(measure::Percentile(samples, 99)), session->Tokens().size());
   return table;
 }
 
 Result<BenchTable> BenchPrefill(const Bench& bench) {
-  BenchTable table =
-      NewTable(bench, "prefill", "prefill", {"", "tokens/s", "min - max", "logits"});
+  BenchTable table = NewTable(bench, "prefill", "prefill", {"", "tokens/s", "min - max", "logits"});
   for (const int64_t count : {int64_t{128}, int64_t{512}}) {
     if (count > bench.model->summary.context_tokens) continue;
     HW_TRY(const auto session, NewSession(bench, bench.model->executor, count));
@@ -122,9 +120,9 @@ Result<BenchTable> BenchBatch(const Bench& bench) {
       session->Truncate(bench.request.context);
       HW_TRY_VOID(session->Logits());
       const uint64_t start = NowNs();
-      HW_TRY_VOID(session->AppendWithLogits(
-          std::span(ids).subspan(context, static_cast<size_t>(width)),
-          [](int64_t, std::span<const float>) {}));
+      HW_TRY_VOID(
+          session->AppendWithLogits(std::span(ids).subspan(context, static_cast<size_t>(width)),
+                                    [](int64_t, std::span<const float>) {}));
       return Seconds(NowNs() - start) * 1e3;
     });
   }
@@ -143,9 +141,9 @@ Result<BenchTable> BenchBatch(const Bench& bench) {
 
 Result<BenchTable> BenchContext(const Bench& bench) {
   const BenchRequest& request = bench.request;
-  BenchTable table =
-      NewTable(bench, "context", "context (decode steps after made-up tokens)",
-               {"", "ms a step", "min - max", "MB of keys, values", "added, ms", "of reading them"});
+  BenchTable table = NewTable(
+      bench, "context", "context (decode steps after made-up tokens)",
+      {"", "ms a step", "min - max", "MB of keys, values", "added, ms", "of reading them"});
   std::vector<int64_t> lengths;
   for (const int64_t length : {128, 1024, 2048, 4096, 8192, 16384}) {
     if (length + request.tokens + 2 <= bench.model->summary.context_tokens)

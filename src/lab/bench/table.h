@@ -56,8 +56,7 @@ inline BenchFigure LogitsHash(Session* session) {
 
 // The median under `name`, and "min - max".
 inline std::vector<BenchFigure> Speed(const char* name, const measure::Spread& speed, int digits) {
-  return {Number(name, speed.median, digits), Unshown("min", speed.min),
-          Unshown("max", speed.max),
+  return {Number(name, speed.median, digits), Unshown("min", speed.min), Unshown("max", speed.max),
           Shown(fmt::format("{:.{}f} - {:.{}f}", speed.min, digits, speed.max, digits))};
 }
 // The median under `name`, and the interval that holds it with 95 %.
