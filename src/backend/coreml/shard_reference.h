@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "graph/graph.h"
-#include "oracle/oracle.h"
+#include "truth/oracle/oracle.h"
 
 namespace headway::coreml {
 
