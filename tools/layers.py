@@ -8,10 +8,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     ["base"],
     ["measure", "tensor"],
-    ["gguf", "graph", "kernels", "manifest", "mil", "tokenizer"],
+    ["gguf", "graph", "kernels", "manifest", "tokenizer"],
     ["model", "sampling", "straightline", "grammar"],
     ["oracle", "lmhead"],
-    ["backend"],
+    ["device"],
     ["compile", "runtime", "synth"],
     ["api"],
     ["eval"],
@@ -42,12 +42,12 @@ def main() -> int:
             if not match:
                 continue
             other = match.group(1).split("/")
-            if other[0] not in RANK or other[0] == mine and mine != "backend":
+            if other[0] not in RANK or other[0] == mine and mine != "device":
                 continue
             where = f"{path.relative_to(ROOT)}:{number}"
-            if mine == other[0] == "backend":  # devices see backend.h and themselves, not each other
+            if mine == other[0] == "device":  # a device sees device/*.h and itself, no other device
                 if len(other) > 2 and other[1] != parts[1]:
-                    errors.append(f"{where}: backend/{parts[1]}/ may not include backend/{other[1]}/")
+                    errors.append(f"{where}: device/{parts[1]} may not include device/{other[1]}/")
             elif RANK[other[0]] >= RANK[mine]:
                 errors.append(f"{where}: {mine}/ may not include {other[0]}/")
     for error in errors:

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "bench_tables.h"
+#include "device/coreml/place/predict.h"
 #include "gate/report.h"
 #include "headway/engine.h"
 #include "manifest/manifest.h"
-#include "mil/place/predict.h"
 
 namespace headway::cli {
 

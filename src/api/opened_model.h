@@ -8,9 +8,9 @@
 #include <string>
 
 #include "api/devices.h"
-#include "backend/backend.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "device/device.h"
 #include "headway/engine.h"
 #include "kernels/kernel_set.h"
 #include "runtime/executor.h"

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/result.h"
 #include "compile/pack.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"
 #include "graph/graph.h"

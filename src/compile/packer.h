@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/progress.h"
 #include "base/result.h"
 #include "compile/journal.h"
 #include "compile/pack.h"
 #include "compile/pack_plan.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "manifest/manifest.h"
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "api/stored_weights.h"
-#include "backend/coreml/shard_reference.h"
+#include "device/coreml/shard_reference.h"
 #include "runtime/rotary_tables.h"
 #include "tensor/half.h"
 

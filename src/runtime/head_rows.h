@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/aligned_buffer.h"
+#include "device/device.h"
 #include "lmhead/device_signs.h"
 #include "lmhead/exact_rows.h"
 #include "runtime/pipeline.h"

@@ -6,8 +6,8 @@
 #include <memory>
 #include <span>
 
-#include "backend/backend.h"
 #include "base/aligned_buffer.h"
+#include "device/device.h"
 #include "headway/counters.h"
 #include "runtime/head.h"
 #include "runtime/pipeline.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "backend/backend.h"
+#include "device/device.h"
 #include "manifest/model_config.h"
 #include "runtime/pipeline.h"
 

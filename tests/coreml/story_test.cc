@@ -13,11 +13,11 @@
 #include <ctime>
 #include <filesystem>
 
-#include "backend/coreml/graph_shards.h"
 #include "base/file_writer.h"
+#include "device/coreml/graph_shards.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/run/interpreter.h"
 #include "gguf/gguf_file.h"
-#include "mil/package/package.h"
-#include "mil/run/interpreter.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
 #include "runtime/rotary_tables.h"

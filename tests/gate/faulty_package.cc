@@ -5,9 +5,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
 #include "compile/pack.h"
+#include "device/cpu/shard_file.h"
 #include "gate/record.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
