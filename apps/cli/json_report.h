@@ -14,7 +14,6 @@
 #include "gates/report.h"
 #include "headway/engine.h"
 #include "manifest/manifest.h"
-#include "mil/place/predict.h"
 
 namespace headway::cli {
 

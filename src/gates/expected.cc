@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "backend/coreml/shard_reference.h"
+#include "device/coreml/shard_reference.h"
 #include "engine/rotary_tables.h"
 #include "engine/stored_weights.h"
 #include "tensor/half.h"

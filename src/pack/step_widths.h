@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/result.h"
+#include "device/device.h"
 
 namespace headway::compile {
 
