@@ -14,7 +14,6 @@
 #include "headway/engine.h"
 #include "lab/bench/bench.h"
 #include "manifest/manifest.h"
-#include "mil/place/predict.h"
 
 namespace headway::cli {
 

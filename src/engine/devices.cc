@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "backend/coreml/coreml_backend.h"
-#include "backend/coreml/emitter.h"
-#include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/emitter.h"
+#include "device/coreml/coreml_backend.h"
+#include "device/coreml/emitter.h"
+#include "device/cpu/cpu_backend.h"
+#include "device/cpu/emitter.h"
 #include "engine/open.h"
 
 namespace headway {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "backend/backend.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "device/device.h"
 #include "headway/engine.h"
 
 namespace headway {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/aligned_buffer.h"
 #include "engine/pipeline.h"
 #include "lmhead/device_signs.h"

@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "backend/backend.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "device/device.h"
 #include "engine/devices.h"
 #include "engine/executor.h"
 #include "engine/pipeline.h"

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/result.h"
+#include "device/device.h"
 #include "lmhead/planes.h"
 #include "manifest/manifest.h"
 

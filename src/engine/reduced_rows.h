@@ -6,7 +6,6 @@
 #include <memory>
 #include <span>
 
-#include "backend/backend.h"
 #include "base/aligned_buffer.h"
 #include "engine/head.h"
 #include "engine/pipeline.h"

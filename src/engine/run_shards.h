@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "backend/backend.h"
+#include "device/device.h"
 #include "engine/pipeline.h"
 #include "manifest/model_config.h"
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "backend/coreml/shard_reference.h"
+#include "device/coreml/shard_reference.h"
 
 namespace headway {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "backend/coreml/shard_reference.h"
 #include "base/result.h"
+#include "device/coreml/shard_reference.h"
 #include "manifest/manifest.h"
 #include "truth/oracle/oracle.h"
 

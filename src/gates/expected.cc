@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "backend/coreml/shard_reference.h"
+#include "device/coreml/shard_reference.h"
 #include "engine/rotary_tables.h"
 #include "engine/stored_weights.h"
 #include "gates/golden.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
+#include "device/device.h"
 #include "gates/difference.h"
 #include "manifest/manifest.h"
 

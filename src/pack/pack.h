@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/result.h"
+#include "device/device.h"
 #include "lmhead/common_directions.h"
 #include "manifest/goldens.h"
 #include "manifest/manifest.h"

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/result.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"

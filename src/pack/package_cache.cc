@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <thread>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
 #include "base/file_lock.h"
+#include "device/cpu/shard_file.h"
 #include "engine/devices.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/progress.h"
 #include "base/result.h"
 #include "gguf/gguf_file.h"

@@ -13,12 +13,9 @@
 #include <ctime>
 #include <filesystem>
 
-#include "backend/coreml/graph_shards.h"
 #include "base/file_writer.h"
 #include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
-#include "mil/package/package.h"
-#include "mil/run/interpreter.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
 #include "tensor/codec.h"

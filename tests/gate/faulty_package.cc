@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fstream>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
