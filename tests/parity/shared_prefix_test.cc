@@ -5,8 +5,8 @@
 
 #include <memory>
 
+#include "engine/executor.h"
 #include "model_fixture.h"
-#include "runtime/executor.h"
 
 namespace headway::parity {
 namespace {
