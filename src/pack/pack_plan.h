@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"
 #include "graph/graph.h"

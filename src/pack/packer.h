@@ -11,6 +11,7 @@
 
 #include "base/progress.h"
 #include "base/result.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "manifest/manifest.h"
 #include "pack/journal.h"

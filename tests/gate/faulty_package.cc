@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/digest.h"
+#include "device/cpu/shard_file.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
