@@ -22,7 +22,7 @@ Result<void> BenchHeads(OpenedModel* model, const BenchSetting& setting,
   sessions.reserve(manifest.heads.size());
   variants.reserve(manifest.heads.size());
   for (size_t h = 0; h < manifest.heads.size(); ++h) {
-    HW_TRY(auto pipeline, Pipeline::Open(model->pipeline->Directory(), model->backend.get(),
+    HW_TRY(auto pipeline, Pipeline::Open(model->pipeline->Directory(), model->loader.get(),
                                          manifest.heads[h].kind, false));
     HW_TRY(auto session, NewSession(setting, model, std::move(pipeline),
                                     setting.context + (2 * setting.rounds + 2) * setting.tokens));

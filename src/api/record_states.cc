@@ -10,6 +10,7 @@
 #include "api/opened_model.h"
 #include "api/recorded_text.h"
 #include "base/file_writer.h"
+#include "manifest/head_kind.h"
 #include "runtime/full_head.h"
 #include "runtime/head_rows.h"
 #include "runtime/run_shards.h"
@@ -103,15 +104,16 @@ class Recorder {
 
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
                                             const RecordOptions& options) {
-  // Kinds that select where logits are made give none.
-  const auto head = std::find_if(
-      manifest.heads.begin(), manifest.heads.end(),
-      [](const HeadSpec& spec) { return !spec.shards.empty() && spec.kind.rfind("top1", 0) != 0; });
+  const auto head =
+      std::find_if(manifest.heads.begin(), manifest.heads.end(), [](const HeadSpec& spec) {
+        const auto kind = ParseHeadKind(spec.kind);
+        return !spec.shards.empty() && !(kind && kind->IsTop1());
+      });
   const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
-  if (manifest.device != "cpu" || head == manifest.heads.end() || most < 1)
-    return lmhead::RecordedStates{};
+  if (head == manifest.heads.end() || most < 1) return lmhead::RecordedStates{};
   Manifest so_far = manifest;
-  so_far.heads = {{.kind = "full:" + std::to_string(head->shards.size()), .shards = head->shards}};
+  const auto num_shards = static_cast<int64_t>(head->shards.size());
+  so_far.heads = {{.kind = KindText({.num_shards = num_shards}), .shards = head->shards}};
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   HW_TRY_VOID(ProvisionalManifest::Write(path, so_far));
   const ProvisionalManifest provisional(path);
@@ -121,6 +123,7 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   engine.threads = options.threads;
   engine.load = LoadWeights::kMap;
   HW_TRY(const auto model, OpenModel(directory, engine));
+  if (model->pipeline->Head().shards.front()->Strips() == nullptr) return lmhead::RecordedStates{};
   HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
   if (static_cast<int64_t>(ids.size()) > most) ids.resize(static_cast<size_t>(most));
   return Recorder(model.get()).Record(ids);

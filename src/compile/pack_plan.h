@@ -10,10 +10,11 @@
 
 #include "base/result.h"
 #include "compile/pack.h"
-#include "device/device.h"
+#include "device/emitter.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"
 #include "graph/graph.h"
+#include "manifest/head_kind.h"
 #include "manifest/model_config.h"
 
 namespace headway::compile {
@@ -22,9 +23,8 @@ struct PackPlan {
   ModelConfig model;
   std::vector<std::pair<graph::Range, graph::Graph>> layers;
   struct Head {
-    std::string kind;
+    HeadKind kind;
     std::vector<std::pair<graph::Range, graph::Graph>> shards;  // empty: those of heads[shares]
-    bool with_planes = false;
     size_t shares = 0;
     std::vector<int32_t> first_ids;  // reduced:K: the rows of `first`, ascending; else empty
     graph::Graph first;
@@ -41,6 +41,6 @@ struct PackPlan {
 // Errors: those of reading the model; kInvalidInput (topology, heads, positions); kUnsupported (a
 // head kind or a width that the device does not have).
 Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options,
-                              const Emitter& emitter);
+                              Emitter* emitter);
 
 }  // namespace headway::compile

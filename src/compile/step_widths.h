@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "device/device.h"
+#include "device/emitter.h"
 
 namespace headway::compile {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// What a package's shards should compute, by the oracle on the weights as they are stored. The cpu
-// device stores the model file's own blocks, so that the recorded goldens are the answer; coreml
-// stores weights anew, so that the oracle runs on what its packages hold. Inside this folder only.
+// What a package's shards should compute, by the oracle on the weights as they are stored. Where
+// they are the model file's own blocks, the recorded goldens are the answer; where a device stores
+// rows of its own, the oracle runs on what its shards hold. Inside this folder only.
 
 #include <vector>
 
