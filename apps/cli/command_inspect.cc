@@ -6,9 +6,9 @@
 #include <iterator>
 #include <utility>
 
-#include "api/devices.h"
 #include "commands.h"
 #include "device/shard_description.h"
+#include "engine/devices.h"
 #include "gguf/gguf_file.h"
 #include "json_report.h"
 #include "kernels/kv_layout.h"

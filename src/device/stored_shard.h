@@ -7,7 +7,7 @@
 
 #include "device/traits.h"
 #include "graph/graph.h"
-#include "oracle/oracle.h"
+#include "truth/oracle/oracle.h"
 
 namespace headway {
 

@@ -14,17 +14,14 @@
 #include <filesystem>
 
 #include "base/file_writer.h"
-#include "device/coreml/graph_shards.h"
-#include "device/coreml/package/package.h"
-#include "device/coreml/run/interpreter.h"
+#include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "runtime/rotary_tables.h"
-#include "straightline/straight_line.h"
 #include "tensor/codec.h"
 #include "test_paths.h"
 #include "tokenizer/tokenizer.h"
+#include "truth/straightline/straight_line.h"
 
 namespace headway {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 
 // The Core ML lowering of a model's graph: finds layers and head in it and hands their sizes and
-// weight rows to the shard builders of device/coreml/shards. Layers have the Phi-3 form (fused qkv and
-// gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
+// weight rows to the shard builders of device/coreml/shards. Layers have the Phi-3 form (fused qkv
+// and gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
 // rows; everything else is refused with the node that does not fit. The graph keeps its own ops:
 // MIL is compared with the oracle, not forced back into the graph.
 

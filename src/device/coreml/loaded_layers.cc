@@ -32,8 +32,8 @@ struct LayersShape {
   int64_t D = 0, pairs = 0, max_seq = 0;
 };
 
-// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h); one token alone has shapes of its
-// own, told by the rank of the rotary tables.
+// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h); one token alone has shapes
+// of its own, told by the rank of the rotary tables.
 std::map<std::string, mil::Dims> InputDims(const LayersShape& s, int64_t tokens, bool single) {
   const mil::Dims rope = single ? mil::Dims{1, s.pairs} : mil::Dims{1, 1, s.pairs, tokens};
   return {{"x", {1, s.D, tokens, 1}},

@@ -1,8 +1,8 @@
 #pragma once
 
 // Interpreted layers and heads. Inside this folder only. The names and
-// shapes of inputs and outputs are those that device/coreml/shards writes; anything else is refused when a
-// shard is loaded, so that running cannot fail.
+// shapes of inputs and outputs are those that device/coreml/shards writes; anything else is refused
+// when a shard is loaded, so that running cannot fail.
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
-// Where the ops of a shard are expected to run, predicted from the rules of device/coreml/place: for the
-// manifest and for the residency gate where there is no Neural Engine to ask.
+// Where the ops of a shard are expected to run, predicted from the rules of device/coreml/place:
+// for the manifest and for the residency gate where there is no Neural Engine to ask.
 
 #include <string>
 
