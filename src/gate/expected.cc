@@ -6,7 +6,7 @@
 
 #include "api/stored_weights.h"
 #include "backend/coreml/shard_reference.h"
-#include "runtime/rotary_tables.h"
+#include "gate/oracle_angles.h"
 #include "tensor/half.h"
 
 namespace headway::gate {
@@ -85,7 +85,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
            coreml::OpenShardReference((directory / shard.file.path).string()));
     HW_TRY(const std::vector<double> y,
            RunOracle(std::move(reference),
-                     {.x = {before.begin(), before.end()}, .rotary = {{angles.cos, angles.sin}}}));
+                     {.x = {before.begin(), before.end()}, .rotary = angles.Tables()}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.

@@ -15,12 +15,12 @@
 #include "base/thread_pool.h"
 #include "compile/pack.h"
 #include "gate/golden_text.h"
+#include "gate/oracle_angles.h"
 #include "gate/row_probes.h"
 #include "graph/builder.h"
 #include "graph/cut.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "runtime/rotary_tables.h"
 #include "straightline/straight_line.h"
 #include "tensor/codec.h"
 #include "tokenizer/tokenizer.h"
@@ -137,7 +137,7 @@ Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   goldens->hidden = x;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     HW_TRY(const std::vector<double> y,
-           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{angles.cos, angles.sin}}}));
+           run(layer, {.x = {x.begin(), x.end()}, .rotary = angles.Tables()}));
     x = Rounded(y);
     goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
   }

@@ -28,6 +28,7 @@ std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
                 .output_stride = num_channels,
                 .rotary_cos = tables.Cos(),
                 .rotary_sin = tables.Sin(),
+                .rotary_table_stride = tables.TableStride(),
                 .scratch = scratch.data(),
                 .workspace = workspace.get()});
   }

@@ -82,7 +82,9 @@ ShardInterface CpuExecutable::Interface() const {
   for (const Phase& phase : plan_.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);
     if (attention == nullptr) continue;
+    if (attention->rotary.n_rot == 0) continue;
     result.rotary_dim = std::max(result.rotary_dim, attention->rotary.n_rot);
+    result.rotary_tables = std::max(result.rotary_tables, attention->rotary.table + 1);
   }
   return result;
 }
