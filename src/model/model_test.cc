@@ -125,7 +125,7 @@ TEST(ModelTest, UnknownArchitecture_IsRefusedWithTheListOfKnownOnes) {
   EXPECT_EQ(Open(TinyFile("mamba")).message,
             "gguf: tiny.gguf: architecture 'mamba' unsupported (supported: phi3 (Phi-3, "
             "Phi-4-mini), llama, qwen2 (Qwen 2, Qwen 2.5), qwen3, gemma3 (Gemma 3), smollm3, "
-            "granite (Granite 3), ernie4_5 (ERNIE 4.5))");
+            "granite (Granite 3), ernie4_5 (ERNIE 4.5), exaone4 (EXAONE 4))");
 }
 
 TEST(ModelTest, TensorThatNothingReads_IsRefusedByName) {

@@ -7,7 +7,7 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 13> kShapes = {{
+constexpr std::array<ModelShape, 14> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
@@ -162,7 +162,7 @@ constexpr std::array<ModelShape, 13> kShapes = {{
      .sliding_window = 0,
      .biases = "attn_q attn_k attn_v",
      .yarn_context = 128},
-    // A window shorter than the tests' texts; layers 2 and 5 see everything.
+    // A window shorter than the tests' texts; layer 2 sees everything, and turns by another base.
     {.name = "tiny-gemma3",
      .architecture = "gemma3",
      .pre_tokenizer = "llama-bpe",
@@ -179,6 +179,8 @@ constexpr std::array<ModelShape, 13> kShapes = {{
      .original_context_length = 512,
      .rope_attention_factor = 1.0F,
      .sliding_window = 8,
+     .rope_base = 500000.0F,
+     .linear_factor = 8.0F,
      .window_pattern = 3},
     {.name = "tiny-smollm3",
      .architecture = "smollm3",
@@ -229,6 +231,23 @@ constexpr std::array<ModelShape, 13> kShapes = {{
      .original_context_length = 512,
      .rope_attention_factor = 1.0F,
      .sliding_window = 0},
+    {.name = "tiny-exaone4",
+     .architecture = "exaone4",
+     .pre_tokenizer = "llama-bpe",
+     .num_layers = 4,
+     .hidden_size = 256,
+     .intermediate_size = 256,
+     .num_heads = 4,
+     .num_kv_heads = 2,
+     .head_dim = 64,
+     .rotary_dim = 64,
+     .vocab_size = 320,
+     .tied_embedding = true,
+     .context_length = 512,
+     .original_context_length = 512,
+     .rope_attention_factor = 1.0F,
+     .sliding_window = 8,
+     .window_pattern = 3},
 }};
 
 }  // namespace

@@ -26,6 +26,8 @@ struct ModelShape {
   float rope_attention_factor;       // 1 without LongRoPE
   uint32_t sliding_window;           // 0: the key says "none"
   // What few architectures have.
+  float rope_base = 10000.0F;
+  float linear_factor = 0.0F;    // of linear rotary scaling; 0: no such key
   uint32_t window_pattern = 0;   // every n-th layer sees all positions; 0: no such key
   std::string_view biases = "";  // matrices of a layer that have one: "attn_q attn_k"
   bool rope_freqs = false;       // Llama 3's factors on the frequencies

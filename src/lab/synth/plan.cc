@@ -16,7 +16,6 @@ namespace headway::synth {
 namespace {
 
 constexpr float kRmsNormEpsilon = 1e-5F;
-constexpr float kRopeBase = 10000.0F;
 constexpr float kBiasSpread = 0.3F;
 constexpr float kNormSpread = 0.05F;  // norm weights are 1 within a few of these
 // Of the LongRoPE factors: the stretch of the slowest rotation.
@@ -204,6 +203,10 @@ void AddRareKeys(const ModelShape& shape, gguf::GgufWriter& writer) {
     writer.AddU32(key("attention.sliding_window"), shape.sliding_window);
     writer.AddU32(key("attention.sliding_window_pattern"), shape.window_pattern);
   }
+  if (shape.linear_factor > 0.0F) {
+    writer.AddString(key("rope.scaling.type"), "linear");
+    writer.AddF32(key("rope.scaling.factor"), shape.linear_factor);
+  }
   if (shape.yarn_context > 0) {
     writer.AddString(key("rope.scaling.type"), "yarn");
     writer.AddF32(key("rope.scaling.factor"), 4.0F);
@@ -255,7 +258,7 @@ void AddMetadata(const ModelShape& shape, const TypeMix& mix, uint64_t seed,
   }
   writer.AddF32(key("attention.layer_norm_rms_epsilon"), kRmsNormEpsilon);
   writer.AddU32(key("rope.dimension_count"), shape.rotary_dim);
-  writer.AddF32(key("rope.freq_base"), kRopeBase);
+  writer.AddF32(key("rope.freq_base"), shape.rope_base);
   if (shape.architecture == "phi3") {
     writer.AddU32(key("rope.scaling.original_context_length"), shape.original_context_length);
     writer.AddU32(key("attention.sliding_window"), shape.sliding_window);

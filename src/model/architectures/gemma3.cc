@@ -29,7 +29,8 @@ Result<void> ReadGemma3(const gguf::GgufFile& file, ModelConfig* c) {
   }
   HW_TRY(c->global_layers, GlobalLayers(file, *c, kGemma3Interval));
   HW_TRY(const float base, PositiveOr(file, "gemma3.rope.freq_base_swa", kGemma3LocalBase));
-  if (c->sliding_window > 0) c->rope_local_theta = static_cast<double>(base);
+  HW_TRY(const uint32_t window, file.GetU32Or("gemma3.attention.sliding_window", 0));
+  if (window > 0) c->rope_local_theta = static_cast<double>(base);
   return {};
 }
 

@@ -168,7 +168,14 @@ Result<void> ReadDifferences(const gguf::GgufFile& file, const std::string& pref
     for (size_t l = 0; l < num_layers; ++l) {
       if (pattern > 0 && (l + 1) % pattern == 0) c->sees_all[l] = true;
     }
-    HW_TRY(c->local_base, ReadNumber(file, prefix + "rope.freq_base_swa", 10000));
+    HW_TRY(const double base, ReadNumber(file, prefix + "rope.freq_base_swa", 10000));
+    if (c->sliding_window > 0) c->local_base = base;
+  }
+  if (c->architecture == "exaone4" && c->sliding_window > 0) {  // "LLLG"
+    HW_TRY(const uint32_t pattern, file.GetU32Or(prefix + "attention.sliding_window_pattern", 4));
+    for (size_t l = 0; l < num_layers; ++l) {
+      if (pattern > 0 && (l + 1) % pattern == 0) c->sees_all[l] = c->unrotated[l] = true;
+    }
   }
   return {};
 }
@@ -179,8 +186,8 @@ Result<Config> ReadConfig(const gguf::GgufFile& file) {
   Config config;
   HW_TRY(const std::string_view architecture, file.GetString("general.architecture"));
   config.architecture = std::string(architecture);
-  const std::array known = {"phi3",   "llama",   "qwen2",   "qwen3",
-                            "gemma3", "smollm3", "granite", "ernie4_5"};
+  const std::array known = {"phi3",    "llama",   "qwen2",    "qwen3",  "gemma3",
+                            "smollm3", "granite", "ernie4_5", "exaone4"};
   if (std::find(known.begin(), known.end(), architecture) == known.end()) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("straightline: {}: architecture '{}' unsupported (supported: {})",

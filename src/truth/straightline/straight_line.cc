@@ -129,7 +129,7 @@ Vector Affine(const Matrix& w, const Vector& bias, const Vector& x) {
 
 // x: [T, D], in place
 void Layer(const Config& c, size_t layer, const LayerWeights& w, Vector* x) {
-  const Vector a = RmsNorm(*x, w.attn_norm, c.norm_epsilon);
+  const Vector a = w.attn_norm.empty() ? *x : RmsNorm(*x, w.attn_norm, c.norm_epsilon);
   Vector q = Affine(w.wq, w.bq, a);
   Vector k = Affine(w.wk, w.bk, a);
   const Vector v = Affine(w.wv, w.bv, a);
@@ -141,7 +141,7 @@ void Layer(const Config& c, size_t layer, const LayerWeights& w, Vector* x) {
   if (!w.attn_post_norm.empty()) o = RmsNorm(o, w.attn_post_norm, c.norm_epsilon);
   AddTo(x, o, c.residual_factor);
 
-  const Vector f = RmsNorm(*x, w.ffn_norm, c.norm_epsilon);
+  const Vector f = w.ffn_norm.empty() ? *x : RmsNorm(*x, w.ffn_norm, c.norm_epsilon);
   const Vector gate = Affine(w.gate, w.bgate, f);
   const Vector up = Affine(w.up, w.bup, f);
   const Vector hidden = c.architecture == "gemma3" ? GegluTanh(gate, up) : SwiGlu(gate, up);

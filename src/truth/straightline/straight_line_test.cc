@@ -308,7 +308,7 @@ TEST(StraightLine, Mistakes_AreNamed) {
   EXPECT_EQ(
       Evaluate(bert, {1}).message,
       "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama, qwen2, "
-      "qwen3, gemma3, smollm3, granite, ernie4_5)");
+      "qwen3, gemma3, smollm3, granite, ernie4_5, exaone4)");
   Tiny shape;
   shape.Add("blk.1.ffn_down.weight", Shape{Tiny::kDim, 50});
   EXPECT_EQ(Evaluate(shape, {1}).message,

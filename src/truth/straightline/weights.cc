@@ -98,23 +98,26 @@ Result<void> FindBiases(const gguf::GgufFile& file, const Config& c, const std::
 Result<LayerWeights> FindLayer(const gguf::GgufFile& file, const Config& c, int64_t layer) {
   const std::string block = fmt::format("blk.{}.", layer);
   LayerWeights w;
-  HW_TRY(w.attn_norm, ReadVector(file, block + "attn_norm.weight", c.dim));
+  const bool exaone = c.architecture == "exaone4";
+  if (!exaone) {
+    HW_TRY(w.attn_norm, ReadVector(file, block + "attn_norm.weight", c.dim));
+    HW_TRY(w.ffn_norm, ReadVector(file, block + "ffn_norm.weight", c.dim));
+  }
   if (c.architecture == "phi3") {
     HW_TRY_VOID(FindFused(file, c, block, &w));
   } else {
     HW_TRY_VOID(FindSeparate(file, c, block, &w));
   }
   HW_TRY_VOID(FindBiases(file, c, block, &w));
-  if (c.architecture == "gemma3") {
+  if (c.architecture == "gemma3" || exaone) {
     HW_TRY(w.attn_post_norm, ReadVector(file, block + "post_attention_norm.weight", c.dim));
     HW_TRY(w.ffn_post_norm, ReadVector(file, block + "post_ffw_norm.weight", c.dim));
   }
-  if (c.architecture == "qwen3" || c.architecture == "gemma3") {
+  if (c.architecture == "qwen3" || c.architecture == "gemma3" || exaone) {
     HW_TRY(w.q_norm, ReadVector(file, block + "attn_q_norm.weight", c.head_dim));
     HW_TRY(w.k_norm, ReadVector(file, block + "attn_k_norm.weight", c.head_dim));
   }
   HW_TRY(w.wo, FindMatrix(file, block + "attn_output.weight", c.dim, c.num_heads * c.head_dim));
-  HW_TRY(w.ffn_norm, ReadVector(file, block + "ffn_norm.weight", c.dim));
   HW_TRY(w.down, FindMatrix(file, block + "ffn_down.weight", c.dim, c.hidden_dim));
   return w;
 }

@@ -30,7 +30,7 @@ struct Matrix {
 };
 
 struct LayerWeights {
-  Vector attn_norm;   // [D]
+  Vector attn_norm;   // [D], of what attention reads; empty in EXAONE 4
   Matrix wq;          // [H d, D]
   Matrix wk;          // [Hk d, D]
   Matrix wv;          // [Hk d, D]
@@ -40,7 +40,7 @@ struct LayerWeights {
   Vector q_norm;          // [d], of each head of q; empty but for Qwen 3 and Gemma 3
   Vector k_norm;          // [d]
   Vector attn_post_norm;  // [D], of what attention adds; empty but for Gemma 3
-  Vector ffn_norm;        // [D]
+  Vector ffn_norm;        // [D], of what the feed-forward reads; empty in EXAONE 4
   Vector ffn_post_norm;   // [D], of what the feed-forward adds
   Matrix gate;            // [F, D]
   Matrix up;              // [F, D]
