@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bench_tables.h"
+#include "device/coreml/place/predict.h"
 #include "gates/report.h"
 #include "headway/engine.h"
 #include "manifest/manifest.h"
