@@ -23,6 +23,7 @@ struct ShardInterface {
   // equals: two outputs. A logit that is no finite number beats those that are.
   int64_t block_rows = 0;
   bool is_top1 = false;
+  int64_t rotary_tables = 0;  // that a step must bring
   int64_t NumBlocks() const {
     return block_rows == 0 ? 0 : (output_channels + block_rows - 1) / block_rows;
   }

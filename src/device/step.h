@@ -59,9 +59,11 @@ struct StepArgs {
   const float* input = nullptr;  // [T, D]
   float* output = nullptr;       // [T, N], rows output_stride floats apart
   int64_t output_stride = 0;
-  // [T, rotary_dim / 2], attention factor included, each token's by its own position.
+  // Tables [T, rotary_dim / 2], attention factor included, each token's by its own position: as many
+  // as the model has, rotary_table_stride floats from one to the next.
   const float* rotary_cos = nullptr;
   const float* rotary_sin = nullptr;
+  int64_t rotary_table_stride = 0;
   // [T, ShardInterface::NumBlocks()], where there are blocks; null: not wanted.
   float* block_maxima = nullptr;
   int64_t maxima_stride = 0;

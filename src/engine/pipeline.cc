@@ -30,6 +30,7 @@ Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expe
   if (found.input_channels == expected.input_channels &&
       found.output_channels == expected.output_channels &&
       (found.rotary_dim == 0 || found.rotary_dim == expected.rotary_dim) &&
+      found.rotary_tables <= expected.rotary_tables &&
       (found.max_positions == 0 || found.max_positions >= expected.max_positions)) {
     return {};
   }
@@ -40,10 +41,11 @@ Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expe
   }
   return Fail(
       ErrorCode::kCorrupt,
-      fmt::format("{}: expected a shard from {} to {} channels with rotary width {}, found {} to "
-                  "{} with {}",
+      fmt::format("{}: expected a shard from {} to {} channels with rotary width {} in {} tables, "
+                  "found {} to {} with {} in {}",
                   file, expected.input_channels, expected.output_channels, expected.rotary_dim,
-                  found.input_channels, found.output_channels, found.rotary_dim));
+                  expected.rotary_tables, found.input_channels, found.output_channels,
+                  found.rotary_dim, found.rotary_tables));
 }
 
 // The table that embeddings are read from; null: the device gives none.
@@ -104,7 +106,8 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, S
                                {.input_channels = D,
                                 .output_channels = D,
                                 .rotary_dim = manifest.model.rotary_dim,
-                                .max_positions = manifest.ContextTokens()},
+                                .max_positions = manifest.ContextTokens(),
+                                .rotary_tables = manifest.model.NumRotaryTables()},
                                shard.file.path));
     pipeline->layers_.push_back(std::move(layers));
   }

@@ -30,6 +30,7 @@ std::vector<float> RunSteps(LoadedShard* shard, ShardState* state_or_null,
                 .output_stride = num_channels,
                 .rotary_cos = tables.Cos(),
                 .rotary_sin = tables.Sin(),
+                .rotary_table_stride = tables.TableStride(),
                 .scratch = scratch.data(),
                 .workspace = workspace.get()});
   }

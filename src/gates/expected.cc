@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "device/stored_shard.h"
-#include "engine/rotary_tables.h"
+#include "engine/oracle_angles.h"
 #include "engine/stored_weights.h"
 #include "gates/golden.h"
 #include "tensor/half.h"
@@ -84,7 +84,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
            pipeline.device().open_stored((directory / shard.file.path).string(), "", ""));
     HW_TRY(const std::vector<double> y,
            RunOracle(std::move(stored), pipeline.device(),
-                     {.x = {before.begin(), before.end()}, .rotary = {{angles.cos, angles.sin}}}));
+                     {.x = {before.begin(), before.end()}, .rotary = angles.Tables()}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.

@@ -14,7 +14,7 @@
 #include "base/thread_pool.h"
 #include "device/stored_shard.h"
 #include "engine/devices.h"
-#include "engine/rotary_tables.h"
+#include "engine/oracle_angles.h"
 #include "engine/stored_weights.h"
 #include "graph/builder.h"
 #include "graph/cut.h"
@@ -134,7 +134,7 @@ Result<void> RunChain(const Source& source, const Device& device, Rows* file, Go
   goldens->hidden = x;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     HW_TRY(const std::vector<double> y,
-           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{angles.cos, angles.sin}}}));
+           run(layer, {.x = {x.begin(), x.end()}, .rotary = angles.Tables()}));
     x = Rounded(y);
     goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
   }

@@ -103,8 +103,9 @@ ShardFacts CpuShard::Facts() const {
   }
   for (const Phase& phase : plan.phases) {
     const auto* attention = std::get_if<AttentionPhase>(&phase);
-    if (attention == nullptr) continue;
+    if (attention == nullptr || attention->rotary.n_rot == 0) continue;
     interface.rotary_dim = std::max(interface.rotary_dim, attention->rotary.n_rot);
+    interface.rotary_tables = std::max(interface.rotary_tables, attention->rotary.table + 1);
   }
   return facts;
 }

@@ -49,6 +49,9 @@ headway::Residency CpuShard::Residency() const {
         if (IsQuantised(weight.type)) add("quantise", name, k.ServedBy("quantise_rows"), true);
         break;
       }
+      case graph::Op::kBias:
+        add("bias", name, k.ServedBy("add"), true);
+        break;
       case graph::Op::kAttention:
         add("attention", name, k.ServedBy("attention"), true);
         add("store_kv", name, k.ServedBy("store_kv"), true);
