@@ -104,11 +104,16 @@ inline constexpr int64_t kRowBlock = 16;
 class ShardState {
  public:
   virtual ~ShardState() = default;
-  // Memory held for keys and values.
+  // Memory reserved for keys and values.
   virtual int64_t KvBytes() const = 0;
-  // For benchmarks of long contexts: every key and value becomes some number, in memory that is
-  // there, as if tokens had been run.
-  virtual void FillCache() {}
+  // Becomes the first `num_positions` positions of `other`, a state of the same shard that stores
+  // keys and values in the same form; memory may be shared until one of the two changes it.
+  virtual void ShareFrom(const ShardState& other, int64_t num_positions) = 0;
+  // Positions from `num_positions` on are not needed any more: their memory may be given back.
+  virtual void Keep([[maybe_unused]] int64_t num_positions) {}
+  // For benchmarks of long contexts: keys and values of positions below `num_positions` that were
+  // not stored become some number, in memory that is there, as if tokens had been run.
+  virtual void FillCache([[maybe_unused]] int64_t num_positions) {}
 };
 
 // What steps through one shard need besides, whatever the conversations: work queues, results of

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "device/device.h"
 #include "engine/pipeline.h"
 #include "lmhead/device_signs.h"
 #include "lmhead/exact_rows.h"

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/aligned_buffer.h"
+#include "device/device.h"
 #include "engine/head.h"
 #include "engine/pipeline.h"
 #include "headway/counters.h"

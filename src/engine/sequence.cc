@@ -78,9 +78,20 @@ void Sequence::Truncate(int64_t num_tokens) {
   hidden_.clear();
 }
 
+int64_t Sequence::ShareFrom(const Sequence& other, int64_t num_tokens) {
+  HW_CHECK(tokens_.empty(), "a sequence without tokens");
+  const int64_t shared = std::min({num_tokens, other.cache_.NumCached(), options_.capacity_tokens});
+  if (shared <= 0 || options_.kv != other.options_.kv) return 0;
+  const auto prefix = other.Tokens().first(static_cast<size_t>(shared));
+  tokens_.assign(prefix.begin(), prefix.end());
+  cache_.ShareFrom(other.cache_, shared - 1);  // the last one runs again, as after Truncate()
+  RestartGrammar();
+  return shared;
+}
+
 void Sequence::AssumeContext(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 1 && num_tokens < options_.capacity_tokens, "a length that fits");
-  cache_.Assume(num_tokens, tokens_.empty());
+  cache_.Assume(num_tokens);
   hidden_.clear();
   tokens_.assign(static_cast<size_t>(num_tokens) + 1, 0);
 }
@@ -223,6 +234,35 @@ void Sequence::CountStep(uint64_t ns) {
   // Truncate() allows more steps than the capacity; the samples of the first ones stay.
   std::vector<uint64_t>& samples = counters_.step_samples_ns;
   if (samples.size() < samples.capacity()) samples.push_back(ns);
+}
+
+Result<void> TokenLimits::CheckIds(std::span<const int32_t> ids) const {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= vocab_size) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("token {}: expected an id from 0 to {}, found {}", i, vocab_size - 1,
+                              ids[i]));
+    }
+  }
+  return {};
+}
+
+Result<void> TokenLimits::CheckAppend(int64_t length, std::span<const int32_t> ids) const {
+  HW_TRY_VOID(CheckIds(ids));
+  const int64_t together = length + static_cast<int64_t>(ids.size());
+  if (together <= capacity) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("sequence: expected at most {} tokens (model context {}), found {}",
+                          capacity, context, together));
+}
+
+Result<void> TokenLimits::CheckDecode(int64_t length) const {
+  if (length == 0)
+    return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
+  if (length < capacity) return {};
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("sequence: expected at most {} tokens, found {} and one more", capacity, length));
 }
 
 }  // namespace headway

@@ -14,6 +14,9 @@
 #include <filesystem>
 
 #include "base/file_writer.h"
+#include "device/coreml/graph_shards.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/run/interpreter.h"
 #include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
 #include "model/model.h"

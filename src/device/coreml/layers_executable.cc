@@ -21,6 +21,9 @@ class LayersState final : public ShardState {
       bytes += state.Count() * static_cast<int64_t>(sizeof(float));
     return bytes;
   }
+  void ShareFrom(const ShardState& other, int64_t /*num_positions*/) override {
+    states_ = static_cast<const LayersState&>(other).states_;
+  }
   mil::TensorMap* States() { return &states_; }
 
  private:

@@ -13,7 +13,13 @@ namespace headway::cpu {
 
 CpuExecutable::CpuExecutable(ShardFile file, Plan plan, const kernels::SelectedKernels* kernels,
                              ThreadPool* pool)
-    : file_(std::move(file)), plan_(std::move(plan)), kernels_(kernels), pool_(pool) {}
+    : file_(std::move(file)), plan_(std::move(plan)), kernels_(kernels), pool_(pool) {
+  for (const KvType kv : {KvType::kF16, KvType::kQ8_0}) {
+    if (CanStore(kv))
+      kv_pools_[static_cast<size_t>(kv)] =
+          std::make_shared<KvPool>(KvPageLayout(plan_, kv).PageBytes());
+  }
+}
 
 bool CpuExecutable::CanStore(KvType kv) const {
   if (kv == KvType::kF16) return true;
@@ -25,7 +31,9 @@ bool CpuExecutable::CanStore(KvType kv) const {
 
 std::unique_ptr<ShardState> CpuExecutable::NewState(const StateOptions& options) const {
   HW_CHECK(CanStore(options.kv), "a form of keys and values that the shard can store");
-  return std::make_unique<CpuShardState>(plan_, options);
+  return std::make_unique<CpuShardState>(KvPageLayout(plan_, options.kv),
+                                         kv_pools_[static_cast<size_t>(options.kv)],
+                                         options.capacity_tokens);
 }
 
 std::unique_ptr<ShardWorkspace> CpuExecutable::NewWorkspace(int64_t capacity_tokens) const {
@@ -50,6 +58,11 @@ void CpuExecutable::StoreBest(const StepArgs& args) const noexcept {
 
 void CpuExecutable::RunPhases(const StepArgs& args, size_t num_phases) noexcept {
   static_cast<CpuWorkspace*>(args.workspace)->ResetQueues();
+  for (const StepRow& row : args.rows) {
+    if (row.state != nullptr)
+      static_cast<CpuShardState*>(row.state)->Kv().PrepareToStore(row.first_position,
+                                                                  row.num_tokens);
+  }
   pool_->Run([&](int thread_index) {
     Stepper(file_, plan_, kernels_->kernels, args, pool_, thread_index).Run(num_phases);
   });

@@ -2,12 +2,14 @@
 
 // Runs a plan on a team of threads. Inside this folder only.
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
+#include "device/cpu/kv_pool.h"
 #include "device/cpu/plan.h"
 #include "device/cpu/shard_file.h"
 #include "device/device.h"
@@ -52,6 +54,8 @@ class CpuExecutable final : public Executable {
   const Plan plan_;
   const kernels::SelectedKernels* const kernels_;
   ThreadPool* const pool_;
+  // By KvType; null: the shard cannot store it.
+  std::array<std::shared_ptr<KvPool>, kNumKvTypes> kv_pools_;
 };
 
 }  // namespace headway::cpu
