@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,7 +44,7 @@ class ShardPacker {
  private:
   // One file for each width, the first one's name being `name` and the device's ending.
   Result<std::vector<FileEntry>> EmitWidths(const graph::Graph& shard, const std::string& name,
-                                            const std::string& head_kind);
+                                            std::optional<HeadForm> head);
   // `head_rows`: rows that stand for the head's own, in that order; empty: the head's own.
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});

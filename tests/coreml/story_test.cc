@@ -76,8 +76,8 @@ class Packages {
       });
     }
     Add("head", [&](mil::BlobSink* blobs) {
-      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, mil::HeadKind::kFull,
-                               weights, options, blobs, {&pool_, {}});
+      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, HeadForm::kFull, weights,
+                               options, blobs, {&pool_, {}});
     });
   }
   ~Packages() { fs::remove_all(path_); }
