@@ -7,7 +7,15 @@
 namespace headway::gguf {
 namespace {
 
-constexpr std::string_view kSupportedTypes = "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K";
+std::string SupportedTypes() {
+  std::string names;
+  for (int i = 0; i < kNumDataTypes; ++i) {
+    const auto type = static_cast<DataType>(i);
+    if (!IsWeightType(type)) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : " ", Traits(type).name);
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -50,7 +58,7 @@ Result<ConstTensorView> GgufFile::GetTensor(std::string_view name) const {
   if (!tensor->type) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})", path_,
-                            Quoted(name), tensor->TypeName(), kSupportedTypes));
+                            Quoted(name), tensor->TypeName(), SupportedTypes()));
   }
   return ConstTensorView{.type = *tensor->type,
                          .shape = tensor->shape,

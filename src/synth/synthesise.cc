@@ -93,6 +93,16 @@ class TensorStream {
   std::vector<std::byte> piece_;
 };
 
+Result<std::optional<DataType>> HeadType(const SynthSpec& spec, int64_t columns) {
+  if (spec.head_type.empty()) return std::optional<DataType>();
+  const auto type = DataTypeFromName(spec.head_type);
+  if (type && IsWeightType(*type) && columns % Traits(*type).block_elements == 0) return type;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("synth: head type '{}' (expected a weight type whose blocks fill rows of "
+                          "{}, such as f16, bf16 or q8_0)",
+                          spec.head_type, columns));
+}
+
 }  // namespace
 
 Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
@@ -122,11 +132,14 @@ Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
                             "no margin beside it)",
                             spec.distinct_rows));
   }
+  HW_TRY(const std::optional<DataType> head_type, HeadType(spec, shape->hidden_size));
   HW_CHECK(spec.num_threads >= 1, "at least one thread");
   HW_TRY(const auto pool, ThreadPool::Start(spec.num_threads));
-  const std::vector<PlannedTensor> tensors = PlanTensors(
-      *shape, *mix,
-      {.pure = spec.pure, .margin_sigma = spec.margin_sigma, .distinct_rows = spec.distinct_rows});
+  const std::vector<PlannedTensor> tensors = PlanTensors(*shape, *mix,
+                                                         {.pure = spec.pure,
+                                                          .head_type = head_type,
+                                                          .margin_sigma = spec.margin_sigma,
+                                                          .distinct_rows = spec.distinct_rows});
   gguf::GgufWriter writer;
   AddMetadata(*shape, *mix, spec.seed, writer);
   for (const PlannedTensor& tensor : tensors)

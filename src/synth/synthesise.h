@@ -18,6 +18,9 @@ struct SynthSpec {
   std::string type = "q8_0";  // "q4_k_m", see synth/type_mix.h; upper or lower case
   uint64_t seed = 0;
   bool pure = false;  // every matrix in the base type, instead of llama.cpp's mix
+  // "f16": the type of the head's matrix (of a tied embedding), as files have that were trained for
+  // 4 bits; "": as the mix has it.
+  std::string head_type = {};
   // An untied head whose winner stands about this many standard deviations above the bulk of the
   // logits, for the model's own final hidden states: after token t, Successor(t) wins. See
   // PlanTensors.
