@@ -173,7 +173,7 @@ Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& opt
       .model_digest = "",
       .show_progress = options.show_progress,
       .cancelled_or_null = options.cancelled_or_null};
-  HW_TRY(const std::string model_digest, FileDigestHex(workshop.model));
+  HW_TRY(const std::string model_digest, gguf::ModelDigestHex(workshop.model));
   workshop.model_digest = kWholeFile + model_digest;
   std::error_code error;
   fs::create_directories(options.directory, error);
