@@ -6,17 +6,17 @@
 #include <iterator>
 #include <utility>
 
-#include "backend/cpu/shard_file.h"
 #include "commands.h"
+#include "device/coreml/ir/printer.h"
+#include "device/coreml/ir/verify.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/place/predict.h"
+#include "device/cpu/shard_file.h"
 #include "gguf/gguf_file.h"
 #include "graph/text.h"
 #include "json_report.h"
 #include "kernels/kv_layout.h"
 #include "manifest/manifest.h"
-#include "mil/ir/printer.h"
-#include "mil/ir/verify.h"
-#include "mil/package/package.h"
-#include "mil/place/predict.h"
 #include "numbers.h"
 #include "output.h"
 
@@ -34,6 +34,11 @@ Result<void> InspectGguf(const std::string& path, std::string* out) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(path));
   Append(out, "{}: GGUF version {}, {} keys, {} tensors\n\n", path, file.Version(),
          file.Metadata().size(), file.Tensors().size());
+  if (file.NumParts() > 1) {
+    for (size_t part = 0; part < file.NumParts(); ++part)
+      Append(out, "part {} of {}: {}\n", part + 1, file.NumParts(), file.PartPath(part));
+    Append(out, "\n");
+  }
   for (const gguf::MetadataEntry& entry : file.Metadata()) {
     Append(out, "{:<48} {}\n", entry.key, gguf::ToText(entry.value, 6));
   }

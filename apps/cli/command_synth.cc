@@ -8,8 +8,8 @@
 #include "base/thread_pool.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "lab/synth/synthesise.h"
 #include "output.h"
-#include "synth/synthesise.h"
 
 namespace headway::cli {
 
@@ -24,6 +24,7 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .seed = arguments.seed,
                               .pure = arguments.pure,
                               .head_type = arguments.head_type,
+                              .parts = arguments.parts,
                               .margin_sigma = arguments.margin,
                               .distinct_rows = arguments.distinct_rows,
                               .num_threads = DefaultThreads(),

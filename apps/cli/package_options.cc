@@ -127,6 +127,7 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
   app->add_option("--head-type", synth->head_type,
                   "type of the head's matrix alone; default: as llama.cpp's mix has it")
       ->type_name("TYPE");
+  AddNumber(app, "--parts", &synth->parts, "files to spread the model over")->type_name("N");
   AddNumber(app, "--seed", &synth->seed, "same seed, same bytes")->type_name("S");
   app->add_option("--margin", synth->margin,
                   "an untied head whose winner stands M sigma above the bulk")

@@ -60,9 +60,10 @@ Result<ConstTensorView> GgufFile::GetTensor(std::string_view name) const {
                             Quoted(name), Tensors().size()));
   }
   if (!tensor->type) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})", PartPath(tensor->part),
-                            Quoted(name), tensor->TypeName(), SupportedTypes()));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})",
+                    PartPath(tensor->part), Quoted(name), tensor->TypeName(), SupportedTypes()));
   }
   return ConstTensorView{.type = *tensor->type,
                          .shape = tensor->shape,

@@ -29,8 +29,7 @@ std::optional<uint32_t> TakeNumber(std::string_view before, std::string_view* te
   return number;
 }
 
-tl::unexpected<Error> PartError(ErrorCode code, const std::string& path,
-                                std::string_view problem) {
+tl::unexpected<Error> PartError(ErrorCode code, const std::string& path, std::string_view problem) {
   return Fail(code, fmt::format("gguf: {}: {}", path, problem));
 }
 
@@ -111,9 +110,9 @@ Result<GgufFile> GgufFile::OpenParts(GgufFile opened) {
       const std::string path = SplitPath(name->stem, index + 1, keys->count);
       auto other = OpenOne(path);
       if (!other && other.error().code == ErrorCode::kNotFound) {
-        return PartError(ErrorCode::kNotFound, asked,
-                         fmt::format("{}: part {} is missing (expected {})", PartText(*keys),
-                                     index + 1, path));
+        return PartError(
+            ErrorCode::kNotFound, asked,
+            fmt::format("{}: part {} is missing (expected {})", PartText(*keys), index + 1, path));
       }
       HW_TRY(part, std::move(other));
       SplitKeys expected = *keys;
@@ -147,10 +146,10 @@ Result<void> GgufFile::Append(GgufFile part) {
     const auto [found, is_new] =
         directory_.tensor_index.emplace(tensor.name, directory_.tensors.size());
     if (!is_new) {
-      return PartError(ErrorCode::kInvalidInput, part.Path(),
-                       fmt::format("tensor {} is in {} already: parts of different models",
-                                   Quoted(tensor.name),
-                                   parts_[directory_.tensors[found->second].part].path));
+      return PartError(
+          ErrorCode::kInvalidInput, part.Path(),
+          fmt::format("tensor {} is in {} already: parts of different models", Quoted(tensor.name),
+                      parts_[directory_.tensors[found->second].part].path));
     }
     directory_.tensors.push_back(tensor);
   }
