@@ -1,5 +1,6 @@
 #include "gguf/split.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -43,7 +44,7 @@ class SplitTest : public testing::Test {
   std::string Path(uint32_t index) const {
     return SplitPath((directory_ / "m").string(), index + 1, 3);
   }
-  static std::string TensorOf(uint32_t index) { return "w" + std::to_string(index); }
+  static std::string TensorOf(uint32_t index) { return fmt::format("w{}", index); }
 
   // One tensor of eight numbers 100 * index, 100 * index + 1, ...
   void WritePart(uint32_t index, const std::string& tensor,

@@ -130,8 +130,10 @@ TEST_F(CacheTest, SplitModel_IsItsParts) {
   EXPECT_NE(inspected.find("part 3 of 3: " + Path("m-00003-of-00003.gguf")), std::string::npos);
 
   std::string changed;
-  for (const std::string part : {"1", "2", "3"}) {  // wherever the tensor is
-    const std::string path = Path("m-0000" + part + "-of-00003.gguf");
+  for (const char part : {'1', '2', '3'}) {  // wherever the tensor is
+    std::string name = "m-00001-of-00003.gguf";
+    name[6] = part;
+    const std::string path = Path(name);
     const auto file = gguf::GgufFile::Open(path);
     ASSERT_TRUE(file.has_value());
     const gguf::TensorInfo* const tensor = file->FindTensor("blk.1.ffn_down.weight");
