@@ -53,9 +53,9 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
                                  const std::vector<int64_t>& widths, double deviation) {
   const std::string path = directory_.Path("test.shard");
   const auto emitter = MakeEmitterFor("cpu");
-  const auto emitted = (*emitter)->Emit(shard, source, path, [](uint64_t) {});
+  const auto emitted = (*emitter)->Emit({}, shard, source, path, [](uint64_t) {});
   EXPECT_TRUE(emitted) << emitted.error().message;
-  const auto loaded = opened_->backend->Load(path);
+  const auto loaded = opened_->loader->LoadLayers({&path, 1});
   EXPECT_TRUE(loaded) << loaded.error().message;
   auto oracle = oracle::Oracle::Create(shard, ReaderOf(source));
   EXPECT_TRUE(oracle) << oracle.error().message;

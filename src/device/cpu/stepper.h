@@ -7,7 +7,7 @@
 #include "device/cpu/plan.h"
 #include "device/cpu/shard_file.h"
 #include "device/cpu/shard_state.h"
-#include "device/device.h"
+#include "device/step.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
 
