@@ -1,6 +1,8 @@
 #include "gguf/gguf_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -169,6 +171,13 @@ TEST(GgufFileTest, GetTensor_MissingOrUnsupported_SaysSo) {
 }
 
 TEST(GgufFileTest, Open_MissingFile_NamesIt) {
+  const std::string fifo = testing::TempDir() + "gguf_file_test.fifo";
+  ::unlink(fifo.c_str());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const auto pipe = GgufFile::Open(fifo);  // and does not wait for a writer
+  ::unlink(fifo.c_str());
+  ASSERT_FALSE(pipe);
+  EXPECT_EQ(pipe.error().message, "gguf: " + fifo + ": expected a regular file");
   const auto file = GgufFile::Open("/nonexistent/model.gguf");
   EXPECT_EQ(MessageOf(file),
             "gguf: /nonexistent/model.gguf: cannot open: No such file or directory");
