@@ -79,6 +79,8 @@ struct SynthArguments {
   std::string shape;
   std::string output;
   std::string type = "q8_0";
+  std::string head_type;
+  int64_t parts = 1;
   uint64_t seed = 1;
   bool pure = false;
   std::optional<double> margin;

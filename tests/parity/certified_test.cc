@@ -102,6 +102,37 @@ TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
   }
 }
 
+// As files look that were trained for 4 bits: the head, or the embedding that serves as one, is
+// left in 16.
+TEST(CertifiedHead, OfSixteenBitsOverABodyOfFour_GivesTheFullHeadsTokens) {
+  for (const char* shape : {"tiny-phi", "tiny-llama"}) {  // tied, and not
+    for (const char* head_type : {"f16", "bf16"}) {
+      const TestModel file(shape, "q4_0", head_type);
+      const std::string package = file.Pack("2", {"full:2", "certified"});
+      const auto full = OpenPackage(package, {.head = "full:2"});
+      const auto certified = OpenPackage(package, {.head = "certified"});
+      ASSERT_TRUE(full != nullptr && certified != nullptr);
+      for (const ChoiceWay& way : Ways()) {
+        SCOPED_TRACE(std::string(shape) + " " + head_type + " " + way.name);
+        uint64_t none = 0;
+        uint64_t fallbacks = 0;
+        const auto expected = Decode(*full, way.params, 0, &none);
+        EXPECT_EQ(Decode(*certified, way.params, 3, &fallbacks), expected);
+        if (!way.falls_back) {
+          EXPECT_LT(fallbacks, 50U);
+        }
+      }
+      const std::vector<int32_t> ids = TestIds(18, full->pipeline->model().vocab_size);
+      const std::vector<float> logits = TeacherForced(*full, ids);
+      for (const std::string& set : InstructionSets()) {
+        const auto other =
+            OpenPackage(package, {.threads = 2, .instruction_set = set, .head = "full:2"});
+        EXPECT_TRUE(SameBits(TeacherForced(*other, ids, 5), logits)) << set;
+      }
+    }
+  }
+}
+
 TEST(CertifiedHead, PacksAloneWithRowsOfItsOwn) {
   const TestModel file("tiny-phi", "q8_0");
   const auto full = OpenPackage(file.Pack("2", {"full:1"}));
