@@ -48,7 +48,7 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   tokenizer.AddSpecials();
   const Vocabulary& words = tokenizer.vocabulary_;
   if (words.model == "gpt2") {
-    HW_TRY(auto encoder, BytePairEncoder::Create(words, tokenizer.texts_, tokenizer.token_bytes_));
+    HW_TRY(auto encoder, BytePairEncoder::Create(words, *tokenizer.texts_, tokenizer.token_bytes_));
     tokenizer.byte_pair_.emplace(std::move(encoder));
   } else {
     std::array<int32_t, 256> byte_ids{};
@@ -56,17 +56,17 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
     for (int32_t id = 0; id < tokenizer.VocabSize(); ++id) {
       if (const auto byte = tokenizer.ByteOf(id)) byte_ids[*byte] = id;
     }
-    tokenizer.sentence_piece_.emplace(SentencePieceEncoder::Create(words, byte_ids));
+    tokenizer.sentence_piece_.emplace(SentencePieceEncoder::Create(words, *tokenizer.texts_, byte_ids));
   }
   tokenizer.ComputeDigest();
   return tokenizer;
 }
 
 Result<void> Tokenizer::IndexTokens() {
-  texts_ = TokenTable(vocabulary_.tokens.size());
+  texts_ = std::make_unique<TokenTable>(vocabulary_.tokens.size());
   for (int32_t id = 0; id < VocabSize(); ++id) {
     const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
-    const int32_t other = texts_.Insert(text, id);
+    const int32_t other = texts_->Insert(text, id);
     if (other < 0) continue;
     return Fail(
         ErrorCode::kInvalidInput,
@@ -152,7 +152,7 @@ Result<std::vector<int32_t>> Tokenizer::EncodeChat(std::span<const ChatMessage> 
                                                    bool add_generation_prompt) const {
   HW_TRY(const RenderedChat chat, RenderChatSpans(vocabulary_, messages, add_generation_prompt));
   for (const std::string& marker : chat.markers) {
-    const int32_t id = texts_.Find(marker);
+    const int32_t id = texts_->Find(marker);
     if (id >= 0 && vocabulary_.IsSpecial(id)) continue;
     return Fail(
         ErrorCode::kUnsupported,
@@ -245,7 +245,7 @@ bool Tokenizer::IsEndOfGeneration(int32_t id) const {
 }
 
 std::optional<int32_t> Tokenizer::FindToken(std::string_view text) const {
-  const int32_t id = texts_.Find(text);
+  const int32_t id = texts_->Find(text);
   return id < 0 ? std::nullopt : std::optional<int32_t>(id);
 }
 

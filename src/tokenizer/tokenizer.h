@@ -1,10 +1,11 @@
 #pragma once
 
-// Text <-> token ids for one vocabulary: byte-level BPE (Phi-4-mini, GPT-2, Llama 3) and
-// SentencePiece (Llama 2, Phi-3). Immutable after Create and safe to use from several threads. For
+// Text <-> token ids for one vocabulary: byte-level BPE (Llama 3, Qwen, Phi-4-mini, GPT-2, ...) and
+// SentencePiece (Gemma, Llama 2, Phi-3, ...). Immutable after Create and safe to use from several threads. For
 // output while decoding use StreamDecoder (stream_decoder.h); for chat prompts EncodeChat.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,7 +88,8 @@ class Tokenizer {
   Result<void> EncodeText(std::string_view text, bool at_start, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
-  TokenTable texts_;                           // token strings -> ids
+  // Token strings -> ids; apart, so that it stays in place when this moves.
+  std::unique_ptr<TokenTable> texts_;
   std::vector<char> arena_;                    // all token bytes, one after the other
   std::vector<std::string_view> token_bytes_;  // by id, into arena_
   std::vector<int32_t> end_ids_;               // sorted
