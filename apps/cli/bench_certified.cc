@@ -9,13 +9,13 @@
 #include <memory>
 #include <random>
 
+#include "base/clock.h"
 #include "base/mapped_file.h"
 #include "bench_common.h"
 #include "bench_tables.h"
-#include "measure/turns.h"
-#include "runtime/clock.h"
-#include "runtime/full_head.h"
-#include "runtime/make_head.h"
+#include "engine/full_head.h"
+#include "engine/make_head.h"
+#include "lab/measure/turns.h"
 
 namespace headway::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "bench_tables.h"
-#include "runtime/session.h"
+#include "engine/session.h"
 
 namespace headway::cli {
 

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/clock.h"
 #include "bench_common.h"
 #include "kernels/kernel_set.h"
-#include "measure/turns.h"
+#include "lab/measure/turns.h"
 #include "numbers.h"
-#include "runtime/clock.h"
 
 namespace headway::cli {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/clock.h"
 #include "bench_common.h"
-#include "measure/turns.h"
-#include "runtime/clock.h"
+#include "lab/measure/turns.h"
 #include "sampling/ranges.h"
 
 namespace headway::cli {

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/file_writer.h"
 #include "bench_common.h"
-#include "measure/turns.h"
-#include "runtime/clock.h"
-#include "runtime/lookup_drafter.h"
-#include "runtime/speculator.h"
+#include "engine/lookup_drafter.h"
+#include "engine/speculator.h"
+#include "lab/measure/turns.h"
 
 namespace headway::cli {
 namespace {

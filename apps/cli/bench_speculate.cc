@@ -7,10 +7,10 @@
 #include <memory>
 #include <random>
 
+#include "base/clock.h"
 #include "bench_tables.h"
-#include "measure/turns.h"
-#include "runtime/clock.h"
-#include "runtime/session.h"
+#include "engine/session.h"
+#include "lab/measure/turns.h"
 
 namespace headway::cli {
 namespace {

@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "bench_common.h"
-#include "measure/turns.h"
+#include "engine/session.h"
+#include "lab/measure/turns.h"
 #include "numbers.h"
 #include "profile_table.h"
-#include "runtime/clock.h"
-#include "runtime/session.h"
 
 namespace headway::cli {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "measure/bandwidth.h"
+#include "engine/open.h"
+#include "lab/measure/bandwidth.h"
 
 namespace headway::cli {
 

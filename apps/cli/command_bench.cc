@@ -15,6 +15,7 @@
 #include "json_report.h"
 #include "numbers.h"
 #include "output.h"
+#include "pack/open_model.h"
 
 namespace headway::cli {
 namespace {

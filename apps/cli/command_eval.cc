@@ -9,13 +9,13 @@
 #include <memory>
 #include <string>
 
-#include "api/opened_model.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
-#include "eval/text_evaluation.h"
+#include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
 #include "numbers.h"
+#include "pack/open_model.h"
 
 namespace headway::cli {
 namespace {

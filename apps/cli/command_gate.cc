@@ -6,11 +6,11 @@
 #include <filesystem>
 
 #include "commands.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "interrupt.h"
 #include "json_report.h"
 #include "output.h"
+#include "pack/record_goldens.h"
 
 namespace headway::cli {
 

@@ -6,16 +6,16 @@
 #include <cstdlib>
 #include <set>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
 #include "commands.h"
-#include "compile/pack.h"
-#include "compile/step_widths.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "engine/open.h"
+#include "gates/gate.h"
 #include "interrupt.h"
 #include "numbers.h"
 #include "output.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
+#include "pack/record_states.h"
+#include "pack/step_widths.h"
 #include "prompt.h"
 
 namespace headway::cli {

@@ -12,7 +12,7 @@
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
-#include "gate/gate.h"
+#include "gates/gate.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"

@@ -11,10 +11,9 @@
 #include <vector>
 
 #include "bench_tables.h"
-#include "gate/report.h"
+#include "gates/report.h"
 #include "headway/engine.h"
 #include "manifest/manifest.h"
-#include "mil/place/predict.h"
 
 namespace headway::cli {
 

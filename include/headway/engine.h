@@ -106,7 +106,7 @@ struct ModelSummary {
   int64_t weight_bytes_per_token = 0;
 };
 
-struct OpenedModel;  // src/api/opened_model.h
+struct OpenedModel;  // src/engine/open.h
 
 // A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and
 // must not overlap.

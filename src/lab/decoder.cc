@@ -7,15 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "api/opened_model.h"
+#include "base/clock.h"
 #include "base/digest.h"
-#include "gate/golden_text.h"
-#include "gate/stack.h"
-#include "runtime/clock.h"
-#include "runtime/head_projection.h"
-#include "runtime/layer_stack.h"
-#include "runtime/session.h"
-#include "runtime/share_counters.h"
+#include "engine/head_projection.h"
+#include "engine/layer_stack.h"
+#include "engine/open.h"
+#include "engine/session.h"
+#include "engine/share_counters.h"
+#include "gates/stack.h"
+#include "pack/golden_text.h"
 
 namespace headway::lab {
 namespace {
@@ -181,12 +181,12 @@ class BatchDecoder final : public Decoder {
 Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec& variant,
                                              const std::string& package) {
   HW_TRY(auto model,
-         OpenModel(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
-                             .instruction_set = "",
-                             .topology = "",
-                             .head = variant.head,
-                             .cache_directory = "",
-                             .load = LoadOf(spec.load)}));
+         OpenPackage(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
+                               .instruction_set = "",
+                               .topology = "",
+                               .head = variant.head,
+                               .cache_directory = "",
+                               .load = LoadOf(spec.load)}));
   const ModelConfig& config = model->pipeline->model();
   const int64_t length = spec.context + spec.tokens + variant.batch_tokens;
   int64_t limit = config.max_position_embeddings;

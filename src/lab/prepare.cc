@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
-#include "compile/head_kind.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "engine/open.h"
+#include "gates/gate.h"
+#include "manifest/head_kind.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
+#include "pack/record_states.h"
 
 namespace headway::lab {
 namespace {
@@ -45,7 +45,7 @@ bool Opens(const std::string& package, const std::string& head) {
   options.threads = 1;
   options.head = head;
   options.load = LoadWeights::kMap;
-  return OpenModel(package, options).has_value();
+  return OpenPackage(package, options).has_value();
 }
 
 // Whether the package is of this model, made by this version, with all these heads, and can be

@@ -10,19 +10,19 @@
 #include <thread>
 #include <utility>
 
-#include "api/opened_model.h"
 #include "base/digest.h"
 #include "base/file_writer.h"
 #include "base/platform.h"
 #include "base/progress.h"
-#include "compile/pack.h"
+#include "engine/open.h"
 #include "headway/version.h"
 #include "lab/decoder.h"
+#include "lab/measure/bandwidth.h"
 #include "lab/prepare.h"
 #include "lab/report.h"
 #include "lab/words.h"
-#include "measure/bandwidth.h"
 #include "model/model.h"
+#include "pack/pack.h"
 
 namespace headway::lab {
 namespace {

@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "measure/turns.h"
+#include "lab/measure/turns.h"
 
 namespace headway::lab {
 

@@ -13,11 +13,11 @@
 #include <ostream>
 #include <string>
 
-#include "api/opened_model.h"
 #include "base/file_writer.h"
-#include "eval/text_evaluation.h"
+#include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
-#include "synth/synthesise.h"
+#include "lab/synth/synthesise.h"
+#include "pack/open_model.h"
 #include "test_paths.h"
 
 namespace headway {

@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
 #include "base/file_writer.h"
-#include "compile/pack.h"
-#include "runtime/full_head.h"
-#include "runtime/make_head.h"
-#include "runtime/run_shards.h"
+#include "engine/full_head.h"
+#include "engine/make_head.h"
+#include "engine/run_shards.h"
+#include "pack/open_model.h"
+#include "pack/pack.h"
+#include "pack/record_states.h"
 #include "test_paths.h"
 
 namespace headway {

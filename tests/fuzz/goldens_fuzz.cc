@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "gate/goldens.h"
+#include "manifest/goldens.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t num_bytes) {
   std::vector<std::byte> bytes(num_bytes);

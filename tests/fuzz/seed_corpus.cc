@@ -13,9 +13,9 @@
 #include "base/file_writer.h"
 #include "base/thread_pool.h"
 #include "coreml_seeds.h"
-#include "gate/goldens.h"
 #include "gguf_exercise.h"
 #include "lmhead/build_planes.h"
+#include "manifest/goldens.h"
 #include "tensor/tensor_view.h"
 
 namespace headway {

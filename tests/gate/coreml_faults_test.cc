@@ -7,12 +7,12 @@
 
 #include "base/file_tree.h"
 #include "base/file_writer.h"
-#include "compile/pack.h"
 #include "faulty_package.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "gguf/gguf_file.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "stored_fault.h"
 
 namespace headway::gate_test {

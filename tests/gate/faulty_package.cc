@@ -5,13 +5,12 @@
 #include <cstring>
 #include <fstream>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
-#include "compile/pack.h"
-#include "gate/record.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "tensor/codec.h"
 #include "wrapped_emitter.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/file_writer.h"
 #include "faulty_package.h"
-#include "gate/gate.h"
+#include "gates/gate.h"
 #include "kernels/reference/reference.h"
 
 namespace headway::gate_test {

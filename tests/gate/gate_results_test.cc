@@ -6,8 +6,8 @@
 
 #include "base/file_writer.h"
 #include "faulty_package.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
+#include "pack/record_goldens.h"
 
 namespace headway::gate_test {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "gate/goldens.h"
+#include "manifest/goldens.h"
 #include "model_fixture.h"
 
 namespace headway::gate_test {

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/file_writer.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "stored_fault.h"
 
 namespace headway::gate_test {

@@ -7,12 +7,12 @@
 #include <fstream>
 
 #include "base/file_tree.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/planes.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 
 namespace headway::gate_test {
 namespace {

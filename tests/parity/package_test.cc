@@ -43,7 +43,7 @@ class PackageTest : public testing::Test {
     EngineOptions options;
     options.threads = 1;
     options.verify_contents = verify;
-    const auto opened = OpenModel(directory, options);
+    const auto opened = OpenPackage(directory, options);
     return opened ? "" : opened.error().message;
   }
 

@@ -11,9 +11,9 @@
 #include <iterator>
 #include <map>
 
-#include "compile/pack.h"
 #include "interrupted_emitter.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
 
 namespace headway::parity {
 namespace {
@@ -86,7 +86,7 @@ class ResumeTest : public testing::TestWithParam<Device> {
     EngineOptions options;
     options.threads = 1;
     options.verify_contents = verify;
-    const auto opened = OpenModel(directory, options);
+    const auto opened = OpenPackage(directory, options);
     return opened ? "" : opened.error().message;
   }
 

@@ -8,11 +8,11 @@
 #include <memory>
 #include <random>
 
+#include "engine/lookup_drafter.h"
+#include "engine/model_drafter.h"
+#include "engine/speculator.h"
 #include "model_fixture.h"
 #include "patched_file.h"
-#include "runtime/lookup_drafter.h"
-#include "runtime/model_drafter.h"
-#include "runtime/speculator.h"
 
 namespace headway::parity {
 namespace {
