@@ -75,9 +75,8 @@ Result<void> Pretokenizer::Pattern::Split(std::string_view piece, size_t base,
                                           std::vector<uint32_t>* ends) const {
   size_t offset = 0;
   while (offset < piece.size()) {
-    const int result =
-        pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(), offset,
-                    PCRE2_NO_UTF_CHECK, match, context);
+    const int result = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
+                                   offset, PCRE2_NO_UTF_CHECK, match, context);
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
       return Fail(ErrorCode::kUnsupported, fmt::format("tokenizer: text at byte {}: PCRE2: {}",

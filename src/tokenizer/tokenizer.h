@@ -49,6 +49,10 @@ class Tokenizer {
   Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages,
                                           bool add_generation_prompt) const;
 
+  // The first special token that `text` spells, so that a caller who does not parse them can say
+  // so; nothing when it spells none.
+  std::optional<int32_t> FindSpecialToken(std::string_view text) const;
+
   // The bytes of `ids`: exact, so possibly not UTF-8. Special tokens appear only with
   // `keep_special`; ids outside the vocabulary give nothing. The space that SentencePiece puts
   // before a text is taken off again.
@@ -63,7 +67,7 @@ class Tokenizer {
   std::string_view TokenBytes(int32_t id) const;
 
   // True for the ids after which a model has nothing more to say: eos, extra_end_ids, and special
-  // tokens named <|end|>, <|endoftext|>, <|im_end|>, <|eot_id|>, <|eom_id|> or <|end_of_text|>.
+  // tokens with one of the names that docs/tokenizer.md lists.
   bool IsEndOfGeneration(int32_t id) const;
 
   // The id of the token written exactly like `text` in the vocabulary.
@@ -85,6 +89,9 @@ class Tokenizer {
   std::optional<uint8_t> ByteOf(int32_t id) const;
   Result<std::vector<int32_t>> EncodeSpans(std::string_view text, std::span<const TextSpan> spans,
                                            bool add_marks) const;
+  Result<std::vector<int32_t>> EncodeUnmarked(std::string_view text,
+                                              std::span<const TextSpan> spans,
+                                              bool add_marks) const;
   Result<void> EncodeText(std::string_view text, bool at_start, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
