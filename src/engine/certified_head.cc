@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "engine/full_head.h"
+#include "engine/head.h"
 
 namespace headway {
 namespace {
@@ -165,6 +167,14 @@ Result<void> CertifiedHead::Audit(int64_t state, std::span<const int32_t> histor
                   At(state).position, expected.token, expected.logit, choice.token, choice.logit,
                   lmhead::ToString(At(state).rules->certified.mode), certificate_.theta,
                   certificate_.rows_refined, certificate_.rows_exact));
+}
+
+Result<std::unique_ptr<Head>> MakeHead(Pipeline* pipeline, ThreadPool* pool,
+                                       const kernels::KernelSet& kernels) {
+  auto full = std::make_unique<FullHead>(pipeline, kernels, kLogitsStates);
+  if (!pipeline->Head().planes) return std::unique_ptr<Head>(std::move(full));
+  HW_TRY(auto head, CertifiedHead::Create(pipeline, pool, kernels, std::move(full)));
+  return std::unique_ptr<Head>(std::move(head));
 }
 
 }  // namespace headway

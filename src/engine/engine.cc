@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/generation_session.h"
 #include "engine/open.h"
-#include "engine/token_source.h"
 #include "tokenizer/stream_decoder.h"
 
 namespace headway {
@@ -23,7 +23,7 @@ class DecodeLoop {
         result_(result),
         stream_(*model.tokenizer) {}
 
-  Result<void> Run(TokenSource* source, int64_t max_new) {
+  Result<void> Run(GenerationSession* source, int64_t max_new) {
     bool goes_on = true;
     while (goes_on) {
       const int64_t left = max_new - static_cast<int64_t>(result_->ids.size());
@@ -102,10 +102,7 @@ Result<std::vector<int32_t>> Engine::Encode(std::string_view text, bool parse_sp
 }
 
 Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages) const {
-  std::vector<tokenizer::ChatMessage> copies;
-  for (const ChatMessage& message : messages)
-    copies.push_back({.role = message.role, .content = message.content});
-  return model_->tokenizer->EncodeChat(copies, true);
+  return model_->tokenizer->EncodeChat(messages, true);
 }
 
 std::string Engine::Decode(std::span<const int32_t> ids) const {
@@ -130,7 +127,7 @@ Result<Generation> Engine::Generate(
         fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
-  HW_TRY(auto source, TokenSource::Create(*model_, options, prompt_tokens + max_new));
+  HW_TRY(auto source, GenerationSession::Create(*model_, options, prompt_tokens + max_new));
   Generation result;
   result.kv = options.kv;
   result.stop_reason =

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "engine/make_head.h"
+#include "engine/head.h"
 #include "engine/share_counters.h"
 
 namespace headway {

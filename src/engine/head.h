@@ -1,17 +1,21 @@
 #pragma once
 
 // The LM head: hidden states in, tokens out, for states of one conversation or of several. Who asks
-// does not know which kind it is; MakeHead() (make_head.h) does.
+// does not know which kind it is; MakeHead() does.
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "engine/choice_rules.h"
+#include "engine/pipeline.h"
 #include "grammar/token_grammar.h"
 #include "headway/certificate.h"
 #include "headway/counters.h"
+#include "kernels/kernel_set.h"
 #include "sampling/sampler.h"
 
 namespace headway {
@@ -66,5 +70,13 @@ class Head {
 
   virtual int64_t MaxStates() const = 0;
 };
+
+// Makes the head of a package from what it holds. The kind is the pipeline's. All must outlive the head. Errors: those of CertifiedHead::Create.
+Result<std::unique_ptr<Head>> MakeHead(Pipeline* pipeline, ThreadPool* pool,
+                                       const kernels::KernelSet& kernels);
+
+// The most states of one call of Head::Logits: wide enough to share a reading of the head, narrow
+// enough that the logits of a 200,064-token vocabulary take 13 MB.
+inline constexpr int64_t kLogitsStates = 16;
 
 }  // namespace headway

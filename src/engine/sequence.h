@@ -18,7 +18,6 @@
 #include "engine/head.h"
 #include "engine/pipeline.h"
 #include "engine/sequence_cache.h"
-#include "engine/token_limits.h"
 #include "grammar/token_grammar.h"
 #include "headway/certificate.h"
 #include "headway/counters.h"
@@ -43,6 +42,20 @@ struct SessionOptions {
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
   // Set by a signal handler or another thread: work stops with kCancelled at the next step.
   const std::atomic<bool>* cancelled_or_null = nullptr;
+};
+
+// What token ids a sequence may hold, and how many.
+struct TokenLimits {
+  int64_t vocab_size = 0;
+  int64_t capacity = 0;  // tokens of a sequence
+  int64_t context = 0;   // the model's, at least the capacity; named in errors
+
+  // Errors: kInvalidInput, naming the first id outside the vocabulary.
+  Result<void> CheckIds(std::span<const int32_t> ids) const;
+  // The same, and that they fit behind `length` tokens.
+  Result<void> CheckAppend(int64_t length, std::span<const int32_t> ids) const;
+  // That a sequence of `length` tokens can be decoded further: it has one, and room for one more.
+  Result<void> CheckDecode(int64_t length) const;
 };
 
 class Sequence {

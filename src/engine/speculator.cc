@@ -21,7 +21,7 @@ void CountNgram(SpeculationCounters* counters, int64_t n, int64_t drafted, int64
 
 }  // namespace
 
-void GuessedTokens::Start(const Draft& draft) {
+void GuessedTokens::Start(const GuessedDraft& draft) {
   tokens_.assign(draft.tokens.begin(), draft.tokens.end());
   ngram_ = draft.ngram;
   next_ = 0;
@@ -40,13 +40,13 @@ Speculator::Speculator(std::unique_ptr<Drafter> drafter, SpeculatorOptions optio
     : drafter_(std::move(drafter)), options_(std::move(options)), length_(options_.most_drafts) {}
 
 Result<void> Speculator::ReadPrompt(std::span<const int32_t> tokens) {
-  HW_TRY([[maybe_unused]] const Draft none, drafter_->Propose(tokens, 0));
+  HW_TRY([[maybe_unused]] const GuessedDraft none, drafter_->Propose(tokens, 0));
   return {};
 }
 
 // Drafts that may run: not beyond the end of a text.
-Result<Draft> Speculator::Propose(const Session& session, int64_t most) {
-  HW_TRY(Draft draft, drafter_->Propose(session.Tokens(), most));
+Result<GuessedDraft> Speculator::Propose(const Session& session, int64_t most) {
+  HW_TRY(GuessedDraft draft, drafter_->Propose(session.Tokens(), most));
   if (!options_.is_end) return draft;
   const auto end = std::find_if(draft.tokens.begin(), draft.tokens.end(), options_.is_end);
   draft.tokens = draft.tokens.first(static_cast<size_t>(end - draft.tokens.begin()));
@@ -58,7 +58,7 @@ Result<std::span<const sampling::Sampler::Choice>> Speculator::Step(Session* ses
   const uint64_t start = NowNs();
   const int64_t wanted = options_.adapt ? length_.Best() : options_.most_drafts;
   const int64_t most = std::min(wanted, most_tokens - 1);
-  Draft draft;
+  GuessedDraft draft;
   if (most > 0) {
     HW_TRY(draft, Propose(*session, most));
   }
@@ -85,7 +85,7 @@ Result<std::span<const sampling::Sampler::Choice>> Speculator::Step(Session* ses
     if (!guess_.Active()) length_.SawGuesses(guess_.Right(), guess_.Failed());
   }
   if (drafted == 0 && !guess_.Active()) {
-    HW_TRY(const Draft next, Propose(*session, options_.most_drafts));
+    HW_TRY(const GuessedDraft next, Propose(*session, options_.most_drafts));
     guess_.Start(next);
   }
   return choices;
@@ -110,7 +110,7 @@ Result<void> SpeculationProbe::Follow(std::span<const int32_t> tokens) {
     EndPass();
   }
   const uint64_t start = NowNs();
-  HW_TRY(const Draft draft, drafter_->Propose(tokens, most_drafts_));
+  HW_TRY(const GuessedDraft draft, drafter_->Propose(tokens, most_drafts_));
   counters_.draft_ns += NowNs() - start;
   guess_.Start(draft);
   in_pass_ = true;

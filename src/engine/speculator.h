@@ -29,7 +29,7 @@ struct SpeculatorOptions {
 class GuessedTokens {
  public:
   bool Active() const { return next_ < tokens_.size(); }
-  void Start(const Draft& draft);
+  void Start(const GuessedDraft& draft);
   // The next token of the sequence; the guess ends with the first one that is wrong.
   void Follow(int32_t token);
   int64_t Right() const { return right_; }
@@ -60,7 +60,7 @@ class Speculator {
   void AddTo(SpeculationCounters* counters) const;
 
  private:
-  Result<Draft> Propose(const Session& session, int64_t most);
+  Result<GuessedDraft> Propose(const Session& session, int64_t most);
 
   std::unique_ptr<Drafter> drafter_;
   const SpeculatorOptions options_;

@@ -21,7 +21,7 @@ struct StoredRange {
   size_t shard = 0;
 };
 
-class PackageWeights {
+class RowsByWeight {
  public:
   void Add(coreml::ShardReference shard) {
     for (const graph::Weight& weight : shard.graph.weights) {
@@ -83,7 +83,7 @@ Result<coreml::ShardReference> OpenHeadReference(const std::string& directory,
 Result<oracle::WeightReader> OpenStoredWeights(const std::string& directory,
                                                const Manifest& manifest) {
   if (manifest.device != "coreml") return oracle::WeightReader();
-  const auto weights = std::make_shared<PackageWeights>();
+  const auto weights = std::make_shared<RowsByWeight>();
   for (const LayerShard& shard : manifest.layers) {
     HW_TRY(auto reference, coreml::OpenShardReference(PathOf(directory, shard.file)));
     weights->Add(std::move(reference));

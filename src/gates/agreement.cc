@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 // Rows of logits compared at once: the reference widens the head's weights once per batch.
@@ -19,10 +19,10 @@ double LogSum(std::span<const T> logits) {
 }
 
 // Adds up rows and makes the report.
-class Comparison {
+class AgreementTally {
  public:
-  Comparison(std::span<const int32_t> ids, const straightline::StraightLine& reference,
-             std::vector<double> hidden)
+  AgreementTally(std::span<const int32_t> ids, const straightline::StraightLine& reference,
+                 std::vector<double> hidden)
       : ids_(ids), reference_(reference), hidden_(std::move(hidden)) {}
 
   void Add(int64_t position, std::span<const float> logits) {
@@ -128,11 +128,11 @@ Result<AgreementReport> Compare(std::span<const int32_t> ids,
     return Fail(ErrorCode::kInvalidInput, "agreement: expected at least one token, found none");
   }
   HW_TRY(std::vector<double> hidden, reference.HiddenStates(ids));
-  Comparison comparison(ids, reference, std::move(hidden));
+  AgreementTally comparison(ids, reference, std::move(hidden));
   HW_TRY_VOID(source(ids, 0, [&](int64_t position, std::span<const float> logits) {
     comparison.Add(position, logits);
   }));
   return comparison.Finish();
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "gates/logits_source.h"
+#include "gates/perplexity.h"
 #include "truth/straightline/straight_line.h"
 
-namespace headway::eval {
+namespace headway::gates {
 
 // One position where the two would choose different tokens.
 struct Mismatch {
@@ -57,4 +57,4 @@ struct RowComparison {
 };
 RowComparison CompareRows(std::span<const double> reference, std::span<const float> logits);
 
-}  // namespace headway::eval
+}  // namespace headway::gates

@@ -5,14 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gates/expected.h"
 #include "gates/golden.h"
-#include "gates/planes.h"
 #include "gates/stack.h"
-#include "gates/stored_rows.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 std::span<const float> RowsFrom(const float* begin, int64_t rows, int64_t channels) {
@@ -235,4 +232,4 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
   return checks;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 double LowestCosine(std::span<const float> a, std::span<const float> b, int64_t channels) {
   const auto n = static_cast<size_t>(channels);
@@ -67,4 +67,4 @@ Difference Measure(std::span<const float> found, std::span<const float> expected
   return difference;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

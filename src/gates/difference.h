@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace headway::gate {
+namespace headway::gates {
 
 struct Difference {
   double relative = 0;       // RMS error over RMS of the expected values (or of their change)
@@ -25,4 +25,4 @@ Difference Measure(std::span<const float> found, std::span<const float> expected
 // The lowest cosine of two rows, [rows, channels] each.
 double LowestCosine(std::span<const float> a, std::span<const float> b, int64_t channels);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

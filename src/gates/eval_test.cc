@@ -6,7 +6,7 @@
 #include "gates/agreement.h"
 #include "gates/perplexity.h"
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 // Logits that give token (position mod 4) the probability 1/2 and the three others 1/6 each.
@@ -92,4 +92,4 @@ TEST(AgreementReport, MismatchBeyondTheLargestError_IsUnexplained) {
 }
 
 }  // namespace
-}  // namespace headway::eval
+}  // namespace headway::gates

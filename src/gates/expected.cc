@@ -1,5 +1,3 @@
-#include "gates/expected.h"
-
 #include <algorithm>
 #include <filesystem>
 #include <utility>
@@ -7,9 +5,10 @@
 #include "device/coreml/shard_reference.h"
 #include "engine/rotary_tables.h"
 #include "engine/stored_weights.h"
+#include "gates/golden.h"
 #include "tensor/half.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 Expected FromGoldens(const Heads& heads, const Goldens& goldens) {
@@ -104,4 +103,4 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   return expected;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

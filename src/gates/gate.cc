@@ -11,7 +11,7 @@
 #include "gates/stack.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 namespace fs = std::filesystem;
@@ -32,7 +32,7 @@ Result<Heads> OpenHeads(const OpenedModel& model, const std::string& only) {
   return heads;
 }
 
-GateRecord RunResidency(const Heads& heads, Report* report) {
+GateRecord RunResidency(const Heads& heads, GateReport* report) {
   Pipeline* first = heads.front().get();
   for (size_t i = 0; i < first->Layers().size(); ++i) {
     report->residency.push_back({.shard = first->manifest().layers[i].file.path,
@@ -74,7 +74,7 @@ std::string BasisOf(const std::string& device) {
   return device == "coreml" ? "interpreted" : "measured";
 }
 
-GateRecord RecordArithmetic(const Report& report, bool rows_compared) {
+GateRecord RecordArithmetic(const GateReport& report, bool rows_compared) {
   GateRecord record{
       .gate = "arithmetic", .passed = true, .basis = BasisOf(report.device), .detail = ""};
   const auto failed = std::count_if(report.arithmetic.begin(), report.arithmetic.end(),
@@ -150,10 +150,10 @@ Result<void> Store(const std::string& directory, const std::vector<GateRecord>& 
 
 }  // namespace
 
-Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
-                          const Goldens* goldens_or_null) {
+Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
+                              const Goldens* goldens_or_null) {
   HW_TRY(const Heads heads, OpenHeads(*model, options.head));
-  Report report;
+  GateReport report;
   report.directory = model->pipeline->Directory();
   report.device = model->summary.device;
   report.kernels = model->summary.instruction_set;
@@ -181,12 +181,10 @@ Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
   return report;
 }
 
-Result<Report> RunGates(const std::string& directory, const GateOptions& options) {
+Result<GateReport> RunGates(const std::string& directory, const GateOptions& options) {
   HW_TRY(const auto model, OpenPackage(directory, {.threads = options.threads,
                                                    .instruction_set = options.instruction_set,
-                                                   .topology = "",
                                                    .head = options.head,
-                                                   .cache_directory = "",
                                                    .load = LoadWeights::kMap,
                                                    .verify_contents = true}));
   const Manifest& manifest = model->pipeline->manifest();
@@ -194,7 +192,8 @@ Result<Report> RunGates(const std::string& directory, const GateOptions& options
   if (options.golden && manifest.goldens) {
     HW_TRY(goldens, ReadGoldens((fs::path(directory) / manifest.goldens->path).string()));
   }
-  HW_TRY(Report report, RunGatesOn(model.get(), options, manifest.goldens ? &goldens : nullptr));
+  HW_TRY(GateReport report,
+         RunGatesOn(model.get(), options, manifest.goldens ? &goldens : nullptr));
   if (options.record) HW_TRY_VOID(Store(directory, report.records));
   return report;
 }
@@ -213,4 +212,4 @@ Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory
   return gated;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

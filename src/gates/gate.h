@@ -11,7 +11,7 @@
 #include "gates/report.h"
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 struct GateOptions {
   bool residency = true;
@@ -26,16 +26,16 @@ struct GateOptions {
 // Opens DIRECTORY, comparing every file with its digest, and runs the gates. That a gate fails is a
 // result, not an error. Errors: those of opening; kNotFound when the golden gate is asked for and
 // the package holds no goldens.
-Result<Report> RunGates(const std::string& directory, const GateOptions& options);
+Result<GateReport> RunGates(const std::string& directory, const GateOptions& options);
 
 // The same on a package that is open already; records nothing. `goldens_or_null` is needed for the
 // golden gate only.
-Result<Report> RunGatesOn(OpenedModel* model, const GateOptions& options,
-                          const Goldens* goldens_or_null);
+Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
+                              const Goldens* goldens_or_null);
 
 // What `run` asks before it starts a session with keys and values of that type. Errors:
 // kGateFailed, naming the gate, when one failed that concerns it. True when the package was gated
 // for it.
 Result<bool> CheckRecords(const Manifest& manifest, const std::string& directory, KvType kv);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

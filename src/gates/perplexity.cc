@@ -6,11 +6,11 @@
 #include <cmath>
 #include <vector>
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 // Mean and spread of the surprises, from their sums.
-struct Sums {
+struct SurpriseSums {
   double first = 0;
   double second = 0;
   int64_t count = 0;
@@ -56,7 +56,7 @@ Result<PerplexityReport> Perplexity(std::span<const int32_t> ids, const Perplexi
   int64_t num_windows = text_tokens / window;
   if (options.max_windows > 0) num_windows = std::min(num_windows, options.max_windows);
 
-  Sums sums;
+  SurpriseSums sums;
   for (int64_t w = 0; w < num_windows; ++w) {
     const auto part = ids.subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
     std::vector<int32_t> sequence(part.begin(), part.end());
@@ -76,4 +76,4 @@ Result<PerplexityReport> Perplexity(std::span<const int32_t> ids, const Perplexi
                           .text_tokens = text_tokens};
 }
 
-}  // namespace headway::eval
+}  // namespace headway::gates

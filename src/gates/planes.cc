@@ -1,11 +1,10 @@
-#include "gates/planes.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/aligned_buffer.h"
+#include "gates/golden.h"
 #include "gates/thresholds.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/check_planes.h"
@@ -13,7 +12,7 @@
 #include "lmhead/plane_rows.h"
 #include "lmhead/split_state.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 constexpr int64_t kMostStates = 8;
@@ -138,4 +137,4 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
   }
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

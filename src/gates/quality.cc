@@ -10,7 +10,7 @@
 #include "gates/stack.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 // The hidden states as the head's product sees them, up to the norm's factor (which a cosine does
@@ -49,8 +49,8 @@ void CompareLogits(const std::vector<float>& logits, const Goldens& goldens,
   for (size_t t = 0; t < goldens.ids.size(); ++t) {
     const auto expected = std::span(goldens.reference_logits).subspan(t * V, V);
     const std::vector<double> reference(expected.begin(), expected.end());
-    const eval::RowComparison row =
-        eval::CompareRows(reference, std::span(logits).subspan(t * V, V));
+    const gates::RowComparison row =
+        gates::CompareRows(reference, std::span(logits).subspan(t * V, V));
     figures->mean_kl += row.kl / static_cast<double>(goldens.ids.size());
     figures->largest_kl = std::max(figures->largest_kl, row.kl);
     CountChoice({.token = row.reference_token, .lead = row.reference_gap}, row.token, figures);
@@ -150,4 +150,4 @@ Result<QualityFigures> CompareQualityOfQ8Kv(const OpenedModel& model, const Head
   return figures;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 template <class... Values>
@@ -15,7 +15,7 @@ void Append(std::string* out, fmt::format_string<Values...> format, Values&&... 
   fmt::format_to(std::back_inserter(*out), format, std::forward<Values>(values)...);
 }
 
-void AppendResidency(const Report& report, std::string* out) {
+void AppendResidency(const GateReport& report, std::string* out) {
   for (const ShardPlacement& shard : report.residency) {
     Append(out, "  {:<28} {}\n", shard.shard, Summarise(shard.residency));
     for (const OpPlacement& op : shard.residency.ops) {
@@ -31,7 +31,7 @@ void AppendResidency(const Report& report, std::string* out) {
   }
 }
 
-void AppendArithmetic(const Report& report, std::string* out) {
+void AppendArithmetic(const GateReport& report, std::string* out) {
   Append(out, "  {:<44} {:>10} {:>14} {:>10} {:>10}\n", "compared", "RMS", "worst channel",
          "cosine", "largest");
   for (const Check& check : report.arithmetic) {
@@ -54,7 +54,7 @@ void AppendQuality(const QualityFigures& q, std::string* out) {
 
 }  // namespace
 
-bool Report::Passed() const {
+bool GateReport::Passed() const {
   return std::all_of(records.begin(), records.end(),
                      [](const GateRecord& record) { return record.passed; });
 }
@@ -84,7 +84,7 @@ std::string Summarise(const Residency& residency) {
   return text;
 }
 
-std::string ToText(const Report& report) {
+std::string ToText(const GateReport& report) {
   std::string out =
       fmt::format("{}: device {} ({})\n", report.directory, report.device, report.kernels);
   for (const GateRecord& record : report.records) {
@@ -98,4 +98,4 @@ std::string ToText(const Report& report) {
   return out;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

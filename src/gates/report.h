@@ -10,7 +10,7 @@
 #include "gates/difference.h"
 #include "manifest/manifest.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // The record of quality with keys and values in Q8_0.
 inline constexpr const char* kQ8KvGate = "quality-kv-q8_0";
@@ -40,7 +40,7 @@ struct QualityFigures {
   std::vector<std::string> problems;
 };
 
-struct Report {
+struct GateReport {
   std::string directory;
   std::string device;
   std::string kernels;  // "avx512", "interpreter"
@@ -55,9 +55,9 @@ struct Report {
 };
 
 // As a table for people: a verdict a gate, the figures, each problem on a line of its own.
-std::string ToText(const Report& report);
+std::string ToText(const GateReport& report);
 
 // "linear 24 avx512, attention 6 avx512": how many ops of each kind run where.
 std::string Summarise(const Residency& residency);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

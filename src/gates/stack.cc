@@ -5,7 +5,7 @@
 
 #include "engine/session.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
   const ModelConfig& config = pipeline->model();
@@ -69,4 +69,4 @@ Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<P
   return choices;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -12,7 +12,7 @@
 #include "engine/run_shards.h"
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::gates {
 
 // The logits [T, V] of a head whose shards give logits.   hidden: [T, D]
 std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden);
@@ -38,4 +38,4 @@ Result<std::vector<int32_t>> Choices(const OpenedModel& model, std::shared_ptr<P
                                      std::span<const int32_t> ids, int64_t count,
                                      KvType kv = KvType::kF16);
 
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -1,5 +1,3 @@
-#include "gates/stored_rows.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,16 +5,17 @@
 #include <filesystem>
 
 #include "engine/stored_weights.h"
+#include "gates/golden.h"
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 bool SharesTables(const std::string& weights) { return weights.rfind("lut", 0) == 0; }
 
 // The goldens' rows [begin, begin + rows) of a matrix.
-RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
-  RowProbes slice;
+oracle::RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
+  oracle::RowProbes slice;
   for (int64_t p = 0; p < kProbes; ++p) {
     const auto first = golden.y.begin() + p * golden.rows + begin;
     slice.y.insert(slice.y.end(), first, first + rows);
@@ -28,7 +27,7 @@ RowProbes SliceOf(const ProductGolden& golden, int64_t begin, int64_t rows) {
 // Estimates of each row's |stored - source|, relative to the larger of the row's own size and
 // `quiet` of the average row's. A probe value lies in [-1, 1) with variance 1/3, so that the
 // products of an error e with P of them have the mean square |e|^2 / 3.
-std::vector<double> RowErrors(const RowProbes& stored, const RowProbes& source,
+std::vector<double> RowErrors(const oracle::RowProbes& stored, const oracle::RowProbes& source,
                               const std::vector<double>& sizes) {
   const size_t rows = sizes.size();
   std::vector<double> errors(rows);
@@ -52,14 +51,14 @@ double TypicalError(std::vector<double> errors) {
   return *middle / std::sqrt(std::log(2.0));
 }
 
-struct Program {
+struct StoredProgram {
   std::string name;
   std::string problem;  // when it is of other layers or tokens than the manifest says
   coreml::ShardReference reference;
 };
 
 // All matrices of one program.
-Result<Check> CheckProgram(const Program& program, const Goldens& goldens,
+Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
                            const std::string& weights, ThreadPool* pool) {
   Check check{.subject = "", .difference = {}, .problem = program.problem};
   size_t matrices = 0;
@@ -74,8 +73,9 @@ Result<Check> CheckProgram(const Program& program, const Goldens& goldens,
                   fmt::format("goldens: expected rows [{}, {}) of {}, {} wide, found none",
                               weight.row_begin, weight.row_begin + rows, weight.name, columns));
     }
-    HW_TRY(const RowProbes stored, ProbeRows(program.reference.weights, weight.name,
-                                             weight.row_begin, rows, columns, pool));
+    HW_TRY(const oracle::RowProbes stored,
+           oracle::ProbeRows(program.reference.weights, weight.name, weight.row_begin, rows,
+                             columns, pool));
     Difference d;
     const std::string problem =
         JudgeRows(stored, SliceOf(*golden, weight.row_begin, rows), columns, weights, &d);
@@ -90,21 +90,21 @@ Result<Check> CheckProgram(const Program& program, const Goldens& goldens,
   return check;
 }
 
-Result<Program> OpenLayers(const std::string& directory, const LayerShard& shard,
-                           const FileEntry& file) {
+Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard& shard,
+                                 const FileEntry& file) {
   HW_TRY(coreml::ShardReference reference,
          coreml::OpenShardReference((std::filesystem::path(directory) / file.path).string()));
   const int64_t begin = reference.graph.nodes.front().stage;
   const int64_t end = reference.graph.nodes.back().stage + 1;
-  Program program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
   if (begin != shard.start || end != shard.end)
     program.problem =
         fmt::format("expected layers [{}, {}), found [{}, {})", shard.start, shard.end, begin, end);
   return program;
 }
 
-Result<Program> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
-                         const FileEntry& file) {
+Result<StoredProgram> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
+                               const FileEntry& file) {
   shard.file = file;
   HW_TRY(coreml::ShardReference reference,
          OpenHeadReference(pipeline.Directory(), pipeline.manifest(), spec, shard));
@@ -113,7 +113,7 @@ Result<Program> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadSha
       graph.weights[static_cast<size_t>(graph.nodes.back().weights.front())];
   const int64_t begin = matrix.row_begin;
   const int64_t end = begin + matrix.shape.Rows();
-  Program program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
   if (begin != shard.vocab_start || end != shard.vocab_end)
     program.problem = fmt::format("expected tokens [{}, {}), found [{}, {})", shard.vocab_start,
                                   shard.vocab_end, begin, end);
@@ -130,8 +130,8 @@ std::vector<const FileEntry*> ProgramsOf(const Shard& shard) {
 
 }  // namespace
 
-std::string JudgeRows(const RowProbes& stored, const RowProbes& source, int64_t columns,
-                      const std::string& weights, Difference* difference) {
+std::string JudgeRows(const oracle::RowProbes& stored, const oracle::RowProbes& source,
+                      int64_t columns, const std::string& weights, Difference* difference) {
   const size_t rows = source.norms.size();
   double squares = 0;
   for (size_t r = 0; r < rows; ++r) {
@@ -188,14 +188,14 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
   const Pipeline& first = *heads.front();
   const Manifest& manifest = first.manifest();
   if (manifest.device != "coreml" || !goldens.HasRowNorms()) return {};
-  const auto add = [&](const Program& program, const std::string& weights) -> Result<void> {
+  const auto add = [&](const StoredProgram& program, const std::string& weights) -> Result<void> {
     HW_TRY(Check check, CheckProgram(program, goldens, weights, model->pool.get()));
     checks->push_back(std::move(check));
     return {};
   };
   for (const LayerShard& shard : manifest.layers) {
     for (const FileEntry* file : ProgramsOf(shard)) {
-      HW_TRY(const Program program, OpenLayers(first.Directory(), shard, *file));
+      HW_TRY(const StoredProgram program, OpenLayers(first.Directory(), shard, *file));
       HW_TRY_VOID(add(program, manifest.weights));
     }
   }
@@ -203,7 +203,7 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
     const HeadSpec& spec = *FindHead(manifest, head->Head().kind);
     for (const HeadShard& shard : spec.shards) {
       for (const FileEntry* file : ProgramsOf(shard)) {
-        HW_TRY(const Program program, OpenHead(first, spec, shard, *file));
+        HW_TRY(const StoredProgram program, OpenHead(first, spec, shard, *file));
         // Where the host multiplies, it has the file's own rows.
         HW_TRY_VOID(add(program, spec.rows ? "" : manifest.weights));
       }
@@ -212,4 +212,4 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
   return {};
 }
 
-}  // namespace headway::gate
+}  // namespace headway::gates

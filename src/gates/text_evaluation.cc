@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "engine/session.h"
+#include "gates/perplexity.h"
 
-namespace headway::eval {
+namespace headway::gates {
 namespace {
 
 Result<std::unique_ptr<Session>> NewSession(const OpenedModel& model, int64_t capacity_tokens,
@@ -56,4 +57,14 @@ Result<AgreementReport> AgreementOnText(const OpenedModel& model, const gguf::Gg
   return Compare(ids, line, SourceOf(session.get()));
 }
 
-}  // namespace headway::eval
+LogitsSource SourceOf(Session* session) {
+  return [session](std::span<const int32_t> ids, int64_t first_position,
+                   const LogitsSink& sink) -> Result<void> {
+    session->Truncate(0);
+    const auto unscored = static_cast<size_t>(first_position);
+    if (unscored > 0) HW_TRY_VOID(session->Append(ids.first(unscored)));
+    return session->AppendWithLogits(ids.subspan(unscored), sink);
+  };
+}
+
+}  // namespace headway::gates

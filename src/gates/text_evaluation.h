@@ -12,7 +12,7 @@
 #include "gates/perplexity.h"
 #include "gguf/gguf_file.h"
 
-namespace headway::eval {
+namespace headway::gates {
 
 // options.first_token is set here, to the model's begin of sequence if its texts have one. Special
 // tokens written out in `text` stay text, as in llama-perplexity. Errors: kInvalidInput (windows
@@ -27,4 +27,4 @@ Result<AgreementReport> AgreementOnText(const OpenedModel& model, const gguf::Gg
                                         std::string_view text, int64_t max_tokens,
                                         KvType kv = KvType::kF16);
 
-}  // namespace headway::eval
+}  // namespace headway::gates

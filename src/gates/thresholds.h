@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace headway::gate {
+namespace headway::gates {
 
 // ---- arithmetic: against the oracle on the same quantised weights -------------------------------
 
@@ -115,4 +115,4 @@ inline constexpr double kDecidedLead = 0.5;
 inline constexpr double kQ8KvCosine = 0.997;
 inline constexpr double kQ8KvKl = 0.002;
 
-}  // namespace headway::gate
+}  // namespace headway::gates

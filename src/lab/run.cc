@@ -164,7 +164,7 @@ Result<void> Measure(const Spec& spec, const Workshop& workshop, const RunOption
 
 }  // namespace
 
-Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& options) {
+Result<ExperimentReport> RunExperiment(const std::string& spec_path, const RunOptions& options) {
   HW_TRY(const std::string text, ReadTextFile(spec_path, kMostSpecBytes));
   HW_TRY(const Spec spec, ParseSpec(text, spec_path));
   Workshop workshop{
@@ -197,7 +197,7 @@ Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& opt
   HW_TRY_VOID(Save(spec, results, options));
   HW_TRY_VOID(WriteReports(spec, results, options.directory));
   if (!measured) return tl::unexpected<Error>(measured.error());
-  Report report{.results = std::move(results), .findings = {}, .entry = "", .page = ""};
+  ExperimentReport report{.results = std::move(results), .findings = {}, .entry = "", .page = ""};
   report.findings = Findings(spec, report.results);
   const std::string base = (fs::path(options.directory) / spec.name).string();
   report.entry = base + ".md";

@@ -11,7 +11,7 @@
 #include "base/file_writer.h"
 #include "base/mapped_file.h"
 
-namespace headway::gate {
+namespace headway {
 namespace {
 
 constexpr std::string_view kMagic = "HWGOLD02";
@@ -197,4 +197,4 @@ Result<Goldens> ParseGoldens(std::span<const std::byte> bytes, const std::string
   return goldens;
 }
 
-}  // namespace headway::gate
+}  // namespace headway

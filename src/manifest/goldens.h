@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "manifest/manifest.h"
 
-namespace headway::gate {
+namespace headway {
 
 inline constexpr const char* kGoldensFileName = "goldens.bin";
 
@@ -75,4 +75,4 @@ Result<Goldens> ParseGoldens(std::span<const std::byte> bytes, const std::string
 // The same, of a file. Errors: also kNotFound, kIo.
 Result<Goldens> ReadGoldens(const std::string& path);
 
-}  // namespace headway::gate
+}  // namespace headway

@@ -13,7 +13,7 @@
 
 #include "base/file_tree.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -144,4 +144,4 @@ Result<Construction> OpenConstruction(const std::string& target, bool replace,
   return Construction{std::move(directory), std::move(journal)};
 }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

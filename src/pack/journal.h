@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "manifest/manifest.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 class Journal {
  public:
@@ -50,4 +50,4 @@ struct Construction {
 Result<Construction> OpenConstruction(const std::string& target, bool replace,
                                       const std::string& request);
 
-}  // namespace headway::compile
+}  // namespace headway::pack

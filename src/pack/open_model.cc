@@ -7,7 +7,7 @@
 
 #include "pack/package_cache.h"
 
-namespace headway {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -42,8 +42,12 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   return model;
 }
 
+}  // namespace headway::pack
+
+namespace headway {
+
 Result<Engine> Engine::Open(const std::string& path, const EngineOptions& options) {
-  HW_TRY(auto model, OpenModel(path, options));
+  HW_TRY(auto model, pack::OpenModel(path, options));
   return Engine(std::move(model));
 }
 

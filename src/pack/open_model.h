@@ -9,10 +9,10 @@
 #include "base/result.h"
 #include "engine/open.h"
 
-namespace headway {
+namespace headway::pack {
 
 // See Engine::Open.
 Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                                                const EngineOptions& options);
 
-}  // namespace headway
+}  // namespace headway::pack

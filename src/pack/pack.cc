@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -17,9 +18,9 @@
 #include "pack/journal.h"
 #include "pack/pack_plan.h"
 #include "pack/packer.h"
-#include "pack/write_planes.h"
+#include "pack/record_states.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -65,13 +66,24 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {
-      lmhead::RecordedStates states;
-      if (options.record_states) {
-        HW_TRY(states, options.record_states(directory, *manifest));
-      }
+      HW_TRY(auto states,
+             RecordStates(directory, *manifest, options.threads, options.cancelled_or_null));
       HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), std::move(states), directory, options));
     }
     spec.planes = planes;
+  }
+  return {};
+}
+
+Result<void> AddGoldensOf(const PackOptions& options, const std::string& gguf_path,
+                          const std::string& directory, Manifest* manifest) {
+  if (options.goldens_or_null != nullptr) {
+    HW_TRY(manifest->goldens, WriteGoldens(*options.goldens_or_null, directory));
+  } else if (options.goldens) {
+    GoldenOptions golden = *options.goldens;
+    golden.show_progress = options.show_progress;
+    golden.cancelled_or_null = options.cancelled_or_null;
+    HW_TRY_VOID(RecordInto(gguf_path, directory, golden, manifest));
   }
   return {};
 }
@@ -83,7 +95,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
       fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", source_digest,
                   kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.Device(),
                   emitter.Settings(), options.topology, plan.max_seq);
-  for (const PackPlan::Head& head : plan.heads) line += fmt::format(" {}", head.kind);
+  for (const PackPlan::PlannedHead& head : plan.heads) line += fmt::format(" {}", head.kind);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
   if (options.most_directions < kernels::kMaxDirections)
     line += fmt::format(" directions {}", options.most_directions);
@@ -107,7 +119,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   }
   const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
-  if (options.on_start) options.on_start();
+  if (!options.announcement.empty()) std::fprintf(stderr, "%s\n", options.announcement.c_str());
   Manifest manifest;
   manifest.producer = ProducerText();
   manifest.source_file = fs::path(gguf_path).filename().string();
@@ -118,11 +130,11 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.model = plan.model;
   HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.directory.Path()));
   {
-    Packer packer(file, emitter, &target, plan, options);
+    ShardPacker packer(file, emitter, &target, plan, options);
     HW_TRY_VOID(packer.EmitShards(&manifest));
   }
   HW_TRY_VOID(AddPlanes(plan, file, target.directory.Path(), options, &manifest));
-  if (options.before_commit) HW_TRY_VOID(options.before_commit(target.directory.Path(), &manifest));
+  HW_TRY_VOID(AddGoldensOf(options, gguf_path, target.directory.Path(), &manifest));
   HW_TRY_VOID(WriteTextFileAtomically(
       (fs::path(target.directory.Path()) / kManifestFileName).string(), ToJson(manifest)));
   target.journal.Remove();
@@ -133,4 +145,4 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
 
 std::string ProducerText() { return fmt::format("headway {}", kVersion); }
 
-}  // namespace headway::compile
+}  // namespace headway::pack

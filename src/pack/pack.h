@@ -1,10 +1,9 @@
 #pragma once
 
-// The compile driver: GGUF -> graph -> cuts -> emitter -> package. Meets the runtime
-// only in the package it writes.
+// Makes packages: GGUF -> graph -> cuts -> emitter -> shards; the states that a certified head
+// learns from and the goldens, for which the engine runs what is packed so far.
 
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,9 +11,11 @@
 #include "base/result.h"
 #include "device/device.h"
 #include "lmhead/common_directions.h"
+#include "manifest/goldens.h"
 #include "manifest/manifest.h"
+#include "pack/record_goldens.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 struct PackOptions {
   std::string topology = "6";                   // graph::ParseTopology
@@ -27,7 +28,7 @@ struct PackOptions {
   // A text in the manner of those to come: the tokens that it uses most are the first rows of a
   // reduced head. Empty: the lowest ids.
   std::string usage_text = {};
-  int threads = 0;  // that build the planes of a certified head; 0: all processors
+  int threads = 0;  // that read a text and build the planes of a certified head; 0: all processors
   // Programs made of each shard, for devices whose programs have a fixed width; the first is the
   // one for decoding.
   std::vector<StepWidth> widths = {StepWidth{}};
@@ -35,19 +36,11 @@ struct PackOptions {
   std::string source_digest = {};  // of the whole model file, where it is known; empty: read it
   bool replace = false;            // an existing package at the target, and nothing but a package
   bool show_progress = false;
-  // Called once the request is known to be good, before the first byte is written; may be empty.
-  std::function<void()> on_start = nullptr;
-  // Called before the planes of a certified head are built, when layers and rows are in `directory`
-  // and entered in `manifest`: hidden states by which they choose their common directions. May be
-  // empty: then by the rows alone.
-  std::function<Result<lmhead::RecordedStates>(const std::string& directory,
-                                               const Manifest& manifest)>
-      record_states = nullptr;
-  // Called when every shard is written into `directory` (which is not yet the target) and before
-  // the manifest: may add files and enter them (goldens). An error leaves nothing behind. May be
-  // empty.
-  std::function<Result<void>(const std::string& directory, Manifest* manifest)> before_commit =
-      nullptr;
+  // Said on stderr once the request is known to be good, before the first byte is written.
+  std::string announcement = {};
+  // Recorded from the model file, or ready-made; neither: the package has none.
+  std::optional<GoldenOptions> goldens = std::nullopt;
+  const Goldens* goldens_or_null = nullptr;
   // Set by a signal handler or another thread: packing stops at the next weight.
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };
@@ -64,4 +57,11 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
 // "headway 0.1.0": what manifests name as their producer.
 std::string ProducerText();
 
-}  // namespace headway::compile
+inline constexpr int64_t kMaxStepTokens = 64;
+
+// "1,4" and "1..4": how --batch-tokens names the widths that programs are made for. Empty text: one
+// token a step. Errors: kInvalidInput (no number from 1 to kMaxStepTokens, a width
+// twice).
+Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text);
+
+}  // namespace headway::pack

@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <numeric>
+#include <string_view>
 #include <utility>
 
 #include "manifest/head_kind.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "pack/first_rows.h"
+#include "pack/pack.h"
 #include "tokenizer/tokenizer.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 using graph::Range;
@@ -28,30 +32,30 @@ std::string LastWeight(const graph::Graph& head) {
 // The head whose rows `kind` uses: certified and reduced heads those of the first full head, or of
 // the first of their own kind, any other its own. On devices that screen, its own. Heads are
 // numbered as listed; `own` is the number of the head itself.
-Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own,
-                          const Emitter& emitter) {
+Result<size_t> SharedHead(const std::vector<std::string>& heads, const compile::HeadKind& kind,
+                          size_t own, const Emitter& emitter) {
   if (!kind.HasPlanes() || emitter.ScreensOnDevice()) return own;
   size_t first = own;
   for (size_t i = heads.size(); i-- > 0;) {
-    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
     if (other.HasPlanes()) first = std::min(first, i);
   }
   for (size_t i = 0; i < heads.size(); ++i) {
-    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
     if (other.name == "full") return i;
   }
   return first;
 }
 
 // The rows that a reduced head computes first. Errors: kInvalidInput.
-Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
+Result<void> PlanFirstRows(const compile::HeadKind& kind, const graph::Graph& head,
                            const tokenizer::Tokenizer& tokenizer, const PackOptions& options,
-                           PackPlan* plan, PackPlan::Head* planned) {
+                           PackPlan* plan, PackPlan::PlannedHead* planned) {
   const int64_t vocab_size = plan->model.vocab_size;
   if (kind.first_rows >= vocab_size) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("head '{}': expected fewer rows than the vocabulary's {}",
-                            KindText(kind), vocab_size));
+                            compile::KindText(kind), vocab_size));
   }
   HW_TRY(planned->first_ids,
          MostUsedTokens(tokenizer, options.usage_text, vocab_size, kind.first_rows));
@@ -101,15 +105,15 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   HW_TRY(plan.head, graph::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   plan.head_weight = LastWeight(plan.head);
   for (const std::string& text : options.heads) {
-    HW_TRY(const HeadKind kind, ParseHeadKind(text));
-    HW_TRY_VOID(CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
+    HW_TRY(const compile::HeadKind kind, compile::ParseHeadKind(text));
+    HW_TRY_VOID(compile::CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
     HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
-    PackPlan::Head planned{.kind = KindText(kind),
-                           .shards = {},
-                           .with_planes = kind.HasPlanes(),
-                           .shares = shares,
-                           .first_ids = {},
-                           .first = {}};
+    PackPlan::PlannedHead planned{.kind = compile::KindText(kind),
+                                  .shards = {},
+                                  .with_planes = kind.HasPlanes(),
+                                  .shares = shares,
+                                  .first_ids = {},
+                                  .first = {}};
     if (kind.first_rows > 0) {
       HW_TRY_VOID(PlanFirstRows(kind, plan.head, tokenizer, options, &plan, &planned));
     }
@@ -135,4 +139,60 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   return plan;
 }
 
-}  // namespace headway::compile
+Result<std::vector<StepWidth>> ParseStepWidths(const std::string& text) {
+  if (text.empty()) return std::vector<StepWidth>{StepWidth{}};
+  std::vector<StepWidth> widths;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = std::string_view(text).substr(begin, end - begin);
+    begin = end + 1;
+    const bool flexible = item.starts_with("1..");
+    const std::string_view number = flexible ? item.substr(3) : item;
+    StepWidth width{.tokens = 0, .flexible = flexible};
+    const char* const stop = number.data() + number.size();
+    const auto [parsed, error] = std::from_chars(number.data(), stop, width.tokens);
+    const bool valid = error == std::errc{} && parsed == stop &&
+                       width.tokens >= (flexible ? 2 : 1) && width.tokens <= kMaxStepTokens;
+    if (!valid || std::find(widths.begin(), widths.end(), width) != widths.end()) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("--batch-tokens: expected different numbers from 1 to {}, or a range "
+                              "like 1..4, found '{}'",
+                              kMaxStepTokens, item));
+    }
+    widths.push_back(width);
+  }
+  return widths;
+}
+
+Result<std::vector<int32_t>> MostUsedTokens(const tokenizer::Tokenizer& tokenizer,
+                                            std::string_view text, int64_t vocab_size,
+                                            int64_t count) {
+  std::vector<int64_t> uses(static_cast<size_t>(vocab_size), 0);
+  HW_TRY(const std::vector<int32_t> tokens, tokenizer.Encode(text, {.add_bos = false}));
+  for (const int32_t id : tokens) ++uses[static_cast<size_t>(id)];
+  std::vector<int32_t> ids(static_cast<size_t>(vocab_size));
+  std::iota(ids.begin(), ids.end(), 0);
+  std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+    return uses[static_cast<size_t>(a)] > uses[static_cast<size_t>(b)];
+  });
+  ids.resize(static_cast<size_t>(count));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+GatheredRows::GatheredRows(const ConstTensorView& tensor, std::span<const int32_t> ids)
+    : view_(tensor) {
+  const auto row_bytes = static_cast<size_t>(tensor.row_stride_bytes);
+  bytes_.resize(ids.size() * row_bytes);
+  for (size_t i = 0; i < ids.size(); ++i)
+    std::memcpy(bytes_.data() + i * row_bytes, tensor.Row(ids[i]), row_bytes);
+  view_.shape = Shape{static_cast<int64_t>(ids.size()), tensor.shape.Columns()};
+}
+
+ConstTensorView GatheredRows::View() const {
+  ConstTensorView view = view_;
+  view.data = bytes_.data();
+  return view;
+}
+
+}  // namespace headway::pack

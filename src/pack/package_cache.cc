@@ -11,16 +11,15 @@
 #include "base/digest.h"
 #include "base/file_lock.h"
 #include "device/cpu/shard_file.h"
-#include "engine/open.h"
+#include "engine/devices.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
 #include "manifest/manifest.h"
 #include "pack/pack.h"
-#include "pack/record_states.h"
 #include "pack/source_digest.h"
 
-namespace headway {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,28 +96,17 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   HW_TRY(const FileLock lock, LockPackage(gguf_path, directory, root, options));
   if (OpenManifest(directory, false)) return directory;  // another process made it meanwhile
   HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
-  const compile::PackOptions pack{
-      .topology = topology,
-      .heads = {head},
-      .usage_text = options.usage_text,
-      .source_digest = source,
-      .replace = true,
-      .show_progress = options.show_progress,
-      .on_start =
-          [&] {
-            if (!options.show_progress) return;
-            std::fprintf(stderr, "packing %s once into %s\n", gguf_path.c_str(), directory.c_str());
-          },
-      .record_states =
-          [&](const std::string& under_construction, const Manifest& manifest) {
-            return RecordStates(
-                under_construction, manifest,
-                {.threads = options.threads, .cancelled_or_null = options.cancelled_or_null});
-          },
-      .cancelled_or_null = options.cancelled_or_null};
-  const Result<Manifest> manifest = compile::Pack(gguf_path, directory, pack, emitter.get());
+  PackOptions pack{.topology = topology, .heads = {head}, .usage_text = options.usage_text};
+  pack.threads = options.threads;
+  pack.source_digest = source;
+  pack.replace = true;
+  pack.show_progress = options.show_progress;
+  if (options.show_progress)
+    pack.announcement = fmt::format("packing {} once into {}", gguf_path, directory);
+  pack.cancelled_or_null = options.cancelled_or_null;
+  const Result<Manifest> manifest = Pack(gguf_path, directory, pack, emitter.get());
   if (!manifest) return CacheError(manifest.error(), root);
   return directory;
 }
 
-}  // namespace headway
+}  // namespace headway::pack

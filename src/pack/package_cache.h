@@ -8,9 +8,9 @@
 #include "base/result.h"
 #include "headway/engine.h"
 
-namespace headway {
+namespace headway::pack {
 
-// The package directory for a GGUF: made now if the cache lacks it. Errors: those of compile::Pack.
+// The package directory for a GGUF: made now if the cache lacks it. Errors: those of pack::Pack.
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options);
 
-}  // namespace headway
+}  // namespace headway::pack

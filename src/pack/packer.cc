@@ -8,11 +8,14 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "lmhead/build_planes.h"
 #include "lmhead/planes.h"
-#include "pack/first_rows.h"
-#include "pack/write_planes.h"
+#include "pack/pack_plan.h"
 
-namespace headway::compile {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -38,7 +41,7 @@ std::string TokensText(const StepWidth& width) {
   return fmt::format("{}{}", width.flexible ? "1.." : "", width.tokens);
 }
 
-Result<ConstTensorView> Packer::Find(const std::string& weight) const {
+Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
   const std::atomic<bool>* const cancelled_or_null = options_.cancelled_or_null;
   if (cancelled_or_null != nullptr && cancelled_or_null->load(std::memory_order_relaxed)) {
     return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
@@ -46,7 +49,7 @@ Result<ConstTensorView> Packer::Find(const std::string& weight) const {
   return file_.GetTensor(weight);
 }
 
-Result<FileEntry> Packer::Once(
+Result<FileEntry> ShardPacker::Once(
     const std::string& name,
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
@@ -61,9 +64,9 @@ Result<FileEntry> Packer::Once(
   return entry;
 }
 
-Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
-                                                  const std::string& name,
-                                                  const std::string& head_kind) {
+Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
+                                                       const std::string& name,
+                                                       const std::string& head_kind) {
   std::vector<FileEntry> files;
   for (const StepWidth& width : options_.widths) {
     HW_TRY(FileEntry file,
@@ -78,8 +81,8 @@ Result<std::vector<FileEntry>> Packer::EmitWidths(const graph::Graph& shard,
   return files;
 }
 
-Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
-                               const std::string& name, std::span<const int32_t> head_rows) {
+Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& use,
+                                    const std::string& name, std::span<const int32_t> head_rows) {
   const uint64_t after = done_bytes_ + static_cast<uint64_t>(graph::WeightBytes(shard));
   std::optional<GatheredRows> gathered;
   if (!head_rows.empty()) {
@@ -106,8 +109,8 @@ Result<FileEntry> Packer::Emit(const graph::Graph& shard, const ShardUse& use,
 
 // The rows first, because the planes name them, and the planes before the programs made from them:
 // whoever picks up a killed pack finds all three of one rotation.
-Result<void> Packer::EmitScreened(const PackPlan::Head& head, const Manifest& manifest,
-                                  HeadSpec* spec) {
+Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
+                                       HeadSpec* spec) {
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
   HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
@@ -150,7 +153,7 @@ Result<void> Packer::EmitScreened(const PackPlan::Head& head, const Manifest& ma
   return {};
 }
 
-Result<void> Packer::EmitShards(Manifest* manifest) {
+Result<void> ShardPacker::EmitShards(Manifest* manifest) {
   if (plan_.own_embedding) {
     HW_TRY(manifest->embedding,
            Emit(plan_.embedding, {}, fmt::format("embedding{}", emitter_->EmbeddingSuffix())));
@@ -162,7 +165,7 @@ Result<void> Packer::EmitShards(Manifest* manifest) {
     Assign(std::move(files), &shard);
     manifest->layers.push_back(std::move(shard));
   }
-  for (const PackPlan::Head& head : plan_.heads) {
+  for (const PackPlan::PlannedHead& head : plan_.heads) {
     HeadSpec spec{.kind = head.kind, .shards = {}};
     if (head.with_planes && emitter_->ScreensOnDevice()) {
       HW_TRY_VOID(EmitScreened(head, *manifest, &spec));
@@ -192,4 +195,31 @@ Result<void> Packer::EmitShards(Manifest* manifest) {
   return {};
 }
 
-}  // namespace headway::compile
+Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options) {
+  lmhead::BuildOptions build{.seed = {},
+                             .states = std::move(states),
+                             .most_directions = options.most_directions,
+                             .rows_digest = rows_digest,
+                             .progress = nullptr,
+                             .cancelled_or_null = options.cancelled_or_null};
+  if (options.rotation_seed) {
+    build.seed = lmhead::RotationSeed::FromNumber(*options.rotation_seed);
+  } else {
+    HW_TRY(build.seed, lmhead::RotationSeed::FromSystem());
+  }
+  Progress progress("certified head", static_cast<uint64_t>(rows.shape[0]), options.show_progress);
+  build.progress = [&](int64_t done) { progress.Update(static_cast<uint64_t>(done), "rows"); };
+  HW_TRY(const auto pool,
+         ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
+  HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, pool.get()));
+  const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
+  HW_TRY(FileWriter writer, FileWriter::Create(path));
+  HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));
+  const std::string digest = writer.DigestHex();
+  HW_TRY_VOID(writer.Close());
+  return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
+}
+
+}  // namespace headway::pack

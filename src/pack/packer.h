@@ -16,17 +16,18 @@
 #include "pack/journal.h"
 #include "pack/pack.h"
 #include "pack/pack_plan.h"
+#include "tensor/tensor_view.h"
 
-namespace headway::compile {
+namespace headway::pack {
 
 // "4", "1..4": as the manifest writes a width.
 std::string TokensText(const StepWidth& width);
 
-class Packer {
+class ShardPacker {
  public:
   // Everything must outlive the packer.
-  Packer(const gguf::GgufFile& file, Emitter* emitter, Construction* construction,
-         const PackPlan& plan, const PackOptions& options)
+  ShardPacker(const gguf::GgufFile& file, Emitter* emitter, Construction* construction,
+              const PackPlan& plan, const PackOptions& options)
       : file_(file),
         emitter_(emitter),
         construction_(*construction),
@@ -46,7 +47,8 @@ class Packer {
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});
   // A certified head whose signs are multiplied on the device: rows, planes, programs.
-  Result<void> EmitScreened(const PackPlan::Head& head, const Manifest& manifest, HeadSpec* spec);
+  Result<void> EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
+                            HeadSpec* spec);
   // The file `name`: what a killed pack has finished, or what `write` makes at the path given.
   Result<FileEntry> Once(const std::string& name,
                          const std::function<Result<FileEntry>(const std::string& path)>& write);
@@ -61,4 +63,12 @@ class Packer {
   Progress progress_;
 };
 
-}  // namespace headway::compile
+inline constexpr const char* kPlanesFileName = "head_certified.planes";
+
+// Builds the planes of `rows` [V, D] and writes them to `directory`; `states` choose their common
+// directions. Errors: those of lmhead::BuildPlanes, kIo.
+Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options);
+
+}  // namespace headway::pack

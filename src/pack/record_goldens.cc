@@ -18,14 +18,13 @@
 #include "graph/cut.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "pack/golden_text.h"
-#include "pack/pack.h"
+#include "pack/texts.h"
 #include "tensor/codec.h"
 #include "tokenizer/tokenizer.h"
 #include "truth/oracle/row_probes.h"
 #include "truth/straightline/straight_line.h"
 
-namespace headway::gate {
+namespace headway::pack {
 namespace {
 
 std::vector<float> Rounded(std::span<const double> values) {
@@ -36,7 +35,7 @@ std::vector<float> Rounded(std::span<const double> values) {
 // reader of their own. Counts what it reads and stops when the user does.
 class Rows {
  public:
-  Rows(const gguf::GgufFile& file, uint64_t total, const RecordOptions& options)
+  Rows(const gguf::GgufFile& file, uint64_t total, const GoldenOptions& options)
       : file_(file), options_(options), progress_("goldens", total, options.show_progress) {}
 
   Result<void> Read(bool of_shards, const std::string& name, int64_t row_begin, int64_t num_rows,
@@ -73,7 +72,7 @@ class Rows {
 
  private:
   const gguf::GgufFile& file_;
-  const RecordOptions& options_;
+  const GoldenOptions& options_;
   static constexpr uint64_t kReleaseAfter = uint64_t{128} << 20;  // weights
 
   std::mutex mutex_;
@@ -102,7 +101,7 @@ int64_t NumWeights(const graph::Graph& graph) {
 }
 
 Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
-                                       int64_t num_tokens, const RecordOptions& options) {
+                                       int64_t num_tokens, const GoldenOptions& options) {
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
   HW_TRY(const auto tokens, tokenizer::Tokenizer::Create(std::move(vocabulary)));
   HW_TRY(std::vector<int32_t> ids, tokens.Encode(kGoldenText, {.add_bos = true}));
@@ -152,7 +151,8 @@ Result<ProductGolden> ProbeMatrix(const graph::Weight& weight, const oracle::Wei
                         .rows = weight.shape.Rows(),
                         .columns = weight.shape.Columns(),
                         .y = {}};
-  HW_TRY(RowProbes probes, ProbeRows(rows, weight.name, 0, product.rows, product.columns, nullptr));
+  HW_TRY(oracle::RowProbes probes,
+         oracle::ProbeRows(rows, weight.name, 0, product.rows, product.columns, nullptr));
   product.y = std::move(probes.y);
   product.norms = std::move(probes.norms);
   return product;
@@ -224,7 +224,7 @@ int64_t PositionsFor(int64_t num_weights) {
 }
 
 Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& reference,
-                            const RecordOptions& options) {
+                            const GoldenOptions& options) {
   HW_TRY(const Source source, ReadSource(packed));
   Goldens goldens;
   goldens.device = options.device;
@@ -258,19 +258,22 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
 }
 
 Result<void> RecordInto(const std::string& gguf_path, const std::string& directory,
-                        const RecordOptions& options, Manifest* manifest) {
+                        const GoldenOptions& options, Manifest* manifest) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
-  RecordOptions of_package = options;
+  HW_TRY(const gguf::GgufFile reference,
+         gguf::GgufFile::Open(options.reference.empty() ? gguf_path : options.reference));
+  GoldenOptions of_package = options;
+  of_package.device = manifest->device;
   of_package.most_tokens = manifest->ContextTokens() - 1;
   HW_TRY(of_package.stored, OpenStoredWeights(directory, *manifest));
-  HW_TRY(const Goldens goldens, MakeGoldens(file, file, of_package));
+  HW_TRY(const Goldens goldens, MakeGoldens(file, reference, of_package));
   HW_TRY(manifest->goldens, WriteGoldens(goldens, directory));
   manifest->gates.clear();
   return {};
 }
 
 Result<void> AddGoldens(const std::string& gguf_path, const std::string& directory,
-                        const RecordOptions& options) {
+                        const GoldenOptions& options) {
   HW_TRY(Manifest manifest, OpenManifest(directory, false));
   if (manifest.source_digest.rfind(kWholeFile, 0) != 0) {
     return Fail(ErrorCode::kUnsupported,
@@ -284,11 +287,9 @@ Result<void> AddGoldens(const std::string& gguf_path, const std::string& directo
                 fmt::format("{}: expected the file that {} was made from ({}), found another",
                             gguf_path, directory, manifest.source_file));
   }
-  RecordOptions with_device = options;
-  with_device.device = manifest.device;
-  HW_TRY_VOID(RecordInto(gguf_path, directory, with_device, &manifest));
+  HW_TRY_VOID(RecordInto(gguf_path, directory, options, &manifest));
   return WriteTextFileAtomically((std::filesystem::path(directory) / kManifestFileName).string(),
                                  ToJson(manifest));
 }
 
-}  // namespace headway::gate
+}  // namespace headway::pack

@@ -12,9 +12,9 @@
 #include "engine/head_rows.h"
 #include "engine/open.h"
 #include "engine/run_shards.h"
-#include "pack/recorded_text.h"
+#include "pack/texts.h"
 
-namespace headway {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,7 +102,8 @@ class Recorder {
 }  // namespace
 
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
-                                            const RecordOptions& options) {
+                                            int threads,
+                                            const std::atomic<bool>* cancelled_or_null) {
   // Kinds that select where logits are made give none.
   const auto head = std::find_if(
       manifest.heads.begin(), manifest.heads.end(),
@@ -115,10 +116,10 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   HW_TRY_VOID(ProvisionalManifest::Write(path, so_far));
   const ProvisionalManifest provisional(path);
-  if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())
+  if (cancelled_or_null != nullptr && cancelled_or_null->load())
     return Fail(ErrorCode::kCancelled, "interrupted before recording hidden states");
   EngineOptions engine;
-  engine.threads = options.threads;
+  engine.threads = threads;
   engine.load = LoadWeights::kMap;
   HW_TRY(const auto model, OpenPackage(directory, engine));
   HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
@@ -126,4 +127,4 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   return Recorder(model.get()).Record(ids);
 }
 
-}  // namespace headway
+}  // namespace headway::pack

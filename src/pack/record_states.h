@@ -11,19 +11,14 @@
 #include "lmhead/common_directions.h"
 #include "manifest/manifest.h"
 
-namespace headway {
-
-struct RecordOptions {
-  int threads = 0;  // 0: all processors
-  // Set by a signal handler or another thread: recording stops with kCancelled.
-  const std::atomic<bool>* cancelled_or_null = nullptr;
-};
+namespace headway::pack {
 
 // `manifest`: of the shards written into `directory` so far; its first head whose shards give
-// logits is used. For compile::PackOptions::record_states; a package of a device that this machine
-// only interprets gives none. States that are not finite give none, either. Errors: those of
-// opening the shards; kCancelled.
+// logits is used; a package of a device that this machine only interprets gives none. States that
+// are not finite give none, either. `threads`: 0 for all processors. Errors: those of opening the
+// shards; kCancelled.
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
-                                            const RecordOptions& options);
+                                            int threads,
+                                            const std::atomic<bool>* cancelled_or_null);
 
-}  // namespace headway
+}  // namespace headway::pack

@@ -11,7 +11,7 @@
 #include "base/digest.h"
 #include "base/file_writer.h"
 
-namespace headway {
+namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
@@ -76,4 +76,4 @@ Result<std::string> SourceDigest(const std::string& path, const std::string& mem
   return digest;
 }
 
-}  // namespace headway
+}  // namespace headway::pack

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace headway {
+namespace headway::pack {
 
 // The digest of the whole file `path`. Read again when the file's device, inode, size or times have
 // changed since it was remembered in the directory `memory`, when it changed in the last two
@@ -15,4 +15,4 @@ namespace headway {
 // read or written only costs time. Errors: kNotFound, kIo.
 Result<std::string> SourceDigest(const std::string& path, const std::string& memory, bool reread);
 
-}  // namespace headway
+}  // namespace headway::pack

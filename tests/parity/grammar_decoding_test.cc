@@ -7,7 +7,7 @@
 #include <memory>
 #include <random>
 
-#include "engine/lookup_drafter.h"
+#include "engine/drafter.h"
 #include "engine/speculator.h"
 #include "grammar/compile.h"
 #include "grammar/token_grammar.h"

@@ -54,7 +54,7 @@ std::string TestModel::Pack(const std::string& topology,
   std::string directory = directory_.Path(name);
   const auto emitter = MakeEmitterFor("cpu");
   EXPECT_TRUE(emitter);
-  const auto packed = compile::Pack(
+  const auto packed = pack::Pack(
       file_, directory, {.topology = topology, .heads = heads, .replace = true}, emitter->get());
   EXPECT_TRUE(packed) << packed.error().message;
   return directory;

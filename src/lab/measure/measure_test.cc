@@ -36,9 +36,9 @@ TEST(MeasureInTurnsTest, Variants_RunInTurnsAndRatiosPairRounds) {
                                        }},
                                       4, 1);
   EXPECT_EQ(order, (std::vector<int>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1}));
-  EXPECT_EQ(results[1].ratio_to_first.median, 3.0);  // however much the machine drifts
-  EXPECT_EQ(results[1].ratio_to_first.min, 3.0);
-  EXPECT_EQ(results[0].value.min, 4.0);  // the first round was warm-up
+  EXPECT_EQ((*results)[1].ratio_to_first.median, 3.0);  // however much the machine drifts
+  EXPECT_EQ((*results)[1].ratio_to_first.min, 3.0);
+  EXPECT_EQ((*results)[0].value.min, 4.0);  // the first round was warm-up
 }
 
 TEST(ReadBandwidthTest, AnyTeam_ReadsTheWholeBuffer) {

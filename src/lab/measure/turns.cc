@@ -38,14 +38,14 @@ Spread Summarise(std::vector<double> samples) {
           .max = at(n - 1)};
 }
 
-std::vector<TurnResult> MeasureInTurns(const std::vector<std::function<double()>>& variants,
-                                       int rounds, int warm_up_rounds) {
+Result<std::vector<TurnResult>> MeasureInTurns(const std::vector<Variant>& variants, int rounds,
+                                               int warm_up_rounds) {
   std::vector<std::vector<double>> values(variants.size());
   std::vector<std::vector<double>> ratios(variants.size());
   for (int round = 0; round < rounds + warm_up_rounds; ++round) {
     double first = 0.0;
     for (size_t i = 0; i < variants.size(); ++i) {
-      const double value = variants[i]();
+      HW_TRY(const double value, variants[i]());
       if (i == 0) first = value;
       if (round < warm_up_rounds) continue;
       values[i].push_back(value);
@@ -57,6 +57,15 @@ std::vector<TurnResult> MeasureInTurns(const std::vector<std::function<double()>
     results.push_back({.value = Summarise(values[i]), .ratio_to_first = Summarise(ratios[i])});
   }
   return results;
+}
+
+uint64_t Percentile(const std::vector<uint64_t>& samples, double percent) {
+  if (samples.empty()) return 0;
+  std::vector<uint64_t> sorted = samples;
+  std::sort(sorted.begin(), sorted.end());
+  const auto rank =
+      static_cast<size_t>(std::ceil(percent / 100.0 * static_cast<double>(sorted.size())));
+  return sorted[std::min(std::max<size_t>(rank, 1), sorted.size()) - 1];
 }
 
 }  // namespace headway::measure

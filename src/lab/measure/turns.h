@@ -7,6 +7,8 @@
 #include <functional>
 #include <vector>
 
+#include "base/result.h"
+
 namespace headway::measure {
 
 struct Spread {
@@ -27,9 +29,15 @@ struct TurnResult {
   Spread ratio_to_first;  // this round's value / this round's first variant's
 };
 
+// What is measured; an error ends the measuring.
+using Variant = std::function<Result<double>()>;
+
 // Calls every variant once per round, in order; the values of `warm_up_rounds` first rounds are
 // dropped.
-std::vector<TurnResult> MeasureInTurns(const std::vector<std::function<double()>>& variants,
-                                       int rounds, int warm_up_rounds);
+Result<std::vector<TurnResult>> MeasureInTurns(const std::vector<Variant>& variants, int rounds,
+                                               int warm_up_rounds);
+
+// The value below which `percent` % of the samples lie; 0 without samples.
+uint64_t Percentile(const std::vector<uint64_t>& samples, double percent);
 
 }  // namespace headway::measure

@@ -7,7 +7,7 @@
 
 #include "manifest/goldens.h"
 
-namespace headway::gate {
+namespace headway::oracle {
 namespace {
 
 constexpr int64_t kRowsAtATime = 64;
@@ -68,4 +68,4 @@ Result<RowProbes> ProbeRows(const oracle::WeightReader& reader, const std::strin
   return probes;
 }
 
-}  // namespace headway::gate
+}  // namespace headway::oracle

@@ -11,7 +11,7 @@
 #include "base/thread_pool.h"
 #include "truth/oracle/oracle.h"
 
-namespace headway::gate {
+namespace headway::oracle {
 
 struct RowProbes {
   std::vector<float> y;      // [P, rows]: ProbeInputs(weight) times each row, summed in double
@@ -24,4 +24,4 @@ Result<RowProbes> ProbeRows(const oracle::WeightReader& reader, const std::strin
                             int64_t row_begin, int64_t num_rows, int64_t columns,
                             ThreadPool* pool_or_null);
 
-}  // namespace headway::gate
+}  // namespace headway::oracle

@@ -1,26 +1,18 @@
-// headway bench head --margin, --hidden: the certified head against the full head on the same
-// hidden states, in turns.
-
-#include <fmt/format.h>
+// The certified head against the full head on the same hidden states, in turns.
 
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <memory>
 #include <random>
 
 #include "base/clock.h"
 #include "base/mapped_file.h"
-#include "bench_common.h"
-#include "bench_tables.h"
 #include "engine/full_head.h"
-#include "engine/make_head.h"
-#include "lab/measure/turns.h"
+#include "engine/head.h"
+#include "lab/bench/table.h"
 
-namespace headway::cli {
+namespace headway::lab {
 namespace {
-
-using measure::Spread;
 
 constexpr int64_t kBatch = 4;
 
@@ -78,29 +70,25 @@ class Contest {
     return contest;
   }
 
-  // Milliseconds a state.
-  double RunFull(std::span<const float> states) {
-    return Time(states, [&](const float* hidden, int64_t i) {
-      Run(&full_, hidden, 1, i, &full_counters_);
-    });
+  // Milliseconds a state. Errors: those of the heads; kGateFailed: another token than the first to
+  // choose from the state chose.
+  Result<double> RunFull(std::span<const float> states) {
+    return Time(states, 1, &full_, &full_counters_);
   }
-  double RunCertified(std::span<const float> states) {
-    return Time(states, [&](const float* hidden, int64_t i) {
-      Run(certified_.get(), hidden, 1, i, &counters_);
-      ++choices_;
-    });
+  Result<double> RunCertified(std::span<const float> states) {
+    choices_ += states.size() / static_cast<size_t>(num_channels_);
+    return Time(states, 1, certified_.get(), &counters_);
   }
-  double RunBatches(std::span<const float> states) {
-    const auto D = static_cast<size_t>(num_channels_);
-    const int64_t whole = static_cast<int64_t>(states.size() / D) / kBatch * kBatch;
-    return Time(states.first(static_cast<size_t>(whole) * D), [&](const float* hidden, int64_t i) {
-      if (i % kBatch == 0) Run(certified_.get(), hidden, kBatch, i, &batch_counters_);
-    });
+  Result<double> RunBatches(std::span<const float> states) {
+    const auto batch = static_cast<size_t>(kBatch * num_channels_);
+    return Time(states.first(states.size() / batch * batch), kBatch, certified_.get(),
+                &batch_counters_);
   }
 
-  const Counters& CertifiedCounters() const { return counters_; }
-  uint64_t Choices() const { return choices_; }
-  const Result<void>& Outcome() const { return outcome_; }
+  // Of single states, a choice.
+  double ByTheCertifiedHead(uint64_t Counters::*field) const {
+    return static_cast<double>(counters_.*field) / static_cast<double>(choices_);
+  }
 
  private:
   Contest(OpenedModel* model, const SamplingParams& params)
@@ -112,42 +100,37 @@ class Contest {
     batch_counters_ = counters_;
   }
 
-  template <class F>
-  double Time(std::span<const float> states, const F& step) {
+  Result<double> Time(std::span<const float> states, int64_t at_once, Head* head,
+                      Counters* counters) {
     const int64_t count = static_cast<int64_t>(states.size()) / num_channels_;
     tokens_.resize(std::max(tokens_.size(), static_cast<size_t>(count)), -1);
     const uint64_t start = NowNs();
-    for (int64_t i = 0; i < count; ++i) step(states.data() + i * num_channels_, i);
-    return static_cast<double>(NowNs() - start) * 1e-6 / static_cast<double>(count);
+    for (int64_t i = 0; i < count; i += at_once)
+      HW_TRY_VOID(Choose(head, states.data() + i * num_channels_, at_once, i, counters));
+    return Seconds(NowNs() - start) * 1e3 / static_cast<double>(count);
   }
 
   // Lets a head choose from states number `index` and following.
-  void Run(Head* head, const float* hidden, int64_t num_states, int64_t index, Counters* counters) {
+  Result<void> Choose(Head* head, const float* hidden, int64_t num_states, int64_t index,
+                      Counters* counters) {
     std::array<HeadState, kBatch> states;
     for (int64_t t = 0; t < num_states; ++t)
       states[static_cast<size_t>(t)] = {.rules = &rules_, .position = 1 + index + t};
     head->Begin(
         {.hidden = hidden, .states = std::span(states).first(static_cast<size_t>(num_states))},
         counters);
-    if (const auto good = head->CheckState(0); !good) outcome_ = good;
-    for (int64_t t = 0; outcome_ && t < num_states; ++t) {
-      const auto choice = head->Choose(t, {}, counters);
-      if (!choice) {
-        outcome_ = tl::unexpected<Error>(choice.error());
-      } else {
-        Note(index + t, choice->token);
+    HW_TRY_VOID(head->CheckState(0));
+    for (int64_t t = 0; t < num_states; ++t) {
+      HW_TRY(const auto choice, head->Choose(t, {}, counters));
+      int32_t& known = tokens_[static_cast<size_t>(index + t)];
+      if (known < 0) known = choice.token;
+      if (known != choice.token) {
+        return Fail(ErrorCode::kGateFailed,
+                    fmt::format("state {}: expected token {} from every head, found {}", index + t,
+                                known, choice.token));
       }
     }
-  }
-
-  // The first to choose says what the others must choose.
-  void Note(int64_t index, int32_t token) {
-    int32_t& known = tokens_[static_cast<size_t>(index)];
-    if (known < 0) known = token;
-    if (known == token || !outcome_) return;
-    outcome_ = Fail(
-        ErrorCode::kGateFailed,
-        fmt::format("state {}: expected token {} from every head, found {}", index, known, token));
+    return {};
   }
 
   const int64_t num_channels_;
@@ -159,44 +142,30 @@ class Contest {
   Counters full_counters_;
   std::vector<int32_t> tokens_;
   uint64_t choices_ = 0;
-  Result<void> outcome_;
 };
 
-Result<void> BenchStates(OpenedModel* model, const BenchSetting& setting, const std::string& name,
-                         const std::vector<float>& states, const SamplingParams& params) {
-  HW_TRY(const auto contest, Contest::Create(model, params));
-  const auto results = measure::MeasureInTurns(
-      {[&] { return contest->RunFull(states); }, [&] { return contest->RunCertified(states); },
-       [&] { return contest->RunBatches(states); }},
-      setting.rounds, 1);
-  if (!contest->Outcome()) return contest->Outcome();
-  const Counters& counters = contest->CertifiedCounters();
-  const auto choices = static_cast<double>(contest->Choices());
-  const ModelConfig& config = model->pipeline->model();
+Result<BenchRow> CompareHeads(const Bench& bench, const std::string& name,
+                              const std::vector<float>& states, const SamplingParams& params) {
+  HW_TRY(const auto contest, Contest::Create(bench.model, params));
+  HW_TRY(const auto results, measure::MeasureInTurns({[&] { return contest->RunFull(states); },
+                                                      [&] { return contest->RunCertified(states); },
+                                                      [&] { return contest->RunBatches(states); }},
+                                                     bench.request.rounds, 1));
+  const ModelConfig& config = bench.model->pipeline->model();
   const double int8 =
       static_cast<double>(config.vocab_size) * static_cast<double>(config.hidden_size);
-  const Spread& full = results[0].value;
-  const Spread& certified = results[1].value;
-  const Spread& ratio = results[1].ratio_to_first;
-  const double bytes = static_cast<double>(counters.head_bytes_read) / choices / int8;
-  Say(setting, "{:<22}{:>10.3f}{:>12.3f}{:>10.2f}{:>16}{:>12.2f}{:>10.3f}{:>10.1f}{:>10.2f}\n",
-      name, full.median, certified.median, 1.0 / ratio.median,
-      fmt::format("{:.2f} - {:.2f}", 1.0 / ratio.high, 1.0 / ratio.low),
-      1.0 / results[2].ratio_to_first.median, bytes,
-      static_cast<double>(counters.head_rows_rescored) / choices,
-      100.0 * static_cast<double>(counters.head_fallbacks) / choices);
-  Keep(setting,
-       {.table = "certified",
-        .row = name,
-        .figures = {{"full_ms", full.median},
-                    {"certified_ms", certified.median},
-                    {"speedup", 1.0 / ratio.median},
-                    {"speedup_batch_4", 1.0 / results[2].ratio_to_first.median},
-                    {"bytes_of_int8", bytes},
-                    {"rows_exact", static_cast<double>(counters.head_rows_rescored) / choices},
-                    {"fallbacks", static_cast<double>(counters.head_fallbacks) / choices}},
-        .logits_hash = ""});
-  return {};
+  const measure::Spread& ratio = results[1].ratio_to_first;
+  const double fallbacks = contest->ByTheCertifiedHead(&Counters::head_fallbacks);
+  BenchRow row{.name = name,
+               .figures = {Number("full_ms", results[0].value.median, 3),
+                           Number("certified_ms", results[1].value.median, 3)}};
+  Add(Ratio("speedup", 1.0 / ratio.median, 1.0 / ratio.high, 1.0 / ratio.low, 2), &row);
+  Add({Number("speedup_batch_4", 1.0 / results[2].ratio_to_first.median, 2),
+       Number("bytes_of_int8", contest->ByTheCertifiedHead(&Counters::head_bytes_read) / int8, 3),
+       Number("rows_exact", contest->ByTheCertifiedHead(&Counters::head_rows_rescored), 1),
+       Unshown("fallbacks", fallbacks), Shown(fmt::format("{:.2f}", 100.0 * fallbacks))},
+      &row);
+  return row;
 }
 
 struct NamedStates {
@@ -239,41 +208,43 @@ Result<double> DeviationOfLogits(OpenedModel* model, const std::vector<float>& s
 
 }  // namespace
 
-Result<void> BenchCertified(OpenedModel* model, const BenchSetting& setting,
-                            const std::vector<double>& margins, const std::string& hidden,
-                            bool sampled) {
+Result<BenchTable> BenchCertifiedHead(const Bench& bench) {
+  const BenchRequest& request = bench.request;
+  OpenedModel* const model = bench.model;
   if (!model->pipeline->Head().planes) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("bench head: expected a package with a certified head, found {}",
                             model->pipeline->Head().kind));
   }
-  Title(setting, *model, "certified head against full head");
-  Say(setting, "{:<22}{:>10}{:>12}{:>10}{:>16}{:>12}{:>10}{:>10}{:>10}\n", "states", "full ms",
-      "certified", "speedup", "95 % interval", "batch of 4", "of int8", "exact", "fallback%");
+  BenchTable table = NewTable(bench, "certified", "certified head against full head",
+                              {"states", "full ms", "certified", "speedup", "95 % interval",
+                               "batch of 4", "of int8", "exact", "fallback %"});
   std::vector<NamedStates> sets;
-  sets.reserve(margins.size() + 1);
-  for (const double margin : margins) {
+  for (const double margin : request.margins) {
     sets.push_back({.name = margin > 0.0 ? fmt::format("M = {}", margin) : "iid",
-                    .states = DrawStates(model, margin, setting.tokens),
+                    .states = DrawStates(model, margin, request.tokens),
                     .drawn = true});
   }
-  if (!hidden.empty()) {
-    HW_TRY(auto states, ReadStates(hidden, model->pipeline->model().hidden_size, setting.tokens));
+  if (!request.hidden.empty()) {
+    HW_TRY(auto states,
+           ReadStates(request.hidden, model->pipeline->model().hidden_size, request.tokens));
     sets.push_back({.name = "file", .states = std::move(states), .drawn = false});
   }
   for (const NamedStates& set : sets) {
-    HW_TRY_VOID(BenchStates(model, setting, set.name, set.states, {}));
+    HW_TRY(BenchRow row, CompareHeads(bench, set.name, set.states, {}));
+    table.rows.push_back(std::move(row));
   }
-  if (!sampled) return {};
+  if (!request.sampled) return table;
   for (const NamedStates& set : sets) {
     HW_TRY(const double deviation, DeviationOfLogits(model, set.states));
     for (const auto& [name, params] :
          SampledWays(set.drawn ? deviation / kAssumedDeviation : 1.0)) {
-      HW_TRY_VOID(
-          BenchStates(model, setting, fmt::format("{}, {}", set.name, name), set.states, params));
+      HW_TRY(BenchRow row,
+             CompareHeads(bench, fmt::format("{}, {}", set.name, name), set.states, params));
+      table.rows.push_back(std::move(row));
     }
   }
-  return {};
+  return table;
 }
 
-}  // namespace headway::cli
+}  // namespace headway::lab

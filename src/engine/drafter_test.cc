@@ -1,4 +1,4 @@
-#include "engine/lookup_drafter.h"
+#include "engine/drafter.h"
 
 #include <gtest/gtest.h>
 

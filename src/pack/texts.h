@@ -1,12 +1,13 @@
 #pragma once
 
-// The text that RecordStates() has a model read: several kinds, so that what its states have in
-// common is not what one kind has in common.
+// The texts that models read when packages are made.
 
 #include <string_view>
 
-namespace headway {
+namespace headway::pack {
 
+// For the states that a certified head learns from: several kinds of text, so that what its states
+// have in common is not what one kind has in common.
 inline constexpr std::string_view kRecordedText =
     "Once upon a time there was a girl named Mina who lived in a small house near the river. One "
     "morning she found a little boat between the stones. \"Whose boat is this?\" she asked. Nobody "
@@ -28,4 +29,13 @@ inline constexpr std::string_view kRecordedText =
     "Then the fox said to the bear, \"I am tired and it is getting dark. Let us go home.\" And so "
     "they did, and when they came to the door there was soup on the table.";
 
-}  // namespace headway
+// For goldens, teacher-forced. Plain English, so that a trained model's distributions are what they
+// are in use; any tokenizer can encode it.
+inline constexpr std::string_view kGoldenText =
+    "Once upon a time there was a small grey mouse who lived under the floor of a mill. Every "
+    "morning she counted the sacks of flour, and every evening she wrote the number on the wall. "
+    "One day the number was wrong. \"Somebody has taken a sack,\" said the mouse, and she went to "
+    "ask the owl. The owl opened one eye. \"Count again,\" he said, \"from the other end.\" So the "
+    "mouse went home and counted again, and this time there were twelve, as there had always been.";
+
+}  // namespace headway::pack

@@ -1,4 +1,4 @@
-#include "engine/token_source.h"
+#include "engine/generation_session.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,7 @@
 #include <new>
 #include <utility>
 
-#include "engine/lookup_drafter.h"
-#include "engine/model_drafter.h"
+#include "engine/drafter.h"
 #include "grammar/compile.h"
 
 namespace headway {
@@ -112,8 +111,9 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateO
 
 }  // namespace
 
-Result<TokenSource> TokenSource::Create(const OpenedModel& model, const GenerateOptions& options,
-                                        int64_t capacity_tokens) {
+Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
+                                                    const GenerateOptions& options,
+                                                    int64_t capacity_tokens) {
   HW_TRY(const CertifiedOptions certified, ReadCertified(options, model));
   SessionOptions session_options{.capacity_tokens = capacity_tokens,
                                  .kv = options.kv,
@@ -127,7 +127,7 @@ Result<TokenSource> TokenSource::Create(const OpenedModel& model, const Generate
     session_options.trie = NewTrie(*model.tokenizer);
   }
   HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
-  TokenSource source(std::move(session));
+  GenerationSession source(std::move(session));
   const SpeculationParams& params = options.speculation;
   HW_TRY_VOID(CheckSpeculation(params, model, *source.session_));
   if (params.probe_lookup) {
@@ -144,20 +144,20 @@ Result<TokenSource> TokenSource::Create(const OpenedModel& model, const Generate
   return source;
 }
 
-Result<void> TokenSource::Append(std::span<const int32_t> prompt) {
+Result<void> GenerationSession::Append(std::span<const int32_t> prompt) {
   HW_TRY_VOID(session_->Append(prompt));
   if (speculator_ != nullptr) HW_TRY_VOID(speculator_->ReadPrompt(session_->Tokens()));
   return {};
 }
 
-Result<std::span<const sampling::Sampler::Choice>> TokenSource::Next(int64_t most) {
+Result<std::span<const sampling::Sampler::Choice>> GenerationSession::Next(int64_t most) {
   if (speculator_ != nullptr) return speculator_->Step(session_.get(), most);
   HW_TRY(choice_, session_->Decode());
   if (probe_ != nullptr) HW_TRY_VOID(probe_->Follow(session_->Tokens()));
   return std::span<const sampling::Sampler::Choice>(&choice_, 1);
 }
 
-Counters TokenSource::TakeCounters() {
+Counters GenerationSession::TakeCounters() {
   Counters counters = session_->GetCounters();
   counters.logits_hash = session_->LastLogitsHash();
   if (speculator_ != nullptr) speculator_->AddTo(&counters.speculation);

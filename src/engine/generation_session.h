@@ -13,12 +13,12 @@
 
 namespace headway {
 
-class TokenSource {
+class GenerationSession {
  public:
   // Sequences of up to `capacity_tokens`. `model` must outlive the source. Errors: kInvalidInput
   // (sampling and speculation parameters), kIo (no memory for the cache).
-  static Result<TokenSource> Create(const OpenedModel& model, const GenerateOptions& options,
-                                    int64_t capacity_tokens);
+  static Result<GenerationSession> Create(const OpenedModel& model, const GenerateOptions& options,
+                                          int64_t capacity_tokens);
 
   // Runs the layers for the prompt. Errors: those of Session::Append.
   Result<void> Append(std::span<const int32_t> prompt);
@@ -35,7 +35,7 @@ class TokenSource {
   Counters TakeCounters();
 
  private:
-  explicit TokenSource(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+  explicit GenerationSession(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 
   std::unique_ptr<Session> session_;
   std::unique_ptr<Speculator> speculator_;   // null: plain

@@ -1,7 +1,8 @@
-#include "engine/lookup_drafter.h"
+#include "engine/drafter.h"
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/check.h"
 
@@ -17,7 +18,7 @@ LookupDrafter::LookupDrafter(int64_t min_n, int64_t max_n, int64_t capacity_toke
   draft_.reserve(64);
 }
 
-Result<Draft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
+Result<GuessedDraft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
   Index(tokens);
   draft_.clear();
   for (int64_t n = max_n_; n >= min_n_ && most > 0; --n) {
@@ -30,9 +31,9 @@ Result<Draft> LookupDrafter::Propose(std::span<const int32_t> tokens, int64_t mo
     for (int64_t i = 0; i < most; ++i) {
       draft_.push_back(tokens[static_cast<size_t>(found + i % period)]);
     }
-    return Draft{.tokens = draft_, .ngram = n};
+    return GuessedDraft{.tokens = draft_, .ngram = n};
   }
-  return Draft{};
+  return GuessedDraft{};
 }
 
 // An n-gram goes into the table when the token after it is known.
@@ -70,6 +71,26 @@ size_t LookupDrafter::Slot(std::span<const int32_t> ngram) const {
     hash ^= hash >> 29;
   }
   return static_cast<size_t>(hash) & (slots_per_n_ - 1);
+}
+
+ModelDrafter::ModelDrafter(std::unique_ptr<Session> session, int64_t capacity_tokens)
+    : session_(std::move(session)), capacity_tokens_(capacity_tokens) {}
+
+Result<GuessedDraft> ModelDrafter::Propose(std::span<const int32_t> tokens, int64_t most) {
+  const auto length = static_cast<int64_t>(tokens.size());
+  if (length + most > capacity_tokens_) return GuessedDraft{};
+  // What both agree on stays; with guesses that came true only the newest token is run.
+  const std::span<const int32_t> mine = session_->Tokens();
+  const auto agreed = std::mismatch(mine.begin(), mine.end(), tokens.begin(), tokens.end()).first;
+  const auto common = static_cast<size_t>(agreed - mine.begin());
+  session_->Truncate(static_cast<int64_t>(common));
+  HW_TRY_VOID(session_->Append(tokens.subspan(common)));
+  draft_.clear();
+  for (int64_t i = 0; i < most; ++i) {
+    HW_TRY(const auto choice, session_->Decode());
+    draft_.push_back(choice.token);
+  }
+  return GuessedDraft{.tokens = draft_, .ngram = 0};
 }
 
 }  // namespace headway
