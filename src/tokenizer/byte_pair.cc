@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/quoted.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace headway::tokenizer {
@@ -62,8 +63,8 @@ Result<void> BytePairEncoder::AddMerges(const Vocabulary& vocabulary, const Toke
     if (space == std::string_view::npos || space + 1 == merge.size()) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("tokenizer: merge {}: expected two tokens with a space between, found '{}'",
-                      i, merge));
+          fmt::format("tokenizer: merge {}: expected two tokens with a space between, found {}", i,
+                      Quoted(merge)));
     }
     const std::string_view left = merge.substr(0, space);
     const std::string_view right = merge.substr(space + 1);
@@ -79,9 +80,12 @@ Result<void> BytePairEncoder::AddMerges(const Vocabulary& vocabulary, const Toke
     if (left_id < 0 || right_id < 0 || joined_id < 0) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("tokenizer: merge {} ('{}'): expected tokens of the vocabulary, found none "
-                      "with the text '{}'",
-                      i, merge, left_id < 0 ? left : (right_id < 0 ? right : joined)));
+          fmt::format("tokenizer: merge {} ({}): expected tokens of the vocabulary, found none "
+                      "with the text {}",
+                      i, Quoted(merge),
+                      Quoted(left_id < 0    ? left
+                             : right_id < 0 ? right
+                                            : joined)));
     }
     if (vocabulary.IsSpecial(joined_id)) continue;
     AddMerge(PairOf(left_id, right_id), {static_cast<uint32_t>(i), joined_id});

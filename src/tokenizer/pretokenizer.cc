@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/quoted.h"
 #include "tokenizer/pretokenizer_rules.h"
 #include "tokenizer/utf8.h"
 
@@ -96,8 +97,8 @@ Result<Pretokenizer> Pretokenizer::Create(std::string_view name) {
   const PretokenizerRules* rules = FindPretokenizerRules(name);
   if (rules == nullptr) {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("tokenizer: pre-tokenizer: expected one of {}; found '{}'",
-                            PretokenizerNames(), name));
+                fmt::format("tokenizer: pre-tokenizer: expected one of {}; found {}",
+                            PretokenizerNames(), Quoted(name)));
   }
   Pretokenizer pretokenizer(rules->whole_pieces_first);
   for (const char* regex : rules->stages) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/quoted.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace headway::tokenizer {
@@ -73,10 +74,9 @@ Result<void> Tokenizer::IndexTokens() {
     const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
     const int32_t other = texts_->Insert(text, id);
     if (other < 0) continue;
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("tokenizer: tokens {} and {}: expected different texts, found '{}' twice",
-                    other, id, text));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("tokenizer: tokens {} and {}: expected different texts, found {} twice",
+                            other, id, Quoted(text)));
   }
   return {};
 }
@@ -103,8 +103,8 @@ Result<void> Tokenizer::StoreTokenBytes() {
       arena_.push_back(static_cast<char>(*byte));
     } else if (type == TokenType::kByte) {
       return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("tokenizer: byte token {}: expected '<0x00>' to '<0xFF>', found '{}'",
-                              id, text));
+                  fmt::format("tokenizer: byte token {}: expected '<0x00>' to '<0xFF>', found {}",
+                              id, Quoted(text)));
     } else if (byte_level && type == TokenType::kNormal) {
       // Text outside the byte alphabet stands for itself.
       Append(FromByteAlphabet(text).value_or(text), &arena_);

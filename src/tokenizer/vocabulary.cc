@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "base/quoted.h"
+
 namespace headway::tokenizer {
 namespace {
 
@@ -89,8 +91,8 @@ Result<void> CheckVocabulary(const Vocabulary& vocabulary) {
   if (vocabulary.model != "gpt2" && vocabulary.model != "llama") {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("tokenizer: model: expected 'gpt2' (byte-level BPE) or 'llama' "
-                            "(SentencePiece), found '{}'",
-                            vocabulary.model));
+                            "(SentencePiece), found {}",
+                            Quoted(vocabulary.model)));
   }
   if (num_tokens == 0 || num_tokens > kMaxTokens) {
     return Fail(ErrorCode::kInvalidInput,
