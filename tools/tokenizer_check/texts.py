@@ -51,7 +51,7 @@ Het ijs is 's morgens koud, zo'n 4 graden. Wij gaan naar 's-Hertogenbosch.
 Zażółć gęślą jaźń. Święta są w grudniu, 24-go; ile to kosztuje?
 Příliš žluťoučký kůň úpěl ďábelské ódy. Kolik stojí 1 000 Kč?
 Árvíztűrő tükörfúrógép, 2026. január 1-jén; hány óra van?
-Istanbul'da hava nasıl? İyi günler, Iğdır'ın 12 köyü var.
+Istanbul'da gün nasıl? İyi günler, Iğdır'ın 12 köyü var.
 Con cáo nâu nhanh nhẹn nhảy qua con chó lười. Tiếng Việt có nhiều dấu: ngữ nghĩa.
 Съешь ещё этих мягких французских булок, да выпей чаю! В 1961 году человек полетел в космос.
 Ґанок, їжак, єдність: 5'ять яблук. Щастя й здоров'я!
