@@ -78,9 +78,20 @@ void Sequence::Truncate(int64_t num_tokens) {
   hidden_.clear();
 }
 
+int64_t Sequence::ShareFrom(const Sequence& other, int64_t num_tokens) {
+  HW_CHECK(tokens_.empty(), "a sequence without tokens");
+  const int64_t shared = std::min({num_tokens, other.cache_.NumCached(), options_.capacity_tokens});
+  if (shared <= 0 || options_.kv != other.options_.kv) return 0;
+  const auto prefix = other.Tokens().first(static_cast<size_t>(shared));
+  tokens_.assign(prefix.begin(), prefix.end());
+  cache_.ShareFrom(other.cache_, shared - 1);  // the last one runs again, as after Truncate()
+  RestartGrammar();
+  return shared;
+}
+
 void Sequence::AssumeContext(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 1 && num_tokens < options_.capacity_tokens, "a length that fits");
-  cache_.Assume(num_tokens, tokens_.empty());
+  cache_.Assume(num_tokens);
   hidden_.clear();
   tokens_.assign(static_cast<size_t>(num_tokens) + 1, 0);
 }

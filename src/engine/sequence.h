@@ -90,6 +90,12 @@ class Sequence {
   void CountPrefill(uint64_t ns, size_t num_tokens);
 
   void Truncate(int64_t num_tokens);
+  // Begins as `other` does, a sequence of the same executor: with its first `num_tokens` tokens, or
+  // as many of them as the layers saw and there is room for. Their keys and values are shared until
+  // one of the two changes them; what comes of that is what it would be without sharing, bit for
+  // bit. Requires that this sequence has no tokens. Returns how many it has now: 0 where the two
+  // store keys and values in different forms.
+  int64_t ShareFrom(const Sequence& other, int64_t num_tokens);
   void AssumeContext(int64_t num_tokens);
 
   // Reading: layers run for the tokens that are not cached yet. `sequence_length`: of the sequence

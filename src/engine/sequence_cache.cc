@@ -20,6 +20,17 @@ int64_t SequenceCache::KvBytes() const {
 
 void SequenceCache::KeepCached(int64_t num_tokens) {
   cached_ = std::max<int64_t>(0, std::min(cached_, num_tokens));
+  for (const auto& state : states_) {
+    if (state != nullptr) state->Keep(cached_);
+  }
+}
+
+void SequenceCache::ShareFrom(const SequenceCache& other, int64_t num_tokens) {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i] != nullptr) states_[i]->ShareFrom(*other.states_[i], num_tokens);
+  }
+  cached_ = num_tokens;
+  long_factors_ = other.long_factors_;
 }
 
 bool SequenceCache::FactorsFit(int64_t length) const {
@@ -29,13 +40,13 @@ bool SequenceCache::FactorsFit(int64_t length) const {
 bool SequenceCache::ChooseFactors(int64_t length) {
   if (FactorsFit(length)) return false;
   long_factors_ = !long_factors_;
-  return std::exchange(cached_, 0) > 0;
+  const bool had_any = cached_ > 0;
+  KeepCached(0);
+  return had_any;
 }
 
-void SequenceCache::Assume(int64_t num_tokens, bool fill) {
-  if (fill) {
-    for (const auto& state : states_) state->FillCache();
-  }
+void SequenceCache::Assume(int64_t num_tokens) {
+  for (const auto& state : states_) state->FillCache(num_tokens);
   cached_ = num_tokens;
   long_factors_ = UsesLongFactors(pipeline_->model(), num_tokens + 1);
 }

@@ -27,6 +27,9 @@ class SequenceCache {
   void Extend(int64_t num_tokens) { cached_ += num_tokens; }
   // Forgets what is cached from position `num_tokens` on.
   void KeepCached(int64_t num_tokens);
+  // Becomes the first `num_tokens` positions of `other`, a cache of the same pipeline and form of
+  // keys and values that has as many.
+  void ShareFrom(const SequenceCache& other, int64_t num_tokens);
 
   // The rotary factors that the cache is built with.
   bool HasLongFactors() const { return long_factors_; }
@@ -37,8 +40,7 @@ class SequenceCache {
   bool ChooseFactors(int64_t length);
 
   // For benchmarks: made-up keys and values of `num_tokens` positions, for sequences of one more.
-  // `fill`: write them, so that the memory is there.
-  void Assume(int64_t num_tokens, bool fill);
+  void Assume(int64_t num_tokens);
 
  private:
   Pipeline* const pipeline_;

@@ -13,10 +13,9 @@ CpuWorkspace::CpuWorkspace(const Plan& plan, int64_t capacity_tokens, int num_th
     const auto* attention = std::get_if<AttentionPhase>(&phase);
     if (attention == nullptr) continue;
     const graph::AttentionAttributes& a = attention->attention;
-    attention_scratch_floats_ =
-        std::max(attention_scratch_floats_,
-                 kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim,
-                                                 KvCache::CapacityFor(capacity_tokens)));
+    attention_scratch_floats_ = std::max(
+        attention_scratch_floats_,
+        kernels::AttentionScratchFloats(a.num_heads / a.num_kv_heads, a.head_dim, capacity_tokens));
   }
   const LinearPart* const product = plan.LastProduct();
   if (product != nullptr && product->selection == Selection::kTop1)

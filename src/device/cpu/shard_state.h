@@ -12,17 +12,21 @@
 #include "device/cpu/best_rows.h"
 #include "device/cpu/kv_cache.h"
 #include "device/cpu/plan.h"
-#include "device/device.h"
+#include "device/step.h"
 
 namespace headway::cpu {
 
 class CpuShardState final : public ShardState {
  public:
-  CpuShardState(const Plan& plan, const StateOptions& options)
-      : kv_(plan, options.kv, options.capacity_tokens) {}
+  CpuShardState(const KvPageLayout& layout, std::shared_ptr<KvPool> pool, int64_t capacity_tokens)
+      : kv_(layout, std::move(pool), capacity_tokens) {}
 
   int64_t KvBytes() const override { return kv_.Bytes(); }
-  void FillCache() override { kv_.Fill(); }
+  void ShareFrom(const ShardState& other, int64_t num_positions) override {
+    kv_.ShareFrom(static_cast<const CpuShardState&>(other).kv_, num_positions);
+  }
+  void Keep(int64_t num_positions) override { kv_.Keep(num_positions); }
+  void FillCache(int64_t num_positions) override { kv_.Fill(num_positions); }
 
   KvCache& Kv() { return kv_; }
 

@@ -212,26 +212,30 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head, const RowP
   const int64_t group = a.num_heads / a.num_kv_heads;
   const auto style =
       phase.rotary.pairs ? kernels::RotaryStyle::kPairs : kernels::RotaryStyle::kHalves;
-  KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
+  const KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
+  const kernels::KvHead head = kv.Head(phase, kv_head);
   for (int64_t i = 0; i < part.num_tokens; ++i) {
     const int64_t t = part.first_token + i;
     float* q = At(phase.q, t) + kv_head * group * a.head_dim;
     float* k = At(phase.k, t) + kv_head * a.head_dim;
     if (phase.rotary.n_rot > 0) {
-      const float* cos = args_.rotary_cos + t * (phase.rotary.n_rot / 2);
-      const float* sin = args_.rotary_sin + t * (phase.rotary.n_rot / 2);
+      const int64_t row =
+          phase.rotary.table * args_.rotary_table_stride + t * (phase.rotary.n_rot / 2);
+      const float* cos = args_.rotary_cos + row;
+      const float* sin = args_.rotary_sin + row;
       kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, group, q);
       kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
     }
     const float* v = At(phase.v, t) + kv_head * a.head_dim;
     const int64_t position = part.first_position + i;
-    std::byte* values = kv.Values(phase, kv_head);
-    kernels_.store_kv[static_cast<size_t>(kv.Type())](k, v, a.head_dim, position,
-                                                      kv.Keys(phase, kv_head), values);
+    const int64_t in_tile = position % kernels::kKeyTile;
+    std::byte* const values = head.ValueTile(position / kernels::kKeyTile);
+    kernels_.store_kv[static_cast<size_t>(kv.Type())](
+        k, v, a.head_dim, in_tile, head.KeyTile(position / kernels::kKeyTile), values);
     // The softmax may hide scores that are no numbers; values that are none show.
     if (!AllBelow(q, group * a.head_dim, kLargestQuery) || !AllBelow(k, a.head_dim, kF16Overflow) ||
         !AllBelow(v, a.head_dim, kF16Overflow)) {
-      kernels::SpoilValues(kv.Type(), a.head_dim, position, values);
+      kernels::SpoilValues(kv.Type(), a.head_dim, in_tile, values);
     }
   }
 }
@@ -239,12 +243,11 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head, const RowP
 void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, const RowPart& part) {
   const graph::AttentionAttributes& a = phase.attention;
   const int64_t group = a.num_heads / a.num_kv_heads;
-  KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
+  const KvCache& kv = static_cast<CpuShardState*>(part.row->state)->Kv();
   kernels_.attention[static_cast<size_t>(kv.Type())](
       {.q = At(phase.q, part.first_token) + kv_head * group * a.head_dim,
        .q_stride = StrideOf(phase.q),
-       .keys = kv.Keys(phase, kv_head),
-       .values = kv.Values(phase, kv_head),
+       .kv = kv.Head(phase, kv_head),
        .num_tokens = part.num_tokens,
        .first_position = part.first_position,
        .num_heads = group,

@@ -152,9 +152,9 @@ Result<BenchTable> BenchContext(const Bench& bench) {
   if (lengths.empty()) return table;
   const int64_t capacity = lengths.back() + request.tokens + 2;
   HW_TRY(const auto session, NewSession(bench, bench.model->executor, capacity));
-  const int64_t key_tiles = (capacity + kernels::kKeyTile - 1) / kernels::kKeyTile;
-  const double bytes_per_position = static_cast<double>(session->GetCounters().kv_bytes) /
-                                    static_cast<double>(key_tiles * kernels::kKeyTile);
+  const int64_t positions = kernels::NumKvPages(capacity) * kernels::kKvPage;
+  const double bytes_per_position =
+      static_cast<double>(session->GetCounters().kv_bytes) / static_cast<double>(positions);
   std::vector<measure::Variant> variants;
   for (const int64_t length : lengths) {
     variants.emplace_back([&, length]() -> Result<double> {
