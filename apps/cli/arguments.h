@@ -21,6 +21,7 @@ struct RunArguments {
   std::string system;
   int64_t max_new_tokens = 128;
   bool chat = false;
+  bool special = false;
   bool json = false;
   bool profile = false;
   bool logprobs = false;

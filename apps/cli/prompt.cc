@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "base/file_writer.h"
+#include "base/quoted.h"
 #include "numbers.h"
 
 namespace headway::cli {
@@ -44,6 +46,11 @@ Result<Prompt> ReadPrompt(const RunArguments& arguments) {
   if (!arguments.chat && !arguments.system.empty()) {
     return Fail(ErrorCode::kInvalidInput, "--system: expected --chat beside it, found none");
   }
+  if (arguments.special && (arguments.chat || arguments.ids)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--special: expected a prompt of text without {}, found it",
+                            arguments.chat ? "--chat" : "--ids"));
+  }
   Prompt prompt;
   if (arguments.prompt) prompt.text = *arguments.prompt;
   if (arguments.ids) {
@@ -74,7 +81,13 @@ Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, P
     HW_TRY(prompt->ids, engine.EncodeChat(messages));
     return {};
   }
-  HW_TRY(prompt->ids, engine.Encode(prompt->text));
+  HW_TRY(prompt->ids, engine.Encode(prompt->text, arguments.special));
+  const auto spelled = arguments.special ? std::nullopt : engine.SpelledSpecialToken(prompt->text);
+  if (spelled) {
+    std::fprintf(stderr,
+                 "headway: the prompt spells the special token %s, read as text (--special)\n",
+                 Quoted(*spelled).c_str());
+  }
   if (!prompt->ids.empty()) return {};
   return Fail(ErrorCode::kInvalidInput,
               "prompt: expected some text, found none, and this model has no beginning-of-text "

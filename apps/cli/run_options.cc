@@ -93,6 +93,8 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("--ids", run->ids, "the prompt as token ids: 1,2,3")->type_name("IDS");
   app->add_flag("--chat", run->chat, "put the prompt into the model's chat format");
   app->add_option("--system", run->system, "system message, with --chat")->type_name("TEXT");
+  app->add_flag("--special", run->special,
+                "special tokens that the prompt spells count as such; never with --chat");
   AddNumber(app, "-n,--tokens", &run->max_new_tokens, "tokens to generate at most")->type_name("N");
   app->add_flag("--ignore-end", run->ignore_end, "go on after an end-of-text token");
   AddNumber(app, "--threads", &run->threads, "0: all processors")->type_name("N");

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,6 +117,9 @@ class Engine {
 
   // Token ids of `text`; with `parse_special`, special tokens written out in it count as such.
   Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special = false) const;
+  // The first special token that `text` spells out and that Encode therefore reads as ordinary text
+  // unless it is asked to parse them; nothing when there is none.
+  std::optional<std::string> SpelledSpecialToken(std::string_view text) const;
   // Token ids of a conversation in the model's own chat format, ending where the assistant's answer
   // begins.
   Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages) const;

@@ -101,6 +101,12 @@ Result<std::vector<int32_t>> Engine::Encode(std::string_view text, bool parse_sp
   return model_->tokenizer->Encode(text, {.add_bos = true, .parse_special = parse_special});
 }
 
+std::optional<std::string> Engine::SpelledSpecialToken(std::string_view text) const {
+  const std::optional<int32_t> id = model_->tokenizer->FindSpecialToken(text);
+  if (!id) return std::nullopt;
+  return std::string(model_->tokenizer->TokenBytes(*id));
+}
+
 Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages) const {
   return model_->tokenizer->EncodeChat(messages, true);
 }

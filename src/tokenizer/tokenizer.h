@@ -1,10 +1,11 @@
 #pragma once
 
-// Text <-> token ids for one vocabulary: byte-level BPE (Phi-4-mini, GPT-2, Llama 3) and
-// SentencePiece (Llama 2, Phi-3). Immutable after Create and safe to use from several threads. For
+// Text <-> token ids for one vocabulary: byte-level BPE (Llama 3, Qwen, Phi-4-mini, GPT-2, ...) and
+// SentencePiece (Gemma, Llama 2, Phi-3, ...). Immutable after Create and safe to use from several threads. For
 // output while decoding use StreamDecoder (stream_decoder.h); for chat prompts EncodeChat.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,10 @@ class Tokenizer {
   Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages,
                                           bool add_generation_prompt) const;
 
+  // The first special token that `text` spells, so that a caller who does not parse them can say
+  // so; nothing when it spells none.
+  std::optional<int32_t> FindSpecialToken(std::string_view text) const;
+
   // The bytes of `ids`: exact, so possibly not UTF-8. Special tokens appear only with
   // `keep_special`; ids outside the vocabulary give nothing. The space that SentencePiece puts
   // before a text is taken off again.
@@ -62,7 +67,7 @@ class Tokenizer {
   std::string_view TokenBytes(int32_t id) const;
 
   // True for the ids after which a model has nothing more to say: eos, extra_end_ids, and special
-  // tokens named <|end|>, <|endoftext|>, <|im_end|>, <|eot_id|>, <|eom_id|> or <|end_of_text|>.
+  // tokens with one of the names that docs/tokenizer.md lists.
   bool IsEndOfGeneration(int32_t id) const;
 
   // The id of the token written exactly like `text` in the vocabulary.
@@ -84,10 +89,14 @@ class Tokenizer {
   std::optional<uint8_t> ByteOf(int32_t id) const;
   Result<std::vector<int32_t>> EncodeSpans(std::string_view text, std::span<const TextSpan> spans,
                                            bool add_marks) const;
+  Result<std::vector<int32_t>> EncodeUnmarked(std::string_view text,
+                                              std::span<const TextSpan> spans,
+                                              bool add_marks) const;
   Result<void> EncodeText(std::string_view text, bool at_start, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
-  TokenTable texts_;                           // token strings -> ids
+  // Token strings -> ids; apart, so that it stays in place when this moves.
+  std::unique_ptr<TokenTable> texts_;
   std::vector<char> arena_;                    // all token bytes, one after the other
   std::vector<std::string_view> token_bytes_;  // by id, into arena_
   std::vector<int32_t> end_ids_;               // sorted

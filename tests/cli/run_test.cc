@@ -74,6 +74,21 @@ TEST_F(RunTest, IdsAndChat_PrintTheContinuationOnly) {
   EXPECT_EQ(chat.out.find("XYZ"), std::string::npos);
 }
 
+TEST_F(RunTest, Special_ParsesWhatThePromptSpells) {
+  const std::string package = Package();
+  const Args args = {package, "-p", "a<|end|>", "-n", "1"};
+  Args special = args;
+  special.emplace_back("--special");
+  const Json plain_ids = RunJson(args)["prompt_ids"];
+  const Json special_ids = RunJson(special)["prompt_ids"];
+  EXPECT_LT(special_ids.size(), plain_ids.size());
+  const Outcome plain = HeadwayOk({"run", package, "-p", "a<|end|>", "-n", "1"});
+  EXPECT_EQ(plain.err,
+            "headway: the prompt spells the special token '<|end|>', read as text (--special)\n");
+  ExpectRefused({"run", package, "--chat", "-p", "a", "--special"},
+                {"--special: expected a prompt of text without --chat, found it"});
+}
+
 TEST_F(RunTest, Gguf_IsPackedOnce) {
   const Args args = {"run", TinyPhi(), "-p", "a", "-n", "2"};
   EXPECT_NE(HeadwayOk(args).err.find("packing " + TinyPhi() + " once into " + Path("cache")),

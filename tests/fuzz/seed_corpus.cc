@@ -79,6 +79,19 @@ std::vector<std::string> Grammars() {
   return files;
 }
 
+// As tokenizer_fuzz.cc reads them: what to do it with, whether to parse special tokens, the text;
+// from 192 on a vocabulary first.
+std::vector<std::string> TokenizerTexts() {
+  std::vector<std::string> files;
+  const std::string text =
+      "ab  it's 12345 <|end|>\r\n\n\t x=\"y\" é中文 \xE2\x96\x81 e\u0301 👍🏽\xFF/";
+  for (const int choice : {0, 3, 14, 15, 22, 32, 33, 39, 40, 41, 42, 43, 44, 46, 49, 50})
+    files.push_back(std::string{static_cast<char>(choice), static_cast<char>(choice % 2)} + text);
+  files.push_back(std::string("\xC1\x01") + "1a\n1b\n1ab\n3<s>\n4<x>\n a b\n\nab<s>a<x>");
+  files.push_back(std::string("\xC0\x01") + "1a\n1\xE2\x96\x81\n6<0x0A>\n2<unk>\n5c\n\na a\nc");
+  return files;
+}
+
 std::vector<std::string> GoldensFiles(const std::string& directory) {
   Goldens goldens;
   goldens.device = "cpu";
@@ -146,6 +159,7 @@ int main(int argc, char** argv) {
                        WriteSeeds(root, "grammar_fuzz", Grammars()) &&
                        WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
                        WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&
+                       WriteSeeds(root, "tokenizer_fuzz", TokenizerTexts()) &&
                        WriteSeeds(root, "coreml_model_fuzz", coreml.models) &&
                        WriteSeeds(root, "coreml_weights_fuzz", coreml.weights) &&
                        WriteSeeds(root, "coreml_manifest_fuzz", coreml.manifests);
