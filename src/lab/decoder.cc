@@ -12,7 +12,7 @@
 #include "gate/golden_text.h"
 #include "gate/stack.h"
 #include "runtime/clock.h"
-#include "runtime/head_projection.h"
+#include "runtime/full_head.h"
 #include "runtime/layer_stack.h"
 #include "runtime/session.h"
 #include "runtime/share_counters.h"
@@ -120,7 +120,7 @@ class BatchDecoder final : public Decoder {
         num_steps_(std::max<int64_t>(1, tokens / batch)),
         cache_(model_->pipeline.get(), {.capacity_tokens = context + num_steps_ * batch}),
         layers_(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels),
-        head_(model_->pipeline.get(), batch) {
+        head_(model_->pipeline.get(), model_->kernels->kernels, batch) {
     layers_.Reserve(context + num_steps_ * batch);
     counters_ = NoCounts(*model_->pipeline);
     while (cache_.NumCached() < context)
@@ -134,7 +134,7 @@ class BatchDecoder final : public Decoder {
     for (int64_t step = 0; step < num_steps_; ++step) {
       const uint64_t start = NowNs();
       RunLayers(batch_);
-      RunHead(&choices);
+      HW_TRY_VOID(RunHead(&choices));
       counters_.step_ns += NowNs() - start;
     }
     counters_.steps += static_cast<uint64_t>(num_steps_ * batch_);
@@ -152,10 +152,11 @@ class BatchDecoder final : public Decoder {
     cache_.Extend(count);
   }
 
-  void RunHead(std::vector<int32_t>* choices) {
+  Result<void> RunHead(std::vector<int32_t>* choices) {
     const int64_t V = model_->pipeline->model().vocab_size;
     const uint64_t start = NowNs();
-    const std::span<const float> logits = head_.Project(layers_.Hidden(), batch_, &counters_);
+    HW_TRY(const std::span<const float> logits,
+           head_.Logits(layers_.Hidden(), batch_, cache_.NumCached() - batch_, &counters_));
     const uint64_t predicted = NowNs();
     for (int64_t t = 0; t < batch_; ++t)
       choices->push_back(
@@ -163,6 +164,7 @@ class BatchDecoder final : public Decoder {
     const uint64_t end = NowNs();
     counters_.head_reduce_ns += end - predicted;
     counters_.head_ns += end - start;
+    return {};
   }
 
   std::unique_ptr<OpenedModel> model_;
@@ -172,7 +174,7 @@ class BatchDecoder final : public Decoder {
   int64_t num_steps_;
   SequenceCache cache_;
   LayerStack layers_;
-  HeadProjection head_;
+  FullHead head_;
   Counters counters_;  // `steps` counts tokens: figures are a token's
 };
 

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "lmhead/search_cost.h"
-
 namespace headway::lmhead {
 namespace {
 

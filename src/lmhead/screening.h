@@ -38,6 +38,13 @@ struct ScreenDemand {
   int64_t num_winners = 1;
 };
 
+// Cuts a state into its shares of the common directions and the rest that is rotated:
+// shares[d] = U_d . hidden, in sixteen lanes as products elsewhere (docs/arithmetic.md, the sum
+// rule, without fma); rest = hidden - sum_d shares[d] U_d, directions ascending. `hidden`, `rest`:
+// [D]; `shares`: [directions]. No allocation.
+void SplitState(const Planes& planes, std::span<const float> hidden, std::span<float> shares,
+                std::span<float> rest);
+
 class Screening {
  public:
   Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,

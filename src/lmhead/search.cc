@@ -7,8 +7,6 @@
 #include <limits>
 #include <numeric>
 
-#include "lmhead/search_cost.h"
-
 namespace headway::lmhead {
 namespace {
 

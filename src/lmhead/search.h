@@ -12,12 +12,10 @@
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/candidates.h"
-#include "lmhead/exact_rows.h"
 #include "lmhead/planes.h"
 #include "lmhead/refinement.h"
 #include "lmhead/scores.h"
 #include "lmhead/screening.h"
-#include "lmhead/search_goal.h"
 
 namespace headway::lmhead {
 

@@ -15,7 +15,6 @@
 #include "kernels/kernel_set.h"
 #include "lmhead/search.h"
 #include "runtime/head_rows.h"
-#include "runtime/reduced_rows.h"
 #include "sampling/sampler.h"
 #include "sampling/sparse_sampler.h"
 

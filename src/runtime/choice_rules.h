@@ -8,7 +8,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
-#include "lmhead/certificate_mode.h"
+#include "lmhead/certificate.h"
 #include "runtime/pipeline.h"
 #include "sampling/sampler.h"
 #include "sampling/sparse_sampler.h"
