@@ -36,13 +36,12 @@ struct Candidate {
   float logit = 0.0F;
 };
 
-// What a search looks for: every row whose value can be among the `keep` largest, or within `margin` of the largest, or
-// `at_least` as large as that. The value of a row is its logit, or its perturbed logit
-// (docs/arithmetic.md, "Selection").
+// What a search looks for: every row whose value can be among the `keep` largest (0: any row), or
+// within `margin` of the largest; with `at_least`, only those of them that can be that large. The
+// value of a row is its logit, or its perturbed logit (docs/arithmetic.md, "Selection").
 struct SearchGoal {
   int64_t keep = 1;
   float margin = 0.0F;
-  // When set, instead of both.
   std::optional<float> at_least = {};
   bool perturbed = false;
   float inverse_temperature = 1.0F;
@@ -58,6 +57,10 @@ struct SearchGoal {
   // Rows whose exact logits are there already, ascending.
   std::span<const int32_t> known_ids = {};
   std::span<const float> known_logits = {};  // finite
+  // A search whose rest would cost more than so many full passes gives up. The screen is about a
+  // sixth of a full pass: where the forecast holds, screen and rest, or screen and a full pass,
+  // stay below 1.25.
+  double give_up = 1.0;
 
   bool Allows(int32_t row) const {
     if (!mask.empty() && (mask[static_cast<size_t>(row) / 64] >> (row % 64) & 1) == 0) return false;
@@ -109,7 +112,6 @@ class Candidates {
   std::vector<float> sorted_values_;  // scratch
   std::vector<int64_t> strips_;       // scratch
   std::vector<uint64_t> exact_bits_;  // [V / 64]
-  std::span<const int32_t> known_;    // whose bits are set without being in candidates_
   uint64_t num_rows_ = 0;
   uint64_t num_strips_ = 0;
   float theta_ = 0.0F;

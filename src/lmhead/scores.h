@@ -3,6 +3,7 @@
 // What the screen says of the values that a search compares: upper bounds of rows, and of strips of
 // 64 rows with their best estimate. Used by Search.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -50,6 +51,14 @@ class Scores {
   // is at most `upper`.
   float ValueAt(int32_t row, float logit) const;
   float BoundAt(int32_t row, float upper) const;
+
+  // An upper bound of the logit of a row that may be chosen, else -infinity; the best one that any
+  // search of the state has found. The values are logits.
+  float LogitBound(int64_t row) const {
+    return std::min(upper_[row], screened_->upper.Pointer<float>()[row]);
+  }
+  // About what it would be after three bits.
+  float ForecastBound(int64_t row) const;
 
   // From a sample of `strips`: how many of their rows reach `threshold`. Decides about speed alone.
   RowsLeft Forecast(std::span<const int32_t> strips, float threshold) const;

@@ -33,8 +33,8 @@ struct ScreenedState {
 // How sure the bounds of one state must be.
 struct ScreenDemand {
   CertificateMode certificate;
-  // The largest number of rows that a following goal needs (1; k of top-k; 2 for a margin): delta is
-  // divided among them.
+  // The largest number of rows that a following goal needs (1; k + 1 of top-k; 2 for a margin):
+  // delta is divided among them.
   int64_t num_winners = 1;
 };
 
@@ -53,7 +53,8 @@ class Screening {
   // Bounds all rows for states [demands, D].
   void Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept;
 
-  const ScreenedState& State(int64_t state) const { return states_[static_cast<size_t>(state)]; }
+  // Whose upper bounds may be lowered.
+  ScreenedState& State(int64_t state) { return states_[static_cast<size_t>(state)]; }
   // Bytes that one Run() reads.
   int64_t Bytes() const;
   int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "lmhead/head_fixture.h"
@@ -73,6 +74,7 @@ TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
     std::sort(sorted.begin(), sorted.end(), std::greater<>());
     for (const size_t rank : {size_t{0}, size_t{1}, size_t{7}}) {
       SearchGoal goal;
+      goal.keep = 0;
       goal.at_least = sorted[rank];
       const SearchEvidence evidence = search_->Decide(0, goal);
       if (!evidence.decided) continue;
@@ -87,11 +89,73 @@ TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
     }
     // The winner alone is always worth its search here.
     SearchGoal winner;
+    winner.keep = 0;
     winner.at_least = sorted[0];
     const SearchEvidence evidence = search_->Decide(0, winner);
     EXPECT_TRUE(evidence.decided) << seed;
     EXPECT_LT(evidence.rows_exact, uint64_t{kGoalRows} / 2) << seed;
   }
+}
+
+TEST_F(SearchGoalTest, OfTheBestK_ThoseAtLeastAsLargeAsAValueAreFound) {
+  int by_count = 0;
+  int by_value = 0;
+  for (uint32_t seed = 0; seed < 24; ++seed) {
+    const std::vector<float> full = Screen(2000 + seed, 0.5F, 40 + seed);
+    std::vector<float> sorted = full;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    SearchGoal goal;
+    goal.keep = 5;
+    goal.at_least = sorted[seed % 9];
+    const SearchEvidence evidence = search_->Decide(0, goal);
+    if (!evidence.decided) continue;
+    EXPECT_GE(evidence.theta, *goal.at_least);
+    EXPECT_LE(evidence.theta, std::max(*goal.at_least, sorted[4]));
+    std::vector<float> found;
+    for (const Candidate& candidate : search_->Found()) found.push_back(candidate.logit);
+    std::sort(found.begin(), found.end(), std::greater<>());
+    const size_t wanted = std::min<size_t>(seed % 9, 4) + 1;
+    ASSERT_GE(found.size(), wanted);
+    EXPECT_TRUE(std::equal(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(wanted),
+                           found.begin()))
+        << seed;
+    ++(seed % 9 > 4 ? by_count : by_value);
+  }
+  EXPECT_GT(by_count, 0);
+  EXPECT_GT(by_value, 0);
+}
+
+TEST_F(SearchGoalTest, TheMassOfTheRest_IsBounded_TighterTheDeeperASearchGoes) {
+  const sampling::SoftmaxMass mass;
+  std::vector<uint64_t> mask((kGoalRows + 63) / 64, 0x7fffffffffffffff);
+  int decided = 0;
+  int tighter = 0;
+  for (uint32_t seed = 0; seed < 24; ++seed) {
+    std::vector<float> full = Screen(2000 + seed, 0.9F, 40 + seed);
+    const float best = *std::max_element(full.begin(), full.end());
+    double last = std::numeric_limits<double>::infinity();
+    for (const float depth : {1.0F, 6.0F, 12.0F}) {
+      SearchGoal goal;
+      goal.keep = 0;
+      goal.at_least = best - depth;
+      if (seed % 2 == 1) goal.mask = mask;
+      if (!search_->Decide(0, goal).decided) continue;
+      ++decided;
+      std::vector<bool> found(full.size());
+      for (const Candidate& c : search_->Found()) found[static_cast<size_t>(c.id)] = true;
+      double rest = 0.0;
+      for (size_t i = 0; i < full.size(); ++i) {
+        if (found[i] || !goal.Allows(static_cast<int32_t>(i))) continue;
+        rest += static_cast<double>(mass.Mass(best - full[i]));
+      }
+      const double bound = search_->MassOfRest(best);
+      EXPECT_GE(bound * (1.0 + 1e-6) + kGoalRows, rest) << seed << " " << depth;
+      tighter += bound < last && last < 1e30 ? 1 : 0;
+      last = bound;
+    }
+  }
+  EXPECT_GE(decided, 20);
+  EXPECT_GE(tighter, 5);
 }
 
 TEST_F(SearchGoalTest, KnownRows_ChangeNoAnswer) {

@@ -1,10 +1,10 @@
 #pragma once
 
 // The head that computes the logits of all rows, or of all that a grammar allows, and chooses from
-// them. Every shard of the vocabulary projects the hidden states, and the selection reads whole rows
-// of logits; both are timed apart. Shards may also give the maxima of blocks of their logits, which
-// spare greedy decoding most of the scan, or nothing but their best token ("top1"): then a row is
-// the best logit of each shard, and only greedy decoding has a meaning.
+// them. Every shard of the vocabulary projects the hidden states, and the selection reads whole
+// rows of logits; both are timed apart. Shards may also give the maxima of blocks of their logits,
+// which spare greedy decoding most of the scan, or nothing but their best token ("top1"): then a
+// row is the best logit of each shard, and only greedy decoding has a meaning.
 
 #include <cstdint>
 #include <memory>
