@@ -6,17 +6,17 @@
 #include <iterator>
 #include <utility>
 
-#include "backend/cpu/shard_file.h"
 #include "commands.h"
+#include "device/coreml/ir/printer.h"
+#include "device/coreml/ir/verify.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/place/predict.h"
+#include "device/cpu/shard_file.h"
 #include "gguf/gguf_file.h"
 #include "graph/text.h"
 #include "json_report.h"
 #include "kernels/kv_layout.h"
 #include "manifest/manifest.h"
-#include "mil/ir/printer.h"
-#include "mil/ir/verify.h"
-#include "mil/package/package.h"
-#include "mil/place/predict.h"
 #include "numbers.h"
 #include "output.h"
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -12,7 +11,7 @@
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
-#include "gate/gate.h"
+#include "gates/gate.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
@@ -147,7 +146,7 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.model, error)) return true;
   HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
-  Result<bool> gated = gate::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
+  Result<bool> gated = gates::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
   if (!gated && arguments.allow_ungated) return true;
   return gated;
 }
@@ -166,13 +165,11 @@ Result<std::string> ReadUsageFor(const RunArguments& arguments) {
 
 EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
                               const std::atomic<bool>* stop) {
-  const char* instruction_set = std::getenv("HEADWAY_CPU");
   return {.threads = arguments.threads,
-          .instruction_set = instruction_set == nullptr ? "" : instruction_set,
+          .instruction_set = ForcedInstructionSet(),
           .topology = arguments.topology,
           .head = arguments.head,
           .usage_text = "",
-          .cache_directory = "",
           .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
           .verify_contents = arguments.verify,

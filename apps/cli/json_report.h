@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "bench_tables.h"
-#include "gate/report.h"
+#include "device/coreml/place/predict.h"
+#include "gates/report.h"
 #include "headway/engine.h"
+#include "lab/bench/bench.h"
 #include "manifest/manifest.h"
-#include "mil/place/predict.h"
 
 namespace headway::cli {
 
@@ -22,7 +22,7 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
                       const Generation& generation);
 
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
-std::string GateJson(const gate::Report& report);
+std::string GateJson(const gates::GateReport& report);
 
 // A Core ML package and where its functions are predicted to run.
 struct PlacedProgram {
@@ -38,6 +38,7 @@ std::string InspectJson(const std::string& directory, const Manifest& manifest,
                         const std::vector<PlacedProgram>& programs);
 
 // The --json output of `bench`: every line of every table.
-std::string BenchJson(const ModelSummary* model_or_null, const std::vector<BenchRow>& rows);
+std::string BenchJson(const ModelSummary* model_or_null,
+                      const std::vector<lab::BenchTable>& tables);
 
 }  // namespace headway::cli

@@ -15,14 +15,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "headway/chat_message.h"
 #include "tokenizer/vocabulary.h"
 
 namespace headway::tokenizer {
-
-struct ChatMessage {
-  std::string role;  // "system", "user" or "assistant"
-  std::string content;
-};
 
 enum class ChatFamily {
   kPhi4Mini,  // <|user|>content<|end|><|assistant|>

@@ -3,12 +3,12 @@
 
 #include <cmath>
 
+#include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"
+#include "lab/synth/synthesise.h"
 #include "model/model.h"
-#include "runtime/rotary_tables.h"
 #include "shard_fixture.h"
-#include "synth/synthesise.h"
 
 namespace headway::coreml {
 namespace {

@@ -10,13 +10,13 @@
 #include <fstream>
 #include <random>
 
+#include "device/coreml/shards/screen_shard.h"
 #include "graph/cut.h"
 #include "kernels/kernel_set.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/build_planes.h"
 #include "lmhead/planes.h"
 #include "lmhead/search.h"
-#include "mil/shards/screen_shard.h"
 #include "shard_fixture.h"
 
 namespace headway::coreml {

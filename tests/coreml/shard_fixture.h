@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/coreml/coreml_backend.h"
-#include "backend/coreml/emitter.h"
-#include "backend/coreml/shard_reference.h"
+#include "device/coreml/coreml_backend.h"
+#include "device/coreml/emitter.h"
+#include "device/coreml/shard_reference.h"
 
 namespace headway::coreml {
 

@@ -13,18 +13,15 @@
 #include <ctime>
 #include <filesystem>
 
-#include "backend/coreml/graph_shards.h"
 #include "base/file_writer.h"
+#include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
-#include "mil/package/package.h"
-#include "mil/run/interpreter.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "runtime/rotary_tables.h"
-#include "straightline/straight_line.h"
 #include "tensor/codec.h"
 #include "test_paths.h"
 #include "tokenizer/tokenizer.h"
+#include "truth/straightline/straight_line.h"
 
 namespace headway {
 namespace {

@@ -1,14 +1,14 @@
 // How errors are held against channels: a quiet one's own size counts in a product, the average
 // channel's in a shard.
 
-#include "gate/difference.h"
+#include "gates/difference.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
-#include "gate/thresholds.h"
+#include "gates/thresholds.h"
 
 namespace headway::gate {
 namespace {

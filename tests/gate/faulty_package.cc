@@ -5,13 +5,12 @@
 #include <cstring>
 #include <fstream>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
-#include "compile/pack.h"
-#include "gate/record.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "tensor/codec.h"
 #include "wrapped_emitter.h"
 
@@ -79,15 +78,9 @@ class FaultyEmitter final : public parity::WrappedEmitter {
 void PackWith(const Fault& fault, const std::string& gguf_path, const std::string& reference_path,
               const std::string& directory) {
   FaultyEmitter emitter(fault);
-  compile::PackOptions options{.topology = "1", .heads = {"full:2"}};
-  options.before_commit = [&](const std::string& target, Manifest* manifest) -> Result<void> {
-    HW_TRY(const auto packed, gguf::GgufFile::Open(gguf_path));
-    HW_TRY(const auto reference, gguf::GgufFile::Open(reference_path));
-    HW_TRY(const gate::Goldens goldens, gate::MakeGoldens(packed, reference, {.max_tokens = 24}));
-    HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, target));
-    return {};
-  };
-  const auto packed = compile::Pack(gguf_path, directory, options, &emitter);
+  pack::PackOptions options{.topology = "1", .heads = {"full:2"}};
+  options.goldens = pack::GoldenOptions{.reference = reference_path, .max_tokens = 24};
+  const auto packed = pack::Pack(gguf_path, directory, options, &emitter);
   ASSERT_TRUE(packed) << packed.error().message;
 }
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "backend/backend.h"
+#include "device/device.h"
 
 namespace headway::gate_test {
 

@@ -133,9 +133,9 @@ TEST(ReducedHead, FirstRowsAreTheTokensThatATextUsesMost) {
   const TestModel file("tiny-phi", "q8_0");
   const auto emitter = MakeEmitterFor("cpu");
   ASSERT_TRUE(emitter);
-  compile::PackOptions options{.topology = "2", .heads = {"reduced:2"}};
+  pack::PackOptions options{.topology = "2", .heads = {"reduced:2"}};
   options.usage_text = "zzzzzqqqqqqa";
-  const auto manifest = compile::Pack(file.File(), file.Path("usage"), options, emitter->get());
+  const auto manifest = pack::Pack(file.File(), file.Path("usage"), options, emitter->get());
   ASSERT_TRUE(manifest) << manifest.error().message;
   const auto opened = OpenPackage(file.Path("usage"));
   ASSERT_NE(opened, nullptr);
@@ -147,7 +147,7 @@ TEST(ReducedHead, FirstRowsAreTheTokensThatATextUsesMost) {
   EXPECT_EQ(manifest->heads[0].first->ids, wanted);
   for (const char* wrong : {"reduced", "reduced:0", "reduced:320", "reduced:-1", "reduced:x"}) {
     options.heads = {wrong};
-    const auto refused = compile::Pack(file.File(), file.Path("no"), options, emitter->get());
+    const auto refused = pack::Pack(file.File(), file.Path("no"), options, emitter->get());
     ASSERT_FALSE(refused) << wrong;
     EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput) << wrong;
   }

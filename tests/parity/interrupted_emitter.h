@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "api/devices.h"
+#include "engine/devices.h"
 #include "wrapped_emitter.h"
 
 namespace headway::parity {

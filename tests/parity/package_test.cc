@@ -36,14 +36,14 @@ class PackageTest : public testing::Test {
  protected:
   Result<Manifest> PackTo(const std::string& directory, Emitter* emitter,
                           bool replace = false) const {
-    return compile::Pack(model_.File(), directory,
-                         {.topology = "1", .heads = {"full:2"}, .replace = replace}, emitter);
+    return pack::Pack(model_.File(), directory,
+                      {.topology = "1", .heads = {"full:2"}, .replace = replace}, emitter);
   }
   static std::string OpenError(const std::string& directory, bool verify) {
     EngineOptions options;
     options.threads = 1;
     options.verify_contents = verify;
-    const auto opened = OpenModel(directory, options);
+    const auto opened = OpenPackage(directory, options);
     return opened ? "" : opened.error().message;
   }
 

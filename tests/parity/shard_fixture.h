@@ -14,7 +14,7 @@
 #include "graph/builder.h"
 #include "graph/graph.h"
 #include "model_fixture.h"
-#include "oracle/oracle.h"
+#include "truth/oracle/oracle.h"
 
 namespace headway::parity {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/backend.h"
+#include "device/device.h"
 
 namespace headway::parity {
 

@@ -1,0 +1,58 @@
+#pragma once
+
+// What the CPU keeps of a shard: keys and values of each conversation, and what steps share. Inside
+// this folder only.
+
+#include <memory>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/stretch_queue.h"
+#include "base/thread_pool.h"
+#include "device/cpu/best_rows.h"
+#include "device/cpu/kv_cache.h"
+#include "device/cpu/plan.h"
+#include "device/device.h"
+
+namespace headway::cpu {
+
+class CpuShardState final : public ShardState {
+ public:
+  CpuShardState(const Plan& plan, const StateOptions& options)
+      : kv_(plan, options.kv, options.capacity_tokens) {}
+
+  int64_t KvBytes() const override { return kv_.Bytes(); }
+  void FillCache() override { kv_.Fill(); }
+
+  KvCache& Kv() { return kv_; }
+
+ private:
+  KvCache kv_;
+};
+
+class CpuWorkspace final : public ShardWorkspace {
+ public:
+  // For conversations of at most `capacity_tokens`.
+  CpuWorkspace(const Plan& plan, int64_t capacity_tokens, int num_threads);
+
+  float* AttentionScratch(int thread_index) {
+    return attention_scratch_.Pointer<float>() + thread_index * attention_scratch_floats_;
+  }
+  // One queue a phase (two for attention); all are reset before a step.
+  ChunkQueue& Queue(size_t phase, size_t which) { return queues_[2 * phase + which]; }
+  // What a phase of products deals out instead.
+  StretchQueue& Tiles(size_t phase) { return tiles_[phase]; }
+  // Of a shard that selects; else null.
+  BestRows* Best() { return best_.get(); }
+  void ResetQueues();
+
+ private:
+  AlignedBuffer attention_scratch_;
+  int64_t attention_scratch_floats_ = 0;
+  size_t num_queues_;
+  std::unique_ptr<ChunkQueue[]> queues_;
+  std::vector<StretchQueue> tiles_;
+  std::unique_ptr<BestRows> best_;
+};
+
+}  // namespace headway::cpu

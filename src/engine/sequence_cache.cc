@@ -1,0 +1,43 @@
+#include "engine/sequence_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/rotary_tables.h"
+
+namespace headway {
+
+SequenceCache::SequenceCache(Pipeline* pipeline, const StateOptions& options)
+    : pipeline_(pipeline) {
+  for (const auto& layer : pipeline->Layers()) states_.push_back(layer->NewState(options));
+}
+
+int64_t SequenceCache::KvBytes() const {
+  int64_t bytes = 0;
+  for (const auto& state : states_) bytes += state->KvBytes();
+  return bytes;
+}
+
+void SequenceCache::KeepCached(int64_t num_tokens) {
+  cached_ = std::max<int64_t>(0, std::min(cached_, num_tokens));
+}
+
+bool SequenceCache::FactorsFit(int64_t length) const {
+  return UsesLongFactors(pipeline_->model(), length) == long_factors_;
+}
+
+bool SequenceCache::ChooseFactors(int64_t length) {
+  if (FactorsFit(length)) return false;
+  long_factors_ = !long_factors_;
+  return std::exchange(cached_, 0) > 0;
+}
+
+void SequenceCache::Assume(int64_t num_tokens, bool fill) {
+  if (fill) {
+    for (const auto& state : states_) state->FillCache();
+  }
+  cached_ = num_tokens;
+  long_factors_ = UsesLongFactors(pipeline_->model(), num_tokens + 1);
+}
+
+}  // namespace headway
