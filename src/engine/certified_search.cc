@@ -138,10 +138,13 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::FindInBest(int64_t state
                                                                    Outcome* outcome) {
   sampling::SparseSampler& sparse = *At(state).rules->sparse;
   goal.at_least = sparse.Change(winner.token, winner.logit);
+  // The winner is one of those that reach it.
+  goal.counting = sparse.Params().top_p == 1.0F && sparse.Params().min_p == 0.0F;
   for (const bool all : {false, true}) {
     RememberFound(&goal);
     if (all) goal.at_least.reset();
     if (!Decide(state, goal, &outcome->evidence)) return {};
+    if (outcome->evidence.few) return winner;
     const auto choice = ChooseAmongFound(state, outcome, [&] {
       return sparse.ChooseFrom(entries_, goal.position, winner,
                                {.below = outcome->evidence.theta, .count = goal.keep, .mass = 0.0});
@@ -249,6 +252,7 @@ bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
   const lmhead::SearchEvidence more = search_.Decide(state, goal);
   const bool is_first = evidence->rows_screened == 0;
   evidence->decided = more.decided;
+  evidence->few = more.few;
   evidence->theta = more.theta;
   evidence->rows_screened = more.rows_screened;
   evidence->rows_refined += more.rows_refined;

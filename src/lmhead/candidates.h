@@ -43,6 +43,9 @@ struct SearchGoal {
   int64_t keep = 1;
   float margin = 0.0F;
   std::optional<float> at_least = {};
+  // Where no more than `keep` rows can be at least that large, to know so is enough: not all of
+  // them need be computed.
+  bool counting = false;
   bool perturbed = false;
   float inverse_temperature = 1.0F;
   uint64_t seed = 0;
@@ -86,6 +89,12 @@ class Candidates {
 
   // What no discarded row may reach; -infinity as long as too few rows are known.
   float Theta() const { return theta_; }
+
+  // How many of the rows are at least as large as the goal asks.
+  int64_t NumReaching() const {
+    return std::count_if(values_.begin(), values_.end(),
+                         [this](float value) { return value >= *goal_->at_least; });
+  }
 
   // The rows, by id after Sort().
   std::span<const Candidate> Rows() const { return candidates_; }

@@ -100,6 +100,11 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
   EvaluateBestStrips();
   ListStrips();
   if (!RefineStrips()) return Give(false);
+  if (FewReach()) {
+    SearchEvidence evidence = Give(true);
+    evidence.few = true;
+    return evidence;
+  }
   EvaluateAlive();
   return Give(true);
 }
@@ -230,6 +235,7 @@ bool Search::RefineStrips() {
 // threshold, and drops what stays below it.
 void Search::RefineSlice(std::span<const int32_t> strips) {
   refinement_.Refine(strips, Threshold());
+  if (FewReach()) return;
   wanted_.clear();
   const auto best = static_cast<size_t>(std::max(kFirstCandidates, goal_->keep));
   for (const AliveRow& row : refinement_.Best(best)) {
@@ -237,6 +243,13 @@ void Search::RefineSlice(std::span<const int32_t> strips) {
   }
   candidates_.Evaluate(wanted_);
   refinement_.Drop(Threshold());
+}
+
+// Whether rows that are known or left, all together, are few enough to end with a count. Not when
+// the threshold has risen: then others that reach the value may have been dropped.
+bool Search::FewReach() const {
+  return goal_->counting && goal_->at_least && candidates_.Theta() <= *goal_->at_least &&
+         candidates_.NumReaching() + static_cast<int64_t>(refinement_.NumAlive()) <= goal_->keep;
 }
 
 // Computes all rows left, the best first.

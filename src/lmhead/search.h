@@ -23,6 +23,7 @@ namespace headway::lmhead {
 // What one search did: the certificate's evidence.
 struct SearchEvidence {
   bool decided = false;  // false: the caller must run the full head
+  bool few = false;      // of a goal that counts: no more rows than that can reach its value
   float theta = 0.0F;    // no discarded row can have reached this value
   uint64_t rows_screened = 0;
   uint64_t rows_refined = 0;     // bounded by two bits
@@ -83,6 +84,7 @@ class Search {
   void ListStrips();
   bool RefineStrips();
   void RefineSlice(std::span<const int32_t> strips);
+  bool FewReach() const;
   void EvaluateAlive();
   float Threshold() const;
   double CostOf(double rows) const;

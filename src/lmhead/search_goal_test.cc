@@ -33,10 +33,10 @@ class SearchGoalTest : public testing::Test {
 
   // A state near row `winner` by `weight`; its logits.
   std::vector<float> Screen(int64_t winner, float weight, uint32_t seed) {
-    std::vector<float> state = Normals(kGoalChannels, seed);
+    state_ = Normals(kGoalChannels, seed);
     const std::vector<float> row = head_->Row(winner);
-    for (size_t c = 0; c < state.size(); ++c) state[c] += weight * row[c];
-    const std::vector<float> hidden = head_->SetStates(state);
+    for (size_t c = 0; c < state_.size(); ++c) state_[c] += weight * row[c];
+    const std::vector<float> hidden = head_->SetStates(state_);
     search_->Screen(hidden.data(), 1, 1);
     return head_->FullLogits(0);
   }
@@ -63,6 +63,7 @@ class SearchGoalTest : public testing::Test {
   std::unique_ptr<TestHead> head_;
   std::unique_ptr<Planes> planes_;
   std::unique_ptr<Search> search_;
+  std::vector<float> state_;
   std::vector<int32_t> known_ids_;
   std::vector<float> known_logits_;
 };
@@ -123,6 +124,45 @@ TEST_F(SearchGoalTest, OfTheBestK_ThoseAtLeastAsLargeAsAValueAreFound) {
   }
   EXPECT_GT(by_count, 0);
   EXPECT_GT(by_value, 0);
+}
+
+TEST_F(SearchGoalTest, Counting_SaysFewOnlyWhereFewRowsReachTheValue) {
+  int few = 0;
+  int many = 0;
+  uint64_t computed = 0;
+  uint64_t counted = 0;
+  for (uint32_t seed = 0; seed < 120; ++seed) {
+    const std::vector<float> full = Screen(2000 + seed, 0.9F, 40 + seed);
+    std::vector<float> sorted = full;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    SearchGoal goal;
+    goal.keep = 4;
+    goal.at_least = sorted[seed % 7];
+    const SearchEvidence all = search_->Decide(0, goal);
+    search_->Screen(head_->SetStates(state_).data(), 1, 1);  // no bounds of the search before
+    goal.counting = true;
+    const SearchEvidence evidence = search_->Decide(0, goal);
+    if (!evidence.decided) continue;
+    if (evidence.few) {
+      EXPECT_LE(seed % 7 + 1, 4U);
+      ++few;
+      computed += all.rows_exact;
+      counted += evidence.rows_exact;
+      continue;
+    }
+    ++many;
+    std::vector<float> found;
+    for (const Candidate& candidate : search_->Found()) found.push_back(candidate.logit);
+    std::sort(found.begin(), found.end(), std::greater<>());
+    const size_t wanted = std::min<size_t>(seed % 7, 3) + 1;
+    ASSERT_GE(found.size(), wanted);
+    EXPECT_TRUE(std::equal(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(wanted),
+                           found.begin()))
+        << seed;
+  }
+  EXPECT_GT(few, 10);
+  EXPECT_GT(many, 10);
+  EXPECT_LT(counted, computed);
 }
 
 TEST_F(SearchGoalTest, TheMassOfTheRest_IsBounded_TighterTheDeeperASearchGoes) {
