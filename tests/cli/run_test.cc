@@ -175,6 +175,8 @@ TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
                            "head_rows_rescored",
                            "head_planes_read",
                            "head_fallbacks",
+                           "head_winners_kept",
+                           "head_winners_dropped",
                            "head_skipped",
                            "layers_bytes_read",
                            "prefill_tokens",
