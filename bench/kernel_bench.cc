@@ -91,24 +91,27 @@ void MatMul(benchmark::State& state, const KernelSet& set, DataType type, Matrix
 // cache.
 void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape, KvType kv,
             int64_t num_caches) {
-  const int64_t capacity =
-      (shape.first_position + shape.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile;
+  const int64_t positions = shape.first_position + shape.num_tokens;
   const int64_t row = shape.num_heads * shape.head_dim;
   const std::vector<float> q = Activations(shape.num_tokens * row);
-  const int64_t cache_bytes = KvHeadBytes(kv, shape.head_dim, capacity);
+  const int64_t num_pages = NumKvPages(positions);
+  const int64_t cache_bytes = num_pages * KvPageBytes(kv, shape.head_dim);
   AlignedBuffer cache(static_cast<size_t>(num_caches * cache_bytes));
   for (F16& half : cache.As<F16>(cache.SizeBytes() / sizeof(F16))) half = ToF16(0.25F);
   std::vector<float> out(q.size());
   AlignedBuffer scratch(
-      static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity)) *
+      static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, positions)) *
       sizeof(float));
+  std::vector<std::byte*> pages;
+  for (int64_t page = 0; page < num_caches * num_pages; ++page)
+    pages.push_back(cache.data() + page * KvPageBytes(kv, shape.head_dim));
   int64_t turn = 0;
   for (auto _ : state) {
-    const std::byte* keys = cache.data() + turn++ % num_caches * cache_bytes;
+    const KvHead head = {.pages = pages.data() + turn++ % num_caches * num_pages,
+                         .tile_bytes = KvTileBytes(kv, shape.head_dim)};
     set.attention[static_cast<size_t>(kv)]({.q = q.data(),
                                             .q_stride = row,
-                                            .keys = keys,
-                                            .values = keys + cache_bytes / 2,
+                                            .kv = head,
                                             .num_tokens = shape.num_tokens,
                                             .first_position = shape.first_position,
                                             .num_heads = shape.num_heads,
@@ -152,8 +155,9 @@ void RegisterSet(const KernelSet& set) {
       const std::string test = name + "/attention_" + std::string(ToString(kv)) + "/";
       const std::string size = std::to_string(positions);
       benchmark::RegisterBenchmark((test + size).c_str(), Attend, set, shape, kv, 1);
-      benchmark::RegisterBenchmark((test + size + "/from_memory").c_str(), Attend, set, shape, kv,
-                                   (int64_t{1} << 28) / KvHeadBytes(kv, 128, positions));
+      benchmark::RegisterBenchmark(
+          (test + size + "/from_memory").c_str(), Attend, set, shape, kv,
+          (int64_t{1} << 28) / (NumKvPages(positions) * KvPageBytes(kv, 128)));
     }
   }
   benchmark::RegisterBenchmark((name + "/argmax").c_str(), Select, set, false);

@@ -1,10 +1,11 @@
 # One CMake target per folder below src/, so that the linker sees the layers too (docs/ARCHITECTURE.md).
 #
-#   headway_module(<folder> [SEPARATE] [HOT] [FUZZED] [OPTIMISED_TESTS] [DEPS <folder>...]
+#   headway_module(<folder> [FLAT] [SEPARATE] [HOT] [FUZZED] [OPTIMISED_TESTS] [DEPS <folder>...]
 #                  [LIBS <library>...] [TEST_DEPS <folder>...])
 #
 # builds src/<folder>/**.cc as the static library headway_<folder>, and src/<folder>/**_test.cc with
 # **_fixture.cc as the test program <folder>_test. Files are found by name: a new file needs no line here.
+# FLAT takes the files of the folder itself only: folders below it are modules of their own.
 #
 # Sources are compiled in batches (the presets set CMAKE_UNITY_BUILD): of what a single file makes the compiler
 # read, 2 % is the file. SEPARATE compiles one by one, for the kernels, whose files open instruction sets.
@@ -17,9 +18,13 @@
 include(cmake/HeadwayTest.cmake)
 
 function(headway_module folder)
-  cmake_parse_arguments(M "SEPARATE;HOT;FUZZED;OPTIMISED_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "FLAT;SEPARATE;HOT;FUZZED;OPTIMISED_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" name ${folder})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
+  set(glob GLOB_RECURSE)
+  if(M_FLAT)
+    set(glob GLOB)
+  endif()
+  file(${glob} sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fixture)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_(test|fixture)\\.cc$")

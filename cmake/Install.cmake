@@ -21,13 +21,13 @@ endfunction()
 
 add_library(headway INTERFACE)
 add_library(headway::headway ALIAS headway)
-target_link_libraries(headway INTERFACE headway_api)
+target_link_libraries(headway INTERFACE headway_pack)
 target_compile_features(headway INTERFACE cxx_std_20)
 target_include_directories(headway INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 set(parts)
-headway_parts(headway_api parts)
+headway_parts(headway_pack parts)
 install(TARGETS headway ${parts} EXPORT headwayTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/headway)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/headway DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/headway)

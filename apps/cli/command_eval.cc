@@ -4,18 +4,17 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 
-#include "api/opened_model.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
-#include "eval/text_evaluation.h"
+#include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
 #include "numbers.h"
+#include "pack/open_model.h"
 
 namespace headway::cli {
 namespace {
@@ -24,18 +23,15 @@ constexpr uint64_t kMaxTextBytes = uint64_t{64} << 20;
 constexpr size_t kMismatchesShown = 10;
 
 Result<std::unique_ptr<OpenedModel>> Open(const EvalArguments& arguments) {
-  const char* const forced = std::getenv("HEADWAY_CPU");
   const EngineOptions options{.threads = arguments.threads,
-                              .instruction_set = forced == nullptr ? "" : forced,
+                              .instruction_set = ForcedInstructionSet(),
                               .topology = arguments.topology,
                               .head = arguments.head,
-                              .cache_directory = "",
-                              .verify_contents = false,
                               .show_progress = true};
-  return OpenModel(arguments.model, options);
+  return pack::OpenModel(arguments.model, options);
 }
 
-void PrintPerplexity(const eval::PerplexityReport& report, bool json) {
+void PrintPerplexity(const gates::PerplexityReport& report, bool json) {
   const std::string text =
       json ? fmt::format(
                  "{{\"perplexity\": {:.6f}, \"standard_error\": {:.6f}, \"windows\": {}, "
@@ -51,22 +47,22 @@ void PrintPerplexity(const eval::PerplexityReport& report, bool json) {
 Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::string& text) {
   HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
   std::unique_ptr<Progress> progress;
-  eval::PerplexityOptions options{.window_tokens = arguments.window_tokens,
-                                  .max_windows = arguments.max_windows};
+  gates::PerplexityOptions options{.window_tokens = arguments.window_tokens,
+                                   .max_windows = arguments.max_windows};
   options.progress = [&](int64_t window, int64_t num_windows, double perplexity) {
     if (progress == nullptr) {
       progress = std::make_unique<Progress>("scoring", static_cast<uint64_t>(num_windows), true);
     }
     progress->Update(static_cast<uint64_t>(window), fmt::format("perplexity {:.3f}", perplexity));
   };
-  HW_TRY(const eval::PerplexityReport report,
-         eval::PerplexityOfText(*model, text, std::move(options), ParseKv(arguments.kv)));
+  HW_TRY(const gates::PerplexityReport report,
+         gates::PerplexityOfText(*model, text, std::move(options), ParseKv(arguments.kv)));
   progress.reset();
   PrintPerplexity(report, arguments.json);
   return {};
 }
 
-std::string AgreementJson(const eval::AgreementReport& report) {
+std::string AgreementJson(const gates::AgreementReport& report) {
   return fmt::format(
       "{{\"positions\": {}, \"top1_agreement\": {:.6f}, \"mismatches\": {}, "
       "\"unexplained_mismatches\": {}, \"largest_logit_error\": {:.6g}, \"rms_logit_error\": "
@@ -78,7 +74,7 @@ std::string AgreementJson(const eval::AgreementReport& report) {
       report.mean_kl, report.largest_kl, report.perplexity, report.perplexity_of_reference);
 }
 
-std::string AgreementTable(const eval::AgreementReport& report) {
+std::string AgreementTable(const gates::AgreementReport& report) {
   std::string text = fmt::format(
       "positions               {}\n"
       "same first choice       {:.3f} %\n"
@@ -90,7 +86,7 @@ std::string AgreementTable(const eval::AgreementReport& report) {
       report.largest_logit_error, report.mean_kl, report.largest_kl, report.perplexity,
       report.perplexity_of_reference, report.mismatches.size(), report.UnexplainedMismatches());
   for (size_t i = 0; i < std::min(kMismatchesShown, report.mismatches.size()); ++i) {
-    const eval::Mismatch& m = report.mismatches[i];
+    const gates::Mismatch& m = report.mismatches[i];
     text += fmt::format("  position {}: {} instead of {}, which leads by {:.5f}\n", m.position,
                         m.token, m.reference_token, m.reference_gap);
   }
@@ -109,8 +105,8 @@ Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(reference));
   HW_TRY(const std::unique_ptr<OpenedModel> model, Open(arguments));
   const Progress progress("computing the reference", 1, true);
-  HW_TRY(const eval::AgreementReport report,
-         eval::AgreementOnText(*model, file, text, arguments.max_tokens, ParseKv(arguments.kv)));
+  HW_TRY(const gates::AgreementReport report,
+         gates::AgreementOnText(*model, file, text, arguments.max_tokens, ParseKv(arguments.kv)));
   std::fputs((arguments.json ? AgreementJson(report) : AgreementTable(report)).c_str(), stdout);
   return {};
 }

@@ -2,20 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "commands.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "interrupt.h"
 #include "json_report.h"
+#include "numbers.h"
 #include "output.h"
+#include "pack/record_goldens.h"
 
 namespace headway::cli {
 
 Result<void> Gate(const GateArguments& arguments) {
-  const char* forced = std::getenv("HEADWAY_CPU");
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.package, error)) {
     return Fail(ErrorCode::kInvalidInput,
@@ -25,15 +24,15 @@ Result<void> Gate(const GateArguments& arguments) {
   }
   const std::atomic<bool>* cancelled = CatchInterrupts();
   if (!arguments.reference.empty()) {
-    HW_TRY_VOID(gate::AddGoldens(arguments.reference, arguments.package,
+    HW_TRY_VOID(pack::AddGoldens(arguments.reference, arguments.package,
                                  {.show_progress = true, .cancelled_or_null = cancelled}));
   }
-  HW_TRY(const gate::Report report,
-         gate::RunGates(arguments.package, {.residency = arguments.what != "golden",
-                                            .golden = arguments.what != "residency",
-                                            .threads = arguments.threads,
-                                            .instruction_set = forced == nullptr ? "" : forced}));
-  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gate::ToText(report)));
+  HW_TRY(const gates::GateReport report,
+         gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
+                                             .golden = arguments.what != "residency",
+                                             .threads = arguments.threads,
+                                             .instruction_set = ForcedInstructionSet()}));
+  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed, fmt::format("{}: a gate failed", arguments.package));
 }

@@ -77,25 +77,25 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
   return texts;
 }
 
-struct Verdict {
+struct GrammarVerdict {
   bool matches = false;
   size_t byte = 0;  // where the text leaves the language, or its end when it is not complete
 };
 
-Result<Verdict> Match(const std::string& text, grammar::Matcher* matcher) {
+Result<GrammarVerdict> Match(const std::string& text, grammar::Matcher* matcher) {
   grammar::Matcher::Position at = matcher->Start();
   for (size_t i = 0; i <= text.size(); ++i) {
     if (matcher->TooAmbiguous())
       return Fail(
           ErrorCode::kUnsupported,
           fmt::format("byte {}: expected a grammar that can be read in fewer ways at once", i));
-    if (at == grammar::Matcher::kDead) return Verdict{false, i == 0 ? 0 : i - 1};
+    if (at == grammar::Matcher::kDead) return GrammarVerdict{false, i == 0 ? 0 : i - 1};
     if (i < text.size()) at = matcher->Next(at, static_cast<uint8_t>(text[i]));
   }
-  return Verdict{matcher->CanEnd(at), text.size()};
+  return GrammarVerdict{matcher->CanEnd(at), text.size()};
 }
 
-std::string Report(const std::string& text, const Verdict& verdict, bool json) {
+std::string Report(const std::string& text, const GrammarVerdict& verdict, bool json) {
   if (verdict.matches) return json ? "{\"match\": true}" : "match";
   const auto begin = text.begin();
   const auto end = begin + static_cast<std::ptrdiff_t>(verdict.byte);
@@ -127,7 +127,7 @@ Result<void> Grammar(const GrammarArguments& arguments) {
   std::string report;
   size_t others = 0;
   for (const std::string& text : texts) {
-    HW_TRY(const Verdict verdict, Match(text, &matcher));
+    HW_TRY(const GrammarVerdict verdict, Match(text, &matcher));
     report += Report(text, verdict, arguments.json) + "\n";
     others += verdict.matches ? 0 : 1;
   }

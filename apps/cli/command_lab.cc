@@ -13,7 +13,7 @@
 namespace headway::cli {
 
 Result<void> Lab(const LabArguments& arguments) {
-  HW_TRY(const lab::Report report,
+  HW_TRY(const lab::ExperimentReport report,
          lab::RunExperiment(arguments.spec, {.directory = arguments.output,
                                              .model = arguments.model,
                                              .machine = arguments.machine,

@@ -3,19 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
 #include "commands.h"
-#include "compile/pack.h"
-#include "compile/step_widths.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "engine/open.h"
+#include "gates/gate.h"
 #include "interrupt.h"
 #include "numbers.h"
 #include "output.h"
+#include "pack/pack.h"
 #include "prompt.h"
 
 namespace headway::cli {
@@ -54,15 +50,14 @@ std::string PredictionNote(const Manifest& manifest) {
 }  // namespace
 
 Result<void> Pack(const PackArguments& arguments) {
-  compile::PackOptions options{.topology = arguments.topology,
-                               .heads = {},
-                               .rotation_seed = arguments.rotation_seed,
-                               .most_directions = arguments.most_directions,
-                               .threads = arguments.threads,
-                               .replace = arguments.replace,
-                               .show_progress = true,
-                               .on_start = nullptr,
-                               .cancelled_or_null = CatchInterrupts()};
+  pack::PackOptions options{.topology = arguments.topology,
+                            .heads = {},
+                            .rotation_seed = arguments.rotation_seed,
+                            .most_directions = arguments.most_directions,
+                            .threads = arguments.threads,
+                            .replace = arguments.replace,
+                            .show_progress = true,
+                            .cancelled_or_null = CatchInterrupts()};
   for (size_t begin = 0; begin <= arguments.heads.size();) {
     const size_t end = std::min(arguments.heads.find(',', begin), arguments.heads.size());
     options.heads.push_back(arguments.heads.substr(begin, end - begin));
@@ -70,7 +65,7 @@ Result<void> Pack(const PackArguments& arguments) {
   }
   options.max_seq = arguments.max_seq;
   HW_TRY(options.usage_text, ReadUsage(arguments.usage_file));
-  HW_TRY(options.widths, compile::ParseStepWidths(arguments.batch_tokens));
+  HW_TRY(options.widths, pack::ParseStepWidths(arguments.batch_tokens));
   HW_TRY_VOID(CheckThreads(arguments.threads));
   HW_TRY(const auto pool,
          ThreadPool::Start(arguments.threads == 0 ? DefaultThreads() : arguments.threads));
@@ -81,22 +76,9 @@ Result<void> Pack(const PackArguments& arguments) {
                                            .head_splits = arguments.head_splits,
                                            .norm_prescale = arguments.norm_prescale,
                                            .pool = pool.get()}));
-  options.record_states = [&](const std::string& directory, const Manifest& so_far) {
-    return RecordStates(
-        directory, so_far,
-        {.threads = arguments.threads, .cancelled_or_null = options.cancelled_or_null});
-  };
-  if (!arguments.no_goldens) {
-    options.before_commit = [&](const std::string& directory, Manifest* manifest) {
-      return gate::RecordInto(arguments.model, directory,
-                              {.device = arguments.device,
-                               .show_progress = true,
-                               .cancelled_or_null = options.cancelled_or_null},
-                              manifest);
-    };
-  }
+  if (!arguments.no_goldens) options.goldens.emplace();
   HW_TRY(const Manifest manifest,
-         compile::Pack(arguments.model, arguments.output, options, emitter.get()));
+         pack::Pack(arguments.model, arguments.output, options, emitter.get()));
   uint64_t bytes = manifest.tokenizer.bytes;
   if (manifest.embedding) bytes += manifest.embedding->bytes;
   std::set<std::string> counted;  // heads share files
@@ -114,10 +96,9 @@ Result<void> Pack(const PackArguments& arguments) {
       Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)),
       PredictionNote(manifest))));
   if (!arguments.gate) return {};
-  const char* forced = std::getenv("HEADWAY_CPU");
-  HW_TRY(const gate::Report report,
-         gate::RunGates(arguments.output, {.instruction_set = forced == nullptr ? "" : forced}));
-  HW_TRY_VOID(WriteOut(gate::ToText(report)));
+  HW_TRY(const gates::GateReport report,
+         gates::RunGates(arguments.output, {.instruction_set = ForcedInstructionSet()}));
+  HW_TRY_VOID(WriteOut(gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed,
               fmt::format("{}: a gate failed; the package was kept", arguments.output));

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -12,12 +11,14 @@
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
-#include "gate/gate.h"
+#include "engine/devices.h"
+#include "gates/gate.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
 #include "json_report.h"
 #include "lmhead/certificate.h"
+#include "manifest/head_kind.h"
 #include "numbers.h"
 #include "output.h"
 #include "profile_table.h"
@@ -121,11 +122,12 @@ class TextStream {
 
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
                     const Generation& generation) {
-  if (model.device == "coreml") {
-    std::fprintf(
-        stderr,
-        "headway: interpreted on the CPU: what the coreml package computes, but no measure "
-        "of the device's speed\n");
+  HW_TRY(const Device* const device, FindDevice(model.device));
+  if (!device->traits.measured) {
+    std::fprintf(stderr,
+                 "headway: interpreted on the CPU: what the %s package computes, but no measure of "
+                 "the device's speed\n",
+                 model.device.c_str());
   }
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", ProfileTable(model, generation.counters).c_str());
@@ -147,7 +149,7 @@ Result<bool> CheckGates(const RunArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.model, error)) return true;
   HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
-  Result<bool> gated = gate::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
+  Result<bool> gated = gates::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
   if (!gated && arguments.allow_ungated) return true;
   return gated;
 }
@@ -156,7 +158,9 @@ Result<bool> CheckGates(const RunArguments& arguments) {
 Result<std::string> ReadUsageFor(const RunArguments& arguments) {
   std::error_code error;
   const bool packed = std::filesystem::is_directory(arguments.model, error);
-  if (!arguments.usage_file.empty() && (packed || !arguments.head.starts_with("reduced:"))) {
+  const auto kind = ParseHeadKind(arguments.head);
+  const bool reduced = kind && kind->form == HeadForm::kReduced;
+  if (!arguments.usage_file.empty() && (packed || !reduced)) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("--usage: expected a GGUF and --head reduced:K beside it, found {}",
                             packed ? "a package" : "another head"));
@@ -166,13 +170,11 @@ Result<std::string> ReadUsageFor(const RunArguments& arguments) {
 
 EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
                               const std::atomic<bool>* stop) {
-  const char* instruction_set = std::getenv("HEADWAY_CPU");
   return {.threads = arguments.threads,
-          .instruction_set = instruction_set == nullptr ? "" : instruction_set,
+          .instruction_set = ForcedInstructionSet(),
           .topology = arguments.topology,
           .head = arguments.head,
           .usage_text = "",
-          .cache_directory = "",
           .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
           .verify_contents = arguments.verify,

@@ -8,8 +8,8 @@
 #include "base/thread_pool.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "lab/synth/synthesise.h"
 #include "output.h"
-#include "synth/synthesise.h"
 
 namespace headway::cli {
 

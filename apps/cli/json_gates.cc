@@ -16,7 +16,7 @@ std::string Text(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Json QualityJson(const gate::QualityFigures& q) {
+Json QualityJson(const gates::QualityFigures& q) {
   return Json{{"lowest_cosine", q.cosine},
               {"mean_kl", q.has_logits ? Json(q.mean_kl) : Json(nullptr)},
               {"largest_kl", q.has_logits ? Json(q.largest_kl) : Json(nullptr)},
@@ -27,7 +27,7 @@ Json QualityJson(const gate::QualityFigures& q) {
 }
 
 // Every op, the ops by kind, and what is said against any of them.
-Json ShardJson(const gate::ShardPlacement& shard) {
+Json ShardJson(const gates::ShardPlacement& shard) {
   std::map<std::string, int64_t> histogram;
   Json ops = Json::array();
   for (const OpPlacement& op : shard.residency.ops) {
@@ -55,18 +55,19 @@ Json FileJson(const FileEntry& file) {
 
 Json ProgramJson(const PlacedProgram& program) {
   Json functions = Json::object();
-  for (const auto& [name, report] : program.functions)
-    functions[name] = Json::parse(mil::FormatPlacementJson(report));
+  const ShardDescription& description = program.description;
+  for (const PlacedFunction& function : description.functions)
+    functions[function.name] = Json::parse(function.json);
   return Json{{"path", program.path},
-              {"weight_bytes", program.weight_bytes},
-              {"verifies", program.problem.empty()},
-              {"problem", program.problem},
+              {"weight_bytes", description.weight_bytes},
+              {"verifies", description.problem.empty()},
+              {"problem", description.problem},
               {"functions", std::move(functions)}};
 }
 
 }  // namespace
 
-std::string GateJson(const gate::Report& report) {
+std::string GateJson(const gates::GateReport& report) {
   Json gates = Json::array();
   for (const GateRecord& record : report.records) {
     gates.push_back(Json{{"gate", record.gate},
@@ -75,10 +76,10 @@ std::string GateJson(const gate::Report& report) {
                          {"detail", record.detail}});
   }
   Json residency = Json::array();
-  for (const gate::ShardPlacement& shard : report.residency) residency.push_back(ShardJson(shard));
+  for (const gates::ShardPlacement& shard : report.residency) residency.push_back(ShardJson(shard));
   Json arithmetic = Json::array();
-  for (const gate::Check& check : report.arithmetic) {
-    const gate::Difference& d = check.difference;
+  for (const gates::Check& check : report.arithmetic) {
+    const gates::Difference& d = check.difference;
     arithmetic.push_back(Json{{"subject", check.subject},
                               {"passed", check.problem.empty()},
                               {"relative_rms", d.relative},

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "profile_table.h"
+#include "lab/measure/turns.h"
 
 namespace headway::cli {
 namespace {
@@ -27,8 +27,8 @@ Json CountersJson(const Counters& c) {
   return Json{{"steps", c.steps},
               {"step_tokens", c.step_tokens},
               {"step_ns", c.step_ns},
-              {"step_p50_ns", Percentile(c.step_samples_ns, 50)},
-              {"step_p99_ns", Percentile(c.step_samples_ns, 99)},
+              {"step_p50_ns", measure::Percentile(c.step_samples_ns, 50)},
+              {"step_p99_ns", measure::Percentile(c.step_samples_ns, 99)},
               {"embed_ns", c.embed_ns},
               {"rope_mask_ns", c.rope_mask_ns},
               {"layers_ns", c.layers_ns},
@@ -109,15 +109,20 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string BenchJson(const ModelSummary* model_or_null, const std::vector<BenchRow>& rows) {
+std::string BenchJson(const ModelSummary* model_or_null,
+                      const std::vector<lab::BenchTable>& tables) {
   Json json = Json::object();
   if (model_or_null != nullptr) json["model"] = ModelJson(*model_or_null);
   json["rows"] = Json::array();
-  for (const BenchRow& row : rows) {
-    Json line{{"table", row.table}, {"row", row.row}};
-    for (const auto& [name, value] : row.figures) line[name] = value;
-    if (!row.logits_hash.empty()) line["logits_hash"] = row.logits_hash;
-    json["rows"].push_back(std::move(line));
+  for (const lab::BenchTable& table : tables) {
+    for (const lab::BenchRow& row : table.rows) {
+      Json line{{"table", table.name}, {"row", row.name}};
+      for (const lab::BenchFigure& figure : row.figures) {
+        if (!figure.name.empty())
+          line[figure.name] = figure.value ? Json(*figure.value) : Json(figure.shown);
+      }
+      json["rows"].push_back(std::move(line));
+    }
   }
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

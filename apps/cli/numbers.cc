@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 
 namespace headway::cli {
@@ -69,6 +70,11 @@ LoadWeights ParseLoad(std::string_view text) {
 }
 
 KvType ParseKv(std::string_view text) { return text == "q8_0" ? KvType::kQ8_0 : KvType::kF16; }
+
+std::string ForcedInstructionSet() {
+  const char* const forced = std::getenv("HEADWAY_CPU");
+  return forced == nullptr ? "" : forced;
+}
 
 std::string FormatBytes(double bytes) {
   constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};

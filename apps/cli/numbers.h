@@ -25,6 +25,9 @@ LoadWeights ParseLoad(std::string_view text);
 // "f16" or "q8_0"
 KvType ParseKv(std::string_view text);
 
+// HEADWAY_CPU: the one instruction set to use; empty: the best.
+std::string ForcedInstructionSet();
+
 // "4.08 GB", "512 B": powers of 1000, as memory bandwidth is given.
 std::string FormatBytes(double bytes);
 

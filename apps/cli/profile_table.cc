@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lab/measure/turns.h"
 #include "numbers.h"
 
 namespace headway::cli {
@@ -56,7 +57,8 @@ std::string Header(const ModelSummary& model, const Counters& c) {
       Ms(c.step_ns),
       static_cast<double>(c.step_tokens) * 1e9 /
           static_cast<double>(std::max<uint64_t>(c.step_ns + c.speculation.draft_ns, 1)),
-      Ms(Percentile(c.step_samples_ns, 50)), Ms(Percentile(c.step_samples_ns, 99)));
+      Ms(measure::Percentile(c.step_samples_ns, 50)),
+      Ms(measure::Percentile(c.step_samples_ns, 99)));
   return text;
 }
 
@@ -81,15 +83,6 @@ std::string SpeculationLine(const char* name, const SpeculationCounters& s) {
 }
 
 }  // namespace
-
-uint64_t Percentile(const std::vector<uint64_t>& samples_ns, double percent) {
-  if (samples_ns.empty()) return 0;
-  std::vector<uint64_t> sorted = samples_ns;
-  std::sort(sorted.begin(), sorted.end());
-  const auto rank =
-      static_cast<size_t>(std::ceil(percent / 100.0 * static_cast<double>(sorted.size())));
-  return sorted[std::min(std::max<size_t>(rank, 1), sorted.size()) - 1];
-}
 
 std::string ProfileTable(const ModelSummary& model, const Counters& c) {
   std::string text = Header(model, c);

@@ -10,7 +10,4 @@ namespace headway::cli {
 
 std::string ProfileTable(const ModelSummary& model, const Counters& counters);
 
-// The value below which `percent` % of the samples lie, in ns; 0 without samples.
-uint64_t Percentile(const std::vector<uint64_t>& samples_ns, double percent);
-
 }  // namespace headway::cli

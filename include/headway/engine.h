@@ -17,37 +17,29 @@
 #include <vector>
 
 #include "headway/certificate.h"
+#include "headway/chat_message.h"
 #include "headway/counters.h"
 #include "headway/kv_type.h"
+#include "headway/load_weights.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
 #include "headway/speculation_params.h"
 
 namespace headway {
 
-// How weights come into memory: kMap reads the package in place (opens at once), kCopy reads it
-// into huge pages (decodes faster where TLB misses are dear, as on virtual machines), kAuto copies
-// large models when memory is plentiful.
-enum class LoadWeights { kAuto, kMap, kCopy };
-
 struct EngineOptions {
-  int threads = 0;               // 0: the processors this process may run on
-  std::string instruction_set;   // "": the best; "reference", "avx2", "avx512": exactly that one
-  std::string topology;          // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
-  std::string head;              // "full:4"; empty: the package's first, or full:4 for a GGUF
-  std::string usage_text = {};   // for reduced:K of a GGUF: what decides about the first rows
-  std::string cache_directory;   // for packages made from GGUFs; empty: docs/cli.md says which
-  std::string draft_model = {};  // a small model, same vocabulary, for Speculate::kDraftModel
+  int threads = 0;                   // 0: the processors this process may run on
+  std::string instruction_set = {};  // "reference", "avx2", ...: exactly that; empty: the best
+  std::string topology = {};         // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
+  std::string head = {};             // "full:4"; empty: the package's first, or full:4 for a GGUF
+  std::string usage_text = {};       // for reduced:K of a GGUF: what decides about the first rows
+  std::string cache_directory = {};  // for packages made from GGUFs; empty: docs/cli.md says which
+  std::string draft_model = {};      // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;
   bool verify_contents = false;  // read every file of the package and compare digests
   bool show_progress = false;    // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
-};
-
-struct ChatMessage {
-  std::string role;  // "system", "user", "assistant"
-  std::string content;
 };
 
 // What a chat template may read beside the messages (docs/chat_templates.md).
@@ -115,7 +107,7 @@ struct ModelSummary {
   std::string chat_format = {};  // of a file without a chat template: the format used for it
 };
 
-struct OpenedModel;  // src/api/opened_model.h
+struct OpenedModel;  // src/engine/open.h
 
 // A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and
 // must not overlap.

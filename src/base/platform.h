@@ -19,6 +19,10 @@ int NumProcessors();
 // Asks for huge pages below [address, address + size_bytes). A wish: nothing depends on it.
 void AdviseHugePages(void* address, size_t size_bytes);
 
+// Gives the memory of whole pages in [address, address + size_bytes), of anonymous memory, back to
+// the system. What they held becomes zeros.
+void ReleaseMemory(void* address, size_t size_bytes);
+
 // Renames a file or directory where nothing has the new name; false, with errno EEXIST, where
 // something has. Where the file system cannot do both at once, looks first.
 bool RenameToNew(const char* from, const char* to);

@@ -22,6 +22,13 @@ int NumProcessors() { return static_cast<int>(std::max(1U, std::thread::hardware
 // Apple's processors have pages of 16 KiB, and no larger ones to ask for.
 void AdviseHugePages(void* /*address*/, size_t /*size_bytes*/) {}
 
+void ReleaseMemory(void* address, size_t size_bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(address) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(address) + size_bytes) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_FREE);
+}
+
 bool RenameToNew(const char* from, const char* to) {
   return ::renamex_np(from, to, RENAME_EXCL) == 0;
 }

@@ -8,14 +8,12 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "headway/chat_message.h"
 #include "jinja/value.h"
 
 namespace headway::chat {
 
-struct Message {
-  std::string role;  // "system", "user", "assistant", ...
-  std::string content;
-};
+using Message = ChatMessage;
 
 // Errors: kInvalidInput (no message, a role that is no name), saying which message.
 Result<jinja::Value> MessagesFromPairs(std::span<const Message> messages);

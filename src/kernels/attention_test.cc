@@ -25,15 +25,19 @@ bool Fits(KvType kv, const AttentionShape& shape) {
 struct AttentionProblem {
   KvType kv;
   AttentionShape shape;
-  int64_t capacity;
+  int64_t num_pages;
   std::vector<float> q, k, v;
-  AlignedBuffer cache;  // keys, then values
+  AlignedBuffer cache;  // the pages, last one first, each behind kOffset bytes of others'
+  std::vector<std::byte*> pages;
+  static constexpr int64_t kOffset = 192;
 
   AttentionProblem(KvType type, AttentionShape of, const KernelSet& set)
       : kv(type),
         shape(of),
-        capacity((of.first_position + of.num_tokens + kKeyTile - 1) / kKeyTile * kKeyTile),
-        cache(static_cast<size_t>(KvHeadBytes(type, of.head_dim, capacity))) {
+        num_pages(NumKvPages(of.first_position + of.num_tokens)),
+        cache(static_cast<size_t>(num_pages * (kOffset + KvPageBytes(type, of.head_dim)))) {
+    for (int64_t page = num_pages - 1; page >= 0; --page)
+      pages.push_back(cache.data() + page * (kOffset + KvPageBytes(type, of.head_dim)));
     std::mt19937 random(77);
     std::normal_distribution<float> normal;
     const auto fill = [&](std::vector<float>* values, int64_t n) {
@@ -50,20 +54,23 @@ struct AttentionProblem {
     // What lies beyond the last position must not matter: NaN where it is a float.
     for (F16& half : cache.As<F16>(cache.SizeBytes() / sizeof(F16))) half = F16{0x7e00};
     for (int64_t j = 0; j < positions; ++j) {
-      set.store_kv[static_cast<size_t>(kv)](k.data() + j * shape.head_dim,
-                                            v.data() + j * shape.head_dim, shape.head_dim, j,
-                                            cache.data(), Values());
+      set.store_kv[static_cast<size_t>(kv)](
+          k.data() + j * shape.head_dim, v.data() + j * shape.head_dim, shape.head_dim,
+          j % kKeyTile, Kv().KeyTile(j / kKeyTile), Kv().ValueTile(j / kKeyTile));
     }
   }
 
-  std::byte* Values() { return cache.data() + cache.SizeBytes() / 2; }
+  KvHead Kv() const {
+    return {
+        .pages = pages.data(), .offset = kOffset, .tile_bytes = KvTileBytes(kv, shape.head_dim)};
+  }
   std::span<const std::byte> Stored() const { return {cache.data(), cache.SizeBytes()}; }
 
   std::vector<float> Run(const KernelSet& set) const {
     constexpr float kCanary = 31.5F;
     const int64_t row = shape.num_heads * shape.head_dim;
-    const auto scratch_floats =
-        static_cast<size_t>(AttentionScratchFloats(shape.num_heads, shape.head_dim, capacity));
+    const auto scratch_floats = static_cast<size_t>(AttentionScratchFloats(
+        shape.num_heads, shape.head_dim, shape.first_position + shape.num_tokens));
     AlignedBuffer scratch((scratch_floats + 1) * sizeof(float));
     const std::span<float> guarded = scratch.As<float>(scratch_floats + 1);
     std::fill(guarded.begin(), guarded.end(), kCanary);
@@ -71,8 +78,7 @@ struct AttentionProblem {
     set.attention[static_cast<size_t>(kv)](
         {.q = q.data(),
          .q_stride = row,
-         .keys = cache.data(),
-         .values = cache.data() + cache.SizeBytes() / 2,
+         .kv = Kv(),
          .num_tokens = shape.num_tokens,
          .first_position = shape.first_position,
          .num_heads = shape.num_heads,
@@ -175,7 +181,7 @@ TEST(AttentionTest, OnePosition_GivesItsValue) {
 TEST(AttentionTest, SpoiledValues_ShowInEveryChannel) {
   for (const KvType kv : kKvTypes) {
     AttentionProblem problem(kv, kAttentionShapes[3], reference::Set());
-    SpoilValues(kv, problem.shape.head_dim, 40, problem.Values());
+    SpoilValues(kv, problem.shape.head_dim, 40 % kKeyTile, problem.Kv().ValueTile(40 / kKeyTile));
     for (const KernelSet& set : FastSets()) {
       for (const float value : problem.Run(set)) {
         EXPECT_TRUE(std::isnan(value) || value == 31.5F) << set.name;

@@ -95,8 +95,7 @@ enum class RotaryStyle : uint8_t {
 struct AttentionArgs {
   const float* q = nullptr;  // [num_tokens, num_heads, head_dim], token rows q_stride floats apart
   int64_t q_stride = 0;
-  const std::byte* keys = nullptr;  // of the kv head (kernels/kv_layout.h), 64-byte aligned
-  const std::byte* values = nullptr;
+  KvHead kv;  // the positions up to the last token's
   int64_t num_tokens = 0;
   int64_t first_position = 0;
   int64_t num_heads = 0;
@@ -154,10 +153,10 @@ struct KernelSet {
   void (*rotary)(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot,
                  int64_t head_dim, int64_t num_heads, float* x) = nullptr;
 
-  // Stores one position's key and value ([head_dim] f32) into the cache of a kv head
-  // (kernels/kv_layout.h). By KvType, as is attention.
+  // Stores one position's key and value ([head_dim] f32) into tiles of a kv head
+  // (kernels/kv_layout.h); `position`: 0 to 31, in them. By KvType, as is attention.
   std::array<void (*)(const float* k, const float* v, int64_t head_dim, int64_t position,
-                      std::byte* keys, std::byte* values),
+                      std::byte* key_tile, std::byte* value_tile),
              kNumKvTypes>
       store_kv{};
 

@@ -23,16 +23,14 @@ void StoreValueBlock(const int8_t* codes, float scale, int64_t head_dim, int64_t
   *reinterpret_cast<F16*>(tile + ValueScaleAt(b, position)) = ToF16(scale);
 }
 
-void SpoilValues(KvType type, int64_t head_dim, int64_t position, std::byte* values) {
+void SpoilValues(KvType type, int64_t head_dim, int64_t position, std::byte* tile) {
   constexpr F16 kNaN = {0x7e00};
-  std::byte* tile = values + position / kKeyTile * KvTileBytes(type, head_dim);
-  const int64_t row = position % kKeyTile;
   if (type == KvType::kF16) {
-    std::fill_n(reinterpret_cast<F16*>(tile) + row * head_dim, head_dim, kNaN);
+    std::fill_n(reinterpret_cast<F16*>(tile) + position * head_dim, head_dim, kNaN);
     return;
   }
   for (int64_t b = 0; b < head_dim / kKvBlock; ++b)
-    *reinterpret_cast<F16*>(tile + ValueScaleAt(b, row)) = kNaN;
+    *reinterpret_cast<F16*>(tile + ValueScaleAt(b, position)) = kNaN;
 }
 
 }  // namespace headway::kernels

@@ -1,7 +1,8 @@
 #pragma once
 
-// How a cache holds the keys and values of one kv head: tiles of 32 positions, the keys of all
-// tiles in a row, and the values likewise. d: head_dim. Capacity is a multiple of 32 positions.
+// How a cache holds the keys and values of one kv head: pages of 128 positions (PagedAttention,
+// Kwon et al. 2023), so that conversations can share the pages of a common beginning and give memory
+// back. In a page tiles of 32 positions: the keys of all four, then the values. d: head_dim.
 //
 //   kF16   keys    [d channels][32 positions] F16, so that 16 scores come from one vector and a
 //                  channel's keys from one cache line
@@ -11,7 +12,7 @@
 //          values  scales [d / 32 blocks][32 positions] F16; codes [16 pairs of positions]
 //                  [d channels][2 positions] bytes, so that pairs are multiplied and added at once
 //
-// Both are one stream: each cache line is read once, in order.
+// Both are one stream a page: each cache line is read once, in order.
 
 #include <bit>
 #include <cstddef>
@@ -28,6 +29,9 @@ inline constexpr int64_t kKvBlock = 32;  // channels that share a scale
 // 128 codes of 127 times weights below 2^15 stay below 2^30.
 inline constexpr int64_t kValueGroup = 128;
 
+// Positions of a page: values of a group lie together.
+inline constexpr int64_t kKvPage = kValueGroup;
+
 // Of a tile's keys, and of its values. head_dim % 32 == 0 for kQ8_0.
 constexpr int64_t KvTileBytes(KvType type, int64_t head_dim) {
   constexpr int64_t kF16Bytes = 2;
@@ -36,10 +40,27 @@ constexpr int64_t KvTileBytes(KvType type, int64_t head_dim) {
          (type == KvType::kF16 ? kF16Bytes * head_dim : head_dim / kKvBlock * kBlockBytes);
 }
 
-// Of the keys and the values of `capacity` positions.
-constexpr int64_t KvHeadBytes(KvType type, int64_t head_dim, int64_t capacity) {
-  return 2 * (capacity / kKeyTile) * KvTileBytes(type, head_dim);
+// Of the keys and the values of a page.
+constexpr int64_t KvPageBytes(KvType type, int64_t head_dim) {
+  return 2 * (kKvPage / kKeyTile) * KvTileBytes(type, head_dim);
 }
+constexpr int64_t NumKvPages(int64_t positions) { return (positions + kKvPage - 1) / kKvPage; }
+
+// The keys and values of one kv head, for the positions of a conversation.
+struct KvHead {
+  std::byte* const* pages = nullptr;  // [NumKvPages(positions)], each 64-byte aligned
+  int64_t offset = 0;                 // of this head in every page, a multiple of 64 bytes
+  int64_t tile_bytes = 0;             // KvTileBytes()
+
+  // Tile number `tile` holds the positions from tile * kKeyTile on.
+  std::byte* KeyTile(int64_t tile) const {
+    constexpr int64_t kTiles = kKvPage / kKeyTile;
+    return pages[tile / kTiles] + offset + tile % kTiles * tile_bytes;
+  }
+  std::byte* ValueTile(int64_t tile) const {
+    return KeyTile(tile) + kKvPage / kKeyTile * tile_bytes;
+  }
+};
 
 // ---- kQ8_0, inside a tile -----------------------------------------------------------------------
 
@@ -81,8 +102,8 @@ void StoreKeyBlock(const int8_t* codes, float scale, int64_t b, int64_t position
 void StoreValueBlock(const int8_t* codes, float scale, int64_t head_dim, int64_t b,
                      int64_t position, std::byte* tile);
 
-// Makes the values of a position NaN, so that whatever sees it shows that its key or value was no
-// number.
-void SpoilValues(KvType type, int64_t head_dim, int64_t position, std::byte* values);
+// Makes the values of a position (0 to 31) of a tile NaN, so that whatever sees it shows that its key
+// or value was no number.
+void SpoilValues(KvType type, int64_t head_dim, int64_t position, std::byte* tile);
 
 }  // namespace headway::kernels

@@ -7,15 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "api/opened_model.h"
+#include "base/clock.h"
 #include "base/digest.h"
-#include "gate/golden_text.h"
-#include "gate/stack.h"
-#include "runtime/clock.h"
-#include "runtime/head_projection.h"
-#include "runtime/layer_stack.h"
-#include "runtime/session.h"
-#include "runtime/share_counters.h"
+#include "engine/open.h"
+#include "engine/session.h"
+#include "gates/stack.h"
+#include "pack/texts.h"
 
 namespace headway::lab {
 namespace {
@@ -28,7 +25,7 @@ LoadWeights LoadOf(const std::string& load) {
 // The golden text's tokens, over and over.
 Result<std::vector<int32_t>> Text(const OpenedModel& model, int64_t count) {
   HW_TRY(const std::vector<int32_t> once,
-         model.tokenizer->Encode(gate::kGoldenText, {.add_bos = true}));
+         model.tokenizer->Encode(pack::kGoldenText, {.add_bos = true}));
   std::vector<int32_t> ids;
   for (size_t i = 0; static_cast<int64_t>(ids.size()) < count; ++i)
     ids.push_back(once[i % once.size()]);
@@ -111,69 +108,54 @@ class SessionDecoder final : public Decoder {
 // same positions every round.
 class BatchDecoder final : public Decoder {
  public:
-  BatchDecoder(std::unique_ptr<OpenedModel> model, std::vector<int32_t> ids, int64_t context,
-               int64_t tokens, int64_t batch)
+  BatchDecoder(std::unique_ptr<OpenedModel> model, std::unique_ptr<Sequence> sequence,
+               std::vector<int32_t> ids, int64_t context, int64_t tokens, int64_t batch)
       : model_(std::move(model)),
+        sequence_(std::move(sequence)),
         ids_(std::move(ids)),
         context_(context),
         batch_(batch),
-        num_steps_(std::max<int64_t>(1, tokens / batch)),
-        cache_(model_->pipeline.get(), {.capacity_tokens = context + num_steps_ * batch}),
-        layers_(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels),
-        head_(model_->pipeline.get(), batch) {
-    layers_.Reserve(context + num_steps_ * batch);
-    counters_ = NoCounts(*model_->pipeline);
-    while (cache_.NumCached() < context)
-      RunLayers(std::min(layers_.MaxStep(), context - cache_.NumCached()));
-  }
+        num_steps_(std::max<int64_t>(1, tokens / batch)) {}
 
   Result<Sample> Round() override {
-    const Counters before = counters_;
+    sequence_->Truncate(std::min(sequence_->Length(), context_));
+    HW_TRY_VOID(Read(context_ - sequence_->Length(), nullptr));
+    const Counters before = *sequence_->Uncounted();
+    const kernels::KernelSet& kernels = model_->kernels->kernels;
     std::vector<int32_t> choices;
-    cache_.KeepCached(context_);
-    for (int64_t step = 0; step < num_steps_; ++step) {
+    uint64_t choosing_ns = 0;
+    const Executor::LogitsSink choose = [&](int64_t, std::span<const float> logits) {
       const uint64_t start = NowNs();
-      RunLayers(batch_);
-      RunHead(&choices);
-      counters_.step_ns += NowNs() - start;
-    }
-    counters_.steps += static_cast<uint64_t>(num_steps_ * batch_);
-    Sample sample = SampleOf(before, counters_);
+      const auto best = kernels.argmax(logits.data(), static_cast<int64_t>(logits.size()));
+      choices.push_back(static_cast<int32_t>(best.index));
+      choosing_ns += NowNs() - start;
+    };
+    const uint64_t start = NowNs();
+    for (int64_t step = 0; step < num_steps_; ++step) HW_TRY_VOID(Read(batch_, &choose));
+    Counters after = *sequence_->Uncounted();
+    after.step_ns += NowNs() - start;
+    after.steps += static_cast<uint64_t>(num_steps_ * batch_);  // figures are a token's
+    after.head_reduce_ns += choosing_ns;
+    after.head_ns += after.head_predict_ns - before.head_predict_ns + choosing_ns;
+    Sample sample = SampleOf(before, after);
     sample.tokens_hash = HashOf(choices);
     return sample;
   }
 
  private:
-  void RunLayers(int64_t count) {
-    const LayerRow row{.cache = &cache_,
-                       .ids = std::span(ids_).subspan(static_cast<size_t>(cache_.NumCached()),
-                                                      static_cast<size_t>(count))};
-    layers_.Run({&row, 1}, &counters_);
-    cache_.Extend(count);
-  }
-
-  void RunHead(std::vector<int32_t>* choices) {
-    const int64_t V = model_->pipeline->model().vocab_size;
-    const uint64_t start = NowNs();
-    const std::span<const float> logits = head_.Project(layers_.Hidden(), batch_, &counters_);
-    const uint64_t predicted = NowNs();
-    for (int64_t t = 0; t < batch_; ++t)
-      choices->push_back(
-          static_cast<int32_t>(model_->kernels->kernels.argmax(logits.data() + t * V, V).index));
-    const uint64_t end = NowNs();
-    counters_.head_reduce_ns += end - predicted;
-    counters_.head_ns += end - start;
+  // The next `count` tokens of the text, and what is not cached before them.
+  Result<void> Read(int64_t count, const Executor::LogitsSink* sink_or_null) {
+    const auto at = static_cast<size_t>(sequence_->Length());
+    sequence_->AddPrompt(std::span(ids_).subspan(at, static_cast<size_t>(count)));
+    return model_->executor->Read(sequence_.get(), sequence_->Length(), sink_or_null);
   }
 
   std::unique_ptr<OpenedModel> model_;
+  std::unique_ptr<Sequence> sequence_;
   std::vector<int32_t> ids_;
   int64_t context_;
   int64_t batch_;
   int64_t num_steps_;
-  SequenceCache cache_;
-  LayerStack layers_;
-  HeadProjection head_;
-  Counters counters_;  // `steps` counts tokens: figures are a token's
 };
 
 }  // namespace
@@ -181,12 +163,9 @@ class BatchDecoder final : public Decoder {
 Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec& variant,
                                              const std::string& package) {
   HW_TRY(auto model,
-         OpenModel(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
-                             .instruction_set = "",
-                             .topology = "",
-                             .head = variant.head,
-                             .cache_directory = "",
-                             .load = LoadOf(spec.load)}));
+         OpenPackage(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
+                               .head = variant.head,
+                               .load = LoadOf(spec.load)}));
   const ModelConfig& config = model->pipeline->model();
   const int64_t length = spec.context + spec.tokens + variant.batch_tokens;
   int64_t limit = config.max_position_embeddings;
@@ -200,16 +179,18 @@ Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec
                             limit, length));
   }
   HW_TRY(std::vector<int32_t> ids, Text(*model, length));
+  SessionOptions options;
+  options.capacity_tokens = length;
   if (variant.batch_tokens > 1) {
-    if (!gate::GivesLogits(variant.head))
+    if (!gates::GivesLogits(variant.head))
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("head {}: batch_tokens above 1 are measured on full heads only",
                               variant.head));
-    return std::unique_ptr<Decoder>(std::make_unique<BatchDecoder>(
-        std::move(model), std::move(ids), spec.context, spec.tokens, variant.batch_tokens));
+    HW_TRY(auto sequence, model->executor->NewSequence(std::move(options)));
+    return std::unique_ptr<Decoder>(
+        std::make_unique<BatchDecoder>(std::move(model), std::move(sequence), std::move(ids),
+                                       spec.context, spec.tokens, variant.batch_tokens));
   }
-  SessionOptions options;
-  options.capacity_tokens = length;
   HW_TRY(auto session, Session::Create(model->executor, std::move(options)));
   HW_TRY_VOID(session->Append(std::span(ids).first(static_cast<size_t>(spec.context))));
   return std::unique_ptr<Decoder>(std::make_unique<SessionDecoder>(

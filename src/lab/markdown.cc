@@ -82,7 +82,7 @@ void AppendTopology(const Results& results, std::string* out) {
   const TopologyFinding finding = SearchTopology(results);
   Append(out, "\n### The cheapest legal cover\n\n");
   Append(out, "{}", CoverInWords(finding, {"`", "`"}, {"**", "**"}));
-  for (const Edge& edge : finding.failed)
+  for (const ShardEdge& edge : finding.failed)
     Append(out, " Absent, because a gate failed: [{}, {}).", edge.begin, edge.end);
   Append(out, "\n");
 }

@@ -97,8 +97,11 @@ void AppendGateSection(const Results& results, std::string* out) {
 void AppendOps(const Results& results, std::string* out) {
   std::string rows;
   for (const VariantResult& variant : results.variants) {
+    const bool predicted =
+        std::any_of(variant.gates.begin(), variant.gates.end(),
+                    [](const GateRecord& record) { return record.basis == "predicted"; });
+    if (!predicted) continue;
     for (const ShardFacts& shard : variant.shards) {
-      if (variant.spec.device == "cpu") continue;
       Append(&rows,
              "<tr><td>{}</td><td>{}</td><td>{} [{}, {})</td><td class=\"number\">{} of {}</td><td "
              "class=\"number\">{}</td></tr>\n",
@@ -124,14 +127,14 @@ void AppendTopologySection(const Results& results, std::string* out) {
   Append(out,
          "</p>\n<div class=\"wide\"><table>\n<tr><th>shard</th><th>time a token</th><th>a layer"
          "</th></tr>\n");
-  for (const Edge& edge : finding.measured) {
+  for (const ShardEdge& edge : finding.measured) {
     Append(out,
            "<tr><td>layers [{}, {})</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
            "</tr>\n",
            edge.begin, edge.end, Time(edge.ns),
            Time(edge.ns / static_cast<double>(edge.end - edge.begin)));
   }
-  for (const Edge& edge : finding.failed)
+  for (const ShardEdge& edge : finding.failed)
     Append(out, "<tr><td>layers [{}, {})</td><td class=\"fail\">failed a gate</td><td></td></tr>\n",
            edge.begin, edge.end);
   Append(out, "</table></div>\n");

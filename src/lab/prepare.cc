@@ -10,12 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
-#include "compile/head_kind.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "engine/open.h"
+#include "gates/gate.h"
+#include "manifest/head_kind.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 
 namespace headway::lab {
 namespace {
@@ -34,9 +33,7 @@ std::string FileName(std::string text) {
   return text;
 }
 
-std::string Canonical(const std::string& head) {
-  return compile::CanonicalHeadKind(head).value_or(head);
-}
+std::string Canonical(const std::string& head) { return CanonicalHeadKind(head).value_or(head); }
 
 // Whether this build's shards are in the package: a file format that has changed since (or a file
 // that was cut short) is found when the shards are loaded, before anything is measured.
@@ -45,7 +42,7 @@ bool Opens(const std::string& package, const std::string& head) {
   options.threads = 1;
   options.head = head;
   options.load = LoadWeights::kMap;
-  return OpenModel(package, options).has_value();
+  return OpenPackage(package, options).has_value();
 }
 
 // Whether the package is of this model, made by this version, with all these heads, and can be
@@ -54,7 +51,7 @@ bool HoldsAll(const Workshop& workshop, const std::string& package,
               const std::vector<std::string>& heads) {
   const auto manifest = OpenManifest(package, false);
   if (!manifest || manifest->source_digest != workshop.model_digest || !manifest->goldens ||
-      manifest->producer != compile::ProducerText()) {
+      manifest->producer != pack::ProducerText()) {
     return false;
   }
   return std::all_of(heads.begin(), heads.end(), [&](const std::string& head) {
@@ -66,23 +63,23 @@ bool HoldsAll(const Workshop& workshop, const std::string& package,
 
 // Goldens do not depend on topology and heads: made once a device, kept in the experiment's
 // directory under the model's digest.
-Result<gate::Goldens> GoldensFor(const Workshop& workshop, const std::string& device) {
+Result<Goldens> GoldensFor(const Workshop& workshop, const std::string& device) {
   const fs::path directory = fs::path(workshop.directory) / "packages" /
                              fmt::format("goldens-{}-{}", device, workshop.model_digest);
-  const std::string path = (directory / gate::kGoldensFileName).string();
-  // Those of an older form have no norms, which every device but the cpu needs.
-  if (auto kept = gate::ReadGoldens(path); kept && (device == "cpu" || kept->HasRowNorms()))
+  const std::string path = (directory / kGoldensFileName).string();
+  HW_TRY(const Device* const found, FindDevice(device));
+  // Those of an older form have no norms, which devices that store rows of their own need.
+  if (auto kept = ReadGoldens(path); kept && (!found->StoresOwnRows() || kept->HasRowNorms()))
     return kept;
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(workshop.model));
   Say(workshop, fmt::format("goldens for {}, once", device));
-  HW_TRY(gate::Goldens goldens,
-         gate::MakeGoldens(file, file,
-                           {.device = device,
-                            .show_progress = workshop.show_progress,
-                            .cancelled_or_null = workshop.cancelled_or_null}));
+  HW_TRY(Goldens goldens, pack::MakeGoldens(file, file,
+                                            {.device = device,
+                                             .show_progress = workshop.show_progress,
+                                             .cancelled_or_null = workshop.cancelled_or_null}));
   std::error_code error;
   fs::create_directories(directory, error);
-  HW_TRY_VOID(gate::WriteGoldens(goldens, directory.string()));
+  HW_TRY_VOID(WriteGoldens(goldens, directory.string()));
   return goldens;
 }
 
@@ -99,20 +96,14 @@ Result<void> PackOne(const Workshop& workshop, const VariantSpec& variant,
   device.weights = variant.weights;
   device.pool = pool.get();
   HW_TRY(const auto emitter, MakeEmitterFor(variant.device, device));
-  compile::PackOptions options{.topology = variant.topology, .heads = heads, .replace = true};
-  if (emitter->HasWidths() && variant.batch_tokens > 1)
+  pack::PackOptions options{.topology = variant.topology, .heads = heads, .replace = true};
+  if (emitter->GetTraits().fixed_widths && variant.batch_tokens > 1)
     options.widths.push_back({.tokens = variant.batch_tokens, .flexible = false});
   options.show_progress = workshop.show_progress;
   options.cancelled_or_null = workshop.cancelled_or_null;
-  options.record_states = [&](const std::string& directory, const Manifest& manifest) {
-    return RecordStates(directory, manifest, {.cancelled_or_null = workshop.cancelled_or_null});
-  };
-  options.before_commit = [&](const std::string& directory, Manifest* manifest) -> Result<void> {
-    HW_TRY(const gate::Goldens goldens, GoldensFor(workshop, variant.device));
-    HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, directory));
-    return {};
-  };
-  HW_TRY_VOID(compile::Pack(workshop.model, package, options, emitter.get()));
+  HW_TRY(const Goldens goldens, GoldensFor(workshop, variant.device));
+  options.goldens_or_null = &goldens;
+  HW_TRY_VOID(pack::Pack(workshop.model, package, options, emitter.get()));
   return {};
 }
 
@@ -120,7 +111,7 @@ bool Resident(const OpPlacement& op) { return op.resident || !op.counts; }
 
 // What is known of each shard of the variant, and whether a gate named it.
 std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& head,
-                                const gate::Report& report) {
+                                const gates::GateReport& report) {
   std::vector<ShardFacts> facts;
   for (const LayerShard& shard : manifest.layers) {
     facts.push_back({.name = shard.file.path,
@@ -139,7 +130,7 @@ std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& hea
                        .bytes = shard.file.bytes});
   }
   for (ShardFacts& fact : facts) {
-    for (const gate::ShardPlacement& placed : report.residency) {
+    for (const gates::ShardPlacement& placed : report.residency) {
       if (placed.shard != fact.name) continue;
       for (const OpPlacement& op : placed.residency.ops) {
         if (!op.counts) continue;
@@ -148,7 +139,7 @@ std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& hea
         fact.failed = fact.failed || !Resident(op);
       }
     }
-    for (const gate::Check& check : report.arithmetic)
+    for (const gates::Check& check : report.arithmetic)
       fact.failed =
           fact.failed || (!check.problem.empty() && check.subject.rfind(fact.name, 0) == 0);
   }
@@ -160,21 +151,24 @@ std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& hea
 std::string PackageOf(const Workshop& workshop, const VariantSpec& variant) {
   std::string name = fmt::format("{}-{}", variant.device, FileName(variant.topology));
   if (!variant.weights.empty()) name += fmt::format("-{}", FileName(variant.weights));
-  if (variant.device != "cpu" && variant.batch_tokens > 1)
+  const auto device = FindDevice(variant.device);
+  if (device && (*device)->traits.fixed_widths && variant.batch_tokens > 1)
     name += fmt::format("-t{}", variant.batch_tokens);
   return (fs::path(workshop.directory) / "packages" / name).string();
 }
 
 std::string ReasonAgainst(const VariantSpec& variant) {
-  const auto emitter = MakeEmitterFor(variant.device);
-  if (!emitter) return emitter.error().message;
-  const auto kind = compile::ParseHeadKind(variant.head);
+  const auto device = FindDevice(variant.device);
+  if (!device) return device.error().message;
+  const DeviceTraits& traits = (*device)->traits;
+  const auto kind = ParseHeadKind(variant.head);
   if (!kind) return kind.error().message;
-  const auto available =
-      compile::CheckHeadKind(variant.head, *kind, variant.device, (*emitter)->HeadKinds());
+  const auto available = CheckHeadKind(variant.head, *kind, traits.name, traits.head_forms);
   if (!available) return available.error().message;
-  if (variant.device == "cpu" && !variant.weights.empty())
-    return fmt::format("weights '{}': the device cpu keeps the model file's own", variant.weights);
+  if (!(*device)->StoresOwnRows() && !variant.weights.empty()) {
+    return fmt::format("weights '{}': the device {} keeps the model file's own", variant.weights,
+                       traits.name);
+  }
   return "";
 }
 
@@ -214,7 +208,7 @@ Result<void> GateVariant(const Workshop& workshop, const Spec& spec, VariantResu
   const std::string package = PackageOf(workshop, variant->spec);
   const std::string head = Canonical(variant->spec.head);
   Say(workshop, fmt::format("gates of {}", variant->spec.name));
-  const auto report = gate::RunGates(
+  const auto report = gates::RunGates(
       package, {.residency = true,
                 .golden = spec.gates,
                 .q8_kv = false,  // variants run with F16

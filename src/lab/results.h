@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "lab/measure/turns.h"
 #include "lab/spec.h"
 #include "manifest/manifest.h"
-#include "measure/turns.h"
 
 namespace headway::lab {
 

@@ -10,19 +10,19 @@
 #include <thread>
 #include <utility>
 
-#include "api/opened_model.h"
 #include "base/digest.h"
 #include "base/file_writer.h"
 #include "base/platform.h"
 #include "base/progress.h"
-#include "compile/pack.h"
+#include "engine/open.h"
 #include "headway/version.h"
 #include "lab/decoder.h"
+#include "lab/measure/bandwidth.h"
 #include "lab/prepare.h"
 #include "lab/report.h"
 #include "lab/words.h"
-#include "measure/bandwidth.h"
 #include "model/model.h"
+#include "pack/pack.h"
 
 namespace headway::lab {
 namespace {
@@ -164,7 +164,7 @@ Result<void> Measure(const Spec& spec, const Workshop& workshop, const RunOption
 
 }  // namespace
 
-Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& options) {
+Result<ExperimentReport> RunExperiment(const std::string& spec_path, const RunOptions& options) {
   HW_TRY(const std::string text, ReadTextFile(spec_path, kMostSpecBytes));
   HW_TRY(const Spec spec, ParseSpec(text, spec_path));
   Workshop workshop{
@@ -197,7 +197,7 @@ Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& opt
   HW_TRY_VOID(Save(spec, results, options));
   HW_TRY_VOID(WriteReports(spec, results, options.directory));
   if (!measured) return tl::unexpected<Error>(measured.error());
-  Report report{.results = std::move(results), .findings = {}, .entry = "", .page = ""};
+  ExperimentReport report{.results = std::move(results), .findings = {}, .entry = "", .page = ""};
   report.findings = Findings(spec, report.results);
   const std::string base = (fs::path(options.directory) / spec.name).string();
   report.entry = base + ".md";

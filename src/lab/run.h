@@ -21,7 +21,7 @@ struct RunOptions {
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };
 
-struct Report {
+struct ExperimentReport {
   Results results;
   std::vector<std::string> findings;  // sentences
   std::string entry;                  // paths of the files written
@@ -30,6 +30,6 @@ struct Report {
 
 // `spec_path` is a specification. Errors: those of the specification and the model; kCancelled with
 // what was kept.
-Result<Report> RunExperiment(const std::string& spec_path, const RunOptions& options);
+Result<ExperimentReport> RunExperiment(const std::string& spec_path, const RunOptions& options);
 
 }  // namespace headway::lab

@@ -7,18 +7,18 @@
 #include <set>
 #include <utility>
 
-#include "measure/turns.h"
+#include "lab/measure/turns.h"
 
 namespace headway::lab {
 
-std::optional<Cover> CheapestCover(const std::vector<Edge>& edges, int64_t num_layers) {
+std::optional<Cover> CheapestCover(const std::vector<ShardEdge>& edges, int64_t num_layers) {
   // best[i]: the cheapest cover of [0, i).
   std::vector<std::optional<Cover>> best(static_cast<size_t>(num_layers) + 1);
   best[0] = Cover{};
-  std::vector<Edge> sorted = edges;
+  std::vector<ShardEdge> sorted = edges;
   std::sort(sorted.begin(), sorted.end(),
-            [](const Edge& a, const Edge& b) { return a.begin < b.begin; });
-  for (const Edge& edge : sorted) {
+            [](const ShardEdge& a, const ShardEdge& b) { return a.begin < b.begin; });
+  for (const ShardEdge& edge : sorted) {
     if (edge.begin < 0 || edge.end <= edge.begin || edge.end > num_layers) continue;
     const std::optional<Cover>& before = best[static_cast<size_t>(edge.begin)];
     if (!before) continue;
@@ -72,7 +72,7 @@ TopologyFinding SearchTopology(const Results& results) {
 
 std::string Text(const Cover& cover) {
   std::string text;
-  for (const Edge& edge : cover.edges)
+  for (const ShardEdge& edge : cover.edges)
     text += fmt::format("{}{}:{}", text.empty() ? "" : ",", edge.begin, edge.end);
   return text;
 }

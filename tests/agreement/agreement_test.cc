@@ -13,11 +13,11 @@
 #include <ostream>
 #include <string>
 
-#include "api/opened_model.h"
 #include "base/file_writer.h"
-#include "eval/text_evaluation.h"
+#include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
-#include "synth/synthesise.h"
+#include "lab/synth/synthesise.h"
+#include "pack/open_model.h"
 #include "test_paths.h"
 
 namespace headway {
@@ -59,24 +59,24 @@ std::unique_ptr<OpenedModel> Open(const fs::path& path, const Scratch& scratch,
   options.threads = 2;
   options.topology = topology;
   options.cache_directory = (scratch.Path() / "cache").string();
-  auto model = OpenModel(path.string(), options);
+  auto model = pack::OpenModel(path.string(), options);
   EXPECT_TRUE(model.has_value()) << model.error().message;
   return model ? std::move(*model) : nullptr;
 }
 
-eval::AgreementReport Agreement(const fs::path& path, const std::string& text, int64_t num_tokens,
-                                const std::string& topology) {
+gates::AgreementReport Agreement(const fs::path& path, const std::string& text, int64_t num_tokens,
+                                 const std::string& topology) {
   const Scratch scratch;
   const auto file = gguf::GgufFile::Open(path.string());
   EXPECT_TRUE(file.has_value()) << file.error().message;
   const std::unique_ptr<OpenedModel> model = Open(path, scratch, topology);
   if (!file || model == nullptr) return {};
-  const auto report = eval::AgreementOnText(*model, *file, HeldOutText(text), num_tokens);
+  const auto report = gates::AgreementOnText(*model, *file, HeldOutText(text), num_tokens);
   EXPECT_TRUE(report.has_value()) << report.error().message;
-  return report.value_or(eval::AgreementReport{});
+  return report.value_or(gates::AgreementReport{});
 }
 
-void Print(const eval::AgreementReport& r) {
+void Print(const gates::AgreementReport& r) {
   std::printf(
       "    %lld positions, top-1 %.3f %%, logit error %.4g RMS and %.4g at most, KL %.3g mean and "
       "%.3g at most, perplexity %.4f (reference %.4f)\n",
@@ -101,7 +101,7 @@ TEST_P(SyntheticModel, LogitsFollowTheStraightLine) {
   const synth::SynthSpec spec{.shape = GetParam().shape, .type = GetParam().type, .seed = 5};
   const auto made = synth::Synthesise(spec, path.string(), {});
   ASSERT_TRUE(made.has_value()) << made.error().message;
-  const eval::AgreementReport report = Agreement(path, "held_out.txt", 120, "1");
+  const gates::AgreementReport report = Agreement(path, "held_out.txt", 120, "1");
   Print(report);
   EXPECT_GT(report.positions, 100);
   EXPECT_EQ(report.UnexplainedMismatches(), 0);
@@ -114,7 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
                     SyntheticCase{"tiny-phi", "q4_0"}, SyntheticCase{"tiny-phi", "q4_k_m"},
                     SyntheticCase{"tiny-llama", "f16"}, SyntheticCase{"tiny-llama", "q8_0"},
                     SyntheticCase{"tiny-llama", "q5_1"}, SyntheticCase{"tiny-qwen3", "f16"},
-                    SyntheticCase{"tiny-qwen3", "q8_0"}),
+                    SyntheticCase{"tiny-qwen3", "q8_0"}, SyntheticCase{"tiny-llama3", "f16"},
+                    SyntheticCase{"tiny-qwen2", "f16"}, SyntheticCase{"tiny-qwen2", "q8_0"},
+                    SyntheticCase{"tiny-gemma3", "f16"}, SyntheticCase{"tiny-gemma3", "q4_k_m"},
+                    SyntheticCase{"tiny-smollm3", "f16"}, SyntheticCase{"tiny-granite", "f16"},
+                    SyntheticCase{"tiny-granite", "q8_0"}, SyntheticCase{"tiny-ernie4_5", "f16"},
+                    SyntheticCase{"tiny-exaone4", "f16"}),
     [](const auto& test) {
       std::string name = test.param.shape + "_" + test.param.type;
       std::replace(name.begin(), name.end(), '-', '_');
@@ -142,7 +147,7 @@ TEST_P(ModelInTheBox, FirstChoicesAgreeWithTheStraightLine) {
   const fs::path path = kSource / "models/story-12m.gguf";
   if (!fs::exists(path)) GTEST_SKIP() << "models/story-12m.gguf is not there";
   const TextCase& test = GetParam();
-  const eval::AgreementReport report = Agreement(path, test.text, test.num_tokens, "6");
+  const gates::AgreementReport report = Agreement(path, test.text, test.num_tokens, "6");
   Print(report);
   EXPECT_EQ(report.positions, test.num_tokens);
   EXPECT_GE(report.TopOneAgreement(), test.least_agreement);

@@ -13,13 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "api/record_states.h"
 #include "base/file_writer.h"
-#include "compile/pack.h"
-#include "runtime/full_head.h"
-#include "runtime/make_head.h"
-#include "runtime/run_shards.h"
+#include "engine/full_head.h"
+#include "engine/head.h"
+#include "engine/run_shards.h"
+#include "pack/open_model.h"
+#include "pack/pack.h"
 #include "test_paths.h"
 
 namespace headway {
@@ -65,7 +64,7 @@ class SlowCertifiedReplay : public testing::Test {
     options.threads = 1;
     options.head = "certified";
     options.cache_directory = BinaryDirectory() + "/certified_replay_cache";
-    auto model = OpenModel(ModelFile(), options);
+    auto model = pack::OpenModel(ModelFile(), options);
     ASSERT_TRUE(model.has_value()) << model.error().message;
     model_ = *std::move(model);
     const auto text = ReadTextFile(SourceDirectory() + "/tests/agreement/held_out.txt", 1 << 20);
@@ -160,16 +159,13 @@ TEST(SlowCertifiedPack, TakesCommonDirections_BesideAHeadWithoutLogits) {
   const auto emitter = MakeEmitterFor("cpu");
   ASSERT_TRUE(emitter.has_value());
   const std::string directory = BinaryDirectory() + "/certified_directions_package";
-  compile::PackOptions options{.heads = {"top1:2", "certified"}, .replace = true};
-  options.record_states = [](const std::string& so_far, const Manifest& manifest) {
-    return RecordStates(so_far, manifest, {.threads = 1});
-  };
-  const auto packed = compile::Pack(ModelFile(), directory, options, emitter->get());
+  pack::PackOptions options{.heads = {"top1:2", "certified"}, .replace = true};
+  const auto packed = pack::Pack(ModelFile(), directory, options, emitter->get());
   ASSERT_TRUE(packed.has_value()) << packed.error().message;
   EngineOptions engine;
   engine.threads = 1;
   engine.head = "certified";
-  const auto model = OpenModel(directory, engine);
+  const auto model = pack::OpenModel(directory, engine);
   ASSERT_TRUE(model.has_value()) << model.error().message;
   EXPECT_GE((*model)->pipeline->Head().planes->Shape().directions, 4);
   EXPECT_EQ((*model)->pipeline->manifest(), *packed);

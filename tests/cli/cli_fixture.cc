@@ -10,7 +10,7 @@
 
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
-#include "synth/synthesise.h"
+#include "lab/synth/synthesise.h"
 #include "test_paths.h"
 
 namespace headway::cli_test {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "cli_fixture.h"
-#include "synth/synthesise.h"
+#include "lab/synth/synthesise.h"
 
 namespace headway::cli_test {
 namespace {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_fixture.h"
-#include "synth/synthesise.h"
+#include "lab/synth/synthesise.h"
 #include "test_paths.h"
 
 namespace headway::cli_test {

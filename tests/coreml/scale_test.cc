@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "mil/package/package.h"
-#include "mil/shards/layer_shard.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/shards/layer_shard.h"
 
 namespace headway::mil {
 namespace {

@@ -13,18 +13,18 @@
 #include <ctime>
 #include <filesystem>
 
-#include "backend/coreml/graph_shards.h"
 #include "base/file_writer.h"
+#include "device/coreml/graph_shards.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/run/interpreter.h"
+#include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
-#include "mil/package/package.h"
-#include "mil/run/interpreter.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
-#include "runtime/rotary_tables.h"
-#include "straightline/straight_line.h"
 #include "tensor/codec.h"
 #include "test_paths.h"
 #include "tokenizer/tokenizer.h"
+#include "truth/straightline/straight_line.h"
 
 namespace headway {
 namespace {
@@ -76,8 +76,8 @@ class Packages {
       });
     }
     Add("head", [&](mil::BlobSink* blobs) {
-      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, mil::HeadKind::kFull,
-                               weights, options, blobs, {&pool_, {}});
+      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, HeadForm::kFull, weights,
+                               options, blobs, {&pool_, {}});
     });
   }
   ~Packages() { fs::remove_all(path_); }

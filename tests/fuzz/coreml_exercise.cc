@@ -3,12 +3,12 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "mil/ir/printer.h"
-#include "mil/ir/verify.h"
-#include "mil/package/item_manifest.h"
-#include "mil/package/proto/model_proto.h"
-#include "mil/package/weight_file.h"
-#include "mil/place/predict.h"
+#include "device/coreml/ir/printer.h"
+#include "device/coreml/ir/verify.h"
+#include "device/coreml/package/item_manifest.h"
+#include "device/coreml/package/proto/model_proto.h"
+#include "device/coreml/package/weight_file.h"
+#include "device/coreml/place/predict.h"
 
 namespace headway {
 

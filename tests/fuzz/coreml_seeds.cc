@@ -6,9 +6,9 @@
 
 #include "base/check.h"
 #include "base/file_writer.h"
-#include "mil/package/package.h"
-#include "mil/shards/head_shard.h"
-#include "mil/shards/layer_shard.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/shards/head_shard.h"
+#include "device/coreml/shards/layer_shard.h"
 
 namespace headway {
 namespace {

@@ -13,9 +13,9 @@
 #include "base/file_writer.h"
 #include "base/thread_pool.h"
 #include "coreml_seeds.h"
-#include "gate/goldens.h"
 #include "gguf_exercise.h"
 #include "lmhead/build_planes.h"
+#include "manifest/goldens.h"
 #include "tensor/tensor_view.h"
 
 namespace headway {
@@ -103,7 +103,7 @@ std::vector<std::string> Templates() {
 }
 
 std::vector<std::string> GoldensFiles(const std::string& directory) {
-  gate::Goldens goldens;
+  Goldens goldens;
   goldens.device = "cpu";
   goldens.num_layers = 1;
   goldens.hidden_size = 2;
@@ -118,8 +118,8 @@ std::vector<std::string> GoldensFiles(const std::string& directory) {
   for (const bool with_norms : {false, true}) {
     goldens.products = {{.weight = "w", .rows = 2, .columns = 2, .y = {1, 2, 3, 4}}};
     if (with_norms) goldens.products.front().norms = {5, 6};
-    if (!gate::WriteGoldens(goldens, directory)) return {};
-    const std::string path = directory + "/" + gate::kGoldensFileName;
+    if (!WriteGoldens(goldens, directory)) return {};
+    const std::string path = directory + "/" + kGoldensFileName;
     auto bytes = ReadTextFile(path, 1 << 20);
     if (!bytes) return {};
     files.push_back(*std::move(bytes));

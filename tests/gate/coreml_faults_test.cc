@@ -7,12 +7,12 @@
 
 #include "base/file_tree.h"
 #include "base/file_writer.h"
-#include "compile/pack.h"
 #include "faulty_package.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "gguf/gguf_file.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "stored_fault.h"
 
 namespace headway::gate_test {
@@ -20,37 +20,35 @@ namespace {
 
 class CoremlFaults : public testing::Test {
  protected:
-  gate::Report Gate(const std::string& weights, const std::string& head,
-                    const StoredFault& fault = {}) {
+  gates::GateReport Gate(const std::string& weights, const std::string& head,
+                         const StoredFault& fault = {}) {
     DeviceOptions device;
     device.weights = weights;
     auto emitter = MakeEmitterFor("coreml", device);
     EXPECT_TRUE(emitter) << emitter.error().message;
     const auto faulty = WithFault(*std::move(emitter), fault);
-    compile::PackOptions options{.topology = "1", .heads = {head}};
+    pack::PackOptions options{.topology = "1", .heads = {head}};
     options.max_seq = 64;
     options.replace = true;
-    options.before_commit = [&](const std::string& directory, Manifest* manifest) {
-      return gate::RecordInto(model_.File(), directory, {.device = "coreml", .max_tokens = 12},
-                              manifest);
-    };
-    const auto packed = compile::Pack(model_.File(), model_.Path("package"), options, faulty.get());
+    options.goldens = pack::GoldenOptions{.max_tokens = 12};
+    const auto packed = pack::Pack(model_.File(), model_.Path("package"), options, faulty.get());
     EXPECT_TRUE(packed) << packed.error().message;
     return RunAll();
   }
-  gate::Report RunAll() const {
-    const auto report = gate::RunGates(model_.Path("package"), {.threads = 1});
+  gates::GateReport RunAll() const {
+    const auto report = gates::RunGates(model_.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gate::Report{});
+    return report.value_or(gates::GateReport{});
   }
-  static const GateRecord& Record(const gate::Report& report, const std::string& gate) {
+  static const GateRecord& Record(const gates::GateReport& report, const std::string& gate) {
     static const GateRecord none;
     for (const GateRecord& record : report.records)
       if (record.gate == gate) return record;
     return none;
   }
   // Arithmetic failed, alone of what was asked, with these words.
-  static void ExpectArithmetic(const gate::Report& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report,
+                               const std::vector<std::string>& parts) {
     for (const GateRecord& record : report.records)
       EXPECT_EQ(record.passed, record.gate != "arithmetic") << record.gate << record.detail;
     const std::string& detail = Record(report, "arithmetic").detail;
@@ -65,14 +63,14 @@ constexpr const char* kShard = "layers_001_002.mlpackage";
 constexpr const char* kDown = "blk.1.ffn_down.weight";
 
 TEST_F(CoremlFaults, None_PassesAsPredictedAndInterpreted) {
-  const gate::Report report = Gate("fp16", "full:2");
-  EXPECT_TRUE(report.Passed()) << gate::ToText(report);
+  const gates::GateReport report = Gate("fp16", "full:2");
+  EXPECT_TRUE(report.Passed()) << gates::ToText(report);
   EXPECT_EQ(Record(report, "residency").basis, "predicted");
   EXPECT_EQ(Record(report, "arithmetic").basis, "interpreted");
 }
 
 TEST_F(CoremlFaults, Int4InBlocks_Residency) {
-  const gate::Report report = Gate("int4-blockwise", "full:2");
+  const gates::GateReport report = Gate("int4-blockwise", "full:2");
   EXPECT_FALSE(Record(report, "residency").passed);
   EXPECT_NE(Record(report, "residency").detail.find("int4-blocks"), std::string::npos)
       << Record(report, "residency").detail;
@@ -83,10 +81,10 @@ TEST_F(CoremlFaults, Int4InBlocks_Residency) {
 // Every format that a package may store rows in stays inside the limits for stored rows.
 TEST_F(CoremlFaults, NoneInAnyFormat_StoredRowsPass) {
   for (const char* weights : {"fp16", "int8", "lut8", "lut6", "lut4", "lut3", "lut2", "lut1"}) {
-    const gate::Report report = Gate(weights, "full:2");
-    EXPECT_TRUE(Record(report, "arithmetic").passed) << gate::ToText(report);
+    const gates::GateReport report = Gate(weights, "full:2");
+    EXPECT_TRUE(Record(report, "arithmetic").passed) << gates::ToText(report);
     int compared = 0;
-    for (const gate::Check& check : report.arithmetic)
+    for (const gates::Check& check : report.arithmetic)
       compared += check.subject.find("stored rows") == std::string::npos ? 0 : 1;
     EXPECT_EQ(compared, 4) << weights;  // two layers, two parts of the head
   }
@@ -144,13 +142,13 @@ TEST_F(CoremlFaults, OneShardSwapped_Arithmetic) {
 // Goldens of before there were norms: everything else is compared, and the report says what is not.
 TEST_F(CoremlFaults, GoldensWithoutNorms_AreReadAndSaidToBeOlder) {
   Gate("int8", "full:2");
-  auto goldens = gate::ReadGoldens(model_.Path("package/goldens.bin"));
+  auto goldens = ReadGoldens(model_.Path("package/goldens.bin"));
   ASSERT_TRUE(goldens) << goldens.error().message;
   EXPECT_TRUE(goldens->HasRowNorms());
-  for (gate::ProductGolden& product : goldens->products) product.norms.clear();
+  for (ProductGolden& product : goldens->products) product.norms.clear();
   const auto opened = parity::OpenPackage(model_.Path("package"));
   ASSERT_NE(opened, nullptr);
-  const auto report = gate::RunGatesOn(opened.get(), {}, &*goldens);
+  const auto report = gates::RunGatesOn(opened.get(), {}, &*goldens);
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_TRUE(Record(*report, "arithmetic").passed);
   EXPECT_NE(Record(*report, "arithmetic").detail.find("stored rows not compared"),
@@ -164,21 +162,14 @@ TEST_F(CoremlFaults, FullInsteadOfPartialRotary_Quality) {
   for (const char* file : {"right.gguf", "wrong.gguf"}) {
     const auto emitter = MakeEmitterFor("coreml", {});
     ASSERT_TRUE(emitter) << emitter.error().message;
-    compile::PackOptions options{.topology = "1", .heads = {"full:2"}};
+    pack::PackOptions options{.topology = "1", .heads = {"full:2"}};
     options.max_seq = 64;
     options.replace = true;
-    options.before_commit = [&](const std::string& target, Manifest* manifest) -> Result<void> {
-      HW_TRY(const auto packed, gguf::GgufFile::Open(model_.Path(file)));
-      HW_TRY(const auto right, gguf::GgufFile::Open(model_.Path("right.gguf")));
-      HW_TRY(const gate::Goldens goldens,
-             gate::MakeGoldens(packed, right, {.device = "coreml", .max_tokens = 24}));
-      HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, target));
-      return {};
-    };
+    options.goldens = pack::GoldenOptions{.reference = model_.Path("right.gguf"), .max_tokens = 24};
     const auto packed =
-        compile::Pack(model_.Path(file), model_.Path("package"), options, emitter->get());
+        pack::Pack(model_.Path(file), model_.Path("package"), options, emitter->get());
     ASSERT_TRUE(packed) << packed.error().message;
-    const gate::Report report = RunAll();
+    const gates::GateReport report = RunAll();
     const bool right = std::string(file) == "right.gguf";
     for (const GateRecord& record : report.records)
       EXPECT_EQ(record.passed, right || record.gate != "quality") << record.gate << record.detail;
@@ -187,7 +178,7 @@ TEST_F(CoremlFaults, FullInsteadOfPartialRotary_Quality) {
 }
 
 TEST_F(CoremlFaults, TopkInTheHead_Residency) {
-  const gate::Report report = Gate("fp16", "top1:1");
+  const gates::GateReport report = Gate("fp16", "top1:1");
   const GateRecord& residency = Record(report, "residency");
   EXPECT_FALSE(residency.passed);
   EXPECT_EQ(residency.detail.rfind("2 of ", 0), 0U) << residency.detail;

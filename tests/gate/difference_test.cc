@@ -1,16 +1,16 @@
 // How errors are held against channels: a quiet one's own size counts in a product, the average
 // channel's in a shard.
 
-#include "gate/difference.h"
+#include "gates/difference.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
-#include "gate/thresholds.h"
+#include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 constexpr int64_t kChannels = 100;
@@ -49,4 +49,4 @@ TEST(Difference, ValuesThatAreNotFinite_AreCounted) {
 }
 
 }  // namespace
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -5,13 +5,13 @@
 #include <cstring>
 #include <fstream>
 
-#include "backend/cpu/shard_file.h"
 #include "base/digest.h"
-#include "compile/pack.h"
-#include "gate/record.h"
+#include "device/cpu/shard_file.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "tensor/codec.h"
 #include "wrapped_emitter.h"
 
@@ -60,10 +60,10 @@ class FaultyEmitter final : public parity::WrappedEmitter {
  public:
   explicit FaultyEmitter(const Fault& fault)
       : WrappedEmitter(*MakeEmitterFor("cpu")), fault_(fault) {}
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
-    HW_TRY(FileEntry entry, WrappedEmitter::EmitFor(use, shard, weights, path, progress));
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
+    HW_TRY(FileEntry entry, WrappedEmitter::Emit(use, shard, weights, path, progress));
     if (!fault_.edit || !path.ends_with("/" + fault_.shard)) return entry;
     EditTile(path, fault_);
     HW_TRY(entry.digest, FileDigestHex(path));
@@ -79,15 +79,9 @@ class FaultyEmitter final : public parity::WrappedEmitter {
 void PackWith(const Fault& fault, const std::string& gguf_path, const std::string& reference_path,
               const std::string& directory) {
   FaultyEmitter emitter(fault);
-  compile::PackOptions options{.topology = "1", .heads = {"full:2"}};
-  options.before_commit = [&](const std::string& target, Manifest* manifest) -> Result<void> {
-    HW_TRY(const auto packed, gguf::GgufFile::Open(gguf_path));
-    HW_TRY(const auto reference, gguf::GgufFile::Open(reference_path));
-    HW_TRY(const gate::Goldens goldens, gate::MakeGoldens(packed, reference, {.max_tokens = 24}));
-    HW_TRY(manifest->goldens, gate::WriteGoldens(goldens, target));
-    return {};
-  };
-  const auto packed = compile::Pack(gguf_path, directory, options, &emitter);
+  pack::PackOptions options{.topology = "1", .heads = {"full:2"}};
+  options.goldens = pack::GoldenOptions{.reference = reference_path, .max_tokens = 24};
+  const auto packed = pack::Pack(gguf_path, directory, options, &emitter);
   ASSERT_TRUE(packed) << packed.error().message;
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
+#include "device/emitter.h"
 #include "model_fixture.h"
 
 namespace headway::gate_test {

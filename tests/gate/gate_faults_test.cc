@@ -6,7 +6,7 @@
 
 #include "base/file_writer.h"
 #include "faulty_package.h"
-#include "gate/gate.h"
+#include "gates/gate.h"
 #include "kernels/reference/reference.h"
 
 namespace headway::gate_test {
@@ -15,26 +15,26 @@ namespace {
 class GateFaults : public testing::Test {
  protected:
   // Packs with the fault and runs all gates.
-  gate::Report Gate(const Fault& fault, const std::string& type = "q8_0") {
+  gates::GateReport Gate(const Fault& fault, const std::string& type = "q8_0") {
     if (!models_.count(type))
       models_.emplace(type, std::make_unique<parity::TestModel>("tiny-phi", type));
     const std::string& file = models_.at(type)->File();
     PackWith(fault, file, file, directory_.Path("package"));
     return RunAll();
   }
-  gate::Report RunAll() const {
-    const auto report = gate::RunGates(directory_.Path("package"), {.threads = 1});
+  gates::GateReport RunAll() const {
+    const auto report = gates::RunGates(directory_.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gate::Report{});
+    return report.value_or(gates::GateReport{});
   }
   // The gates that failed, and what the first of them says.
-  static std::string Failed(const gate::Report& report) {
+  static std::string Failed(const gates::GateReport& report) {
     std::string names;
     for (const GateRecord& record : report.records)
       if (!record.passed) names += (names.empty() ? "" : " ") + record.gate;
     return names;
   }
-  static std::string Detail(const gate::Report& report, const std::string& gate) {
+  static std::string Detail(const gates::GateReport& report, const std::string& gate) {
     for (const GateRecord& record : report.records)
       if (record.gate == gate) return record.detail;
     return "";
@@ -55,9 +55,9 @@ TEST_F(GateFaults, None_AllGatesPass) {
   for (const std::string type : {"f32", "f16", "q8_0", "q4_0", "q4_k_m"}) {
     parity::TestModel model("tiny-phi", type);
     PackWith({}, model.File(), model.File(), model.Path("package"));
-    const auto report = gate::RunGates(model.Path("package"), {.threads = 1});
+    const auto report = gates::RunGates(model.Path("package"), {.threads = 1});
     ASSERT_TRUE(report) << report.error().message;
-    EXPECT_EQ(Failed(*report), "") << type << "\n" << gate::ToText(*report);
+    EXPECT_EQ(Failed(*report), "") << type << "\n" << gates::ToText(*report);
     EXPECT_EQ(report->records.size(), 4U);
   }
 }
@@ -69,7 +69,7 @@ TEST_F(GateFaults, OneTransposedTile_Arithmetic) {
           for (int64_t c = r + 1; c < 64; ++c)
             std::swap((*v)[static_cast<size_t>(r * n + c)], (*v)[static_cast<size_t>(c * n + r)]);
       }};
-  const gate::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "channel"});
 }
@@ -79,7 +79,7 @@ TEST_F(GateFaults, OneNan_Arithmetic) {
       .shard = kCpuShard, .weight = kDownProjection, .tile = 1, .edit = [](auto* v, int64_t) {
         (*v)[5] = std::numeric_limits<float>::quiet_NaN();
       }};
-  const gate::Report report = Gate(fault, "f32");
+  const gates::GateReport report = Gate(fault, "f32");
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {kCpuShard, kDownProjection, "NaN"});
 }
@@ -93,7 +93,7 @@ TEST_F(GateFaults, OneShardSwapped_Arithmetic) {
   std::swap(manifest->layers[0].file, manifest->layers[1].file);
   manifest->gates.clear();
   ASSERT_TRUE(WriteTextFileAtomically(package + "/manifest.json", ToJson(*manifest)));
-  const gate::Report report = RunAll();
+  const gates::GateReport report = RunAll();
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {"layers_00", "channel"});
 }
@@ -104,7 +104,7 @@ TEST_F(GateFaults, OneChannelsScaleOffByOnePercent_Arithmetic) {
       .shard = kCpuShard, .weight = kDownProjection, .tile = 3, .edit = [](auto* v, int64_t n) {
         for (int64_t c = 0; c < n; ++c) (*v)[static_cast<size_t>(kRow * n + c)] *= 1.01F;
       }};
-  const gate::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"),
              {kCpuShard, kDownProjection, "channel 209:"});  // 3 * 64 + 17
@@ -117,7 +117,7 @@ TEST_F(GateFaults, OneChannelOfTheHeadOffByOnePercent_Arithmetic) {
                     .edit = [](auto* v, int64_t n) {
                       for (int64_t c = 0; c < n; ++c) (*v)[static_cast<size_t>(c)] *= 1.01F;
                     }};
-  const gate::Report report = Gate(fault);
+  const gates::GateReport report = Gate(fault);
   EXPECT_EQ(Failed(report), "arithmetic");
   ExpectSays(Detail(report, "arithmetic"), {"head_full_2_01.shard", "channel 0:"});
 }
@@ -132,9 +132,9 @@ TEST_F(GateFaults, FullInsteadOfPartialRotary_Quality) {
   PackWith({}, model.Path("right.gguf"), model.Path("right.gguf"), directory_.Path("package"));
   EXPECT_EQ(Failed(RunAll()), "");
   PackWith({}, model.Path("wrong.gguf"), model.Path("right.gguf"), directory_.Path("wrong"));
-  const auto report = gate::RunGates(directory_.Path("wrong"), {.threads = 1});
+  const auto report = gates::RunGates(directory_.Path("wrong"), {.threads = 1});
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(Failed(*report), "quality quality-kv-q8_0") << gate::ToText(*report);
+  EXPECT_EQ(Failed(*report), "quality quality-kv-q8_0") << gates::ToText(*report);
 }
 
 // The reference kernel gives the same bits, so no golden can see it.
@@ -143,13 +143,13 @@ TEST_F(GateFaults, OneOpForcedToTheReferenceKernel_Residency) {
   const auto model = parity::OpenPackage(directory_.Path("package"));
   ASSERT_NE(model, nullptr);
   if (model->kernels->kernels.name == "reference") GTEST_SKIP() << "this machine has no other";
-  const auto goldens = gate::ReadGoldens(directory_.Path("package/goldens.bin"));
+  const auto goldens = ReadGoldens(directory_.Path("package/goldens.bin"));
   ASSERT_TRUE(goldens) << goldens.error().message;
-  const auto run = [&] { return *gate::RunGatesOn(model.get(), {}, &*goldens); };
+  const auto run = [&] { return *gates::RunGatesOn(model.get(), {}, &*goldens); };
   EXPECT_EQ(Failed(run()), "");
   model->kernels->kernels.attention = kernels::reference::Set().attention;
   model->kernels->served.push_back({.field = "attention", .index = 0, .set = "reference"});
-  const gate::Report attention = run();
+  const gates::GateReport attention = run();
   EXPECT_EQ(Failed(attention), "residency");
   ExpectSays(Detail(attention, "residency"), {"2 of", "attention", "layers_000_001.shard"});
   const auto q8_0 = static_cast<size_t>(DataType::kQ8_0);
@@ -163,21 +163,21 @@ TEST_F(GateFaults, MisplacedKeysInQ8_QualityOfQ8Kv) {
   Gate({});
   const auto model = parity::OpenPackage(directory_.Path("package"));
   ASSERT_NE(model, nullptr);
-  const auto goldens = gate::ReadGoldens(directory_.Path("package/goldens.bin"));
+  const auto goldens = ReadGoldens(directory_.Path("package/goldens.bin"));
   ASSERT_TRUE(goldens) << goldens.error().message;
   auto& store = model->kernels->kernels.store_kv[static_cast<size_t>(KvType::kQ8_0)];
   store = [](const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
              std::byte* values) {
     kernels::reference::StoreKvQ8(k, v, head_dim, position ^ 1, keys, values);
   };
-  const gate::Report report = *gate::RunGatesOn(model.get(), {}, &*goldens);
-  EXPECT_EQ(Failed(report), gate::kQ8KvGate);
+  const gates::GateReport report = *gates::RunGatesOn(model.get(), {}, &*goldens);
+  EXPECT_EQ(Failed(report), gates::kQ8KvGate);
 }
 
 TEST_F(GateFaults, ReferenceKernelsAskedFor_Residency) {
   Gate({});
-  const auto report =
-      gate::RunGates(directory_.Path("package"), {.golden = false, .instruction_set = "reference"});
+  const auto report = gates::RunGates(directory_.Path("package"),
+                                      {.golden = false, .instruction_set = "reference"});
   ASSERT_TRUE(report);
   EXPECT_EQ(Failed(*report), "residency");
 }

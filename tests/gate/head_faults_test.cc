@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/file_writer.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "gates/gate.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
+#include "pack/record_goldens.h"
 #include "stored_fault.h"
 
 namespace headway::gate_test {
@@ -23,7 +23,7 @@ struct HeadCase {
 
 class HeadFaults : public testing::TestWithParam<HeadCase> {
  protected:
-  gate::Report Gate(const StoredFault& fault, const std::string& type = "q8_0") {
+  gates::GateReport Gate(const StoredFault& fault, const std::string& type = "q8_0") {
     const auto& [device, head, file] = GetParam();
     if (!models_.count(type))
       models_.emplace(type, std::make_unique<parity::TestModel>("tiny-phi", type));
@@ -33,22 +33,19 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
     auto emitter = MakeEmitterFor(device, options_of_device);
     EXPECT_TRUE(emitter) << emitter.error().message;
     const auto faulty = WithFault(*std::move(emitter), fault);
-    compile::PackOptions options{.topology = "2", .heads = {head}};
+    pack::PackOptions options{.topology = "2", .heads = {head}};
     options.rotation_seed = 3;
     options.replace = true;
     if (device == "coreml") options.max_seq = 64;
-    options.before_commit = [&](const std::string& directory, Manifest* manifest) {
-      const gate::RecordOptions record{.device = GetParam().device, .max_tokens = 12};
-      return gate::RecordInto(model, directory, record, manifest);
-    };
-    const auto packed = compile::Pack(model, Package(), options, faulty.get());
+    options.goldens = pack::GoldenOptions{.max_tokens = 12};
+    const auto packed = pack::Pack(model, Package(), options, faulty.get());
     EXPECT_TRUE(packed) << packed.error().message;
     return RunAll();
   }
-  gate::Report RunAll() const {
-    const auto report = gate::RunGates(Package(), {.threads = 1});
+  gates::GateReport RunAll() const {
+    const auto report = gates::RunGates(Package(), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
-    return report.value_or(gate::Report{});
+    return report.value_or(gates::GateReport{});
   }
   std::string Package() const { return directory_.Path("package"); }
   StoredFault In(void (*edit)(std::span<float>, int64_t)) const {
@@ -59,7 +56,8 @@ class HeadFaults : public testing::TestWithParam<HeadCase> {
     return GetParam().device == "coreml" && GetParam().head == "top1:2";
   }
   // Arithmetic failed, and nothing else that honest packages of this head pass.
-  static void ExpectArithmetic(const gate::Report& report, const std::vector<std::string>& parts) {
+  static void ExpectArithmetic(const gates::GateReport& report,
+                               const std::vector<std::string>& parts) {
     std::string detail;
     for (const GateRecord& record : report.records) {
       const bool by_nature = record.gate == "residency" && LeavesTheDevice();
@@ -99,7 +97,7 @@ TEST_P(HeadFaults, OneShardSwapped_Arithmetic) {
   manifest->gates.clear();
   ASSERT_TRUE(WriteTextFileAtomically(Package() + "/manifest.json", ToJson(*manifest)));
   if (GetParam().head == "certified" || GetParam().head == "reduced:128") {
-    const auto report = gate::RunGates(Package(), {.threads = 1});
+    const auto report = gates::RunGates(Package(), {.threads = 1});
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().code, ErrorCode::kCorrupt);
     EXPECT_NE(report.error().message.find("expected"), std::string::npos) << report.error().message;

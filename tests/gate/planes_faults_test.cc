@@ -7,12 +7,12 @@
 #include <fstream>
 
 #include "base/file_tree.h"
-#include "compile/pack.h"
-#include "gate/gate.h"
-#include "gate/record.h"
+#include "base/file_writer.h"
+#include "gates/gate.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/planes.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
 
 namespace headway::gate_test {
 namespace {
@@ -27,21 +27,21 @@ class PlanesFaults : public testing::TestWithParam<const char*> {
     const parity::TestModel model("tiny-phi", "q8_0");
     const auto emitter = MakeEmitterFor(device, {});
     EXPECT_TRUE(emitter) << emitter.error().message;
-    compile::PackOptions options{.topology = "1", .heads = {"full:2", "certified"}};
+    pack::PackOptions options{.topology = "1", .heads = {"full:2", "certified"}};
     options.rotation_seed = 3;
     if (device == "coreml") options.max_seq = 64;
-    options.before_commit = [&](const std::string& directory, Manifest* manifest) -> Result<void> {
-      FileEntry& planes = *manifest->heads.back().planes;
-      const std::string path = (std::filesystem::path(directory) / planes.path).string();
-      Edit(path, damage);
-      HW_TRY(const TreeDigest tree, DigestTree(path));
-      planes.digest = tree.digest;
-      return gate::RecordInto(model.File(), directory, {.device = device, .max_tokens = 12},
-                              manifest);
-    };
-    const auto packed = compile::Pack(model.File(), model.Path("package"), options, emitter->get());
+    options.goldens = pack::GoldenOptions{.max_tokens = 12};
+    auto packed = pack::Pack(model.File(), model.Path("package"), options, emitter->get());
     EXPECT_TRUE(packed) << packed.error().message;
-    const auto report = gate::RunGates(model.Path("package"), {.threads = 1});
+    if (!packed) return {};
+    FileEntry& planes = *packed->heads.back().planes;
+    const std::string directory = model.Path("package");
+    Edit(directory + "/" + planes.path, damage);
+    const auto tree = DigestTree(directory + "/" + planes.path);
+    EXPECT_TRUE(tree) << tree.error().message;
+    planes.digest = tree->digest;
+    EXPECT_TRUE(WriteTextFileAtomically(directory + "/" + kManifestFileName, ToJson(*packed)));
+    const auto report = gates::RunGates(model.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;
     if (!report) return {};
     for (const GateRecord& record : report->records) {

@@ -45,7 +45,8 @@ class ExperimentTest : public testing::Test {
     EXPECT_TRUE(WriteTextFileAtomically(path, spec.dump()));
     return path;
   }
-  Result<Report> Run(const std::string& spec, const std::atomic<bool>* cancelled = nullptr) const {
+  Result<ExperimentReport> Run(const std::string& spec,
+                               const std::atomic<bool>* cancelled = nullptr) const {
     return RunExperiment(spec, {.directory = model_.Path("out"),
                                 .model = "",
                                 .machine = "test machine",

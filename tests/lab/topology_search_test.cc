@@ -11,7 +11,7 @@ namespace headway::lab {
 namespace {
 
 TEST(CheapestCoverTest, PicksTheShortestPath) {
-  const std::vector<Edge> edges = {{0, 6, 10}, {6, 12, 10}, {0, 4, 5}, {4, 12, 12}, {4, 6, 9}};
+  const std::vector<ShardEdge> edges = {{0, 6, 10}, {6, 12, 10}, {0, 4, 5}, {4, 12, 12}, {4, 6, 9}};
   const auto cover = CheapestCover(edges, 12);
   ASSERT_TRUE(cover);
   EXPECT_EQ(Text(*cover), "0:4,4:12");
@@ -31,10 +31,10 @@ TEST(CheapestCoverTest, GapOrNonsense_IsNoCover) {
 }
 
 // Against trying every cover there is.
-double BestOf(const std::vector<Edge>& edges, int64_t from, int64_t to) {
+double BestOf(const std::vector<ShardEdge>& edges, int64_t from, int64_t to) {
   if (from == to) return 0;
   double best = std::numeric_limits<double>::infinity();
-  for (const Edge& edge : edges) {
+  for (const ShardEdge& edge : edges) {
     if (edge.begin == from) best = std::min(best, edge.ns + BestOf(edges, edge.end, to));
   }
   return best;
@@ -44,7 +44,7 @@ TEST(CheapestCoverTest, RandomEdges_EqualExhaustiveSearch) {
   std::mt19937 random(4);
   constexpr int64_t kLayers = 9;
   for (int round = 0; round < 200; ++round) {
-    std::vector<Edge> edges;
+    std::vector<ShardEdge> edges;
     for (int64_t i = 0; i < kLayers; ++i) {
       for (int64_t j = i + 1; j <= kLayers; ++j) {
         if (random() % 3 == 0) edges.push_back({i, j, static_cast<double>(random() % 100 + 1)});

@@ -9,9 +9,9 @@
 #include <memory>
 #include <random>
 
+#include "engine/executor.h"
 #include "grammar/compile.h"
 #include "model_fixture.h"
-#include "runtime/executor.h"
 
 namespace headway::parity {
 namespace {

@@ -77,7 +77,8 @@ std::vector<int32_t> Decode(const OpenedModel& model, const SamplingParams& para
 }
 
 TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
-  for (const char* shape : {"tiny-phi", "tiny-llama", "tiny-qwen3"}) {
+  for (const char* shape :
+       {"tiny-phi", "tiny-llama", "tiny-qwen3", "tiny-gemma3", "tiny-granite"}) {
     for (const char* type : {"q8_0", "q4_k_m", "f16"}) {
       const TestModel file(shape, type);
       const std::string package = file.Pack("2", {"full:2", "certified", "reduced:40"});
@@ -130,9 +131,9 @@ TEST(ReducedHead, FirstRowsAreTheTokensThatATextUsesMost) {
   const TestModel file("tiny-phi", "q8_0");
   const auto emitter = MakeEmitterFor("cpu");
   ASSERT_TRUE(emitter);
-  compile::PackOptions options{.topology = "2", .heads = {"reduced:2"}};
+  pack::PackOptions options{.topology = "2", .heads = {"reduced:2"}};
   options.usage_text = "zzzzzqqqqqqa";
-  const auto manifest = compile::Pack(file.File(), file.Path("usage"), options, emitter->get());
+  const auto manifest = pack::Pack(file.File(), file.Path("usage"), options, emitter->get());
   ASSERT_TRUE(manifest) << manifest.error().message;
   const auto opened = OpenPackage(file.Path("usage"));
   ASSERT_NE(opened, nullptr);
@@ -144,7 +145,7 @@ TEST(ReducedHead, FirstRowsAreTheTokensThatATextUsesMost) {
   EXPECT_EQ(manifest->heads[0].first->ids, wanted);
   for (const char* wrong : {"reduced", "reduced:0", "reduced:320", "reduced:-1", "reduced:x"}) {
     options.heads = {wrong};
-    const auto refused = compile::Pack(file.File(), file.Path("no"), options, emitter->get());
+    const auto refused = pack::Pack(file.File(), file.Path("no"), options, emitter->get());
     ASSERT_FALSE(refused) << wrong;
     EXPECT_EQ(refused.error().code, ErrorCode::kInvalidInput) << wrong;
   }

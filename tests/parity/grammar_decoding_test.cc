@@ -7,11 +7,11 @@
 #include <memory>
 #include <random>
 
+#include "engine/drafter.h"
+#include "engine/speculator.h"
 #include "grammar/compile.h"
 #include "grammar/token_grammar.h"
 #include "model_fixture.h"
-#include "runtime/lookup_drafter.h"
-#include "runtime/speculator.h"
 
 namespace headway::parity {
 namespace {

@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "kernels/kernel_set.h"
-#include "synth/synthesise.h"
-#include "synth/type_mix.h"
+#include "lab/synth/synthesise.h"
+#include "lab/synth/type_mix.h"
 
 namespace headway::parity {
 
@@ -54,7 +54,7 @@ std::string TestModel::Pack(const std::string& topology,
   std::string directory = directory_.Path(name);
   const auto emitter = MakeEmitterFor("cpu");
   EXPECT_TRUE(emitter);
-  const auto packed = compile::Pack(
+  const auto packed = pack::Pack(
       file_, directory, {.topology = topology, .heads = heads, .replace = true}, emitter->get());
   EXPECT_TRUE(packed) << packed.error().message;
   return directory;
@@ -65,7 +65,7 @@ std::unique_ptr<OpenedModel> OpenPackage(const std::string& directory, const Mac
   options.threads = machine.threads;
   options.instruction_set = machine.instruction_set;
   options.head = machine.head;
-  auto model = OpenModel(directory, options);
+  auto model = OpenPackage(directory, options);
   EXPECT_TRUE(model) << model.error().message;
   return model ? *std::move(model) : nullptr;
 }

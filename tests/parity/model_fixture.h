@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "api/opened_model.h"
-#include "compile/pack.h"
-#include "runtime/session.h"
+#include "engine/open.h"
+#include "engine/session.h"
+#include "pack/pack.h"
 
 namespace headway::parity {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "gguf/gguf_file.h"
-#include "straightline/straight_line.h"
+#include "truth/straightline/straight_line.h"
 
 namespace headway::parity {
 

@@ -11,9 +11,9 @@
 #include <iterator>
 #include <map>
 
-#include "compile/pack.h"
 #include "interrupted_emitter.h"
 #include "model_fixture.h"
+#include "pack/pack.h"
 
 namespace headway::parity {
 namespace {
@@ -42,8 +42,8 @@ std::map<std::string, std::string> Contents(const std::string& directory) {
 
 class ResumeTest : public testing::TestWithParam<Device> {
  protected:
-  compile::PackOptions Options() const {
-    compile::PackOptions options{.topology = "1", .heads = GetParam().heads};
+  pack::PackOptions Options() const {
+    pack::PackOptions options{.topology = "1", .heads = GetParam().heads};
     if (GetParam().name == "coreml") {
       options.max_seq = 32;
       options.widths = {{.tokens = 1}, {.tokens = 4}};
@@ -52,7 +52,7 @@ class ResumeTest : public testing::TestWithParam<Device> {
     return options;
   }
   Result<Manifest> PackTo(const std::string& target, Emitter* emitter) const {
-    return compile::Pack(model_.File(), target, Options(), emitter);
+    return pack::Pack(model_.File(), target, Options(), emitter);
   }
   // Packs in a process of its own that is killed at shard `num_shards`; returns the directory it
   // leaves.
@@ -86,7 +86,7 @@ class ResumeTest : public testing::TestWithParam<Device> {
     EngineOptions options;
     options.threads = 1;
     options.verify_contents = verify;
-    const auto opened = OpenModel(directory, options);
+    const auto opened = OpenPackage(directory, options);
     return opened ? "" : opened.error().message;
   }
 
@@ -141,9 +141,9 @@ TEST_P(ResumeTest, OfAnotherRequest_IsClearedAway) {
   const std::string partial = PackAndDie(target, 2);
   InterruptedEmitter emitter(
       -1, []() -> Result<FileEntry> { return FileEntry{}; }, GetParam().name);
-  compile::PackOptions options = Options();
+  pack::PackOptions options = Options();
   options.topology = "2";
-  ASSERT_TRUE(compile::Pack(model_.File(), target, options, &emitter).has_value());
+  ASSERT_TRUE(pack::Pack(model_.File(), target, options, &emitter).has_value());
   EXPECT_LT(emitter.Made(), GetParam().num_shards);  // one layer shard a width instead of two
   EXPECT_GT(emitter.Made(), 0);
   EXPECT_FALSE(fs::exists(partial));

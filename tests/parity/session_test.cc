@@ -1,7 +1,7 @@
 // What a session promises: interruptions and refused requests leave it usable, a window is
 // honoured, and weights that are not numbers never become a token.
 
-#include "runtime/session.h"
+#include "engine/session.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs a shard twice: on the CPU backend from an emitted file, and in the oracle.
+// Runs a shard twice: on the cpu device from an emitted file, and in the oracle.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 #include "graph/builder.h"
 #include "graph/graph.h"
 #include "model_fixture.h"
-#include "oracle/oracle.h"
+#include "truth/oracle/oracle.h"
 
 namespace headway::parity {
 

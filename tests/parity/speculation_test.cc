@@ -8,11 +8,10 @@
 #include <memory>
 #include <random>
 
+#include "engine/drafter.h"
+#include "engine/speculator.h"
 #include "model_fixture.h"
 #include "patched_file.h"
-#include "runtime/lookup_drafter.h"
-#include "runtime/model_drafter.h"
-#include "runtime/speculator.h"
 
 namespace headway::parity {
 namespace {
@@ -58,7 +57,7 @@ class SpoilingDrafter final : public Drafter {
   SpoilingDrafter(const Plain& plain, double right, Spoil spoil, unsigned seed)
       : plain_(plain), right_(right), spoil_(spoil), random_(seed) {}
 
-  Result<Draft> Propose(std::span<const int32_t> tokens, int64_t most) override {
+  Result<GuessedDraft> Propose(std::span<const int32_t> tokens, int64_t most) override {
     draft_.clear();
     for (size_t i = tokens.size(); i < tokens.size() + static_cast<size_t>(most); ++i) {
       const bool known = i < plain_.tokens.size();
@@ -69,7 +68,7 @@ class SpoilingDrafter final : public Drafter {
         draft_.push_back(known && spoil_ == Spoil::kRunnerUp ? plain_.runner_up[i] : anything);
       }
     }
-    return Draft{.tokens = draft_, .ngram = 0};
+    return GuessedDraft{.tokens = draft_, .ngram = 0};
   }
   bool IsFree() const override { return true; }
 

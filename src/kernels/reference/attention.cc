@@ -16,13 +16,10 @@ namespace {
 class F16Cache {
  public:
   F16Cache(const AttentionArgs& args, const float* query)
-      : head_dim_(args.head_dim),
-        q_(query),
-        keys_(reinterpret_cast<const F16*>(args.keys)),
-        values_(reinterpret_cast<const F16*>(args.values)) {}
+      : head_dim_(args.head_dim), q_(query), kv_(args.kv) {}
 
   float Score(int64_t j) const {
-    const F16* key = keys_ + (j / kKeyTile * head_dim_) * kKeyTile + j % kKeyTile;
+    const F16* key = reinterpret_cast<const F16*>(kv_.KeyTile(j / kKeyTile)) + j % kKeyTile;
     float s = 0.0F;
     for (int64_t c = 0; c < head_dim_; ++c) {
       s = std::fmaf(q_[c], ToFloat(key[c * kKeyTile]), s);
@@ -32,7 +29,8 @@ class F16Cache {
   float ValueSum(int64_t begin, int64_t end, const float* e, int64_t c) const {
     float o = 0.0F;
     for (int64_t j = begin; j < end; ++j) {
-      o = std::fmaf(e[j - begin], ToFloat(values_[j * head_dim_ + c]), o);
+      const auto* tile = reinterpret_cast<const F16*>(kv_.ValueTile(j / kKeyTile));
+      o = std::fmaf(e[j - begin], ToFloat(tile[j % kKeyTile * head_dim_ + c]), o);
     }
     return o;
   }
@@ -40,8 +38,7 @@ class F16Cache {
  private:
   int64_t head_dim_;
   const float* q_;
-  const F16* keys_;
-  const F16* values_;
+  KvHead kv_;
 };
 
 ActivationBlock Quantised(const float* x) {
@@ -52,17 +49,13 @@ ActivationBlock Quantised(const float* x) {
 
 class Q8Cache {
  public:
-  Q8Cache(const AttentionArgs& args, const float* query)
-      : head_dim_(args.head_dim),
-        tile_bytes_(KvTileBytes(KvType::kQ8_0, args.head_dim)),
-        keys_(args.keys),
-        values_(args.values) {
+  Q8Cache(const AttentionArgs& args, const float* query) : head_dim_(args.head_dim), kv_(args.kv) {
     for (int64_t b = 0; b < head_dim_ / kKvBlock; ++b)
       q_.push_back(Quantised(query + b * kKvBlock));
   }
 
   float Score(int64_t j) const {
-    const std::byte* tile = keys_ + j / kKeyTile * tile_bytes_;
+    const std::byte* tile = kv_.KeyTile(j / kKeyTile);
     float s = 0.0F;
     for (size_t b = 0; b < q_.size(); ++b) {
       const auto block = static_cast<int64_t>(b);
@@ -107,14 +100,12 @@ class Q8Cache {
   static int32_t Rounded(float weight) {
     return weight < 32767.0F ? static_cast<int32_t>(std::nearbyintf(weight)) : 32767;
   }
-  const std::byte* ValueTile(int64_t j) const { return values_ + j / kKeyTile * tile_bytes_; }
+  const std::byte* ValueTile(int64_t j) const { return kv_.ValueTile(j / kKeyTile); }
   static float Scale(const std::byte* p) { return ToFloat(*reinterpret_cast<const F16*>(p)); }
 
   int64_t head_dim_;
-  int64_t tile_bytes_;
   std::vector<ActivationBlock> q_;
-  const std::byte* keys_;
-  const std::byte* values_;
+  KvHead kv_;
 };
 
 // The three steps of docs/arithmetic.md for one query head; positions [begin, end). scores: [end -
@@ -160,8 +151,7 @@ void AttentionQ8(const AttentionArgs& args) { Attend<Q8Cache>(args); }
 
 void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
              std::byte* values) {
-  F16* key = reinterpret_cast<F16*>(keys) + (position / kKeyTile * head_dim) * kKeyTile +
-             position % kKeyTile;
+  F16* key = reinterpret_cast<F16*>(keys) + position;
   F16* value = reinterpret_cast<F16*>(values) + position * head_dim;
   for (int64_t c = 0; c < head_dim; ++c) {
     key[c * kKeyTile] = ToF16(k[c]);
@@ -171,12 +161,11 @@ void StoreKv(const float* k, const float* v, int64_t head_dim, int64_t position,
 
 void StoreKvQ8(const float* k, const float* v, int64_t head_dim, int64_t position, std::byte* keys,
                std::byte* values) {
-  const int64_t tile = position / kKeyTile * KvTileBytes(KvType::kQ8_0, head_dim);
   for (int64_t b = 0; b < head_dim / kKvBlock; ++b) {
     const ActivationBlock key = Quantised(k + b * kKvBlock);
     const ActivationBlock value = Quantised(v + b * kKvBlock);
-    StoreKeyBlock(key.q, key.scale, b, position % kKeyTile, keys + tile);
-    StoreValueBlock(value.q, value.scale, head_dim, b, position % kKeyTile, values + tile);
+    StoreKeyBlock(key.q, key.scale, b, position, keys);
+    StoreValueBlock(value.q, value.scale, head_dim, b, position, values);
   }
 }
 

@@ -1,0 +1,213 @@
+#include "device/coreml/emitter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/file_tree.h"
+#include "device/coreml/coreml_device.h"
+#include "device/coreml/embedding_prescale.h"
+#include "device/coreml/graph_shards.h"
+#include "device/coreml/host_rows.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/screen_program.h"
+#include "device/coreml/shard_prediction.h"
+#include "gguf/gguf_writer.h"
+#include "graph/text.h"
+
+namespace headway::coreml {
+namespace {
+
+// "int8: relative RMS error 0.0041 on average, 0.0057 at most (w_down_3); largest error 0.013"
+std::string DescribeWeights(const std::string& format,
+                            const std::vector<mil::WeightReport>& reports) {
+  double sum = 0;
+  double largest = 0;
+  const mil::WeightReport* worst = nullptr;
+  for (const mil::WeightReport& report : reports) {
+    sum += report.relative_rms_error;
+    largest = std::max(largest, report.max_abs_error);
+    if (worst == nullptr || report.relative_rms_error > worst->relative_rms_error) worst = &report;
+  }
+  if (worst == nullptr) return format;
+  return fmt::format(
+      "{}: relative RMS error {:.3g} on average, {:.3g} at most ({}); largest error {:.3g}", format,
+      sum / static_cast<double>(reports.size()), worst->relative_rms_error, worst->name, largest);
+}
+
+class CoremlEmitter final : public Emitter, public ScreenEmitter {
+ public:
+  CoremlEmitter(const EmitterOptions& options, ThreadPool* pool)
+      : Emitter(kDevice.traits), options_(options), pool_(pool) {}
+
+  std::string Settings() const override {
+    return fmt::format("weights {} states {} attention {} head-splits {} norm-prescale {}",
+                       mil::NameOf(options_.weights), static_cast<int>(options_.states),
+                       static_cast<int>(options_.attention), options_.head_splits,
+                       options_.norm_prescale);
+  }
+  std::string Weights() const override { return mil::NameOf(options_.weights); }
+  ScreenEmitter* Screens() override { return this; }
+
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
+    if (shard.nodes.size() == 1 && shard.nodes.front().op == graph::Op::kEmbedding) {
+      HW_TRY_VOID(WriteEmbedding(shard, weights, path, progress));
+      return Entry(path);
+    }
+    HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
+    HW_TRY(mil::Shard lowered, Lower(use, shard, weights, progress, &writer.Weights()));
+    const std::string format = DescribeWeights(mil::NameOf(options_.weights), lowered.weights);
+    return Finish(shard, format, &lowered, path, &writer);
+  }
+
+  Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
+                               const StepWidth& width, const std::string& path) override {
+    HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
+    HW_TRY(mil::Shard lowered, LowerScreen(shard, planes, width, &writer.Weights()));
+    return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
+  }
+
+  Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,
+                             const FileEntry* embedding_or_null, const std::string& path) override {
+    HW_TRY_VOID(HostRows::Write(head, weights, embedding_or_null, path));
+    return Entry(path);
+  }
+
+ private:
+  static Result<FileEntry> Finish(const graph::Graph& shard, const std::string& weights,
+                                  mil::Shard* lowered, const std::string& path,
+                                  mil::PackageWriter* writer) {
+    lowered->model.metadata.user_defined[kGraphKey] = graph::Print(shard);
+    lowered->model.metadata.user_defined[kWeightsKey] = weights;
+    lowered->model.metadata.short_description = "decoder shard for the Neural Engine";
+    const auto weight_bytes = static_cast<int64_t>(writer->WeightBytes());
+    HW_TRY_VOID(writer->Finish(lowered->model));
+    HW_TRY(FileEntry entry, Entry(path));
+    HW_TRY(entry.expected, PredictOps(lowered->model, weight_bytes));
+    return entry;
+  }
+  static Result<FileEntry> Entry(const std::string& path) {
+    HW_TRY(TreeDigest tree, DigestTree(path));
+    return FileEntry{.path = "", .bytes = tree.bytes, .digest = std::move(tree.digest)};
+  }
+
+  Result<mil::Shard> Lower(const ShardUse& use, const graph::Graph& shard,
+                           const WeightSource& weights, const ByteProgress& progress,
+                           mil::BlobSink* blobs) {
+    LoweringOptions options{.max_seq = use.max_seq,
+                            .tokens = use.width.tokens,
+                            .flexible = use.width.flexible,
+                            .weights = options_.weights,
+                            .states = options_.states,
+                            .attention = options_.attention,
+                            .norm_prescale = options_.norm_prescale,
+                            .head_splits = options_.head_splits};
+    // Progress counts bytes of the source; the shard builders count parameters.
+    const auto total_bytes = static_cast<double>(graph::WeightBytes(shard));
+    uint64_t told = 0;
+    const mil::ShardOptions shard_options{
+        .pool = pool_, .progress = [&](int64_t done, int64_t total) {
+          const auto bytes = static_cast<uint64_t>(total_bytes * static_cast<double>(done) /
+                                                   static_cast<double>(total));
+          progress(bytes - told);
+          told = bytes;
+        }};
+    if (!use.head) {
+      const auto first = static_cast<int>(shard.nodes.front().stage);
+      const auto last = static_cast<int>(shard.nodes.back().stage);
+      if (first == 0 && options.norm_prescale == 0 && !use.embedding.empty()) {
+        HW_TRY(options.first_norm_prescale, PrescaleOf(use.embedding, weights));
+      }
+      return LowerLayers(shard, first, last - first + 1, weights, options, blobs, shard_options);
+    }
+    // The graph of a shard has its rows as row_begin of the weight; counted from there.
+    const int64_t rows = shard.weights[static_cast<size_t>(shard.nodes.back().weights[0])].shape[0];
+    return LowerHead(shard, 0, rows, *use.head, weights, options, blobs, shard_options);
+  }
+
+  // Once for all widths.
+  Result<float> PrescaleOf(const std::string& embedding, const WeightSource& weights) {
+    if (embedding_prescale_ == 0) {
+      HW_TRY(const ConstTensorView table, weights(embedding));
+      embedding_prescale_ = EmbeddingPrescale(table);
+    }
+    return embedding_prescale_;
+  }
+
+  // The table as the model file has it, as the one tensor of a GGUF.
+  static Result<void> WriteEmbedding(const graph::Graph& shard, const WeightSource& weights,
+                                     const std::string& path, const ByteProgress& progress) {
+    const graph::Weight& weight = shard.weights.front();
+    HW_TRY(const ConstTensorView view, weights(weight.name));
+    gguf::GgufWriter writer;
+    writer.AddString("general.architecture", "headway-embedding");
+    writer.AddTensor(weight.name, weight.type, weight.shape);
+    HW_TRY_VOID(writer.Begin(path));
+    const auto row_bytes = static_cast<size_t>(RowBytes(weight.type, weight.shape.Columns()));
+    for (int64_t row = 0; row < weight.shape.Rows(); ++row) {
+      HW_TRY_VOID(writer.WriteTensorBytes(
+          weight.name, std::span<const std::byte>(view.Row(weight.row_begin + row), row_bytes)));
+      progress(row_bytes);
+    }
+    return writer.Finish();
+  }
+
+  const EmitterOptions options_;
+  ThreadPool* const pool_;
+  float embedding_prescale_ = 0.0F;  // 0: not known yet
+};
+
+// One of two words; the first is the default.
+Result<bool> SecondOf(const char* flag, const std::string& text, const char* first,
+                      const char* second) {
+  if (text.empty() || text == first) return false;
+  if (text == second) return true;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected {} or {}, found '{}'", flag, first, second, text));
+}
+
+}  // namespace
+
+std::unique_ptr<Emitter> MakeEmitter(const EmitterOptions& options, ThreadPool* pool) {
+  return std::make_unique<CoremlEmitter>(options, pool);
+}
+
+Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options) {
+  EmitterOptions emitter;
+  HW_TRY(emitter.weights, ParseWeightFormat(options.weights.empty() ? "int8" : options.weights));
+  HW_TRY(const bool unified, SecondOf("--states", options.states, "per-layer", "unified"));
+  HW_TRY(const bool batched, SecondOf("--attention", options.attention, "per-head", "batched"));
+  emitter.states = unified ? mil::StateLayout::kUnified : mil::StateLayout::kPerLayer;
+  emitter.attention = batched ? mil::AttentionForm::kBatched : mil::AttentionForm::kPerHead;
+  if (options.head_splits < 0) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--head-split: expected 1 or more, found {}", options.head_splits));
+  }
+  emitter.head_splits = std::max<int64_t>(1, options.head_splits);
+  emitter.norm_prescale = options.norm_prescale.value_or(0.0F);
+  if (options.norm_prescale &&
+      !(emitter.norm_prescale > 0.0F && emitter.norm_prescale <= 1024.0F)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--norm-prescale: expected a number above 0 and at most 1024, found {}",
+                            emitter.norm_prescale));
+  }
+  return MakeEmitter(emitter, options.pool);
+}
+
+Result<mil::WeightFormat> ParseWeightFormat(const std::string& text) {
+  if (text == "fp16") return mil::WeightFormat{.kind = mil::WeightKind::kF16};
+  if (text == "int8") return mil::WeightFormat{.kind = mil::WeightKind::kInt8PerChannel};
+  if (text == "int4-blockwise") return mil::WeightFormat{.kind = mil::WeightKind::kInt4Blockwise};
+  for (const int bits : {1, 2, 3, 4, 6, 8}) {
+    if (text == fmt::format("lut{}", bits))
+      return mil::WeightFormat{.kind = mil::WeightKind::kLut, .lut_bits = bits};
+  }
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("--weights: expected fp16, int8, lut1, lut2, lut3, lut4, lut6, lut8 or "
+                          "int4-blockwise, found '{}'",
+                          text));
+}
+
+}  // namespace headway::coreml

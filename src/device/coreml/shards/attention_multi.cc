@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include "device/coreml/shards/cached_attention.h"
+#include "device/coreml/shards/ops.h"
+
+namespace headway::mil {
+namespace {
+
+using namespace ops;  // NOLINT(google-build-using-namespace): this file is a list of ops
+
+// Several tokens a step. Heads stay [1, heads, d, T] as the convolution leaves them, tokens on the
+// last axis; the products transpose inside matmul, so that no transpose, expand_dims or squeeze is
+// needed and the only flexible axis is the one that each reshape leaves to -1.
+class MultiTokenAttention final : public CachedAttention {
+ public:
+  MultiTokenAttention(const LayerShardSpec& spec, FunctionBuilder* f) : CachedAttention(spec, f) {
+    const int64_t T = spec.flexible ? kUnknownDim : spec.tokens;
+    cos_ = f->Input("rope_cos", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
+    sin_ = f->Input("rope_sin", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
+    mask_ = f->Input("attn_mask", DType::kF16, {1, 1, T, spec.max_seq});
+    write_ = f->Input("kv_write_mask", DType::kF16, {1, 1, spec.max_seq, T});
+    cache_ = std::make_unique<CacheStates>(spec, f);
+    // Positions that any of the tokens writes: [1, 1, S, 1].
+    keep_ = Sub(f, "kv_keep", HalfConstant(1.0F), Reduce(f, "reduce_sum", "kv_written", write_, 3));
+  }
+
+  std::string Layer(int layer, const std::string& p, const std::string& qkv) override {
+    const int64_t q_width = QueryWidth();
+    const int64_t kv_width = KvWidth();
+    const std::string q = Slice(f_, p + "q", qkv, 1, 0, q_width);
+    const std::string k = Slice(f_, p + "k", qkv, 1, q_width, q_width + kv_width);
+    const std::string v = Slice(f_, p + "v", qkv, 1, q_width + kv_width, q_width + 2 * kv_width);
+    const std::string q_turned = Rotate(p + "q_", Heads(p + "q_split", q, s_.num_heads));
+    const std::string k_turned = Rotate(p + "k_", Heads(p + "k_split", k, s_.num_kv_heads));
+    const std::string keys = Store(true, layer, p, k_turned);
+    const std::string values = Store(false, layer, p, Heads(p + "v_split", v, s_.num_kv_heads));
+    const std::string heads = Mix(p, q_turned, keys, values);
+    return Reshape(f_, p + "heads", heads, {1, q_width, -1, 1});
+  }
+
+ private:
+  std::string Heads(const std::string& name, const std::string& x, int64_t heads) {
+    return Reshape(f_, name, x, {1, heads, s_.head_dim, -1});
+  }
+
+  // mask fresh^T: mask [1, 1, S, T], fresh [1, Hk, d, T].
+  std::string Added(const std::string& name, const std::string& fresh) override {
+    return MatMul(f_, name, write_, fresh, false, true);
+  }
+
+  // Eight ops a KV head and a concat: [1, H, d, T].
+  std::string PerHead(const std::string& p, const std::string& q, const std::string& keys,
+                      const std::string& values) override {
+    const int64_t group = Group();
+    std::vector<std::string> outs;
+    for (int64_t h = 0; h < s_.num_kv_heads; ++h) {
+      const std::string n = fmt::format("{}h{}_", p, h);
+      const std::string q_group = Slice(f_, n + "q", q, 1, h * group, (h + 1) * group);
+      const std::string k = Slice(f_, n + "k", keys, 1, h, h + 1);
+      const std::string v = Slice(f_, n + "v", values, 1, h, h + 1);
+      outs.push_back(MatMul(f_, n + "mixed", v, Scores(n, q_group, k, true), true, true));
+    }
+    return Concat(f_, p + "joined", outs, 1);
+  }
+
+  // All KV heads at once: queries of a group side by side, [1, Hk, group d, T], cannot share one
+  // product over d, so the group becomes the outer axis: [group, Hk, d, T].
+  std::string Batched(const std::string& p, const std::string& q, const std::string& keys,
+                      const std::string& values) override {
+    const int64_t group = Group();
+    std::vector<std::string> outs;
+    for (int64_t g = 0; g < group; ++g) {
+      const std::string n = fmt::format("{}g{}_", p, g);
+      const std::string q_group = StridedHeads(n + "q", q, g, group);
+      outs.push_back(MatMul(f_, n + "mixed", values, Scores(n, q_group, keys, true), true,
+                            true));  // [1, Hk, d, T]
+    }
+    if (group == 1) return outs.front();
+    // [1, Hk, group d, T]: heads in their order once the middle axes are joined.
+    return Concat(f_, p + "joined", outs, 2);
+  }
+
+  // Heads g, g + group, ...: one of each KV head.
+  std::string StridedHeads(const std::string& name, const std::string& q, int64_t g,
+                           int64_t group) {
+    const Dims dims = f_->TypeOf(q).dims;
+    const bool flexible = dims[3] == kUnknownDim;
+    const Dims begin = {0, g, 0, 0};
+    const Dims end = {1, dims[1], dims[2], flexible ? 0 : dims[3]};
+    const Dims stride = {1, group, 1, 1};
+    const bool to_end[] = {false, false, false, flexible};
+    FunctionBuilder::Params params = {{"x", {q}},
+                                      {"begin", {IntsConstant(begin)}},
+                                      {"end", {IntsConstant(end)}},
+                                      {"stride", {IntsConstant(stride)}}};
+    if (flexible) params.push_back({"end_mask", {BoolsConstant(to_end)}});
+    return f_->Op("slice_by_index", name, std::move(params));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<LayerAttention> MakeMultiTokenAttention(const LayerShardSpec& spec,
+                                                        FunctionBuilder* f) {
+  return std::make_unique<MultiTokenAttention>(spec, f);
+}
+
+}  // namespace headway::mil

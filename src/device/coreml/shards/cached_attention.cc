@@ -1,0 +1,55 @@
+#include "device/coreml/shards/cached_attention.h"
+
+#include <cmath>
+
+#include "device/coreml/shards/ops.h"
+
+namespace headway::mil {
+
+using namespace ops;  // NOLINT(google-build-using-namespace): this file is a list of ops
+
+std::string CachedAttention::Rotate(const std::string& p, const std::string& x) {
+  const int64_t R = s_.rotary_dims;
+  std::string turning = x;
+  std::string passing;
+  if (R < s_.head_dim) {
+    turning = Slice(f_, p + "rot", x, 2, 0, R);
+    passing = Slice(f_, p + "pass", x, 2, R, s_.head_dim);
+  }
+  const std::string lo = Slice(f_, p + "lo", turning, 2, 0, R / 2);
+  const std::string hi = Slice(f_, p + "hi", turning, 2, R / 2, R);
+  const std::string new_lo =
+      Sub(f_, p + "lo_turned", Mul(f_, p + "lo_cos", lo, cos_), Mul(f_, p + "hi_sin", hi, sin_));
+  const std::string new_hi =
+      Add(f_, p + "hi_turned", Mul(f_, p + "hi_cos", hi, cos_), Mul(f_, p + "lo_sin", lo, sin_));
+  std::vector<std::string> parts = {new_lo, new_hi};
+  if (!passing.empty()) parts.push_back(passing);
+  return Concat(f_, p + "turned", parts, 2);
+}
+
+std::string CachedAttention::Store(bool keys, int layer, const std::string& p,
+                                   const std::string& fresh) {
+  const std::string n = p + (keys ? "k_cache_" : "v_cache_");
+  const std::string old = cache_->Read(keys, layer, p);
+  const std::string kept = Mul(f_, n + "kept", old, keep_);
+  const std::string added = Added(n + "added", fresh);
+  const std::string blended = Add(f_, n + "blended", kept, added);
+  return cache_->Write(keys, layer, p, old, blended);
+}
+
+std::string CachedAttention::Scores(const std::string& p, const std::string& q,
+                                    const std::string& k, bool transpose_q) {
+  const std::string products = MatMul(f_, p + "qk", q, k, transpose_q, true);
+  const float scale = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
+  const std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(scale));
+  const std::string masked = Add(f_, p + "masked", scaled, mask_);
+  return Softmax(f_, p + "softmax", masked, -1);
+}
+
+std::string CachedAttention::Mix(const std::string& p, const std::string& q,
+                                 const std::string& keys, const std::string& values) {
+  return s_.attention == AttentionForm::kPerHead ? PerHead(p, q, keys, values)
+                                                 : Batched(p, q, keys, values);
+}
+
+}  // namespace headway::mil

@@ -1,0 +1,212 @@
+#include "engine/certified_search.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/clock.h"
+
+namespace headway {
+
+Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(Pipeline* pipeline,
+                                                                 ThreadPool* pool,
+                                                                 const kernels::KernelSet& kernels,
+                                                                 int64_t max_states) {
+  uint64_t noise_key = 0;
+  if (::getrandom(&noise_key, sizeof noise_key, 0) != static_cast<ssize_t>(sizeof noise_key))
+    return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
+  return std::unique_ptr<CertifiedSearch>(
+      new CertifiedSearch(pipeline, pool, kernels, max_states, noise_key));
+}
+
+CertifiedSearch::CertifiedSearch(Pipeline* pipeline, ThreadPool* pool,
+                                 const kernels::KernelSet& kernels, int64_t max_states,
+                                 uint64_t noise_key)
+    : kernels_(kernels),
+      first_(pipeline, max_states),
+      inputs_(pipeline, max_states),
+      rows_(pipeline, &inputs_),
+      signs_(pipeline),
+      search_(&*pipeline->Head().planes, &rows_, kernels, pool, max_states,
+              {.certificate = {},
+               .noise_key = noise_key,
+               .device_or_null = HeadSigns::Exist(pipeline->Head()) ? &signs_ : nullptr}) {
+  const auto vocab_size = static_cast<size_t>(pipeline->model().vocab_size);
+  entries_.reserve(vocab_size);
+  winner_ids_.reserve(vocab_size);
+  winner_logits_.reserve(vocab_size);
+}
+
+bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
+  const auto allowed = static_cast<int64_t>(states.front().rules->sparse->Allowed().size());
+  return allowed == 0 || states.front().mask != nullptr || !search_.IsFew(allowed);
+}
+
+void CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
+  step_ = step;
+  screened_ = false;
+  first_.Compute(step, counters);
+  const uint64_t start = NowNs();
+  inputs_.Compute(step.hidden, step.NumStates());
+  if (NeedsScreen(step.states)) {
+    std::array<lmhead::ScreenDemand, kernels::kMaxScreenTokens> demands;
+    for (size_t i = 0; i < step.states.size(); ++i) {
+      const ChoiceRules& rules = *step.states[i].rules;
+      demands[i] = {.certificate = rules.certified.mode, .num_winners = rules.goal.num_winners};
+    }
+    search_.Screen(inputs_.Multiplied(), std::span(demands).first(step.states.size()));
+    screened_ = true;
+    // One pass over the signs serves all states.
+    counters->head_bytes_read += SharedBytes();
+    ++counters->head_planes_read;
+  }
+  counters->head_predict_ns += NowNs() - start;
+}
+
+uint64_t CertifiedSearch::SharedBytes() const {
+  return screened_ ? static_cast<uint64_t>(search_.ScreenBytes()) : 0;
+}
+
+CertifiedSearch::Outcome CertifiedSearch::Choose(int64_t state, std::span<const int32_t> history) {
+  At(state).rules->sparse->SetHistory(history);
+  Outcome outcome;
+  outcome.choice = Find(state, &outcome);
+  return outcome;
+}
+
+std::optional<CertifiedSearch::Choice> CertifiedSearch::Find(int64_t state, Outcome* outcome) {
+  ChoiceRules& rules = *At(state).rules;
+  const auto choose = [&] {
+    return rules.sparse->Choose(entries_, static_cast<uint64_t>(At(state).position));
+  };
+  if (!screened_) {
+    outcome->evidence = search_.Evaluate(state, rules.sparse->Allowed());
+    return ChooseAmongFound(state, outcome, choose);
+  }
+  const std::optional<lmhead::SearchGoal> goal = GoalOf(state);
+  if (!goal) {
+    outcome->evidence.bytes_read = SharedBytes();
+    return {};
+  }
+  if (rules.goal.winner_first) {
+    bool decided = true;
+    const auto choice = FindWinnerFirst(state, *goal, outcome, &decided);
+    if (choice || !decided) return choice;
+  }
+  if (!Decide(state, *goal, &outcome->evidence)) return {};
+  return ChooseAmongFound(state, outcome, choose);
+}
+
+// Top-k, winner first: the best perturbed value of all rows, and whether fewer than k rows have a
+// larger logit. Nothing when it is not among the best k, or (not `decided`) when this cannot be
+// told for less than a full pass.
+std::optional<CertifiedSearch::Choice> CertifiedSearch::FindWinnerFirst(int64_t state,
+                                                                        lmhead::SearchGoal goal,
+                                                                        Outcome* outcome,
+                                                                        bool* decided) {
+  sampling::SparseSampler& sparse = *At(state).rules->sparse;
+  *decided = false;
+  goal.keep = 1;
+  goal.perturbed = true;
+  goal.inverse_temperature = 1.0F / sparse.Params().temperature;
+  if (!Decide(state, goal, &outcome->evidence)) return {};
+  const auto choice = ChooseAmongFound(
+      state, outcome, [&] { return sparse.ChooseUnfiltered(entries_, goal.position); });
+  if (!choice) return {};
+
+  if (goal.known_ids.empty()) {  // what the first search computed need not be computed again
+    winner_ids_.clear();
+    winner_logits_.clear();
+    for (const lmhead::Candidate& row : search_.Found()) {
+      winner_ids_.push_back(row.id);
+      winner_logits_.push_back(row.logit);
+    }
+    goal.known_ids = winner_ids_;
+    goal.known_logits = winner_logits_;
+  }
+  goal.perturbed = false;
+  goal.inverse_temperature = 1.0F;
+  goal.at_least = sparse.Change(choice->token, choice->logit);
+  if (!Decide(state, goal, &outcome->evidence)) return {};
+  const auto kept =
+      ChooseAmongFound(state, outcome, [&] { return sparse.Keeps(entries_, *choice); });
+  *decided = kept.has_value();
+  return kept.value_or(false) ? choice : std::nullopt;
+}
+
+// What a state's search must find, as far as the parameters tell; nothing when a known logit is not
+// finite, which is the full head's to report.
+std::optional<lmhead::SearchGoal> CertifiedSearch::GoalOf(int64_t state) const {
+  const HeadState& at = At(state);
+  const sampling::SparseSampler* const sparse = &*at.rules->sparse;
+  const sampling::SparseGoal& wanted = at.rules->goal;
+  const sampling::SamplingParams& params = sparse->Params();
+  lmhead::SearchGoal goal{
+      .keep = wanted.keep,
+      .margin = wanted.margin,
+      .at_least = {},
+      .perturbed = wanted.perturbed,
+      .inverse_temperature = wanted.perturbed ? 1.0F / params.temperature : 1.0F,
+      .seed = params.seed,
+      .position = static_cast<uint64_t>(at.position),
+      .changed = sparse->Changed(),
+      .change = nullptr,
+      .allowed = sparse->Allowed()};
+  if (at.mask != nullptr) {
+    goal.keep = std::min(goal.keep, at.mask->count);
+    goal.mask = at.mask->bits;
+  }
+  if (first_.Exist()) {
+    goal.known_ids = first_.Ids();
+    goal.known_logits = first_.Logits(state);
+    if (!kernels_.all_finite(goal.known_logits.data(),
+                             static_cast<int64_t>(goal.known_logits.size()))) {
+      return {};
+    }
+  }
+  goal.change = [sparse](int32_t id, float logit) { return sparse->Change(id, logit); };
+  return goal;
+}
+
+// One more search of the same screened state; false: only the full head can tell.
+bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
+                             lmhead::SearchEvidence* evidence) {
+  const lmhead::SearchEvidence more = search_.Decide(state, goal);
+  const bool is_first = evidence->rows_screened == 0;
+  evidence->decided = more.decided;
+  evidence->theta = more.theta;
+  evidence->rows_screened = more.rows_screened;
+  evidence->rows_refined += more.rows_refined;
+  evidence->rows_three_bits += more.rows_three_bits;
+  evidence->rows_exact += more.rows_exact;
+  evidence->strips_exact += more.strips_exact;
+  evidence->bytes_read += more.bytes_read - (is_first ? 0 : SharedBytes());
+  return more.decided;
+}
+
+// What `choose` makes of the rows found, timed as selection; nothing when a logit is not finite.
+template <typename Chooser>
+auto CertifiedSearch::ChooseAmongFound(int64_t state, Outcome* outcome, const Chooser& choose)
+    -> std::optional<decltype(choose())> {
+  const uint64_t start = NowNs();
+  std::optional<decltype(choose())> chosen;
+  if (Fill(state, search_.Found())) chosen = choose();
+  outcome->reduce_ns += NowNs() - start;
+  return chosen;
+}
+
+// Copies the candidates that a grammar allows for the sampler; false when one is not finite.
+bool CertifiedSearch::Fill(int64_t state, std::span<const lmhead::Candidate> candidates) {
+  const grammar::TokenMask* const mask = At(state).mask;
+  entries_.clear();
+  for (const lmhead::Candidate& candidate : candidates) {
+    if (!std::isfinite(candidate.logit)) return false;
+    if (mask != nullptr && !mask->Allows(candidate.id)) continue;
+    entries_.push_back({.id = candidate.id, .logit = candidate.logit});
+  }
+  return !entries_.empty();
+}
+
+}  // namespace headway

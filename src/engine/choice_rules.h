@@ -1,0 +1,44 @@
+#pragma once
+
+// How one conversation chooses its tokens: the parameters of its sampling, and what a certified head
+// must find and prove for them. Heads serve many conversations; what is one's own stands here.
+
+#include <cstdint>
+#include <optional>
+
+#include "base/thread_pool.h"
+#include "engine/pipeline.h"
+#include "kernels/kernel_set.h"
+#include "lmhead/certificate_mode.h"
+#include "sampling/sampler.h"
+#include "sampling/sparse_sampler.h"
+
+namespace headway {
+
+struct CertifiedOptions {
+  lmhead::CertificateMode mode;
+  int64_t audit_every = 0;  // run the full head, too, on every n-th choice; 0: never
+};
+
+struct ChoiceOptions {
+  sampling::SamplingParams sampling;
+  bool want_logprobs = false;       // choices come with their log-probability
+  CertifiedOptions certified = {};  // of a certified head
+};
+
+struct ChoiceRules {
+  // `options.sampling` passes Validate(); `pool` must outlive this object. Allocates all that
+  // choosing needs.
+  ChoiceRules(const ChoiceOptions& options, const Pipeline& pipeline,
+              const kernels::KernelSet& kernels, ThreadPool* pool);
+
+  sampling::Sampler sampler;
+  bool want_logprobs;
+  CertifiedOptions certified;
+  // For heads that compute few rows (certified and reduced ones); else empty.
+  std::optional<sampling::SparseSampler> sparse;
+  sampling::SparseGoal goal;
+  uint64_t num_searched = 0;  // choices that a certified head searched for: which ones it audits
+};
+
+}  // namespace headway

@@ -1,0 +1,149 @@
+#include "pack/pack.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/file_writer.h"
+#include "gguf/gguf_file.h"
+#include "gguf/gguf_writer.h"
+#include "headway/version.h"
+#include "lmhead/planes.h"
+#include "pack/journal.h"
+#include "pack/pack_plan.h"
+#include "pack/packer.h"
+#include "pack/record_states.h"
+
+namespace headway::pack {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTokenizerFileName = "tokenizer.gguf";
+
+// The metadata that makes a tokenizer, as a GGUF of its own.
+Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& directory) {
+  gguf::GgufWriter writer;
+  for (const gguf::MetadataEntry& entry : file.Metadata()) {
+    if (entry.key.substr(0, 10) == "tokenizer." || entry.key == "general.architecture")
+      writer.AddCopy(entry);
+  }
+  const std::string path = (fs::path(directory) / kTokenizerFileName).string();
+  HW_TRY_VOID(writer.Begin(path));
+  const uint64_t bytes = writer.SizeBytes();
+  HW_TRY_VOID(writer.Finish());
+  HW_TRY(std::string digest, FileDigestHex(path));
+  return FileEntry{.path = kTokenizerFileName, .bytes = bytes, .digest = std::move(digest)};
+}
+
+// --replace removes what stands at the target: that must be a package, never somebody's model file
+// or home directory.
+Result<void> CheckReplaceable(const std::string& directory, bool replace) {
+  std::error_code error;
+  if (!replace || !fs::exists(directory, error)) return {};
+  if (IsPackageOfAnyVersion(directory)) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected a package to replace (a directory with a {} of ours), "
+                          "found something else; name another directory or remove it yourself",
+                          directory, kManifestFileName));
+}
+
+// The planes, once every row has been written: one file, since all heads that have planes share
+// their rows.
+Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
+                       const std::string& directory, const PackOptions& options,
+                       Manifest* manifest) {
+  std::optional<FileEntry> planes;
+  for (size_t i = 0; i < plan.heads.size(); ++i) {
+    HeadSpec& spec = manifest->heads[i];
+    if (!plan.heads[i].kind.HasPlanes() || spec.planes) continue;
+    if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
+    HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
+    if (!planes) {
+      HW_TRY(auto states,
+             RecordStates(directory, *manifest, options.threads, options.cancelled_or_null));
+      HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), std::move(states), directory, options));
+    }
+    spec.planes = planes;
+  }
+  return {};
+}
+
+Result<void> AddGoldensOf(const PackOptions& options, const std::string& gguf_path,
+                          const std::string& directory, Manifest* manifest) {
+  if (options.goldens_or_null != nullptr) {
+    HW_TRY(manifest->goldens, WriteGoldens(*options.goldens_or_null, directory));
+  } else if (options.goldens) {
+    GoldenOptions golden = *options.goldens;
+    golden.show_progress = options.show_progress;
+    golden.cancelled_or_null = options.cancelled_or_null;
+    HW_TRY_VOID(RecordInto(gguf_path, directory, golden, manifest));
+  }
+  return {};
+}
+
+// Everything that the bytes of the package depend on, in one line.
+std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
+                        const PackOptions& options, const Emitter& emitter) {
+  std::string line =
+      fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", source_digest,
+                  kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.GetTraits().name,
+                  emitter.Settings(), options.topology, plan.max_seq);
+  for (const PackPlan::PlannedHead& head : plan.heads)
+    line += fmt::format(" {}", KindText(head.kind));
+  if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
+  if (options.most_directions < kernels::kMaxDirections)
+    line += fmt::format(" directions {}", options.most_directions);
+  if (!options.usage_text.empty())
+    line += fmt::format(" usage {}", DigestHex(std::as_bytes(std::span(options.usage_text))));
+  line += " tokens";
+  for (const StepWidth& width : options.widths) line += fmt::format(" {}", TokensText(width));
+  return line;
+}
+
+}  // namespace
+
+Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
+                      const PackOptions& options, Emitter* emitter) {
+  HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
+  HW_TRY(const PackPlan plan, MakePackPlan(file, options, emitter));
+  HW_TRY_VOID(CheckReplaceable(directory, options.replace));
+  std::string source_digest = options.source_digest;
+  if (source_digest.empty()) {
+    HW_TRY(source_digest, FileDigestHex(gguf_path));
+  }
+  const std::string request = RequestLine(source_digest, plan, options, *emitter);
+  HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
+  if (!options.announcement.empty()) std::fprintf(stderr, "%s\n", options.announcement.c_str());
+  Manifest manifest;
+  manifest.producer = ProducerText();
+  manifest.source_file = fs::path(gguf_path).filename().string();
+  manifest.source_digest = kWholeFile + source_digest;
+  manifest.device = std::string(emitter->GetTraits().name);
+  manifest.weights = emitter->Weights();
+  manifest.max_seq = plan.max_seq;
+  manifest.model = plan.model;
+  HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.directory.Path()));
+  {
+    ShardPacker packer(file, emitter, &target, plan, options);
+    HW_TRY_VOID(packer.EmitShards(&manifest));
+  }
+  HW_TRY_VOID(AddPlanes(plan, file, target.directory.Path(), options, &manifest));
+  HW_TRY_VOID(AddGoldensOf(options, gguf_path, target.directory.Path(), &manifest));
+  HW_TRY_VOID(WriteTextFileAtomically(
+      (fs::path(target.directory.Path()) / kManifestFileName).string(), ToJson(manifest)));
+  target.journal.Remove();
+  HW_TRY_VOID(CheckReplaceable(directory, options.replace));  // what may have appeared meanwhile
+  HW_TRY_VOID(target.directory.Commit());
+  return manifest;
+}
+
+std::string ProducerText() { return fmt::format("headway {}", kVersion); }
+
+}  // namespace headway::pack

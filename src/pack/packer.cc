@@ -1,0 +1,227 @@
+#include "pack/packer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "base/file_writer.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "lmhead/build_planes.h"
+#include "lmhead/planes.h"
+#include "pack/pack_plan.h"
+
+namespace headway::pack {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRowsFileName = "head_certified_rows.gguf";
+
+// The first file is the shard's own, the others serve other widths.
+template <class Shard>
+void Assign(std::vector<FileEntry> files, Shard* shard) {
+  shard->file = std::move(files.front());
+  shard->wider.assign(std::make_move_iterator(files.begin() + 1),
+                      std::make_move_iterator(files.end()));
+}
+
+std::string WidthSuffix(const StepWidth& width) {
+  if (width == StepWidth{}) return "";
+  return fmt::format("_t{}{}", width.flexible ? "1to" : "", width.tokens);
+}
+
+}  // namespace
+
+std::string TokensText(const StepWidth& width) {
+  return fmt::format("{}{}", width.flexible ? "1.." : "", width.tokens);
+}
+
+Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
+  const std::atomic<bool>* const cancelled_or_null = options_.cancelled_or_null;
+  if (cancelled_or_null != nullptr && cancelled_or_null->load(std::memory_order_relaxed)) {
+    return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
+  }
+  return file_.GetTensor(weight);
+}
+
+Result<FileEntry> ShardPacker::Once(
+    const std::string& name,
+    const std::function<Result<FileEntry>(const std::string& path)>& write) {
+  if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
+  const fs::path path = fs::path(construction_.directory.Path()) / name;
+  std::error_code error;
+  fs::remove_all(path, error);  // finished once, damaged since: a directory would be in the way
+  HW_TRY(FileEntry entry, write(path.string()));
+  entry.path = name;
+  // The source's pages will not be read again soon: keep the resident set small.
+  file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
+  HW_TRY_VOID(construction_.journal.Add(entry));
+  return entry;
+}
+
+Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
+                                                       const std::string& name,
+                                                       std::optional<HeadForm> head) {
+  std::vector<FileEntry> files;
+  for (const StepWidth& width : options_.widths) {
+    HW_TRY(
+        FileEntry file,
+        Emit(shard,
+             {.head = head,
+              .width = width,
+              .max_seq = plan_.max_seq,
+              .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
+             fmt::format("{}{}{}", name, WidthSuffix(width), emitter_->GetTraits().shard_suffix)));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& use,
+                                    const std::string& name, std::span<const int32_t> head_rows) {
+  const uint64_t after = done_bytes_ + static_cast<uint64_t>(graph::WeightBytes(shard));
+  std::optional<GatheredRows> gathered;
+  if (!head_rows.empty()) {
+    HW_TRY(const ConstTensorView rows, file_.GetTensor(plan_.head_weight));
+    gathered.emplace(rows, head_rows);
+  }
+  const WeightSource source = [&](const std::string& weight) -> Result<ConstTensorView> {
+    HW_TRY(const ConstTensorView found, Find(weight));
+    return gathered && weight == plan_.head_weight ? gathered->View() : found;
+  };
+  const ByteProgress progress = [&](uint64_t bytes) {
+    done_bytes_ += bytes;
+    progress_.Update(done_bytes_, name);
+  };
+  HW_TRY(FileEntry entry, Once(name, [&](const std::string& path) -> Result<FileEntry> {
+           HW_TRY(FileEntry written, emitter_->Emit(use, shard, source, path, progress));
+           if (emitter_->GetTraits().fixed_widths &&
+               name.ends_with(emitter_->GetTraits().shard_suffix))
+             written.tokens = TokensText(use.width);
+           return written;
+         }));
+  done_bytes_ = after;
+  return entry;
+}
+
+// The rows first, because the planes name them, and the planes before the programs made from them:
+// whoever picks up a killed pack finds all three of one rotation.
+Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
+                                       HeadSpec* spec) {
+  const FileEntry* const embedding =
+      plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
+  HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
+           return emitter_->Screens()->EmitRows(
+               plan_.head, [this](const std::string& weight) { return Find(weight); }, embedding,
+               path);
+         }));
+  const std::string& directory = construction_.directory.Path();
+  HW_TRY(spec->planes, Once(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
+           HW_TRY(const ConstTensorView rows, Find(plan_.head_weight));
+           return WritePlanes(rows, RowsDigest(*spec), {}, directory, options_);
+         }));
+  HW_TRY(const lmhead::Planes planes,
+         lmhead::Planes::Open((fs::path(directory) / kPlanesFileName).string(), RowsDigest(*spec),
+                              false, nullptr));
+  for (const auto& [range, graph] : head.shards) {
+    HeadShard shard{.shard_index = static_cast<int64_t>(spec->shards.size()),
+                    .vocab_start = range.begin,
+                    .vocab_end = range.end,
+                    .file = {}};
+    const graph::Graph& part = graph;
+    std::vector<FileEntry> files;
+    for (const StepWidth& width : options_.widths) {
+      const std::string name = fmt::format("head_certified_{:02}{}{}", shard.shard_index,
+                                           WidthSuffix(width), emitter_->GetTraits().shard_suffix);
+      HW_TRY(FileEntry file, Once(name, [&](const std::string& path) -> Result<FileEntry> {
+               HW_TRY(FileEntry written,
+                      emitter_->Screens()->EmitScreen(part, planes, width, path));
+               written.tokens = TokensText(width);
+               return written;
+             }));
+      done_bytes_ += static_cast<uint64_t>(graph::WeightBytes(part));
+      progress_.Update(done_bytes_, name);
+      files.push_back(std::move(file));
+    }
+    Assign(std::move(files), &shard);
+    spec->shards.push_back(std::move(shard));
+  }
+  return {};
+}
+
+Result<void> ShardPacker::EmitShards(Manifest* manifest) {
+  if (plan_.own_embedding) {
+    HW_TRY(manifest->embedding,
+           Emit(plan_.embedding, {},
+                fmt::format("embedding{}", emitter_->GetTraits().embedding_suffix)));
+  }
+  for (const auto& [range, graph] : plan_.layers) {
+    HW_TRY(std::vector<FileEntry> files,
+           EmitWidths(graph, fmt::format("layers_{:03}_{:03}", range.begin, range.end), {}));
+    LayerShard shard{.start = range.begin, .end = range.end, .file = {}};
+    Assign(std::move(files), &shard);
+    manifest->layers.push_back(std::move(shard));
+  }
+  for (const PackPlan::PlannedHead& head : plan_.heads) {
+    HeadSpec spec{.kind = KindText(head.kind), .shards = {}};
+    if (head.kind.HasPlanes() && emitter_->Screens() != nullptr) {
+      HW_TRY_VOID(EmitScreened(head, *manifest, &spec));
+      manifest->heads.push_back(std::move(spec));
+      continue;
+    }
+    std::string prefix = spec.kind;
+    std::replace(prefix.begin(), prefix.end(), ':', '_');
+    for (const auto& [range, graph] : head.shards) {
+      const auto index = static_cast<int64_t>(spec.shards.size());
+      HW_TRY(std::vector<FileEntry> files,
+             EmitWidths(graph, fmt::format("head_{}_{:02}", prefix, index), head.kind.form));
+      HeadShard shard{
+          .shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = {}};
+      Assign(std::move(files), &shard);
+      spec.shards.push_back(std::move(shard));
+    }
+    if (!head.first_ids.empty()) {
+      HW_TRY(FileEntry first,
+             Emit(head.first, {.head = head.kind.form, .width = {}, .max_seq = plan_.max_seq},
+                  fmt::format("head_{}_first{}", prefix, emitter_->GetTraits().shard_suffix),
+                  head.first_ids));
+      spec.first = FirstRows{.file = std::move(first), .ids = head.first_ids};
+    }
+    manifest->heads.push_back(std::move(spec));
+  }
+  return {};
+}
+
+Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
+                              lmhead::RecordedStates states, const std::string& directory,
+                              const PackOptions& options) {
+  lmhead::BuildOptions build{.seed = {},
+                             .states = std::move(states),
+                             .most_directions = options.most_directions,
+                             .rows_digest = rows_digest,
+                             .progress = nullptr,
+                             .cancelled_or_null = options.cancelled_or_null};
+  if (options.rotation_seed) {
+    build.seed = lmhead::RotationSeed::FromNumber(*options.rotation_seed);
+  } else {
+    HW_TRY(build.seed, lmhead::RotationSeed::FromSystem());
+  }
+  Progress progress("certified head", static_cast<uint64_t>(rows.shape[0]), options.show_progress);
+  build.progress = [&](int64_t done) { progress.Update(static_cast<uint64_t>(done), "rows"); };
+  HW_TRY(const auto pool,
+         ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
+  HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, pool.get()));
+  const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
+  HW_TRY(FileWriter writer, FileWriter::Create(path));
+  HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));
+  const std::string digest = writer.DigestHex();
+  HW_TRY_VOID(writer.Close());
+  return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
+}
+
+}  // namespace headway::pack
