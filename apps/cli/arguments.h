@@ -19,6 +19,10 @@ struct RunArguments {
   std::optional<std::string> prompt_file;
   std::optional<std::string> ids;
   std::string system;
+  std::optional<std::string> messages_file;
+  std::string tools_file;
+  std::string chat_template_file;
+  std::string chat_variables;
   int64_t max_new_tokens = 128;
   bool chat = false;
   bool special = false;

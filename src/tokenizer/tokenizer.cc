@@ -155,27 +155,6 @@ Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, EncodeOpti
   return EncodeSpans(text, std::span(&all, 1), options.add_bos);
 }
 
-Result<std::vector<int32_t>> Tokenizer::EncodeChat(std::span<const ChatMessage> messages,
-                                                   bool add_generation_prompt) const {
-  HW_TRY(const RenderedChat chat, RenderChatSpans(vocabulary_, messages, add_generation_prompt));
-  for (const std::string& marker : chat.markers) {
-    const int32_t id = texts_->Find(marker);
-    if (id >= 0 && vocabulary_.IsSpecial(id)) continue;
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("tokenizer: chat template: expected the special token '{}' in the vocabulary, "
-                    "found {}",
-                    marker, id < 0 ? "none" : "an ordinary token"));
-  }
-  HW_TRY(std::vector<int32_t> ids, EncodeSpans(chat.text, chat.spans, false));
-  // Templates that write {{ bos_token }} themselves belong to files with add_bos or without.
-  const bool template_adds_bos = vocabulary_.chat_template.find("bos_token") != std::string::npos;
-  if (vocabulary_.bos_id && (vocabulary_.add_bos || template_adds_bos)) {
-    ids.insert(ids.begin(), *vocabulary_.bos_id);
-  }
-  return ids;
-}
-
 // SentencePiece cannot tell U+2581 from a space, so both are spaces before user-defined tokens made
 // of spaces are looked for.
 Result<std::vector<int32_t>> Tokenizer::EncodeSpans(std::string_view text,
@@ -273,6 +252,11 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool keep_special) c
   bool at_start = true;
   for (const int32_t id : ids) AppendText(id, keep_special, &at_start, &text);
   return text;
+}
+
+void Tokenizer::AddEndOfGeneration(int32_t id) {
+  const auto place = std::lower_bound(end_ids_.begin(), end_ids_.end(), id);
+  if (place == end_ids_.end() || *place != id) end_ids_.insert(place, id);
 }
 
 bool Tokenizer::IsEndOfGeneration(int32_t id) const {

@@ -38,7 +38,7 @@ struct Vocabulary {
   bool add_eos = false;
   bool add_space_prefix = true;      // llama models only
   bool strip_after_special = false;  // white space right of a special token vanishes (Phi-3)
-  std::string chat_template;         // Jinja text; only its family is recognised (chat_template.h)
+  std::string chat_template;         // Jinja text, for chat/
   std::vector<int32_t> extra_end_ids;
 
   // The type of token `id`, which must be in range.

@@ -89,6 +89,30 @@ TEST_F(RunTest, Special_ParsesWhatThePromptSpells) {
                 {"--special: expected a prompt of text without --chat, found it"});
 }
 
+TEST_F(RunTest, ChatFlags_ReachTheTemplate) {
+  const std::string package = Package();
+  const auto ids = [&](Args args) {
+    args.insert(args.begin(), {package, "--chat", "-n", "1"});
+    return RunJson(args)["prompt_ids"];
+  };
+  WriteFile(Path("messages"),
+            R"([{"role": "user", "content": [{"type": "text", "text": "XYZ"}]}])");
+  EXPECT_EQ(ids({"--messages", Path("messages")}), ids({"-p", "XYZ"}));
+  WriteFile(Path("tools"), R"([{"name": "f"}])");
+  WriteFile(Path("template"),
+            "{{ '<|user|>' ~ messages[0].content ~ (tools | tojson if tools) ~ (extra or '') }}");
+  const Args own = {"-p", "q", "--chat-template", Path("template")};
+  Args more = own;
+  more.insert(more.end(),
+              {"--tools", Path("tools"), "--chat-template-kwargs", R"({"extra": "!"})"});
+  EXPECT_EQ(ids(own).size() + std::string(R"([{"name": "f"}]!)").size(), ids(more).size());
+  EXPECT_EQ(Headway({"run", package, "-p", "q", "--tools", Path("tools")}).status, 2);
+  const Outcome wrong =
+      Headway({"run", package, "--chat", "-p", "q", "--chat-template-kwargs", "{"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("line 1, column 2"), std::string::npos) << wrong.err;
+}
+
 TEST_F(RunTest, Gguf_IsPackedOnce) {
   const Args args = {"run", TinyPhi(), "-p", "a", "-n", "2"};
   EXPECT_NE(HeadwayOk(args).err.find("packing " + TinyPhi() + " once into " + Path("cache")),
