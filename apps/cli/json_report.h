@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "device/coreml/place/predict.h"
 #include "gates/report.h"
 #include "headway/engine.h"
 #include "lab/bench/bench.h"

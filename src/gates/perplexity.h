@@ -14,6 +14,19 @@
 
 namespace headway::gates {
 
+// Where evaluations get logits from: a session, the straight-line reference, or a test's table.
+// sink(position, logits [V]); the logits are valid during the call.
+using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
+
+// Feeds `ids` as one fresh sequence and hands over the logits of positions [first_position,
+// ids.size()), ascending.
+using LogitsSource = std::function<Result<void>(std::span<const int32_t> ids,
+                                                int64_t first_position, const LogitsSink& sink)>;
+
+// The logits of `session`, which must outlive the source; each call forgets the sequence before.
+// The head does not run for positions before first_position.
+LogitsSource SourceOf(Session* session);
+
 struct PerplexityOptions {
   int64_t window_tokens = 512;
   int64_t max_windows = 0;  // 0: all whole windows of the text
@@ -38,17 +51,5 @@ Result<PerplexityReport> Perplexity(std::span<const int32_t> ids, const Perplexi
 
 // -ln softmax(logits)[id], in double precision.
 double Surprise(std::span<const float> logits, int32_t id);
-
-// sink(position, logits [V]); the logits are valid during the call.
-using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
-
-// Feeds `ids` as one fresh sequence and hands over the logits of positions [first_position,
-// ids.size()), ascending.
-using LogitsSource = std::function<Result<void>(std::span<const int32_t> ids,
-                                                int64_t first_position, const LogitsSink& sink)>;
-
-// The logits of `session`, which must outlive the source; each call forgets the sequence before.
-// The head does not run for positions before first_position.
-LogitsSource SourceOf(Session* session);
 
 }  // namespace headway::gates

@@ -57,9 +57,9 @@ ModelConfig ConfigOf(const ModelShape& shape, bool tied) {
   return config;
 }
 
-class Planner {
+class SyntheticPlanner {
  public:
-  Planner(const ModelShape& shape, const TypeMix& mix, const PlanOptions& options)
+  SyntheticPlanner(const ModelShape& shape, const TypeMix& mix, const PlanOptions& options)
       : shape_(shape), mix_(mix), options_(options) {}
 
   std::vector<PlannedTensor> Plan() {
@@ -168,7 +168,7 @@ class Planner {
 };
 
 void AddTokenizer(const ModelShape& shape, gguf::GgufWriter& writer) {
-  const Vocabulary vocabulary = MakeVocabulary(shape.vocab_size);
+  const MadeUpVocabulary vocabulary = MakeVocabulary(shape.vocab_size);
   writer.AddString("tokenizer.ggml.model", "gpt2");
   writer.AddString("tokenizer.ggml.pre", shape.pre_tokenizer);
   writer.AddStringArray("tokenizer.ggml.tokens", std::span<const std::string>(vocabulary.tokens));
@@ -186,7 +186,7 @@ void AddTokenizer(const ModelShape& shape, gguf::GgufWriter& writer) {
 
 std::vector<PlannedTensor> PlanTensors(const ModelShape& shape, const TypeMix& mix,
                                        const PlanOptions& options) {
-  return Planner(shape, mix, options).Plan();
+  return SyntheticPlanner(shape, mix, options).Plan();
 }
 
 int64_t Successor(const ModelShape& shape, int64_t token) {

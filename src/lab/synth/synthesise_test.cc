@@ -256,7 +256,7 @@ TEST(TypeMixTest, RowsOfNoWholeBlocks_FallBack) {
 
 TEST(VocabularyTest, EverySize_HasDistinctTokensAndMergesOfEarlierOnes) {
   for (const uint32_t size : {272U, 320U, 999U, 1000U, 200064U}) {
-    const Vocabulary vocabulary = MakeVocabulary(size);
+    const MadeUpVocabulary vocabulary = MakeVocabulary(size);
     ASSERT_EQ(vocabulary.tokens.size(), size);
     ASSERT_EQ(vocabulary.token_types.size(), size);
     const std::set<std::string> distinct(vocabulary.tokens.begin(), vocabulary.tokens.end());
@@ -272,7 +272,7 @@ TEST(VocabularyTest, EverySize_HasDistinctTokensAndMergesOfEarlierOnes) {
       known.insert(left + right);
     }
   }
-  const Vocabulary real = MakeVocabulary(200064);
+  const MadeUpVocabulary real = MakeVocabulary(200064);
   EXPECT_EQ(real.tokens[199999], "<|endoftext|>");
   EXPECT_EQ(real.tokens[200019], "<|assistant|>");
   EXPECT_EQ(real.tokens[200020], "<|end|>");

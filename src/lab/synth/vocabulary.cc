@@ -47,7 +47,7 @@ bool IsPrintableByte(uint32_t byte) {
 
 // Byte-level BPE writes printable Latin-1 bytes as themselves and the others as U+0100, U+0101, …
 // in order; token ids list the printable ones first.
-void AddBytes(Vocabulary& vocabulary) {
+void AddBytes(MadeUpVocabulary& vocabulary) {
   for (uint32_t byte = 0; byte < kNumBytes; ++byte) {
     if (IsPrintableByte(byte)) vocabulary.tokens.push_back(Utf8(byte));
   }
@@ -58,7 +58,7 @@ void AddBytes(Vocabulary& vocabulary) {
 }
 
 // Adds `left` + `right` as the next merge; false when the vocabulary is full.
-bool Merge(Vocabulary& vocabulary, uint32_t end, const std::string& left,
+bool Merge(MadeUpVocabulary& vocabulary, uint32_t end, const std::string& left,
            const std::string& right) {
   if (vocabulary.tokens.size() >= end) return false;
   vocabulary.tokens.push_back(left + right);
@@ -68,7 +68,7 @@ bool Merge(Vocabulary& vocabulary, uint32_t end, const std::string& left,
 
 // Each kind of string has one way to be made, so all tokens differ: space + letter, pairs, space +
 // pair, triples, space + triple, quadruples.
-void AddMerges(Vocabulary& vocabulary, uint32_t end) {
+void AddMerges(MadeUpVocabulary& vocabulary, uint32_t end) {
   std::vector<std::string> letters;
   std::vector<std::string> pairs;
   for (const char a : kLetters) letters.emplace_back(1, a);
@@ -96,12 +96,12 @@ void AddMerges(Vocabulary& vocabulary, uint32_t end) {
 
 }  // namespace
 
-Vocabulary MakeVocabulary(uint32_t vocab_size) {
+MadeUpVocabulary MakeVocabulary(uint32_t vocab_size) {
   HW_CHECK(vocab_size >= kNumBytes + kSmallSpecialPlaces && vocab_size <= 400000,
            "a size there are strings for");
   const bool small = vocab_size < kSmallVocabulary;
   const uint32_t end = vocab_size - (small ? kSmallSpecialPlaces : kSpecialPlaces);
-  Vocabulary vocabulary;
+  MadeUpVocabulary vocabulary;
   vocabulary.tokens.reserve(vocab_size);
   AddBytes(vocabulary);
   AddMerges(vocabulary, end);

@@ -15,7 +15,7 @@ inline constexpr int32_t kTokenNormal = 1;
 inline constexpr int32_t kTokenControl = 3;
 inline constexpr int32_t kTokenUnused = 5;
 
-struct Vocabulary {
+struct MadeUpVocabulary {
   std::vector<std::string> tokens;   // [V]
   std::vector<int32_t> token_types;  // [V]
   std::vector<std::string> merges;   // "left right", by rank
@@ -25,6 +25,6 @@ struct Vocabulary {
 // Requires 272 <= vocab_size <= 400000. With 1000 tokens or more the special tokens have
 // Phi-4-mini's distances from the end (<|endoftext|> is 199999 of 200064); smaller vocabularies
 // keep them in the last 16 places.
-Vocabulary MakeVocabulary(uint32_t vocab_size);
+MadeUpVocabulary MakeVocabulary(uint32_t vocab_size);
 
 }  // namespace headway::synth
