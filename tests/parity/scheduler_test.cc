@@ -117,11 +117,12 @@ class SchedulerTest : public testing::TestWithParam<const char*> {
     drawn.max_new_tokens = 1 + static_cast<int64_t>(random_() % 24);
     SessionOptions& options = drawn.options;
     options.sampling.seed = random_() % 4;
-    const auto kind = random_() % 6;
+    const auto kind = random_() % 7;
     if (kind >= 1) options.sampling.temperature = 1.3F;
     if (kind == 2) options.sampling.top_k = 5;
     if (kind == 3) options.sampling.repeat_penalty = 1.3F;
     if (kind == 4) options.want_logprobs = true;
+    if (kind == 6) options.sampling.allow_ids = {7};  // repeats itself: drafts come true
     if (kind == 5) {
       const char* const texts[] = {"root ::= \"abcabc\" [x-z]{40,60}", "root ::= [^a]{3,9}"};
       options.grammar = *grammar::CompileGbnf(texts[random_() % 2]);
@@ -130,7 +131,7 @@ class SchedulerTest : public testing::TestWithParam<const char*> {
     if (random_() % 5 == 0) options.kv = KvType::kQ8_0;
     if (random_() % 2 == 0) drawn.most_drafts = 7;
     if (options.want_logprobs && random_() % 2 == 0) drawn.num_alternatives = 3;
-    drawn.client = random_() % 2 == 0 ? "a" : "b";
+    drawn.client.assign(1, random_() % 2 == 0 ? 'a' : 'b');
     return drawn;
   }
 
@@ -173,7 +174,7 @@ class SchedulerTest : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(SchedulerTest, EveryMixGivesEachRequestWhatItGetsAlone) {
-  Open(GetParam(), 2);
+  Open(GetParam(), 1);
   std::vector<ScheduledRequest> requests;
   std::vector<Answer> expected;
   for (int i = 0; i < 60; ++i) {
