@@ -5,7 +5,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
 from server_process import TIMEOUT, Arguments, Server, cache_directory, main, parse_events, raw_connection, raw_request
@@ -76,7 +75,7 @@ class Life(unittest.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual(queued, [200, 200, 200])  # what was accepted is answered
-        server.stop()
+        server.wait()
         with self.assertRaises(OSError):
             raw_connection(server)
 
@@ -106,7 +105,6 @@ class Life(unittest.TestCase):
         server.post("/v1/completions", dict(SHORT, prompt="A very secret word"))
         server.ask("POST", "/v1/completions", dict(SHORT, prompt="secret", temperature="secret"))
         server.stop()
-        time.sleep(0.1)
         self.assertNotIn("secret", "".join(server.errors))
 
     def refused(self, *flags, environment=None):

@@ -35,22 +35,30 @@ class Server:
             raise RuntimeError(f"{command}: {line}{self.process.stderr.read()}")
         self.port = int(line.rsplit(":", 1)[1])
         self.errors = []
-        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        self.reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
+        self.reader.start()
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.signal()
+        self.signal()
+        self.wait()
+
+    def wait(self):
+        """Until it has ended, well; a second signal would cut answers off."""
         status = self.process.wait(TIMEOUT)
+        self.reader.join()
         self.process.stdout.close()
+        self.process.stderr.close()
         assert status == 0, f"exit status {status}: {''.join(self.errors)}"
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.reader.join()
         self.process.stdout.close()
+        self.process.stderr.close()
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
