@@ -17,8 +17,11 @@ LAYERS = [
     ["lab"],
 ]
 DIVIDED = {"device", "truth"}  # folders whose parts do not see each other
+DEVICE_LIST = "src/engine/devices.cc"  # the one file outside device/ that sees single devices, and their names
 SEES_ONLY = {"truth/straightline": {"base", "tensor", "gguf"}}  # the wall: it shares no code with what it checks
 RANK = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
+RANK["cli"] = len(LAYERS)  # apps/
+COMPARES_DEVICE = re.compile(r'[!=]= "(cpu|coreml)"')
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
@@ -30,23 +33,29 @@ def main() -> int:
             errors.append(f"src/{folder}/: not in the list of layers in tools/layers.py")
         if f"`{folder}/`" not in architecture:
             errors.append(f"src/{folder}/: not in docs/ARCHITECTURE.md")
-    for path in sorted((ROOT / "src").rglob("*")):
+    for path in sorted([*(ROOT / "src").rglob("*"), *(ROOT / "apps").rglob("*")]):
         if path.suffix not in (".h", ".cc", ".cu"):
             continue
-        parts = path.relative_to(ROOT / "src").parts
+        relative = path.relative_to(ROOT)
+        parts = relative.parts[1:]
         mine = parts[0]
+        outside = mine != "device" and str(relative) != DEVICE_LIST
         if path.stem.endswith(("_test", "_fixture")):  # a test may look further down and at its peers' public headers
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
+            where = f"{relative}:{number}"
+            if outside and COMPARES_DEVICE.search(line):
+                errors.append(f"{where}: devices differ by their traits (device/traits.h), not by name")
             match = INCLUDE.match(line)
             if not match:
                 continue
             other = match.group(1).split("/")
             if other[0] not in RANK or other[0] == mine and mine not in DIVIDED:
                 continue
-            where = f"{path.relative_to(ROOT)}:{number}"
             part = f"{mine}/{parts[1]}"
-            if mine == other[0]:  # devices see device/*.h and themselves, not each other
+            if outside and other[0] == "device" and len(other) > 2:
+                errors.append(f"{where}: only {DEVICE_LIST} may include device/{other[1]}/")
+            elif mine == other[0]:  # devices see device/*.h and themselves, not each other
                 if len(other) > 2 and other[1] != parts[1]:
                     errors.append(f"{where}: {part}/ may not include {mine}/{other[1]}/")
             elif part in SEES_ONLY and other[0] not in SEES_ONLY[part]:

@@ -7,13 +7,9 @@
 #include <utility>
 
 #include "commands.h"
-#include "device/coreml/ir/printer.h"
-#include "device/coreml/ir/verify.h"
-#include "device/coreml/package/package.h"
-#include "device/coreml/place/predict.h"
-#include "device/cpu/shard_file.h"
+#include "device/shard_description.h"
+#include "engine/devices.h"
 #include "gguf/gguf_file.h"
-#include "graph/text.h"
 #include "json_report.h"
 #include "kernels/kv_layout.h"
 #include "manifest/manifest.h"
@@ -61,61 +57,37 @@ void PrintShard(const std::string& what, const Shard& shard, std::string* out) {
   for (const FileEntry& file : shard.wider) PrintFile(what, file, out);
 }
 
-// Whether a Core ML package verifies, and where it is predicted to run.
-Result<PlacedProgram> Place(const std::string& path, const mil::Package& package) {
-  PlacedProgram placed{
-      .path = path, .weight_bytes = package.weights.SizeBytes(), .problem = "", .functions = {}};
-  const Result<void> verified = mil::VerifyModel(package.model, &package.weights);
-  if (!verified) {
-    placed.problem = verified.error().message;
-    return placed;
-  }
-  for (const auto& [name, function] : package.model.program.functions) {
-    HW_TRY(mil::PlacementReport report,
-           mil::PredictPlacement(
-               function, {.weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())}));
-    placed.functions.emplace_back(name, std::move(report));
-  }
-  return placed;
+// A program of a device that is not here: where it is predicted to run, too.
+void PrintProgram(const std::string& path, const ShardDescription& program, std::string* out) {
+  Append(out, "{}: {}, weights {}\n\n{}\n", path, program.form,
+         FormatBytes(static_cast<double>(program.weight_bytes)), program.text);
+  if (!program.problem.empty()) Append(out, "does not verify: {}\n", program.problem);
+  for (const PlacedFunction& function : program.functions)
+    Append(out, "function {}: {}", function.name, function.text);
 }
 
-Result<PlacedProgram> ReadAndPlace(const std::string& path) {
-  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
-  return Place(path, package);
-}
-
-// A Core ML package: description and program, then what Place() says.
-Result<void> InspectMlpackage(const std::string& path, std::string* out) {
-  HW_TRY(const mil::Package package, mil::ReadPackageUnverified(path));
-  HW_TRY(const PlacedProgram placed, Place(path, package));
-  Append(out, "{}: Core ML package, weights {}\n\n{}\n", path,
-         FormatBytes(static_cast<double>(placed.weight_bytes)), mil::PrintModel(package.model));
-  if (!placed.problem.empty()) Append(out, "does not verify: {}\n", placed.problem);
-  for (const auto& [name, report] : placed.functions)
-    Append(out, "function {}: {}", name, mil::PrintPlacement(report));
-  return {};
-}
-
-Result<void> PrintGraph(const std::string& directory, const FileEntry& file, std::string* out) {
-  if (file.path.ends_with(".mlpackage")) {
-    Append(out, "\n# ");
-    return InspectMlpackage((fs::path(directory) / file.path).string(), out);
+Result<void> PrintGraph(const Device& device, const std::string& directory, const FileEntry& file,
+                        std::string* out) {
+  const std::string path = (fs::path(directory) / file.path).string();
+  HW_TRY(const ShardDescription shard, device.describe(path));
+  Append(out, "\n# ");
+  if (shard.form.empty()) {
+    Append(out, "{}\n{}", file.path, shard.text);
+  } else {
+    PrintProgram(path, shard, out);
   }
-  HW_TRY(const cpu::ShardFile shard,
-         cpu::ShardFile::Open((fs::path(directory) / file.path).string()));
-  Append(out, "\n# {}\n{}", file.path, graph::Print(shard.graph));
   return {};
 }
 
 // What a token's keys and values take.
-std::string CacheLine(const Manifest& manifest) {
+std::string CacheLine(const DeviceTraits& device, const Manifest& manifest) {
   const ModelConfig& m = manifest.model;
   const auto bytes = [&m](KvType type) {
     const int64_t head = 2 * kernels::KvTileBytes(type, m.head_dim) / kernels::kKeyTile;
     return FormatBytes(static_cast<double>(m.num_hidden_layers * m.num_key_value_heads * head));
   };
   std::string line = fmt::format("{} a token in f16", bytes(KvType::kF16));
-  if (manifest.device == "cpu" && m.head_dim % kernels::kKvBlock == 0) {
+  if (device.stores_q8_kv && m.head_dim % kernels::kKvBlock == 0) {
     line += fmt::format(", {} in q8_0 (--kv q8_0)", bytes(KvType::kQ8_0));
   }
   return line;
@@ -123,6 +95,7 @@ std::string CacheLine(const Manifest& manifest) {
 
 Result<void> InspectPackage(const std::string& directory, bool with_graphs, std::string* out) {
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
+  const auto device = FindDevice(manifest.device);  // of packages that this build cannot run, too
   const ModelConfig& m = manifest.model;
   Append(out, "{}: package for {}, made by {} from {}\n\n", directory, manifest.device,
          manifest.producer, manifest.source_file);
@@ -132,7 +105,7 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
   Append(out, "attention   {} heads, {} kv heads of {}; rotary {} of {} channels{}\n",
          m.num_attention_heads, m.num_key_value_heads, m.head_dim, m.rotary_dim, m.head_dim,
          m.rope_pairs ? ", adjacent pairs" : ", halves");
-  Append(out, "cache       {}\n", CacheLine(manifest));
+  Append(out, "cache       {}\n", CacheLine(device ? (*device)->traits : DeviceTraits{}, manifest));
   if (!manifest.weights.empty()) Append(out, "weights     {}\n", manifest.weights);
   Append(out, "context     {} tokens{}\n", manifest.ContextTokens(),
          m.rope_long_factors.empty()
@@ -151,10 +124,12 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
     }
   }
   if (!with_graphs) return {};
+  if (!device) return tl::unexpected<Error>(device.error());
   for (const LayerShard& shard : manifest.layers)
-    HW_TRY_VOID(PrintGraph(directory, shard.file, out));
+    HW_TRY_VOID(PrintGraph(**device, directory, shard.file, out));
   for (const HeadSpec& head : manifest.heads) {
-    for (const HeadShard& shard : head.shards) HW_TRY_VOID(PrintGraph(directory, shard.file, out));
+    for (const HeadShard& shard : head.shards)
+      HW_TRY_VOID(PrintGraph(**device, directory, shard.file, out));
   }
   return {};
 }
@@ -162,12 +137,15 @@ Result<void> InspectPackage(const std::string& directory, bool with_graphs, std:
 // The package with every program in it.
 Result<std::string> PackageJson(const std::string& directory) {
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
+  const auto device = FindDevice(manifest.device);
   std::vector<PlacedProgram> programs;
   for (const FileEntry* file : AllFiles(manifest)) {
-    if (!file->path.ends_with(".mlpackage")) continue;
-    HW_TRY(PlacedProgram program, ReadAndPlace((fs::path(directory) / file->path).string()));
-    program.path = file->path;
-    programs.push_back(std::move(program));
+    const bool placed = device && !(*device)->traits.measured &&
+                        file->path.ends_with((*device)->traits.shard_suffix);
+    if (!placed) continue;
+    HW_TRY(ShardDescription program,
+           (*device)->describe((fs::path(directory) / file->path).string()));
+    programs.push_back({.path = file->path, .description = std::move(program)});
   }
   return InspectJson(directory, manifest, programs);
 }
@@ -177,13 +155,12 @@ Result<std::string> PackageJson(const std::string& directory) {
 Result<void> Inspect(const InspectArguments& arguments) {
   std::error_code error;
   std::string text;
-  if (fs::exists(fs::path(arguments.path) / "Manifest.json", error) &&
-      !fs::exists(fs::path(arguments.path) / kManifestFileName, error)) {
-    if (arguments.json) {
-      HW_TRY(const PlacedProgram placed, ReadAndPlace(arguments.path));
-      return WriteOut(InspectJson(placed));
-    }
-    HW_TRY_VOID(InspectMlpackage(arguments.path, &text));
+  const Device* const device = DeviceOfPackage(arguments.path);
+  if (device != nullptr && !fs::exists(fs::path(arguments.path) / kManifestFileName, error)) {
+    HW_TRY(ShardDescription program, device->describe(arguments.path));
+    if (arguments.json)
+      return WriteOut(InspectJson({.path = arguments.path, .description = std::move(program)}));
+    PrintProgram(arguments.path, program, &text);
   } else if (fs::is_directory(arguments.path, error)) {
     if (arguments.json) {
       HW_TRY(text, PackageJson(arguments.path));

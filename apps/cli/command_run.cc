@@ -12,11 +12,13 @@
 #include "base/progress.h"
 #include "check_gates.h"
 #include "commands.h"
+#include "engine/devices.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
 #include "json_report.h"
 #include "lmhead/certificate.h"
+#include "manifest/head_kind.h"
 #include "numbers.h"
 #include "output.h"
 #include "profile_table.h"
@@ -120,11 +122,12 @@ class TextStream {
 
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
                     const Generation& generation) {
-  if (model.device == "coreml") {
-    std::fprintf(
-        stderr,
-        "headway: interpreted on the CPU: what the coreml package computes, but no measure "
-        "of the device's speed\n");
+  HW_TRY(const Device* const device, FindDevice(model.device));
+  if (!device->traits.measured) {
+    std::fprintf(stderr,
+                 "headway: interpreted on the CPU: what the %s package computes, but no measure of "
+                 "the device's speed\n",
+                 model.device.c_str());
   }
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", ProfileTable(model, generation.counters).c_str());
@@ -144,7 +147,9 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
 Result<std::string> ReadUsageFor(const RunArguments& arguments) {
   std::error_code error;
   const bool packed = std::filesystem::is_directory(arguments.model, error);
-  if (!arguments.usage_file.empty() && (packed || !arguments.head.starts_with("reduced:"))) {
+  const auto kind = ParseHeadKind(arguments.head);
+  const bool reduced = kind && kind->form == HeadForm::kReduced;
+  if (!arguments.usage_file.empty() && (packed || !reduced)) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("--usage: expected a GGUF and --head reduced:K beside it, found {}",
                             packed ? "a package" : "another head"));

@@ -55,12 +55,13 @@ Json FileJson(const FileEntry& file) {
 
 Json ProgramJson(const PlacedProgram& program) {
   Json functions = Json::object();
-  for (const auto& [name, report] : program.functions)
-    functions[name] = Json::parse(mil::FormatPlacementJson(report));
+  const ShardDescription& description = program.description;
+  for (const PlacedFunction& function : description.functions)
+    functions[function.name] = Json::parse(function.json);
   return Json{{"path", program.path},
-              {"weight_bytes", program.weight_bytes},
-              {"verifies", program.problem.empty()},
-              {"problem", program.problem},
+              {"weight_bytes", description.weight_bytes},
+              {"verifies", description.problem.empty()},
+              {"problem", description.problem},
               {"functions", std::move(functions)}};
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "device/coreml/place/predict.h"
+#include "device/shard_description.h"
 #include "gates/report.h"
 #include "headway/engine.h"
 #include "lab/bench/bench.h"
@@ -24,15 +24,13 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
 std::string GateJson(const gates::GateReport& report);
 
-// A Core ML package and where its functions are predicted to run.
+// A program that a device is not here to run, and where it stands.
 struct PlacedProgram {
   std::string path;
-  uint64_t weight_bytes = 0;
-  std::string problem;  // why it does not verify; then there are no functions
-  std::vector<std::pair<std::string, mil::PlacementReport>> functions;
+  ShardDescription description;
 };
 
-// The --json output of `inspect`, of an .mlpackage and of a package with the programs in it.
+// The --json output of `inspect`, of a device's own package and of ours with the programs in it.
 std::string InspectJson(const PlacedProgram& program);
 std::string InspectJson(const std::string& directory, const Manifest& manifest,
                         const std::vector<PlacedProgram>& programs);

@@ -20,16 +20,12 @@
 #include "headway/chat_message.h"
 #include "headway/counters.h"
 #include "headway/kv_type.h"
+#include "headway/load_weights.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
 #include "headway/speculation_params.h"
 
 namespace headway {
-
-// How weights come into memory: kMap reads the package in place (opens at once), kCopy reads it
-// into huge pages (decodes faster where TLB misses are dear, as on virtual machines), kAuto copies
-// large models when memory is plentiful.
-enum class LoadWeights { kAuto, kMap, kCopy };
 
 struct EngineOptions {
   int threads = 0;                   // 0: the processors this process may run on

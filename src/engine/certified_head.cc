@@ -27,7 +27,7 @@ Result<std::unique_ptr<CertifiedHead>> CertifiedHead::Create(Pipeline* pipeline,
                                                              const kernels::KernelSet& kernels,
                                                              std::unique_ptr<FullHead> full) {
   const LoadedHead& head = pipeline->Head();
-  if (!head.planes || head.shards.front()->StripRows() == 0) {
+  if (!head.planes || head.shards.front()->Strips() == nullptr) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("head {}: expected rows that can be computed one by one, found none on "
                             "this device",
@@ -92,9 +92,10 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   ChoiceRules& rules = *At(state).rules;
   const lmhead::CertificateMode& mode = rules.certified.mode;
   ++rules.num_searched;
+  const SignScreen* const screen = pipeline_->Head().shards.front()->Screen();
   certificate_ = {.deterministic = mode.deterministic,
                   .delta = mode.deterministic ? 0.0 : mode.delta,
-                  .assumption = pipeline_->Head().shards.front()->EstimateAssumption()};
+                  .assumption = screen == nullptr ? "" : screen->EstimateAssumption()};
   if (!CanSearch(rules)) return ChooseFully(state, history, counters);
 
   const uint64_t start = NowNs();

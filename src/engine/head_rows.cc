@@ -7,7 +7,7 @@ namespace headway {
 ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
     : pipeline_(pipeline),
       multiplied_(static_cast<size_t>(max_states * pipeline->model().hidden_size) * sizeof(float)) {
-  const Executable& shard = *pipeline->Head().shards.front();
+  const LoadedHeadShard& shard = *pipeline->Head().shards.front();
   workspace_ = shard.NewWorkspace(0);
   for (int64_t i = 0; i < max_states; ++i) {
     states_.push_back(
@@ -19,32 +19,30 @@ void ProductInputs::Compute(const float* hidden, int64_t num_states) {
   const int64_t D = pipeline_->model().hidden_size;
   for (int64_t t = 0; t < num_states; ++t) {
     State& state = states_[static_cast<size_t>(t)];
-    state.input =
-        pipeline_->Head().shards.front()->RunToProduct({.num_tokens = 1,
-                                                        .input = hidden + t * D,
-                                                        .scratch = state.scratch.data(),
-                                                        .workspace = workspace_.get()},
-                                                       multiplied_.Pointer<float>() + t * D);
+    state.input = pipeline_->Head().shards.front()->Strips()->RunToProduct(
+        {.num_tokens = 1,
+         .input = hidden + t * D,
+         .scratch = state.scratch.data(),
+         .workspace = workspace_.get()},
+        multiplied_.Pointer<float>() + t * D);
   }
 }
 
 HeadRows::HeadRows(Pipeline* pipeline, const ProductInputs* inputs)
-    : head_(pipeline->Head()),
-      inputs_(*inputs),
-      strip_rows_(head_.shards.front()->StripRows()),
-      num_rows_(pipeline->model().vocab_size) {
+    : head_(pipeline->Head()), inputs_(*inputs), num_rows_(pipeline->model().vocab_size) {
   for (const auto& shard : head_.shards) full_bytes_ += shard->WeightBytes();
 }
 
 void HeadRows::Compute(int64_t strip, int64_t state, float* logits) noexcept {
   // Shards begin at multiples of a strip's rows (graph::kHeadRowGranule).
-  const int64_t row = strip * strip_rows_;
+  const int64_t row = strip * kRowBlock;
   const auto after = std::upper_bound(
       head_.specs.begin(), head_.specs.end(), row,
       [](int64_t value, const HeadShard& shard) { return value < shard.vocab_start; });
   const auto index = static_cast<size_t>(after - head_.specs.begin()) - 1;
   const int64_t first = head_.specs[index].vocab_start;
-  head_.shards[index]->ComputeStrip(inputs_.Of(state), (row - first) / strip_rows_, logits + first);
+  head_.shards[index]->Strips()->ComputeStrip(inputs_.Of(state), (row - first) / kRowBlock,
+                                              logits + first);
 }
 
 HeadSigns::HeadSigns(Pipeline* pipeline)
@@ -52,14 +50,14 @@ HeadSigns::HeadSigns(Pipeline* pipeline)
 
 void HeadSigns::Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept {
   for (size_t i = 0; i < head_.shards.size(); ++i) {
-    head_.shards[i]->EstimateRows(rotated, num_states, estimates + head_.specs[i].vocab_start,
-                                  num_rows_);
+    head_.shards[i]->Screen()->EstimateRows(rotated, num_states,
+                                            estimates + head_.specs[i].vocab_start, num_rows_);
   }
 }
 
 int64_t HeadSigns::Bytes() const {
   int64_t bytes = 0;
-  for (const auto& shard : head_.shards) bytes += shard->EstimateBytes();
+  for (const auto& shard : head_.shards) bytes += shard->Screen()->EstimateBytes();
   return bytes;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "device/capabilities.h"
 #include "engine/pipeline.h"
 #include "lmhead/device_signs.h"
 #include "lmhead/exact_rows.h"
@@ -46,15 +47,14 @@ class HeadRows final : public lmhead::ExactRows {
   // Both must outlive this object.
   HeadRows(Pipeline* pipeline, const ProductInputs* inputs);
 
-  int64_t StripOf(int64_t row) const override { return row / strip_rows_; }
-  int64_t StripBytes() const override { return full_bytes_ * strip_rows_ / num_rows_; }
+  int64_t StripOf(int64_t row) const override { return row / kRowBlock; }
+  int64_t StripBytes() const override { return full_bytes_ * kRowBlock / num_rows_; }
   int64_t FullBytes() const override { return full_bytes_; }
   void Compute(int64_t strip, int64_t state, float* logits) noexcept override;
 
  private:
   const LoadedHead& head_;
   const ProductInputs& inputs_;
-  const int64_t strip_rows_;
   const int64_t num_rows_;
   int64_t full_bytes_ = 0;
 };
@@ -66,7 +66,7 @@ class HeadSigns final : public lmhead::DeviceSigns {
   explicit HeadSigns(Pipeline* pipeline);
 
   // False: the shards are no programs for signs, the host multiplies them.
-  static bool Exist(const LoadedHead& head) { return head.shards.front()->EstimateBytes() > 0; }
+  static bool Exist(const LoadedHead& head) { return head.shards.front()->Screen() != nullptr; }
 
   void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override;
   int64_t Bytes() const override;

@@ -109,6 +109,7 @@ void LayerStack::RunShard(size_t shard, std::span<const LayerRow> rows, const fl
                                    .output_stride = pipeline_->model().hidden_size,
                                    .rotary_cos = rotary_.Cos(),
                                    .rotary_sin = rotary_.Sin(),
+                                   .rotary_table_stride = rotary_.TableStride(),
                                    .scratch = scratch_.data(),
                                    .workspace = workspaces_[shard].get()});
 }

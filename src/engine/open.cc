@@ -32,9 +32,9 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .architecture = manifest.model.architecture,
                        .package_directory = model.pipeline->Directory(),
                        .device = manifest.device,
-                       .instruction_set = manifest.device == "coreml"
-                                              ? "interpreted"
-                                              : std::string(model.kernels->kernels.name),
+                       .instruction_set = model.pipeline->device().traits.measured
+                                              ? std::string(model.kernels->kernels.name)
+                                              : "interpreted",
                        .head = model.pipeline->Head().kind,
                        .topology = TopologyOf(manifest),
                        .threads = model.pool->NumThreads(),
@@ -92,7 +92,7 @@ Result<void> CheckDraftFile(const std::string& gguf_path, const OpenedModel& mod
 Result<void> OpenDraftModel(const std::string& directory, const std::string& path,
                             bool verify_contents, OpenedModel* model) {
   DraftModel draft{.pipeline = nullptr, .executor = nullptr, .path = path};
-  HW_TRY(draft.pipeline, Pipeline::Open(directory, model->backend.get(), "", verify_contents));
+  HW_TRY(draft.pipeline, Pipeline::Open(directory, model->loader.get(), "", verify_contents));
   HW_TRY(const auto tokenizer, OpenTokenizer(directory, draft.pipeline->manifest()));
   HW_TRY_VOID(CheckSameVocabulary(path, *tokenizer, *model->tokenizer));
   const int64_t expected = model->pipeline->model().vocab_size;
@@ -126,12 +126,14 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
   model->kernels = std::make_unique<kernels::SelectedKernels>(selected);
   HW_TRY(model->pool, ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
-  model->backend = MakeBackendFor(manifest.device, *model, options.load);
+  HW_TRY(const Device* const device, FindDevice(manifest.device));
+  model->loader = device->new_loader(
+      {.pool = model->pool.get(), .kernels = model->kernels.get(), .load = options.load});
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
   // they are.
-  const std::string head = compile::CanonicalHeadKind(options.head).value_or(options.head);
+  const std::string head = CanonicalHeadKind(options.head).value_or(options.head);
   HW_TRY(model->pipeline,
-         Pipeline::Open(directory, model->backend.get(), head, options.verify_contents));
+         Pipeline::Open(directory, model->loader.get(), head, options.verify_contents));
   if (!options.topology.empty()) {
     HW_TRY_VOID(CheckTopology(directory, model->pipeline->manifest(), options.topology));
   }

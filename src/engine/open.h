@@ -29,7 +29,7 @@ struct OpenedModel {
   // Destroyed in reverse order: the pipeline before what it runs on.
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<kernels::SelectedKernels> kernels;
-  std::unique_ptr<Backend> backend;
+  std::unique_ptr<ShardLoader> loader;
   std::shared_ptr<Pipeline> pipeline;
   std::shared_ptr<Executor> executor;  // of the pipeline: what its conversations share
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;

@@ -24,13 +24,13 @@ Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& 
 
 // A shard of the right size may still hold another graph: what it takes and gives must be what the
 // manifest says.
-Result<void> CheckInterface(const Executable& shard, const ShardInterface& expected,
+Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expected,
                             const std::string& file) {
-  const ShardInterface found = shard.Interface();
+  const ShardInterface& found = shard.Interface();
   if (found.input_channels == expected.input_channels &&
       found.output_channels == expected.output_channels &&
       (found.rotary_dim == 0 || found.rotary_dim == expected.rotary_dim) &&
-      found.matrix_rows >= expected.matrix_rows &&
+      found.rotary_tables <= expected.rotary_tables &&
       (found.max_positions == 0 || found.max_positions >= expected.max_positions)) {
     return {};
   }
@@ -41,25 +41,55 @@ Result<void> CheckInterface(const Executable& shard, const ShardInterface& expec
   }
   return Fail(
       ErrorCode::kCorrupt,
-      fmt::format("{}: expected a shard from {} to {} channels with rotary width {}, found {} to "
-                  "{} with {}",
+      fmt::format("{}: expected a shard from {} to {} channels with rotary width {} in {} tables, "
+                  "found {} to {} with {} in {}",
                   file, expected.input_channels, expected.output_channels, expected.rotary_dim,
-                  found.input_channels, found.output_channels, found.rotary_dim));
+                  expected.rotary_tables, found.input_channels, found.output_channels,
+                  found.rotary_dim, found.rotary_tables));
+}
+
+// The table that embeddings are read from; null: the device gives none.
+Result<void> CheckRows(const RowTable* table, int64_t num_rows, int64_t columns,
+                       const std::string& file) {
+  if (table != nullptr && table->NumRows() >= num_rows && table->Columns() == columns) return {};
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{}: expected {} rows of {} channels to read embeddings from, found {} "
+                          "of {}",
+                          file, num_rows, columns, table == nullptr ? 0 : table->NumRows(),
+                          table == nullptr ? 0 : table->Columns()));
+}
+
+// The planes of a certified head, as the loader brings files into memory.
+Result<lmhead::Planes> OpenPlanes(const std::string& path, const HeadSpec& head,
+                                  const ModelConfig& model, const ShardLoader& loader) {
+  std::error_code error;
+  const uint64_t bytes = std::filesystem::file_size(path, error);
+  HW_TRY(lmhead::Planes planes,
+         lmhead::Planes::Open(path, RowsDigest(head), !error && loader.CopiesIntoMemory(bytes),
+                              loader.Pool()));
+  if (planes.NumRows() != model.vocab_size || planes.Shape().channels != model.hidden_size) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected planes of {} rows of {} channels, found {} of {}", path,
+                            model.vocab_size, model.hidden_size, planes.NumRows(),
+                            planes.Shape().channels));
+  }
+  return planes;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, Backend* backend,
+Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, ShardLoader* loader,
                                                  const std::string& head_kind,
                                                  bool verify_contents) {
   std::shared_ptr<Pipeline> pipeline(new Pipeline);
   pipeline->directory_ = directory;
+  pipeline->device_ = &loader->GetDevice();
   HW_TRY(pipeline->manifest_, OpenManifest(directory, verify_contents));
   const Manifest& manifest = pipeline->manifest_;
-  if (manifest.device != backend->Device()) {
+  if (const std::string_view name = loader->GetDevice().traits.name; manifest.device != name) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("{}: expected a package for the device {}, found {}", directory,
-                            backend->Device(), manifest.device));
+                fmt::format("{}: expected a package for the device {}, found {}", directory, name,
+                            manifest.device));
   }
   const auto path_of = [&](const FileEntry& file) {
     return (std::filesystem::path(directory) / file.path).string();
@@ -69,56 +99,55 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, B
     for (const FileEntry& file : shard.wider) paths.push_back(path_of(file));
     return paths;
   };
-  const auto load = [&](const auto& shard) { return backend->LoadWidths(paths_of(shard)); };
   const int64_t D = manifest.model.hidden_size;
   for (const LayerShard& shard : manifest.layers) {
-    HW_TRY(auto executable, load(shard));
-    HW_TRY_VOID(CheckInterface(*executable,
+    HW_TRY(auto layers, loader->LoadLayers(paths_of(shard)));
+    HW_TRY_VOID(CheckInterface(*layers,
                                {.input_channels = D,
                                 .output_channels = D,
                                 .rotary_dim = manifest.model.rotary_dim,
-                                .max_positions = manifest.ContextTokens()},
+                                .max_positions = manifest.ContextTokens(),
+                                .rotary_tables = manifest.model.NumRotaryTables()},
                                shard.file.path));
-    pipeline->layers_.push_back(std::move(executable));
+    pipeline->layers_.push_back(std::move(layers));
   }
   HW_TRY(const HeadSpec* head, ChooseHead(manifest, head_kind, directory));
-  pipeline->head_.kind = head->kind;
-  pipeline->head_.specs = head->shards;
+  LoadedHead& loaded = pipeline->head_;
+  loaded.kind = head->kind;
+  loaded.specs = head->shards;
   const std::string embedding = manifest.embedding ? path_of(*manifest.embedding) : "";
-  const auto load_head = [&](const HeadShard& shard) {
-    if (!head->rows) return load(shard);
-    return backend->LoadScreened(paths_of(shard), path_of(*head->rows), embedding,
-                                 shard.vocab_start);
+  const auto load_head = [&](std::span<const std::string> paths, int64_t first_row,
+                             bool screened) -> Result<std::unique_ptr<LoadedHeadShard>> {
+    if (!screened) return loader->LoadHead({.paths = paths});
+    return loader->LoadHead({.paths = paths,
+                             .rows = path_of(*head->rows),
+                             .embedding = embedding,
+                             .first_row = first_row});
   };
   for (const HeadShard& shard : head->shards) {
-    HW_TRY(auto executable, load_head(shard));
+    HW_TRY(auto part, load_head(paths_of(shard), shard.vocab_start, head->rows.has_value()));
     const int64_t rows = shard.vocab_end - shard.vocab_start;
-    const int64_t outputs = executable->Interface().is_top1 ? 2 : rows;
-    HW_TRY_VOID(CheckInterface(*executable, {D, outputs, 0, manifest.embedding ? 0 : rows},
-                               shard.file.path));
-    pipeline->head_.shards.push_back(std::move(executable));
+    const int64_t outputs = part->Interface().is_top1 ? 2 : rows;
+    HW_TRY_VOID(
+        CheckInterface(*part, {.input_channels = D, .output_channels = outputs}, shard.file.path));
+    if (!manifest.embedding) HW_TRY_VOID(CheckRows(part->Rows(), rows, D, shard.file.path));
+    loaded.shards.push_back(std::move(part));
   }
   if (head->planes) {
-    const std::string path = (std::filesystem::path(directory) / head->planes->path).string();
-    HW_TRY(lmhead::Planes planes, backend->LoadPlanes(path, RowsDigest(*head)));
-    if (planes.NumRows() != manifest.model.vocab_size || planes.Shape().channels != D) {
-      return Fail(
-          ErrorCode::kCorrupt,
-          fmt::format("{}: expected planes of {} rows of {} channels, found {} of {}", path,
-                      manifest.model.vocab_size, D, planes.NumRows(), planes.Shape().channels));
-    }
-    pipeline->head_.planes = std::move(planes);
+    HW_TRY(loaded.planes, OpenPlanes(path_of(*head->planes), *head, manifest.model, *loader));
   }
   if (head->first) {
+    const std::string path = path_of(head->first->file);
+    HW_TRY(loaded.first, load_head({&path, 1}, 0, false));
     const auto rows = static_cast<int64_t>(head->first->ids.size());
-    HW_TRY(pipeline->head_.first, backend->Load(path_of(head->first->file)));
-    HW_TRY_VOID(CheckInterface(*pipeline->head_.first, {D, rows, 0, 0}, head->first->file.path));
-    pipeline->head_.first_ids = head->first->ids;
+    HW_TRY_VOID(CheckInterface(*loaded.first, {.input_channels = D, .output_channels = rows},
+                               head->first->file.path));
+    loaded.first_ids = head->first->ids;
   }
   if (manifest.embedding) {
-    HW_TRY(pipeline->embedding_, backend->Load(path_of(*manifest.embedding)));
-    HW_TRY_VOID(CheckInterface(*pipeline->embedding_, {0, D, 0, manifest.model.vocab_size},
-                               manifest.embedding->path));
+    HW_TRY(pipeline->embedding_, loader->LoadEmbedding(embedding));
+    HW_TRY_VOID(CheckRows(pipeline->embedding_.get(), manifest.model.vocab_size, D,
+                          manifest.embedding->path));
   }
   return pipeline;
 }
@@ -132,7 +161,7 @@ void Pipeline::EmbedToken(int32_t id, float* out) const {
       std::upper_bound(head_.specs.begin(), head_.specs.end(), int64_t{id},
                        [](int64_t row, const HeadShard& shard) { return row < shard.vocab_start; });
   const auto index = static_cast<size_t>(after - head_.specs.begin()) - 1;
-  head_.shards[index]->ReadRow(id - head_.specs[index].vocab_start, out);
+  head_.shards[index]->Rows()->ReadRow(id - head_.specs[index].vocab_start, out);
 }
 
 }  // namespace headway

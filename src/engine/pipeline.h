@@ -18,26 +18,27 @@ namespace headway {
 struct LoadedHead {
   std::string kind;
   std::vector<HeadShard> specs;
-  std::vector<std::unique_ptr<Executable>> shards;
+  std::vector<std::unique_ptr<LoadedHeadShard>> shards;
   std::optional<lmhead::Planes> planes = std::nullopt;  // certified and reduced heads
   // Reduced heads: rows computed first, and their ids in that order.
-  std::unique_ptr<Executable> first = nullptr;
+  std::unique_ptr<LoadedHeadShard> first = nullptr;
   std::vector<int32_t> first_ids = {};
 };
 
 class Pipeline {
  public:
-  // Opens DIRECTORY for `backend`, which must outlive the pipeline. `head_kind` chooses among the
-  // package's heads; empty takes the first. Errors: those of OpenManifest and Backend::Load;
+  // Opens DIRECTORY with `loader`, which must outlive the pipeline. `head_kind` chooses among the
+  // package's heads; empty takes the first. Errors: those of OpenManifest and ShardLoader;
   // kInvalidInput when the package is for another device or lacks the head (naming those it has).
-  static Result<std::shared_ptr<Pipeline>> Open(const std::string& directory, Backend* backend,
+  static Result<std::shared_ptr<Pipeline>> Open(const std::string& directory, ShardLoader* loader,
                                                 const std::string& head_kind, bool verify_contents);
 
   const Manifest& manifest() const { return manifest_; }
   const ModelConfig& model() const { return manifest_.model; }
+  const Device& device() const { return *device_; }
   const std::string& Directory() const { return directory_; }
-  std::vector<std::unique_ptr<Executable>>& Layers() { return layers_; }
-  const std::vector<std::unique_ptr<Executable>>& Layers() const { return layers_; }
+  std::vector<std::unique_ptr<LoadedLayerShard>>& Layers() { return layers_; }
+  const std::vector<std::unique_ptr<LoadedLayerShard>>& Layers() const { return layers_; }
   LoadedHead& Head() { return head_; }
   const LoadedHead& Head() const { return head_; }
 
@@ -47,10 +48,11 @@ class Pipeline {
  private:
   Pipeline() = default;
 
+  const Device* device_ = nullptr;
   std::string directory_;
   Manifest manifest_;
-  std::vector<std::unique_ptr<Executable>> layers_;
-  std::unique_ptr<Executable> embedding_;  // null: tied, read from tied_rows_
+  std::vector<std::unique_ptr<LoadedLayerShard>> layers_;
+  std::unique_ptr<RowTable> embedding_;  // null: tied, read from the head's rows
   LoadedHead head_;
 };
 

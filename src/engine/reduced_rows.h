@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/aligned_buffer.h"
+#include "device/loaded_head_shard.h"
 #include "engine/head.h"
 #include "engine/pipeline.h"
 #include "headway/counters.h"
@@ -31,7 +32,7 @@ class ReducedRows {
   }
 
  private:
-  Executable* const shard_;  // null: none
+  LoadedHeadShard* const shard_;  // null: none
   const std::span<const int32_t> ids_;
   std::unique_ptr<ShardWorkspace> workspace_;
   AlignedBuffer scratch_;

@@ -7,15 +7,16 @@
 namespace headway {
 namespace {
 
-std::vector<double> Frequencies(const ModelConfig& config, const std::vector<float>& factors) {
-  const int64_t num_pairs = config.rotary_dim / 2;
+// `stretch`: divides every frequency; `factors`: each its own, or empty.
+std::vector<double> Frequencies(int64_t rotary_dim, double theta, double stretch,
+                                const std::vector<float>& factors) {
+  const int64_t num_pairs = rotary_dim / 2;
   std::vector<double> frequencies(static_cast<size_t>(num_pairs));
   for (int64_t i = 0; i < num_pairs; ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.rotary_dim);
+    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(rotary_dim);
     const double factor =
         factors.empty() ? 1.0 : static_cast<double>(factors[static_cast<size_t>(i)]);
-    frequencies[static_cast<size_t>(i)] =
-        std::pow(config.rope_theta, exponent) / (factor * config.rope_linear_factor);
+    frequencies[static_cast<size_t>(i)] = std::pow(theta, exponent) / (factor * stretch);
   }
   return frequencies;
 }
@@ -28,36 +29,45 @@ bool UsesLongFactors(const ModelConfig& config, int64_t length) {
 }
 
 RotaryTables::RotaryTables(const ModelConfig& config, int64_t max_tokens)
-    : num_pairs_(config.rotary_dim / 2),
-      attention_factor_(config.rope_attention_factor),
-      short_frequencies_(Frequencies(config, config.rope_short_factors)),
-      long_frequencies_(Frequencies(config, config.rope_long_factors)),
-      cos_(static_cast<size_t>(num_pairs_ * max_tokens)),
-      sin_(cos_.size()) {}
+    : num_pairs_(config.rotary_dim / 2), table_stride_(num_pairs_ * max_tokens) {
+  const auto scaled = [&](const std::vector<float>& factors) {
+    return Frequencies(config.rotary_dim, config.rope_theta, config.rope_linear_factor, factors);
+  };
+  tables_.push_back({.short_frequencies = scaled(config.rope_short_factors),
+                     .long_frequencies = scaled(config.rope_long_factors),
+                     .attention_factor = config.rope_attention_factor});
+  if (config.NumRotaryTables() > 1) {
+    const auto local = Frequencies(config.rotary_dim, config.rope_local_theta, 1.0, {});
+    tables_.push_back(
+        {.short_frequencies = local, .long_frequencies = local, .attention_factor = 1.0});
+  }
+  cos_.resize(tables_.size() * static_cast<size_t>(table_stride_));
+  sin_.resize(cos_.size());
+}
 
 void RotaryTables::Fill(int64_t first, int64_t num_tokens, bool long_factors, int64_t row) {
+  HW_CHECK((row + num_tokens) * num_pairs_ <= table_stride_, "rotary tables hold a step");
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    const Table& table = tables_[i];
+    FillTable(long_factors ? table.long_frequencies : table.short_frequencies,
+              table.attention_factor, first, num_tokens,
+              i * static_cast<size_t>(table_stride_) + static_cast<size_t>(row * num_pairs_));
+  }
+}
+
+void RotaryTables::FillTable(const std::vector<double>& frequencies, double attention_factor,
+                             int64_t first, int64_t num_tokens, size_t begin) {
   const auto pairs = static_cast<size_t>(num_pairs_);
-  HW_CHECK(static_cast<size_t>(row + num_tokens) * pairs <= cos_.size(),
-           "rotary tables hold a step");
-  float* const cos = cos_.data() + static_cast<size_t>(row) * pairs;
-  float* const sin = sin_.data() + static_cast<size_t>(row) * pairs;
-  const std::vector<double>& frequencies = long_factors ? long_frequencies_ : short_frequencies_;
+  float* const cos = cos_.data() + begin;
+  float* const sin = sin_.data() + begin;
   for (size_t t = 0; t < static_cast<size_t>(num_tokens); ++t) {
     const double position = static_cast<double>(first + static_cast<int64_t>(t));
     for (size_t i = 0; i < pairs; ++i) {
       const double angle = position * frequencies[i];
-      cos[t * pairs + i] = static_cast<float>(std::cos(angle) * attention_factor_);
-      sin[t * pairs + i] = static_cast<float>(std::sin(angle) * attention_factor_);
+      cos[t * pairs + i] = static_cast<float>(std::cos(angle) * attention_factor);
+      sin[t * pairs + i] = static_cast<float>(std::sin(angle) * attention_factor);
     }
   }
-}
-
-OracleAngles::OracleAngles(const ModelConfig& config, int64_t num_tokens) {
-  RotaryTables tables(config, num_tokens);
-  tables.Fill(0, num_tokens, false);
-  const int64_t count = num_tokens * (config.rotary_dim / 2);
-  cos.assign(tables.Cos(), tables.Cos() + count);
-  sin.assign(tables.Sin(), tables.Sin() + count);
 }
 
 }  // namespace headway

@@ -7,12 +7,14 @@
 
 namespace headway {
 
-std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
-                            std::span<const float> input, int64_t num_tokens, int64_t num_channels,
-                            int64_t step) {
+namespace {
+
+std::vector<float> RunSteps(LoadedShard* shard, ShardState* state_or_null,
+                            const ModelConfig& config, std::span<const float> input,
+                            int64_t num_channels, int64_t step) {
   const int64_t D = config.hidden_size;
+  const int64_t num_tokens = static_cast<int64_t>(input.size()) / D;
   const int64_t most = std::min(step, shard->MaxTokens());
-  const auto state = shard->NewState({.capacity_tokens = num_tokens});
   const auto workspace = shard->NewWorkspace(num_tokens);
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   RotaryTables tables(config, most);
@@ -20,7 +22,7 @@ std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
   for (int64_t first = 0; first < num_tokens; first += most) {
     const int64_t count = std::min(most, num_tokens - first);
     tables.Fill(first, count, false);
-    const StepRow row{.state = state.get(), .first_position = first, .num_tokens = count};
+    const StepRow row{.state = state_or_null, .first_position = first, .num_tokens = count};
     shard->Run({.num_tokens = count,
                 .rows = {&row, 1},
                 .input = input.data() + first * D,
@@ -28,10 +30,25 @@ std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
                 .output_stride = num_channels,
                 .rotary_cos = tables.Cos(),
                 .rotary_sin = tables.Sin(),
+                .rotary_table_stride = tables.TableStride(),
                 .scratch = scratch.data(),
                 .workspace = workspace.get()});
   }
   return output;
+}
+
+}  // namespace
+
+std::vector<float> RunLayerShard(LoadedLayerShard* shard, const ModelConfig& config,
+                                 std::span<const float> input, int64_t step) {
+  const int64_t D = config.hidden_size;
+  const auto state = shard->NewState({.capacity_tokens = static_cast<int64_t>(input.size()) / D});
+  return RunSteps(shard, state.get(), config, input, D, step);
+}
+
+std::vector<float> RunHeadShard(LoadedHeadShard* shard, const ModelConfig& config,
+                                std::span<const float> input, int64_t num_rows) {
+  return RunSteps(shard, nullptr, config, input, num_rows, shard->MaxTokens());
 }
 
 std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids, AfterRun after) {
@@ -41,7 +58,7 @@ std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids, A
   for (size_t t = 0; t < ids.size(); ++t)
     pipeline->EmbedToken(ids[t], x.data() + t * static_cast<size_t>(config.hidden_size));
   for (const auto& shard : pipeline->Layers()) {
-    x = RunShard(shard.get(), config, x, num_tokens, config.hidden_size, num_tokens);
+    x = RunLayerShard(shard.get(), config, x, num_tokens);
     if (after == AfterRun::kLetGoOfWeights) shard->LetGoOfWeights();
   }
   return x;

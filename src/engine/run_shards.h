@@ -7,17 +7,21 @@
 #include <span>
 #include <vector>
 
-#include "device/device.h"
+#include "device/loaded_head_shard.h"
+#include "device/loaded_layer_shard.h"
 #include "engine/pipeline.h"
 #include "manifest/model_config.h"
 
 namespace headway {
 
-// The output [T, N] of a layer or head shard for T tokens from position 0, in steps of at most
-// `step` tokens (and what the shard takes).   input: [T, D]
-std::vector<float> RunShard(Executable* shard, const ModelConfig& config,
-                            std::span<const float> input, int64_t num_tokens, int64_t num_channels,
-                            int64_t step);
+// The output [T, D] of layers for T tokens from position 0, in steps of at most `step` tokens (and
+// what the shard takes).   input: [T, D]
+std::vector<float> RunLayerShard(LoadedLayerShard* shard, const ModelConfig& config,
+                                 std::span<const float> input, int64_t step);
+
+// The logits [T, num_rows] of a head shard that gives them.   input: [T, D]
+std::vector<float> RunHeadShard(LoadedHeadShard* shard, const ModelConfig& config,
+                                std::span<const float> input, int64_t num_rows);
 
 // What happens to a shard's weights after it has run.
 enum class AfterRun : uint8_t { kKeepWeights, kLetGoOfWeights };

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "device/coreml/shard_reference.h"
+#include "engine/devices.h"
 
 namespace headway {
 namespace {
@@ -23,7 +23,7 @@ struct StoredRange {
 
 class RowsByWeight {
  public:
-  void Add(coreml::ShardReference shard) {
+  void Add(StoredShard shard) {
     for (const graph::Weight& weight : shard.graph.weights) {
       ranges_[weight.name].push_back({.begin = weight.row_begin,
                                       .end = weight.row_begin + weight.shape.Rows(),
@@ -60,7 +60,7 @@ class RowsByWeight {
   }
 
  private:
-  std::vector<coreml::ShardReference> shards_;
+  std::vector<StoredShard> shards_;
   std::map<std::string, std::vector<StoredRange>> ranges_;
 };
 
@@ -70,28 +70,29 @@ std::string PathOf(const std::string& directory, const FileEntry& file) {
 
 }  // namespace
 
-Result<coreml::ShardReference> OpenHeadReference(const std::string& directory,
-                                                 const Manifest& manifest, const HeadSpec& head,
-                                                 const HeadShard& shard) {
+Result<StoredShard> OpenStoredHead(const Device& device, const std::string& directory,
+                                   const Manifest& manifest, const HeadSpec& head,
+                                   const HeadShard& shard) {
   const std::string path = PathOf(directory, shard.file);
-  if (!head.rows) return coreml::OpenShardReference(path);
+  if (!head.rows) return device.open_stored(path, "", "");
   const std::string embedding =
       manifest.embedding ? PathOf(directory, *manifest.embedding) : std::string();
-  return coreml::OpenScreenedReference(path, PathOf(directory, *head.rows), embedding);
+  return device.open_stored(path, PathOf(directory, *head.rows), embedding);
 }
 
 Result<oracle::WeightReader> OpenStoredWeights(const std::string& directory,
                                                const Manifest& manifest) {
-  if (manifest.device != "coreml") return oracle::WeightReader();
+  HW_TRY(const Device* const device, FindDevice(manifest.device));
+  if (!device->StoresOwnRows()) return oracle::WeightReader();
   const auto weights = std::make_shared<RowsByWeight>();
   for (const LayerShard& shard : manifest.layers) {
-    HW_TRY(auto reference, coreml::OpenShardReference(PathOf(directory, shard.file)));
-    weights->Add(std::move(reference));
+    HW_TRY(auto stored, device->open_stored(PathOf(directory, shard.file), "", ""));
+    weights->Add(std::move(stored));
   }
   const HeadSpec& head = manifest.heads.front();
   for (const HeadShard& shard : head.shards) {
-    HW_TRY(auto reference, OpenHeadReference(directory, manifest, head, shard));
-    weights->Add(std::move(reference));
+    HW_TRY(auto stored, OpenStoredHead(*device, directory, manifest, head, shard));
+    weights->Add(std::move(stored));
   }
   return oracle::WeightReader(
       [weights](const std::string& name, int64_t row, int64_t num_rows, std::span<float> out) {

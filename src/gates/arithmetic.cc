@@ -51,10 +51,12 @@ std::vector<float> PickRows(const ProductGolden& golden, std::span<const int32_t
 
 // All products of a shard; the check shows the worst one. `first_ids`: the rows of the model's
 // matrix that the shard's are, when they are not consecutive.
-Result<void> CheckProducts(Executable* shard, const std::string& name, const Goldens& goldens,
-                           std::vector<Check>* checks, std::span<const int32_t> first_ids = {}) {
-  const std::vector<Product> products = shard->Products();
-  if (products.empty()) return {};
+Result<void> CheckProducts(const LoadedShard& shard, const std::string& name,
+                           const Goldens& goldens, std::vector<Check>* checks,
+                           std::span<const int32_t> first_ids = {}) {
+  const ProductProbe* const probe = shard.Probe();
+  if (probe == nullptr) return {};
+  const std::vector<Product> products = probe->Products();
   Check check{.subject = fmt::format("{}, {} products", name, products.size()),
               .difference = {},
               .problem = ""};
@@ -71,7 +73,7 @@ Result<void> CheckProducts(Executable* shard, const std::string& name, const Gol
     }
     const std::vector<float> x = ProbeInputs(product.weight, product.columns);
     std::vector<float> y(static_cast<size_t>(kProbes * product.rows));
-    shard->RunProduct(i, kProbes, x.data(), y.data());
+    probe->RunProduct(i, kProbes, x.data(), y.data());
     const std::vector<float> expected = first_ids.empty()
                                             ? SliceRows(*golden, product.row_begin, product.rows)
                                             : PickRows(*golden, first_ids);
@@ -93,18 +95,18 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
   const int64_t D = goldens.hidden_size;
   for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
     const LayerShard& spec = pipeline->manifest().layers[i];
-    Executable* shard = pipeline->Layers()[i].get();
+    LoadedLayerShard* const shard = pipeline->Layers()[i].get();
     const auto before = RowsFrom(expectations.boundaries[i].data(), T, D);
     const auto expected = RowsFrom(expectations.boundaries[i + 1].data(), T, D);
     const auto add = [&](int64_t step, const char* how) {
-      const std::vector<float> found = RunShard(shard, pipeline->model(), before, T, D, step);
+      const std::vector<float> found = RunLayerShard(shard, pipeline->model(), before, step);
       const Difference d = Measure(found, expected, before, D, kQuietShard);
       checks->push_back({.subject = fmt::format("{}, {}", spec.file.path, how),
                          .difference = d,
                          .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
     };
-    // Interpreted programs of one width do the same either way.
-    const bool same = pipeline->manifest().device == "coreml" && spec.wider.empty();
+    // Programs of one width do the same either way.
+    const bool same = pipeline->device().traits.fixed_widths && spec.wider.empty();
     if (shard->MaxTokens() > 1 && !same) add(T, "all at once");
     add(1, "one by one");
   }
@@ -124,7 +126,7 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
       expected.insert(expected.end(), first, first + width);
     }
     const std::vector<float> found =
-        RunShard(head.shards[i].get(), pipeline->model(), hidden, T, width, T);
+        RunHeadShard(head.shards[i].get(), pipeline->model(), hidden, width);
     const Difference d = Measure(found, expected, {}, width, kQuietShard);
     checks->push_back({.subject = spec.file.path,
                        .difference = d,
@@ -204,7 +206,7 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
   Pipeline* pipeline = heads.front().get();
   HW_TRY(const Expected expectations, Expect(heads, goldens));
   for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
-    HW_TRY_VOID(CheckProducts(pipeline->Layers()[i].get(), pipeline->manifest().layers[i].file.path,
+    HW_TRY_VOID(CheckProducts(*pipeline->Layers()[i], pipeline->manifest().layers[i].file.path,
                               goldens, &checks));
   }
   HW_TRY_VOID(CheckStoredRows(model, heads, goldens, &checks));
@@ -214,14 +216,13 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
     const std::vector<float>& logits = expectations.logits[h];
     const LoadedHead& loaded = head->Head();
     for (size_t i = 0; i < loaded.shards.size(); ++i) {
-      HW_TRY_VOID(
-          CheckProducts(loaded.shards[i].get(), loaded.specs[i].file.path, goldens, &checks));
+      HW_TRY_VOID(CheckProducts(*loaded.shards[i], loaded.specs[i].file.path, goldens, &checks));
     }
     if (loaded.first) {
-      HW_TRY_VOID(CheckProducts(loaded.first.get(), FirstRowsPath(*pipeline, loaded.kind), goldens,
+      HW_TRY_VOID(CheckProducts(*loaded.first, FirstRowsPath(*pipeline, loaded.kind), goldens,
                                 &checks, loaded.first_ids));
     }
-    const bool screened = loaded.shards.front()->EstimateBytes() > 0;
+    const bool screened = loaded.shards.front()->Screen() != nullptr;
     if (GivesLogits(loaded.kind) || screened)
       CheckHead(head.get(), goldens, expectations, logits, &checks);
     if (loaded.planes) checks.push_back(CheckPlanesOf(*model, head.get()));

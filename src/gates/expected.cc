@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <utility>
 
-#include "device/coreml/shard_reference.h"
-#include "engine/rotary_tables.h"
+#include "device/stored_shard.h"
+#include "engine/oracle_angles.h"
 #include "engine/stored_weights.h"
 #include "gates/golden.h"
 #include "tensor/half.h"
@@ -32,11 +32,11 @@ std::vector<float> RoundedToHalf(std::span<const double> values) {
   return rounded;
 }
 
-Result<std::vector<double>> RunOracle(coreml::ShardReference reference,
+Result<std::vector<double>> RunOracle(StoredShard stored, const Device& device,
                                       const oracle::OracleStep& step) {
   HW_TRY(oracle::Oracle oracle,
-         oracle::Oracle::Create(std::move(reference.graph), std::move(reference.weights),
-                                coreml::kShardOracle));
+         oracle::Oracle::Create(std::move(stored.graph), std::move(stored.weights),
+                                RoundingsOf(device.traits)));
   return oracle.Run(step);
 }
 
@@ -47,10 +47,10 @@ Result<std::vector<float>> LogitsOf(const Pipeline& pipeline, const HeadSpec& he
   const size_t T = last.size() / static_cast<size_t>(pipeline.model().hidden_size);
   std::vector<float> logits(T * V);
   for (const HeadShard& shard : head.shards) {
-    HW_TRY(coreml::ShardReference reference,
-           OpenHeadReference(pipeline.Directory(), pipeline.manifest(), head, shard));
+    HW_TRY(StoredShard stored, OpenStoredHead(pipeline.device(), pipeline.Directory(),
+                                              pipeline.manifest(), head, shard));
     HW_TRY(const std::vector<double> part,
-           RunOracle(std::move(reference), {.x = {last.begin(), last.end()}}));
+           RunOracle(std::move(stored), pipeline.device(), {.x = {last.begin(), last.end()}}));
     const auto width = static_cast<size_t>(shard.vocab_end - shard.vocab_start);
     for (size_t t = 0; t < T; ++t) {
       std::copy_n(
@@ -65,7 +65,7 @@ Result<std::vector<float>> LogitsOf(const Pipeline& pipeline, const HeadSpec& he
 
 Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   Pipeline& pipeline = *heads.front();
-  if (pipeline.manifest().device != "coreml") return FromGoldens(heads, goldens);
+  if (!pipeline.device().StoresOwnRows()) return FromGoldens(heads, goldens);
   const std::filesystem::path directory = pipeline.Directory();
   const ModelConfig& config = pipeline.model();
   const auto D = static_cast<size_t>(config.hidden_size);
@@ -80,11 +80,11 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   expected.boundaries.push_back(RoundedToHalf(x));
   for (const LayerShard& shard : pipeline.manifest().layers) {
     const std::vector<float>& before = expected.boundaries.back();
-    HW_TRY(coreml::ShardReference reference,
-           coreml::OpenShardReference((directory / shard.file.path).string()));
+    HW_TRY(StoredShard stored,
+           pipeline.device().open_stored((directory / shard.file.path).string(), "", ""));
     HW_TRY(const std::vector<double> y,
-           RunOracle(std::move(reference),
-                     {.x = {before.begin(), before.end()}, .rotary = {{angles.cos, angles.sin}}}));
+           RunOracle(std::move(stored), pipeline.device(),
+                     {.x = {before.begin(), before.end()}, .rotary = angles.Tables()}));
     expected.boundaries.push_back(RoundedToHalf(y));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.

@@ -26,7 +26,7 @@ Result<Heads> OpenHeads(const OpenedModel& model, const std::string& only) {
       continue;
     }
     HW_TRY(auto pipeline,
-           Pipeline::Open(model.pipeline->Directory(), model.backend.get(), head.kind, false));
+           Pipeline::Open(model.pipeline->Directory(), model.loader.get(), head.kind, false));
     heads.push_back(std::move(pipeline));
   }
   return heads;
@@ -70,13 +70,13 @@ GateRecord RunResidency(const Heads& heads, GateReport* report) {
   return record;
 }
 
-std::string BasisOf(const std::string& device) {
-  return device == "coreml" ? "interpreted" : "measured";
+std::string BasisOf(const DeviceTraits& device) {
+  return device.measured ? "measured" : "interpreted";
 }
 
-GateRecord RecordArithmetic(const GateReport& report, bool rows_compared) {
-  GateRecord record{
-      .gate = "arithmetic", .passed = true, .basis = BasisOf(report.device), .detail = ""};
+GateRecord RecordArithmetic(const GateReport& report, const DeviceTraits& device,
+                            bool rows_compared) {
+  GateRecord record{.gate = "arithmetic", .passed = true, .basis = BasisOf(device), .detail = ""};
   const auto failed = std::count_if(report.arithmetic.begin(), report.arithmetic.end(),
                                     [](const Check& check) { return !check.problem.empty(); });
   record.passed = failed == 0;
@@ -97,7 +97,7 @@ GateRecord RecordArithmetic(const GateReport& report, bool rows_compared) {
 }
 
 GateRecord RecordQuality(const std::string& gate, const QualityFigures& q,
-                         const std::string& device) {
+                         const DeviceTraits& device) {
   return {.gate = gate,
           .passed = q.problems.empty(),
           .basis = BasisOf(device),
@@ -153,6 +153,7 @@ Result<void> Store(const std::string& directory, const std::vector<GateRecord>& 
 Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
                               const Goldens* goldens_or_null) {
   HW_TRY(const Heads heads, OpenHeads(*model, options.head));
+  const Device& device = model->pipeline->device();
   GateReport report;
   report.directory = model->pipeline->Directory();
   report.device = model->summary.device;
@@ -168,16 +169,16 @@ Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
   HW_TRY_VOID(CheckFit(*goldens_or_null, model->pipeline->manifest(), report.directory));
   report.positions = goldens_or_null->NumTokens();
   HW_TRY(report.arithmetic, CompareArithmetic(model, heads, *goldens_or_null));
-  report.records.push_back(
-      RecordArithmetic(report, report.device == "cpu" || goldens_or_null->HasRowNorms()));
+  report.records.push_back(RecordArithmetic(
+      report, device.traits, !device.StoresOwnRows() || goldens_or_null->HasRowNorms()));
   // Whether shards that compute something else than they hold are a good model is no question.
   if (!report.records.back().passed) return report;
   HW_TRY(report.quality, CompareQuality(model, heads, *goldens_or_null));
-  report.records.push_back(RecordQuality("quality", report.quality, report.device));
+  report.records.push_back(RecordQuality("quality", report.quality, device.traits));
   if (!options.q8_kv) return report;
   HW_TRY(report.quality_q8_kv, CompareQualityOfQ8Kv(*model, heads, *goldens_or_null));
   if (report.quality_q8_kv.positions > 0)
-    report.records.push_back(RecordQuality(kQ8KvGate, report.quality_q8_kv, report.device));
+    report.records.push_back(RecordQuality(kQ8KvGate, report.quality_q8_kv, device.traits));
   return report;
 }
 

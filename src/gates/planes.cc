@@ -22,7 +22,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
   const LoadedHead& head = pipeline->Head();
   const lmhead::Planes& planes = *head.planes;
   const int64_t D = pipeline->model().hidden_size;
-  Executable* const shard = head.shards.front().get();
+  LoadedHeadShard* const shard = head.shards.front().get();
   const auto workspace = shard->NewWorkspace(0);
   AlignedBuffer scratch(static_cast<size_t>(shard->ScratchBytes()));
   std::vector<float> normed(static_cast<size_t>(D));
@@ -36,7 +36,7 @@ std::vector<float> RotatedStates(Pipeline* pipeline, const std::vector<float>& h
     args.input = hidden.data() + t * D;
     args.scratch = scratch.data();
     args.workspace = workspace.get();
-    shard->RunToProduct(args, normed.data());
+    shard->Strips()->RunToProduct(args, normed.data());
     lmhead::SplitState(planes, normed, shares, rest);
     for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b) {
       const kernels::RotationBlock block = kernels::RotationBlockOf(D, b);
@@ -95,7 +95,7 @@ Check CheckPlanesOf(const OpenedModel& model, Pipeline* pipeline) {
         head.specs.begin(), head.specs.end(), row,
         [](int64_t value, const HeadShard& shard) { return value < shard.vocab_start; });
     const auto index = static_cast<size_t>(after - head.specs.begin()) - 1;
-    head.shards[index]->ReadRow(row - head.specs[index].vocab_start, out);
+    head.shards[index]->Rows()->ReadRow(row - head.specs[index].vocab_start, out);
   };
   const lmhead::PlanesCheck found =
       lmhead::CheckPlanes(*head.planes, read_row, model.kernels->kernels, model.pool.get());
@@ -122,7 +122,7 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
     const HeadShard& spec = head.specs[i];
     const int64_t rows = spec.vocab_end - spec.vocab_start;
     std::vector<float> found(static_cast<size_t>(T * rows));
-    head.shards[i]->EstimateRows(states.data(), T, found.data(), rows);
+    head.shards[i]->Screen()->EstimateRows(states.data(), T, found.data(), rows);
     const Difference d = Measure(found, Estimates(*head.planes, states, T, spec.vocab_start, rows),
                                  {}, rows, kQuietProduct);
     Check check{

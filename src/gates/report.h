@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "device/device.h"
+#include "device/residency.h"
 #include "gates/difference.h"
 #include "manifest/manifest.h"
 

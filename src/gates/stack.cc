@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/session.h"
+#include "manifest/head_kind.h"
 
 namespace headway::gates {
 
@@ -16,8 +17,7 @@ std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
   for (size_t i = 0; i < head.shards.size(); ++i) {
     const int64_t begin = head.specs[i].vocab_start;
     const int64_t width = head.specs[i].vocab_end - begin;
-    const std::vector<float> part =
-        RunShard(head.shards[i].get(), config, hidden, num_tokens, width, num_tokens);
+    const std::vector<float> part = RunHeadShard(head.shards[i].get(), config, hidden, width);
     for (int64_t t = 0; t < num_tokens; ++t)
       std::copy_n(part.begin() + t * width, width, logits.begin() + t * V + begin);
   }
@@ -29,7 +29,8 @@ const std::string& FirstRowsPath(const Pipeline& pipeline, const std::string& he
 }
 
 bool GivesLogits(const std::string& head_kind) {
-  return head_kind.rfind("full", 0) == 0 || head_kind.rfind("blockmax", 0) == 0;
+  const auto kind = ParseHeadKind(head_kind);
+  return kind && !kind->IsTop1() && !kind->HasPlanes();
 }
 
 Result<SessionOutputs> RunSession(const OpenedModel& model, std::shared_ptr<Pipeline> pipeline,

@@ -54,7 +54,7 @@ double TypicalError(std::vector<double> errors) {
 struct StoredProgram {
   std::string name;
   std::string problem;  // when it is of other layers or tokens than the manifest says
-  coreml::ShardReference reference;
+  StoredShard stored;
 };
 
 // All matrices of one program.
@@ -62,7 +62,7 @@ Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
                            const std::string& weights, ThreadPool* pool) {
   Check check{.subject = "", .difference = {}, .problem = program.problem};
   size_t matrices = 0;
-  for (const graph::Weight& weight : program.reference.graph.weights) {
+  for (const graph::Weight& weight : program.stored.graph.weights) {
     if (weight.shape.Rank() != 2) continue;
     ++matrices;
     const int64_t rows = weight.shape.Rows();
@@ -74,8 +74,8 @@ Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
                               weight.row_begin, weight.row_begin + rows, weight.name, columns));
     }
     HW_TRY(const oracle::RowProbes stored,
-           oracle::ProbeRows(program.reference.weights, weight.name, weight.row_begin, rows,
-                             columns, pool));
+           oracle::ProbeRows(program.stored.weights, weight.name, weight.row_begin, rows, columns,
+                             pool));
     Difference d;
     const std::string problem =
         JudgeRows(stored, SliceOf(*golden, weight.row_begin, rows), columns, weights, &d);
@@ -90,13 +90,14 @@ Result<Check> CheckProgram(const StoredProgram& program, const Goldens& goldens,
   return check;
 }
 
-Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard& shard,
+Result<StoredProgram> OpenLayers(const Pipeline& pipeline, const LayerShard& shard,
                                  const FileEntry& file) {
-  HW_TRY(coreml::ShardReference reference,
-         coreml::OpenShardReference((std::filesystem::path(directory) / file.path).string()));
-  const int64_t begin = reference.graph.nodes.front().stage;
-  const int64_t end = reference.graph.nodes.back().stage + 1;
-  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  const std::filesystem::path directory = pipeline.Directory();
+  HW_TRY(StoredShard stored,
+         pipeline.device().open_stored((directory / file.path).string(), "", ""));
+  const int64_t begin = stored.graph.nodes.front().stage;
+  const int64_t end = stored.graph.nodes.back().stage + 1;
+  StoredProgram program{.name = file.path, .problem = "", .stored = std::move(stored)};
   if (begin != shard.start || end != shard.end)
     program.problem =
         fmt::format("expected layers [{}, {}), found [{}, {})", shard.start, shard.end, begin, end);
@@ -106,14 +107,14 @@ Result<StoredProgram> OpenLayers(const std::string& directory, const LayerShard&
 Result<StoredProgram> OpenHead(const Pipeline& pipeline, const HeadSpec& spec, HeadShard shard,
                                const FileEntry& file) {
   shard.file = file;
-  HW_TRY(coreml::ShardReference reference,
-         OpenHeadReference(pipeline.Directory(), pipeline.manifest(), spec, shard));
-  const graph::Graph& graph = reference.graph;
+  HW_TRY(StoredShard stored,
+         OpenStoredHead(pipeline.device(), pipeline.Directory(), pipeline.manifest(), spec, shard));
+  const graph::Graph& graph = stored.graph;
   const graph::Weight& matrix =
       graph.weights[static_cast<size_t>(graph.nodes.back().weights.front())];
   const int64_t begin = matrix.row_begin;
   const int64_t end = begin + matrix.shape.Rows();
-  StoredProgram program{.name = file.path, .problem = "", .reference = std::move(reference)};
+  StoredProgram program{.name = file.path, .problem = "", .stored = std::move(stored)};
   if (begin != shard.vocab_start || end != shard.vocab_end)
     program.problem = fmt::format("expected tokens [{}, {}), found [{}, {})", shard.vocab_start,
                                   shard.vocab_end, begin, end);
@@ -187,7 +188,7 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
                              std::vector<Check>* checks) {
   const Pipeline& first = *heads.front();
   const Manifest& manifest = first.manifest();
-  if (manifest.device != "coreml" || !goldens.HasRowNorms()) return {};
+  if (!first.device().StoresOwnRows() || !goldens.HasRowNorms()) return {};
   const auto add = [&](const StoredProgram& program, const std::string& weights) -> Result<void> {
     HW_TRY(Check check, CheckProgram(program, goldens, weights, model->pool.get()));
     checks->push_back(std::move(check));
@@ -195,7 +196,7 @@ Result<void> CheckStoredRows(OpenedModel* model, const Heads& heads, const Golde
   };
   for (const LayerShard& shard : manifest.layers) {
     for (const FileEntry* file : ProgramsOf(shard)) {
-      HW_TRY(const StoredProgram program, OpenLayers(first.Directory(), shard, *file));
+      HW_TRY(const StoredProgram program, OpenLayers(first, shard, *file));
       HW_TRY_VOID(add(program, manifest.weights));
     }
   }

@@ -51,6 +51,10 @@ ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight) {
   return AddNode(name, Op::kLinear, {x}, {weight}, {}, WeightOf(weight).shape[0]);
 }
 
+ValueId Builder::Bias(const std::string& name, ValueId x, WeightId vector) {
+  return AddNode(name, Op::kBias, {x}, {vector}, {}, Channels(x));
+}
+
 ValueId Builder::Slice(const std::string& name, ValueId x, int64_t begin, int64_t end) {
   return AddNode(name, Op::kSlice, {x}, {}, SliceAttributes{.begin = begin, .end = end},
                  end - begin);

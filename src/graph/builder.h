@@ -23,6 +23,7 @@ class Builder {
   // Over groups of as many channels as the gain has.
   ValueId RmsNorm(const std::string& name, ValueId x, WeightId gain, float eps);
   ValueId Linear(const std::string& name, ValueId x, WeightId weight);
+  ValueId Bias(const std::string& name, ValueId x, WeightId vector);
   ValueId Slice(const std::string& name, ValueId x, int64_t begin, int64_t end);
   ValueId Rotary(const std::string& name, ValueId x, RotaryAttributes attributes);
   ValueId Attention(const std::string& name, ValueId q, ValueId k, ValueId v,

@@ -13,6 +13,7 @@ constexpr std::array<OpTraits, kNumOps> kTraits = {{
     {"embedding", 1, 1, "row of the table for each token id"},
     {"rms_norm", 1, 1, "x / rms(x) * gain"},
     {"linear", 1, 1, "x times the transposed weight matrix"},
+    {"bias", 1, 1, "x plus a vector, token by token"},
     {"slice", 1, 0, "channels [begin, end)"},
     {"rotary", 1, 0, "rotary position embedding on the first n_rot channels of each head"},
     {"attention", 3, 0, "causal grouped-query attention over the layer's cache"},
@@ -143,6 +144,10 @@ class Verifier {
       case Op::kLinear:
         return weight->shape.Rank() == 2 && weight->shape.Columns() == Channels(node, 0)
                    ? weight->shape[0]
+                   : -1;
+      case Op::kBias:
+        return weight->shape == Shape{Channels(node, 0)} && weight->type == DataType::kF32
+                   ? Channels(node, 0)
                    : -1;
       case Op::kSlice: {
         const auto* slice = std::get_if<SliceAttributes>(&node.attributes);

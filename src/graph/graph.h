@@ -23,6 +23,7 @@ enum class Op : uint8_t {
   kEmbedding,  // ids [T] x table [V, D] -> [T, D]
   kRmsNorm,  // x [T, D] x gain [group] -> [T, D]: each group of a row by itself, D / group of them
   kLinear,   // x [T, D] x w [N, D] -> [T, N]
+  kBias,     // x [T, N] + vector [N]
   kSlice,    // x [T, N] -> channels [begin, end)
   kRotary,   // x [T, H * d] -> rotated in place of the first n_rot channels of each head
   kAttention,  // q [T, H * d], k, v [T, Hk * d] -> [T, H * d]; appends k, v to the cache of `layer`
@@ -34,7 +35,7 @@ enum class Op : uint8_t {
   kBlockMax,  // x [T, N] -> the largest of every `rows` channels in a row, the last ones may be few
 };
 
-inline constexpr int kNumOps = 11;
+inline constexpr int kNumOps = 12;
 
 // Shazeer 2020 (GLU variants improve transformer); GELU by its tanh form, Hendrycks and Gimpel 2016.
 enum class Activation : uint8_t {

@@ -81,19 +81,22 @@ TEST(GraphTextTest, Print_IsWhatShardFilesHold) {
             "output m\n");
 }
 
-// A norm by heads, another rotary table, a GELU gate and a scale.
+// A bias, a norm by heads, another rotary table, a GELU gate and a scale.
 TEST(GraphTextTest, WhatFewGraphsUse_IsReadAsPrinted) {
   Builder b;
   const ValueId x = b.Input("x", 64);
   const WeightId gain = b.AddWeight({.name = "gain", .type = DataType::kF32, .shape = Shape{32}});
-  const ValueId n = b.RmsNorm("n", x, gain, 1e-6F);
+  const WeightId bias = b.AddWeight({.name = "bias", .type = DataType::kF32, .shape = Shape{64}});
+  const ValueId n = b.RmsNorm("n", b.Bias("y", x, bias), gain, 1e-6F);
   const ValueId r = b.Rotary("r", n, {.pairs = false, .n_rot = 32, .head_dim = 32, .table = 1});
   b.Output(b.Scale("s", b.Gate("g", Activation::kGeluTanh, r, x), 25.25F));
   const Graph graph = *b.Finish();
   EXPECT_EQ(Print(graph),
             "weight gain F32 - 32 0\n"
+            "weight bias F32 - 64 0\n"
             "input x 64\n"
-            "n 64 = rms_norm @0 x gain eps=1e-06 group=32\n"
+            "y 64 = bias @0 x bias\n"
+            "n 64 = rms_norm @0 y gain eps=1e-06 group=32\n"
             "r 64 = rotary @0 n pairs=0 n_rot=32 head_dim=32 table=1\n"
             "g 64 = geglu_tanh @0 r x\n"
             "s 64 = scale @0 g factor=25.25\n"
@@ -117,6 +120,7 @@ TEST(GraphTextTest, Parse_WordsThatNoOpKnows_AreRefused) {
   EXPECT_TRUE(with("swiglu @0 x x"));
   EXPECT_FALSE(with("gate @0 x x"));  // a gate without its activation
   EXPECT_FALSE(with("silu @0 x"));
+  EXPECT_FALSE(with("bias @0 x gain"));  // shorter than the row
 }
 
 TEST(GraphTextTest, Selections_AreReadAsPrinted) {

@@ -233,6 +233,7 @@ class Parser {
       case Op::kTop1:
       case Op::kEmbedding:
       case Op::kLinear:
+      case Op::kBias:
       case Op::kAdd:
         break;
     }

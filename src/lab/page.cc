@@ -97,8 +97,11 @@ void AppendGateSection(const Results& results, std::string* out) {
 void AppendOps(const Results& results, std::string* out) {
   std::string rows;
   for (const VariantResult& variant : results.variants) {
+    const bool predicted =
+        std::any_of(variant.gates.begin(), variant.gates.end(),
+                    [](const GateRecord& record) { return record.basis == "predicted"; });
+    if (!predicted) continue;
     for (const ShardFacts& shard : variant.shards) {
-      if (variant.spec.device == "cpu") continue;
       Append(&rows,
              "<tr><td>{}</td><td>{}</td><td>{} [{}, {})</td><td class=\"number\">{} of {}</td><td "
              "class=\"number\">{}</td></tr>\n",

@@ -33,9 +33,7 @@ std::string FileName(std::string text) {
   return text;
 }
 
-std::string Canonical(const std::string& head) {
-  return compile::CanonicalHeadKind(head).value_or(head);
-}
+std::string Canonical(const std::string& head) { return CanonicalHeadKind(head).value_or(head); }
 
 // Whether this build's shards are in the package: a file format that has changed since (or a file
 // that was cut short) is found when the shards are loaded, before anything is measured.
@@ -69,8 +67,10 @@ Result<Goldens> GoldensFor(const Workshop& workshop, const std::string& device) 
   const fs::path directory = fs::path(workshop.directory) / "packages" /
                              fmt::format("goldens-{}-{}", device, workshop.model_digest);
   const std::string path = (directory / kGoldensFileName).string();
-  // Those of an older form have no norms, which every device but the cpu needs.
-  if (auto kept = ReadGoldens(path); kept && (device == "cpu" || kept->HasRowNorms())) return kept;
+  HW_TRY(const Device* const found, FindDevice(device));
+  // Those of an older form have no norms, which devices that store rows of their own need.
+  if (auto kept = ReadGoldens(path); kept && (!found->StoresOwnRows() || kept->HasRowNorms()))
+    return kept;
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(workshop.model));
   Say(workshop, fmt::format("goldens for {}, once", device));
   HW_TRY(Goldens goldens, pack::MakeGoldens(file, file,
@@ -97,7 +97,7 @@ Result<void> PackOne(const Workshop& workshop, const VariantSpec& variant,
   device.pool = pool.get();
   HW_TRY(const auto emitter, MakeEmitterFor(variant.device, device));
   pack::PackOptions options{.topology = variant.topology, .heads = heads, .replace = true};
-  if (emitter->HasWidths() && variant.batch_tokens > 1)
+  if (emitter->GetTraits().fixed_widths && variant.batch_tokens > 1)
     options.widths.push_back({.tokens = variant.batch_tokens, .flexible = false});
   options.show_progress = workshop.show_progress;
   options.cancelled_or_null = workshop.cancelled_or_null;
@@ -151,21 +151,24 @@ std::vector<ShardFacts> FactsOf(const Manifest& manifest, const std::string& hea
 std::string PackageOf(const Workshop& workshop, const VariantSpec& variant) {
   std::string name = fmt::format("{}-{}", variant.device, FileName(variant.topology));
   if (!variant.weights.empty()) name += fmt::format("-{}", FileName(variant.weights));
-  if (variant.device != "cpu" && variant.batch_tokens > 1)
+  const auto device = FindDevice(variant.device);
+  if (device && (*device)->traits.fixed_widths && variant.batch_tokens > 1)
     name += fmt::format("-t{}", variant.batch_tokens);
   return (fs::path(workshop.directory) / "packages" / name).string();
 }
 
 std::string ReasonAgainst(const VariantSpec& variant) {
-  const auto emitter = MakeEmitterFor(variant.device);
-  if (!emitter) return emitter.error().message;
-  const auto kind = compile::ParseHeadKind(variant.head);
+  const auto device = FindDevice(variant.device);
+  if (!device) return device.error().message;
+  const DeviceTraits& traits = (*device)->traits;
+  const auto kind = ParseHeadKind(variant.head);
   if (!kind) return kind.error().message;
-  const auto available =
-      compile::CheckHeadKind(variant.head, *kind, variant.device, (*emitter)->HeadKinds());
+  const auto available = CheckHeadKind(variant.head, *kind, traits.name, traits.head_forms);
   if (!available) return available.error().message;
-  if (variant.device == "cpu" && !variant.weights.empty())
-    return fmt::format("weights '{}': the device cpu keeps the model file's own", variant.weights);
+  if (!(*device)->StoresOwnRows() && !variant.weights.empty()) {
+    return fmt::format("weights '{}': the device {} keeps the model file's own", variant.weights,
+                       traits.name);
+  }
   return "";
 }
 

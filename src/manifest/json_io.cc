@@ -63,28 +63,54 @@ std::vector<FileEntry> WiderFromJson(const Json& json) {
   return wider;
 }
 
+// Calls use(key, field) for what only some architectures have.
+template <class Model, class Use>
+void ForRareFields(Model& model, const Use& use) {
+  use("global_layers", &model.global_layers);
+  use("unrotated_layers", &model.unrotated_layers);
+  use("rope_local_theta", &model.rope_local_theta);
+  use("embedding_scale", &model.embedding_scale);
+  use("attention_scale", &model.attention_scale);
+  use("residual_scale", &model.residual_scale);
+  use("logit_scale", &model.logit_scale);
+  use("fused_qkv", &model.fused_qkv);
+  use("biases", &model.biases);
+}
+
 Json ToJsonValue(const ModelConfig& model) {
-  return Json{{"architecture", model.architecture},
-              {"name", model.name},
-              {"hidden_size", model.hidden_size},
-              {"intermediate_size", model.intermediate_size},
-              {"num_hidden_layers", model.num_hidden_layers},
-              {"num_attention_heads", model.num_attention_heads},
-              {"num_key_value_heads", model.num_key_value_heads},
-              {"head_dim", model.head_dim},
-              {"vocab_size", model.vocab_size},
-              {"max_position_embeddings", model.max_position_embeddings},
-              {"sliding_window", model.sliding_window},
-              {"rms_norm_eps", model.rms_norm_eps},
-              {"tie_word_embeddings", model.tie_word_embeddings},
-              {"rotary_dim", model.rotary_dim},
-              {"rope_pairs", model.rope_pairs},
-              {"rope_theta", model.rope_theta},
-              {"rope_linear_factor", model.rope_linear_factor},
-              {"original_max_position_embeddings", model.original_max_position_embeddings},
-              {"rope_attention_factor", model.rope_attention_factor},
-              {"rope_short_factors", model.rope_short_factors},
-              {"rope_long_factors", model.rope_long_factors}};
+  Json json{{"architecture", model.architecture},
+            {"name", model.name},
+            {"hidden_size", model.hidden_size},
+            {"intermediate_size", model.intermediate_size},
+            {"num_hidden_layers", model.num_hidden_layers},
+            {"num_attention_heads", model.num_attention_heads},
+            {"num_key_value_heads", model.num_key_value_heads},
+            {"head_dim", model.head_dim},
+            {"vocab_size", model.vocab_size},
+            {"max_position_embeddings", model.max_position_embeddings},
+            {"sliding_window", model.sliding_window},
+            {"rms_norm_eps", model.rms_norm_eps},
+            {"tie_word_embeddings", model.tie_word_embeddings},
+            {"rotary_dim", model.rotary_dim},
+            {"rope_pairs", model.rope_pairs},
+            {"rope_theta", model.rope_theta},
+            {"rope_linear_factor", model.rope_linear_factor},
+            {"original_max_position_embeddings", model.original_max_position_embeddings},
+            {"rope_attention_factor", model.rope_attention_factor},
+            {"rope_short_factors", model.rope_short_factors},
+            {"rope_long_factors", model.rope_long_factors}};
+  // Left out where they are as usual.
+  const Json usual = [] {
+    Json values;
+    const ModelConfig plain;
+    ForRareFields(plain, [&](const char* key, const auto* field) { values[key] = *field; });
+    return values;
+  }();
+  ForRareFields(model, [&](const char* key, const auto* field) {
+    Json value = *field;
+    if (value != usual.at(key)) json[key] = std::move(value);
+  });
+  return json;
 }
 
 ModelConfig ModelFromJson(const Json& json) {
@@ -111,6 +137,9 @@ ModelConfig ModelFromJson(const Json& json) {
   read("rope_attention_factor", &model.rope_attention_factor);
   read("rope_short_factors", &model.rope_short_factors);
   read("rope_long_factors", &model.rope_long_factors);
+  ForRareFields(model, [&](const char* key, auto* field) {
+    if (json.contains(key)) read(key, field);
+  });
   return model;
 }
 

@@ -49,6 +49,25 @@ TEST(ManifestTest, Json_RoundTrip_IsEqualAndDeterministic) {
   EXPECT_EQ(ToJson(*back), ToJson(manifest));
 }
 
+// Left out of models that have them not: their packages stay the same bytes.
+TEST(ManifestTest, WhatFewModelsHave_RoundTripsAndIsLeftOutElsewhere) {
+  Manifest manifest = Example();
+  EXPECT_EQ(ToJson(manifest).find("global_layers"), std::string::npos);
+  EXPECT_EQ(ToJson(manifest).find("embedding_scale"), std::string::npos);
+  manifest.model.global_layers = {5, 11};
+  manifest.model.unrotated_layers = {3};
+  manifest.model.rope_local_theta = 10000.0;
+  manifest.model.embedding_scale = 25.298221F;
+  manifest.model.attention_scale = 0.0625F;
+  manifest.model.residual_scale = 0.22F;
+  manifest.model.logit_scale = 0.125F;
+  manifest.model.fused_qkv = true;
+  manifest.model.biases = {"attn_q", "attn_k"};
+  const auto back = ManifestFromJson(ToJson(manifest), "m.json");
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, manifest);
+}
+
 TEST(ManifestTest, FirstRows_RoundTripAndAreChecked) {
   Manifest manifest = Example();
   HeadSpec& head = manifest.heads[0];

@@ -38,6 +38,23 @@ struct ModelConfig {
   std::vector<float> rope_short_factors;  // [rotary_dim / 2] or empty
   std::vector<float> rope_long_factors;   // [rotary_dim / 2] or empty
 
+  // Layers counted from 0, ascending.
+  std::vector<int64_t> global_layers;     // see every position, though others have the window
+  std::vector<int64_t> unrotated_layers;  // have no rotary embedding
+  // The base of the layers with the window, by a second rotary table without scaling; 0: they turn
+  // as all others.
+  double rope_local_theta = 0.0;
+
+  float embedding_scale = 1.0F;
+  float attention_scale = 0.0F;  // on products of queries and keys; 0: 1 / sqrt(head_dim)
+  float residual_scale = 1.0F;   // on what attention and feed-forward add
+  float logit_scale = 1.0F;
+  bool fused_qkv = false;           // q, k, v are one matrix, its rows one after the other
+  std::vector<std::string> biases;  // matrices of a layer that have a bias: "attn_q"
+
+  // Tables of cos and sin that a step brings: 1, or 2 with a local base.
+  int64_t NumRotaryTables() const { return rope_local_theta > 0.0 ? 2 : 1; }
+
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 

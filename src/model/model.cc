@@ -4,15 +4,19 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "model/architectures.h"
+#include "model/known_keys.h"
+#include "model/read_rotary.h"
 
 namespace headway::model {
 namespace {
 
-constexpr std::array kArchitectures = {&kPhi3, &kLlama, &kQwen3};
+constexpr std::array kArchitectures = {&kPhi3,    &kLlama,   &kQwen2,   &kQwen3,  &kGemma3,
+                                       &kSmollm3, &kGranite, &kErnie45, &kExaone4};
 
 Result<const Architecture*> FindArchitecture(std::string_view name) {
   std::string supported;
@@ -49,6 +53,23 @@ Result<DataType> FindTensor(const gguf::GgufFile& file, const TensorSpec& spec) 
   return tensor.type;
 }
 
+// A tensor that nothing reads belongs to another model than the one that would be run.
+Result<void> CheckAllUsed(const gguf::GgufFile& file, const ModelConfig& config,
+                          const std::set<std::string>& used) {
+  const auto is_rotary = [](std::string_view name) {
+    return std::find(std::begin(kRotaryTensors), std::end(kRotaryTensors), name) !=
+           std::end(kRotaryTensors);
+  };
+  for (const gguf::TensorInfo& tensor : file.Tensors()) {
+    if (used.count(std::string(tensor.name)) != 0 || is_rotary(tensor.name)) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("gguf: {}: tensor {}: Headway does not know what it does in a model of "
+                            "the architecture '{}'",
+                            file.Path(), gguf::Quoted(tensor.name), config.architecture));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ModelConfig> ReadModelConfig(const gguf::GgufFile& file) {
@@ -59,12 +80,19 @@ Result<ModelConfig> ReadModelConfig(const gguf::GgufFile& file) {
   if (!architecture) return Prefixed(architecture.error(), "gguf: " + file.Path());
   HW_TRY(const std::string_view title, file.GetStringOr("general.name", name));
   config.name = std::string(title);
+  HW_TRY_VOID(CheckKeys(file, (*architecture)->name, (*architecture)->keys));
   HW_TRY_VOID((*architecture)->read(file, &config));
   return config;
 }
 
 Result<graph::Graph> BuildGraph(const gguf::GgufFile& file, const ModelConfig& config) {
-  return BuildFrom(config, [&](const TensorSpec& spec) { return FindTensor(file, spec); });
+  std::set<std::string> used;
+  HW_TRY(graph::Graph graph, BuildFrom(config, [&](const TensorSpec& spec) {
+           used.insert(spec.name);
+           return FindTensor(file, spec);
+         }));
+  HW_TRY_VOID(CheckAllUsed(file, config, used));
+  return graph;
 }
 
 Result<std::vector<TensorSpec>> ListTensors(const ModelConfig& config) {

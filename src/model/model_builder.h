@@ -38,22 +38,26 @@ class ModelBuilder {
   ValueId Norm(const std::string& name, ValueId x);
   // RMSNorm of each head by the one gain `name`.
   ValueId HeadNorm(const std::string& name, ValueId x);
-  // x [T, C] times the matrix `tensor` [rows, C].
+  // x [T, C] times the matrix `tensor` [rows, C], and its bias where the configuration names one.
   ValueId Linear(const std::string& name, ValueId x, const std::string& tensor, int64_t rows);
   ValueId Slice(const std::string& name, ValueId x, int64_t begin, int64_t end);
-  // `table`: which rotary table of a step.
-  ValueId Rotary(const std::string& name, ValueId x, int64_t table = 0);
-  // Over the layer's cache, with the scale 1 / sqrt(head_dim) and the configuration's window.
+  // By the table of the layer's base; x itself in a layer without rotary.
+  ValueId Rotary(const std::string& name, ValueId x);
+  // Over the layer's cache, with the configuration's scale and the layer's window.
   ValueId Attention(const std::string& name, ValueId q, ValueId k, ValueId v);
   ValueId Gate(const std::string& name, Activation activation, ValueId gate, ValueId up);
   ValueId Add(const std::string& name, ValueId x, ValueId y);
+  // x itself when the factor is 1.
   ValueId Scale(const std::string& name, ValueId x, float factor);
 
   // Errors: the first of the tensors'; those of graph::Verify.
   Result<graph::Graph> Finish();
 
  private:
+  // A tensor of the current layer or, before and after the layers, of the model.
   graph::WeightId Weight(const std::string& name, const Shape& shape);
+  // Positions that a token of this layer sees; 0: all.
+  int64_t Window() const;
   ValueId NormBy(const std::string& name, ValueId x, int64_t channels);
 
   const ModelConfig& config_;

@@ -3,36 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/read_rotary.h"
+
 namespace headway::model {
 namespace {
-
-tl::unexpected<Error> BadConfig(const gguf::GgufFile& file, const std::string& message) {
-  return Fail(ErrorCode::kInvalidInput, fmt::format("gguf: {}: {}", file.Path(), message));
-}
-
-// The one-dimensional F32 tensor `name`, or an empty vector when there is none.
-Result<std::vector<float>> OptionalFactors(const gguf::GgufFile& file, const std::string& name,
-                                           int64_t n) {
-  if (file.FindTensor(name) == nullptr) return std::vector<float>{};
-  HW_TRY(const ConstTensorView tensor, file.GetTensor(name));
-  if (tensor.type != DataType::kF32 || !(tensor.shape == Shape{n})) {
-    return BadConfig(file, fmt::format("tensor '{}': expected F32 [{}], found {} {}", name, n,
-                                       Traits(tensor.type).name, ToString(tensor.shape)));
-  }
-  std::vector<float> factors(static_cast<size_t>(n));
-  std::memcpy(factors.data(), tensor.data, factors.size() * sizeof(float));
-  for (const float factor : factors) {
-    if (!(factor > 0.0F) || !std::isfinite(factor)) {
-      return BadConfig(
-          file, fmt::format("tensor '{}': expected positive factors, found {}", name, factor));
-    }
-  }
-  return factors;
-}
 
 Result<void> ReadSizes(const gguf::GgufFile& file, ModelConfig* c) {
   const std::string& arch = c->architecture;
@@ -60,6 +38,10 @@ Result<void> ReadSizes(const gguf::GgufFile& file, ModelConfig* c) {
          file.GetU32Or(arch + ".attention.key_length",
                        static_cast<uint32_t>(c->hidden_size / c->num_attention_heads)));
   c->head_dim = head_dim;
+  HW_TRY(const uint32_t value_dim, file.GetU32Or(arch + ".attention.value_length", head_dim));
+  if (value_dim != head_dim)
+    return BadConfig(file, fmt::format("expected keys and values of one width, found {} and {}",
+                                       head_dim, value_dim));
   if (c->hidden_size < 32 || c->intermediate_size < 32 || c->num_hidden_layers < 1 ||
       c->head_dim < 16 || c->head_dim % 16 != 0 || c->max_position_embeddings < 1 ||
       c->num_hidden_layers > 4096) {
@@ -77,69 +59,6 @@ Result<void> ReadSizes(const gguf::GgufFile& file, ModelConfig* c) {
   return {};
 }
 
-// LongRoPE's factor on cos and sin when the file does not give it. Source: LongRoPE (Ding et al.
-// 2024), section 3, and Phi-3's published configuration: sqrt(1 + ln(extension) / ln(original
-// context)).
-double DefaultAttentionFactor(const ModelConfig& c) {
-  if (c.original_max_position_embeddings == 0) return 1.0;
-  const double extension = static_cast<double>(c.max_position_embeddings) /
-                           static_cast<double>(c.original_max_position_embeddings);
-  if (extension <= 1.0) return 1.0;
-  return std::sqrt(1.0 + std::log(extension) /
-                             std::log(static_cast<double>(c.original_max_position_embeddings)));
-}
-
-Result<void> ReadRotary(const gguf::GgufFile& file, ModelConfig* c) {
-  const std::string& arch = c->architecture;
-  HW_TRY(const uint32_t n_rot,
-         file.GetU32Or(arch + ".rope.dimension_count", static_cast<uint32_t>(c->head_dim)));
-  c->rotary_dim = n_rot;
-  HW_TRY(const float theta, file.GetF32Or(arch + ".rope.freq_base", 10000.0F));
-  c->rope_theta = static_cast<double>(theta);
-  if (c->rotary_dim < 2 || c->rotary_dim % 2 != 0 || c->rotary_dim > c->head_dim ||
-      !(theta > 0.0F)) {
-    return BadConfig(
-        file,
-        fmt::format(
-            "expected an even rotary width of at most {} and a positive base, found {} and {}",
-            c->head_dim, c->rotary_dim, theta));
-  }
-  HW_TRY(const std::string_view scaling, file.GetStringOr(arch + ".rope.scaling.type", "linear"));
-  if (scaling == "linear") {
-    HW_TRY(const float factor, file.GetF32Or(arch + ".rope.scaling.factor", 1.0F));
-    if (!(factor > 0.0F))
-      return BadConfig(file,
-                       fmt::format("expected a positive rope.scaling.factor, found {}", factor));
-    c->rope_linear_factor = static_cast<double>(factor);
-  } else if (scaling != "none" && scaling != "longrope") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("gguf: {}: rope.scaling.type '{}' unsupported (supported: none, "
-                            "linear, longrope)",
-                            file.Path(), scaling));
-  }
-  const int64_t num_pairs = c->rotary_dim / 2;
-  HW_TRY(c->rope_short_factors, OptionalFactors(file, "rope_factors_short.weight", num_pairs));
-  HW_TRY(c->rope_long_factors, OptionalFactors(file, "rope_factors_long.weight", num_pairs));
-  if (c->rope_short_factors.empty()) {  // Llama 3 scales its frequencies at every length
-    HW_TRY(c->rope_short_factors, OptionalFactors(file, "rope_freqs.weight", num_pairs));
-  }
-  if (!c->rope_long_factors.empty()) {
-    HW_TRY(const uint32_t original, file.GetU32(arch + ".rope.scaling.original_context_length"));
-    c->original_max_position_embeddings = original;
-    if (original < 2)
-      return BadConfig(
-          file, fmt::format("expected an original context of at least 2, found {}", original));
-  }
-  // A factor that the file states holds with and without LongRoPE.
-  HW_TRY(const float attention, file.GetF32Or(arch + ".rope.scaling.attn_factor",
-                                              static_cast<float>(DefaultAttentionFactor(*c))));
-  if (!(attention > 0.0F))
-    return BadConfig(file,
-                     fmt::format("expected a positive attention factor, found {}", attention));
-  c->rope_attention_factor = static_cast<double>(attention);
-  return {};
-}
-
 // The vocabulary is what the embedding has rows for; the tokenizer may name fewer.
 Result<void> ReadVocabulary(const gguf::GgufFile& file, ModelConfig* c) {
   HW_TRY(const ConstTensorView embedding, file.GetTensor("token_embd.weight"));
@@ -154,7 +73,53 @@ Result<void> ReadVocabulary(const gguf::GgufFile& file, ModelConfig* c) {
   return {};
 }
 
+// Forms that the tensors of the first layer tell; the others must be alike (model.cc).
+void ReadForms(const gguf::GgufFile& file, ModelConfig* c) {
+  c->fused_qkv = file.FindTensor("blk.0.attn_qkv.weight") != nullptr;
+  for (const char* matrix : {"attn_q", "attn_k", "attn_v", "attn_qkv", "attn_output", "ffn_gate",
+                             "ffn_up", "ffn_down"}) {
+    if (file.FindTensor(fmt::format("blk.0.{}.bias", matrix)) != nullptr)
+      c->biases.emplace_back(matrix);
+  }
+}
+
 }  // namespace
+
+tl::unexpected<Error> BadConfig(const gguf::GgufFile& file, const std::string& message) {
+  return Fail(ErrorCode::kInvalidInput, fmt::format("gguf: {}: {}", file.Path(), message));
+}
+
+Result<float> PositiveOr(const gguf::GgufFile& file, const std::string& key, float otherwise) {
+  HW_TRY(const float value, file.GetF32Or(key, otherwise));
+  if (value == 0.0F) return otherwise;
+  if (value > 0.0F && std::isfinite(value)) return value;
+  return BadConfig(file, fmt::format("key '{}': expected a positive number, found {}", key, value));
+}
+
+Result<std::vector<int64_t>> GlobalLayers(const gguf::GgufFile& file, const ModelConfig& c,
+                                          uint32_t interval) {
+  const std::string key = c.architecture + ".attention.sliding_window_pattern";
+  const gguf::Value* const pattern = file.Find(key);
+  std::vector<int64_t> layers;
+  if (pattern != nullptr && pattern->type == gguf::ValueType::kArray) {
+    const bool bools = pattern->element_type == gguf::ValueType::kBool;
+    const auto num_layers = static_cast<uint64_t>(c.num_hidden_layers);
+    if ((!bools && !gguf::IsInteger(pattern->element_type)) || pattern->count < num_layers)
+      return BadConfig(file,
+                       fmt::format("key '{}': expected a bool for each of {} layers, found {}", key,
+                                   num_layers, pattern->TypeText()));
+    for (uint64_t l = 0; l < num_layers; ++l) {
+      const bool windowed =
+          bools ? pattern->bytes[l] != std::byte{0} : pattern->IntegerAt(l) != int64_t{0};
+      if (!windowed) layers.push_back(static_cast<int64_t>(l));
+    }
+    return layers;
+  }
+  HW_TRY(const uint32_t every, file.GetU32Or(key, interval));
+  for (int64_t l = every; every > 0 && l <= c.num_hidden_layers; l += every)
+    layers.push_back(l - 1);
+  return layers;
+}
 
 Result<void> ReadCommonKeys(const gguf::GgufFile& file, ModelConfig* c) {
   HW_TRY_VOID(ReadSizes(file, c));
@@ -162,6 +127,7 @@ Result<void> ReadCommonKeys(const gguf::GgufFile& file, ModelConfig* c) {
   HW_TRY(const uint32_t window, file.GetU32Or(c->architecture + ".attention.sliding_window", 0));
   // A window as long as the context is no window.
   c->sliding_window = window >= c->max_position_embeddings ? 0 : window;
+  ReadForms(file, c);
   return ReadVocabulary(file, c);
 }
 

@@ -62,7 +62,7 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
   std::optional<FileEntry> planes;
   for (size_t i = 0; i < plan.heads.size(); ++i) {
     HeadSpec& spec = manifest->heads[i];
-    if (!plan.heads[i].with_planes || spec.planes) continue;
+    if (!plan.heads[i].kind.HasPlanes() || spec.planes) continue;
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {
@@ -93,9 +93,10 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
                         const PackOptions& options, const Emitter& emitter) {
   std::string line =
       fmt::format("{} headway {} schema {} {} {} {} topology {} max-seq {} heads", source_digest,
-                  kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.Device(),
+                  kVersion, Manifest::kSchema, lmhead::kPlanesMagic, emitter.GetTraits().name,
                   emitter.Settings(), options.topology, plan.max_seq);
-  for (const PackPlan::PlannedHead& head : plan.heads) line += fmt::format(" {}", head.kind);
+  for (const PackPlan::PlannedHead& head : plan.heads)
+    line += fmt::format(" {}", KindText(head.kind));
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
   if (options.most_directions < kernels::kMaxDirections)
     line += fmt::format(" directions {}", options.most_directions);
@@ -111,7 +112,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
 Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory,
                       const PackOptions& options, Emitter* emitter) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(gguf_path));
-  HW_TRY(const PackPlan plan, MakePackPlan(file, options, *emitter));
+  HW_TRY(const PackPlan plan, MakePackPlan(file, options, emitter));
   HW_TRY_VOID(CheckReplaceable(directory, options.replace));
   std::string source_digest = options.source_digest;
   if (source_digest.empty()) {
@@ -124,7 +125,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.producer = ProducerText();
   manifest.source_file = fs::path(gguf_path).filename().string();
   manifest.source_digest = kWholeFile + source_digest;
-  manifest.device = std::string(emitter->Device());
+  manifest.device = std::string(emitter->GetTraits().name);
   manifest.weights = emitter->Weights();
   manifest.max_seq = plan.max_seq;
   manifest.model = plan.model;

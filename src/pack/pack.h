@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "device/device.h"
+#include "device/emitter.h"
+#include "kernels/plane_layout.h"
 #include "lmhead/common_directions.h"
 #include "manifest/goldens.h"
 #include "manifest/manifest.h"

@@ -32,30 +32,30 @@ std::string LastWeight(const graph::Graph& head) {
 // The head whose rows `kind` uses: certified and reduced heads those of the first full head, or of
 // the first of their own kind, any other its own. On devices that screen, its own. Heads are
 // numbered as listed; `own` is the number of the head itself.
-Result<size_t> SharedHead(const std::vector<std::string>& heads, const compile::HeadKind& kind,
-                          size_t own, const Emitter& emitter) {
-  if (!kind.HasPlanes() || emitter.ScreensOnDevice()) return own;
+Result<size_t> SharedHead(const std::vector<std::string>& heads, const HeadKind& kind, size_t own,
+                          Emitter* emitter) {
+  if (!kind.HasPlanes() || emitter->Screens() != nullptr) return own;
   size_t first = own;
   for (size_t i = heads.size(); i-- > 0;) {
-    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
+    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
     if (other.HasPlanes()) first = std::min(first, i);
   }
   for (size_t i = 0; i < heads.size(); ++i) {
-    HW_TRY(const compile::HeadKind other, compile::ParseHeadKind(heads[i]));
-    if (other.name == "full") return i;
+    HW_TRY(const HeadKind other, ParseHeadKind(heads[i]));
+    if (other.form == HeadForm::kFull) return i;
   }
   return first;
 }
 
 // The rows that a reduced head computes first. Errors: kInvalidInput.
-Result<void> PlanFirstRows(const compile::HeadKind& kind, const graph::Graph& head,
+Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
                            const tokenizer::Tokenizer& tokenizer, const PackOptions& options,
                            PackPlan* plan, PackPlan::PlannedHead* planned) {
   const int64_t vocab_size = plan->model.vocab_size;
   if (kind.first_rows >= vocab_size) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("head '{}': expected fewer rows than the vocabulary's {}",
-                            compile::KindText(kind), vocab_size));
+                            KindText(kind), vocab_size));
   }
   HW_TRY(planned->first_ids,
          MostUsedTokens(tokenizer, options.usage_text, vocab_size, kind.first_rows));
@@ -65,7 +65,7 @@ Result<void> PlanFirstRows(const compile::HeadKind& kind, const graph::Graph& he
 }
 
 // Errors: kUnsupported, kInvalidInput.
-Result<int64_t> ChooseMaxSeq(const PackOptions& options, const Emitter& emitter,
+Result<int64_t> ChooseMaxSeq(const PackOptions& options, const DeviceTraits& traits,
                              const ModelConfig& model) {
   const int64_t context = model.max_position_embeddings;
   if (options.max_seq < 0 || options.max_seq > context) {
@@ -73,23 +73,24 @@ Result<int64_t> ChooseMaxSeq(const PackOptions& options, const Emitter& emitter,
                 fmt::format("--max-seq: expected 1 to {} positions (the model's context), found {}",
                             context, options.max_seq));
   }
-  if (options.widths.empty() || (!emitter.HasWidths() && options.widths != PackOptions{}.widths)) {
+  if (options.widths.empty() || (!traits.fixed_widths && options.widths != PackOptions{}.widths)) {
     return Fail(
         ErrorCode::kUnsupported,
         fmt::format("--batch-tokens: expected none for the device {}, whose shards take any "
                     "number of tokens",
-                    emitter.Device()));
+                    traits.name));
   }
-  return std::min(options.max_seq > 0 ? options.max_seq : emitter.DefaultMaxSeq(), context);
+  return std::min(options.max_seq > 0 ? options.max_seq : traits.default_max_seq, context);
 }
 
 }  // namespace
 
 Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options,
-                              const Emitter& emitter) {
+                              Emitter* emitter) {
+  const DeviceTraits& traits = emitter->GetTraits();
   PackPlan plan;
   HW_TRY(plan.model, model::ReadModelConfig(file));
-  HW_TRY(plan.max_seq, ChooseMaxSeq(options, emitter, plan.model));
+  HW_TRY(plan.max_seq, ChooseMaxSeq(options, traits, plan.model));
   const int64_t num_layers = plan.model.num_hidden_layers;
   // A package whose tokenizer cannot be opened would be found useless only when it is run.
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
@@ -105,12 +106,11 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   HW_TRY(plan.head, graph::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   plan.head_weight = LastWeight(plan.head);
   for (const std::string& text : options.heads) {
-    HW_TRY(const compile::HeadKind kind, compile::ParseHeadKind(text));
-    HW_TRY_VOID(compile::CheckHeadKind(text, kind, emitter.Device(), emitter.HeadKinds()));
+    HW_TRY(const HeadKind kind, ParseHeadKind(text));
+    HW_TRY_VOID(CheckHeadKind(text, kind, traits.name, traits.head_forms));
     HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
-    PackPlan::PlannedHead planned{.kind = compile::KindText(kind),
+    PackPlan::PlannedHead planned{.kind = kind,
                                   .shards = {},
-                                  .with_planes = kind.HasPlanes(),
                                   .shares = shares,
                                   .first_ids = {},
                                   .first = {}};
@@ -131,7 +131,7 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   if (plan.heads.empty())
     return Fail(ErrorCode::kInvalidInput, "head: expected at least one kind, found none");
   plan.total_bytes *= options.widths.size();
-  plan.own_embedding = !plan.model.tie_word_embeddings || emitter.KeepsTiedEmbedding();
+  plan.own_embedding = !plan.model.tie_word_embeddings || traits.keeps_tied_embedding;
   if (plan.own_embedding) {
     plan.embedding = std::move(embedding);
     plan.total_bytes += static_cast<uint64_t>(graph::WeightBytes(plan.embedding));

@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "graph/cut.h"
 #include "graph/graph.h"
+#include "manifest/head_kind.h"
 #include "manifest/model_config.h"
 #include "pack/pack.h"
 #include "tensor/tensor_view.h"
@@ -26,9 +28,8 @@ struct PackPlan {
   ModelConfig model;
   std::vector<std::pair<graph::Range, graph::Graph>> layers;
   struct PlannedHead {
-    std::string kind;
+    HeadKind kind;
     std::vector<std::pair<graph::Range, graph::Graph>> shards;  // empty: those of heads[shares]
-    bool with_planes = false;
     size_t shares = 0;
     std::vector<int32_t> first_ids;  // reduced:K: the rows of `first`, ascending; else empty
     graph::Graph first;
@@ -45,7 +46,7 @@ struct PackPlan {
 // Errors: those of reading the model; kInvalidInput (topology, heads, positions); kUnsupported (a
 // head kind or a width that the device does not have).
 Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& options,
-                              const Emitter& emitter);
+                              Emitter* emitter);
 
 // The rows that a reduced head computes before it looks at any other (docs/certified_head.md): the
 // `count` (at most vocab_size) tokens that `text` uses most, ties and tokens that it does not

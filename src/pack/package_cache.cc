@@ -10,7 +10,6 @@
 
 #include "base/digest.h"
 #include "base/file_lock.h"
-#include "device/cpu/shard_file.h"
 #include "engine/devices.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"
@@ -81,12 +80,13 @@ Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& di
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
   const std::string topology = options.topology.empty() ? kDefaultTopology : options.topology;
   HW_TRY(const std::string head,
-         compile::CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
+         CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
   HW_TRY(const std::string root, CacheDirectory(options));
   HW_TRY(const std::string source, SourceDigest(gguf_path, root, options.verify_contents));
+  HW_TRY(const auto emitter, MakeEmitterFor(kDefaultDevice));
   // Whatever changes what a package holds must change its name.
   std::string request = fmt::format("{} {} {} {} schema {} {} {}", source, topology, head, kVersion,
-                                    Manifest::kSchema, cpu::kShardMagic, lmhead::kPlanesMagic);
+                                    Manifest::kSchema, emitter->Settings(), lmhead::kPlanesMagic);
   if (!options.usage_text.empty()) request += " usage " + options.usage_text;
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
@@ -95,7 +95,6 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   if (OpenManifest(directory, false)) return directory;
   HW_TRY(const FileLock lock, LockPackage(gguf_path, directory, root, options));
   if (OpenManifest(directory, false)) return directory;  // another process made it meanwhile
-  HW_TRY(const auto emitter, MakeEmitterFor("cpu"));
   PackOptions pack{.topology = topology, .heads = {head}, .usage_text = options.usage_text};
   pack.threads = options.threads;
   pack.source_digest = source;

@@ -66,16 +66,17 @@ Result<FileEntry> ShardPacker::Once(
 
 Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
                                                        const std::string& name,
-                                                       const std::string& head_kind) {
+                                                       std::optional<HeadForm> head) {
   std::vector<FileEntry> files;
   for (const StepWidth& width : options_.widths) {
-    HW_TRY(FileEntry file,
-           Emit(shard,
-                {.head_kind = head_kind,
-                 .width = width,
-                 .max_seq = plan_.max_seq,
-                 .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
-                fmt::format("{}{}{}", name, WidthSuffix(width), emitter_->ShardSuffix())));
+    HW_TRY(
+        FileEntry file,
+        Emit(shard,
+             {.head = head,
+              .width = width,
+              .max_seq = plan_.max_seq,
+              .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
+             fmt::format("{}{}{}", name, WidthSuffix(width), emitter_->GetTraits().shard_suffix)));
     files.push_back(std::move(file));
   }
   return files;
@@ -98,8 +99,9 @@ Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& u
     progress_.Update(done_bytes_, name);
   };
   HW_TRY(FileEntry entry, Once(name, [&](const std::string& path) -> Result<FileEntry> {
-           HW_TRY(FileEntry written, emitter_->EmitFor(use, shard, source, path, progress));
-           if (emitter_->HasWidths() && name.ends_with(emitter_->ShardSuffix()))
+           HW_TRY(FileEntry written, emitter_->Emit(use, shard, source, path, progress));
+           if (emitter_->GetTraits().fixed_widths &&
+               name.ends_with(emitter_->GetTraits().shard_suffix))
              written.tokens = TokensText(use.width);
            return written;
          }));
@@ -114,7 +116,7 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
   HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
-           return emitter_->EmitRows(
+           return emitter_->Screens()->EmitRows(
                plan_.head, [this](const std::string& weight) { return Find(weight); }, embedding,
                path);
          }));
@@ -135,11 +137,10 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
     std::vector<FileEntry> files;
     for (const StepWidth& width : options_.widths) {
       const std::string name = fmt::format("head_certified_{:02}{}{}", shard.shard_index,
-                                           WidthSuffix(width), emitter_->ShardSuffix());
+                                           WidthSuffix(width), emitter_->GetTraits().shard_suffix);
       HW_TRY(FileEntry file, Once(name, [&](const std::string& path) -> Result<FileEntry> {
                HW_TRY(FileEntry written,
-                      emitter_->EmitScreen({.head_kind = "certified", .width = width}, part, planes,
-                                           path));
+                      emitter_->Screens()->EmitScreen(part, planes, width, path));
                written.tokens = TokensText(width);
                return written;
              }));
@@ -156,29 +157,29 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
 Result<void> ShardPacker::EmitShards(Manifest* manifest) {
   if (plan_.own_embedding) {
     HW_TRY(manifest->embedding,
-           Emit(plan_.embedding, {}, fmt::format("embedding{}", emitter_->EmbeddingSuffix())));
+           Emit(plan_.embedding, {},
+                fmt::format("embedding{}", emitter_->GetTraits().embedding_suffix)));
   }
   for (const auto& [range, graph] : plan_.layers) {
     HW_TRY(std::vector<FileEntry> files,
-           EmitWidths(graph, fmt::format("layers_{:03}_{:03}", range.begin, range.end), ""));
+           EmitWidths(graph, fmt::format("layers_{:03}_{:03}", range.begin, range.end), {}));
     LayerShard shard{.start = range.begin, .end = range.end, .file = {}};
     Assign(std::move(files), &shard);
     manifest->layers.push_back(std::move(shard));
   }
   for (const PackPlan::PlannedHead& head : plan_.heads) {
-    HeadSpec spec{.kind = head.kind, .shards = {}};
-    if (head.with_planes && emitter_->ScreensOnDevice()) {
+    HeadSpec spec{.kind = KindText(head.kind), .shards = {}};
+    if (head.kind.HasPlanes() && emitter_->Screens() != nullptr) {
       HW_TRY_VOID(EmitScreened(head, *manifest, &spec));
       manifest->heads.push_back(std::move(spec));
       continue;
     }
-    std::string prefix = head.kind;
+    std::string prefix = spec.kind;
     std::replace(prefix.begin(), prefix.end(), ':', '_');
-    const std::string kind = head.kind.substr(0, head.kind.find(':'));
     for (const auto& [range, graph] : head.shards) {
       const auto index = static_cast<int64_t>(spec.shards.size());
       HW_TRY(std::vector<FileEntry> files,
-             EmitWidths(graph, fmt::format("head_{}_{:02}", prefix, index), kind));
+             EmitWidths(graph, fmt::format("head_{}_{:02}", prefix, index), head.kind.form));
       HeadShard shard{
           .shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = {}};
       Assign(std::move(files), &shard);
@@ -186,8 +187,9 @@ Result<void> ShardPacker::EmitShards(Manifest* manifest) {
     }
     if (!head.first_ids.empty()) {
       HW_TRY(FileEntry first,
-             Emit(head.first, {.head_kind = kind, .width = {}, .max_seq = plan_.max_seq},
-                  fmt::format("head_{}_first{}", prefix, emitter_->ShardSuffix()), head.first_ids));
+             Emit(head.first, {.head = head.kind.form, .width = {}, .max_seq = plan_.max_seq},
+                  fmt::format("head_{}_first{}", prefix, emitter_->GetTraits().shard_suffix),
+                  head.first_ids));
       spec.first = FirstRows{.file = std::move(first), .ids = head.first_ids};
     }
     manifest->heads.push_back(std::move(spec));

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
 #include "base/result.h"
+#include "device/device.h"
 #include "gguf/gguf_file.h"
 #include "manifest/manifest.h"
 #include "pack/journal.h"
@@ -42,7 +44,7 @@ class ShardPacker {
  private:
   // One file for each width, the first one's name being `name` and the device's ending.
   Result<std::vector<FileEntry>> EmitWidths(const graph::Graph& shard, const std::string& name,
-                                            const std::string& head_kind);
+                                            std::optional<HeadForm> head);
   // `head_rows`: rows that stand for the head's own, in that order; empty: the head's own.
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});

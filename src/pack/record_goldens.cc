@@ -12,7 +12,9 @@
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
-#include "engine/rotary_tables.h"
+#include "device/stored_shard.h"
+#include "engine/devices.h"
+#include "engine/oracle_angles.h"
 #include "engine/stored_weights.h"
 #include "graph/builder.h"
 #include "graph/cut.h"
@@ -31,8 +33,8 @@ std::vector<float> Rounded(std::span<const double> values) {
   return {values.begin(), values.end()};
 }
 
-// The rows of the model as its shards store them: the cpu device keeps GGUF's blocks, others have a
-// reader of their own. Counts what it reads and stops when the user does.
+// The rows of the model as its shards store them: GGUF's blocks, or by a reader of the device's
+// own. Counts what it reads and stops when the user does.
 class Rows {
  public:
   Rows(const gguf::GgufFile& file, uint64_t total, const GoldenOptions& options)
@@ -115,14 +117,10 @@ Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelCo
   return ids;
 }
 
-oracle::OracleOptions RoundingsOf(const std::string& device) {
-  return {.quantise_activations = device == "cpu", .kv_f16 = true};
-}
-
 // Hidden states at every layer boundary, then the logits.
-Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
+Result<void> RunChain(const Source& source, const Device& device, Rows* file, Goldens* goldens) {
   const int64_t num_layers = goldens->num_layers;
-  const oracle::OracleOptions options = RoundingsOf(goldens->device);
+  const oracle::OracleOptions options = RoundingsOf(device.traits);
   const OracleAngles angles(source.config, goldens->NumTokens());
   const auto run = [&](int64_t stage,
                        const oracle::OracleStep& step) -> Result<std::vector<double>> {
@@ -136,7 +134,7 @@ Result<void> RunChain(const Source& source, Rows* file, Goldens* goldens) {
   goldens->hidden = x;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     HW_TRY(const std::vector<double> y,
-           run(layer, {.x = {x.begin(), x.end()}, .rotary = {{angles.cos, angles.sin}}}));
+           run(layer, {.x = {x.begin(), x.end()}, .rotary = angles.Tables()}));
     x = Rounded(y);
     goldens->hidden.insert(goldens->hidden.end(), x.begin(), x.end());
   }
@@ -160,7 +158,7 @@ Result<ProductGolden> ProbeMatrix(const graph::Weight& weight, const oracle::Wei
 
 // One matrix times its probes, as a graph of one op.
 Result<ProductGolden> RunProduct(const graph::Weight& weight, const oracle::WeightReader& rows,
-                                 const std::string& device) {
+                                 const Device& device) {
   ProductGolden product{.weight = weight.name,
                         .rows = weight.shape.Rows(),
                         .columns = weight.shape.Columns(),
@@ -170,7 +168,7 @@ Result<ProductGolden> RunProduct(const graph::Weight& weight, const oracle::Weig
   builder.Output(builder.Linear("y", x, builder.AddWeight(weight)));
   HW_TRY(graph::Graph graph, builder.Finish());
   HW_TRY(oracle::Oracle oracle,
-         oracle::Oracle::Create(std::move(graph), rows, RoundingsOf(device)));
+         oracle::Oracle::Create(std::move(graph), rows, RoundingsOf(device.traits)));
   const std::vector<float> probes = ProbeInputs(weight.name, product.columns);
   HW_TRY(const std::vector<double> y, oracle.Run({.x = {probes.begin(), probes.end()}}));
   product.y = Rounded(y);
@@ -225,6 +223,7 @@ int64_t PositionsFor(int64_t num_weights) {
 
 Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& reference,
                             const GoldenOptions& options) {
+  HW_TRY(const Device* const device, FindDevice(options.device));
   HW_TRY(const Source source, ReadSource(packed));
   Goldens goldens;
   goldens.device = options.device;
@@ -241,14 +240,14 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
   Rows rows(packed, 2 * static_cast<uint64_t>(num_weights), options);
   const oracle::WeightReader reader = rows.Reader(false);
   std::vector<std::function<Result<void>()>> tasks = {
-      [&] { return RunChain(source, &rows, &goldens); },
+      [&] { return RunChain(source, *device, &rows, &goldens); },
       [&] { return RunReference(reference, &goldens); }};
   for (size_t i = 0; i < matrices.size(); ++i) {
     tasks.emplace_back([&, i]() -> Result<void> {
-      if (options.device == "cpu") {
-        HW_TRY(goldens.products[i], RunProduct(matrices[i], reader, options.device));
-      } else {
+      if (device->StoresOwnRows()) {
         HW_TRY(goldens.products[i], ProbeMatrix(matrices[i], reader));
+      } else {
+        HW_TRY(goldens.products[i], RunProduct(matrices[i], reader, *device));
       }
       return {};
     });

@@ -12,6 +12,7 @@
 #include "engine/head_rows.h"
 #include "engine/open.h"
 #include "engine/run_shards.h"
+#include "manifest/head_kind.h"
 #include "pack/texts.h"
 
 namespace headway::pack {
@@ -104,15 +105,16 @@ class Recorder {
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
                                             int threads,
                                             const std::atomic<bool>* cancelled_or_null) {
-  // Kinds that select where logits are made give none.
-  const auto head = std::find_if(
-      manifest.heads.begin(), manifest.heads.end(),
-      [](const HeadSpec& spec) { return !spec.shards.empty() && spec.kind.rfind("top1", 0) != 0; });
+  const auto head =
+      std::find_if(manifest.heads.begin(), manifest.heads.end(), [](const HeadSpec& spec) {
+        const auto kind = ParseHeadKind(spec.kind);
+        return !spec.shards.empty() && !(kind && kind->IsTop1());
+      });
   const int64_t most = std::min(kMostTokens, manifest.ContextTokens() - 1);
-  if (manifest.device != "cpu" || head == manifest.heads.end() || most < 1)
-    return lmhead::RecordedStates{};
+  if (head == manifest.heads.end() || most < 1) return lmhead::RecordedStates{};
   Manifest so_far = manifest;
-  so_far.heads = {{.kind = "full:" + std::to_string(head->shards.size()), .shards = head->shards}};
+  const auto num_shards = static_cast<int64_t>(head->shards.size());
+  so_far.heads = {{.kind = KindText({.num_shards = num_shards}), .shards = head->shards}};
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   HW_TRY_VOID(ProvisionalManifest::Write(path, so_far));
   const ProvisionalManifest provisional(path);
@@ -122,6 +124,7 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   engine.threads = threads;
   engine.load = LoadWeights::kMap;
   HW_TRY(const auto model, OpenPackage(directory, engine));
+  if (model->pipeline->Head().shards.front()->Strips() == nullptr) return lmhead::RecordedStates{};
   HW_TRY(std::vector<int32_t> ids, model->tokenizer->Encode(kRecordedText, {.add_bos = true}));
   if (static_cast<int64_t>(ids.size()) > most) ids.resize(static_cast<size_t>(most));
   return Recorder(model.get()).Record(ids);

@@ -114,7 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
                     SyntheticCase{"tiny-phi", "q4_0"}, SyntheticCase{"tiny-phi", "q4_k_m"},
                     SyntheticCase{"tiny-llama", "f16"}, SyntheticCase{"tiny-llama", "q8_0"},
                     SyntheticCase{"tiny-llama", "q5_1"}, SyntheticCase{"tiny-qwen3", "f16"},
-                    SyntheticCase{"tiny-qwen3", "q8_0"}),
+                    SyntheticCase{"tiny-qwen3", "q8_0"}, SyntheticCase{"tiny-llama3", "f16"},
+                    SyntheticCase{"tiny-qwen2", "f16"}, SyntheticCase{"tiny-qwen2", "q8_0"},
+                    SyntheticCase{"tiny-gemma3", "f16"}, SyntheticCase{"tiny-gemma3", "q4_k_m"},
+                    SyntheticCase{"tiny-smollm3", "f16"}, SyntheticCase{"tiny-granite", "f16"},
+                    SyntheticCase{"tiny-granite", "q8_0"}, SyntheticCase{"tiny-ernie4_5", "f16"},
+                    SyntheticCase{"tiny-exaone4", "f16"}),
     [](const auto& test) {
       std::string name = test.param.shape + "_" + test.param.type;
       std::replace(name.begin(), name.end(), '-', '_');

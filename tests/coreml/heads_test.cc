@@ -42,8 +42,7 @@ class CoremlHeadsTest : public CoremlShardTest {
     std::vector<double> oracle;    // [T, V]
   };
   // Steps of four tokens and of one must give the same bits.
-  Result RunHead(Rows rows, const std::string& kind, int64_t num_shards,
-                 const EmitterOptions& options = {}) {
+  Result RunHead(Rows rows, HeadForm form, int64_t num_shards, const EmitterOptions& options = {}) {
     const graph::Graph head = Head(rows);
     const WeightSource source = [this](const std::string& name) { return tensors_.View(name); };
     Result result;
@@ -56,8 +55,8 @@ class CoremlHeadsTest : public CoremlShardTest {
     const std::vector<graph::Range> ranges = *graph::SplitVocabulary(kV, num_shards);
     for (const graph::Range& range : ranges) {
       const graph::Graph part = *graph::CutHeadRows(head, range);
-      const auto paths = Emit(part, source, options, kind, kOneAndFour);
-      const auto shard = Load(paths);
+      const auto paths = Emit(part, source, options, form, kOneAndFour);
+      const auto shard = LoadHead(paths);
       if (shard == nullptr) return result;
       RunShard(shard.get(), range, 4, &result, &best);
       RunShard(shard.get(), range, 1, &single, &single_best);
@@ -70,9 +69,9 @@ class CoremlHeadsTest : public CoremlShardTest {
   }
 
  private:
-  void RunShard(Executable* shard, const graph::Range& range, int64_t step, Result* result,
+  void RunShard(LoadedHeadShard* shard, const graph::Range& range, int64_t step, Result* result,
                 std::vector<float>* best) {
-    const ShardInterface interface = shard->Interface();
+    const ShardInterface& interface = shard->Interface();
     std::vector<float> pairs(kTokens * 2);
     std::vector<float> maxima(static_cast<size_t>(kTokens * interface.NumBlocks()));
     for (int64_t first = 0; first < kTokens; first += step) {
@@ -119,9 +118,10 @@ class CoremlHeadsTest : public CoremlShardTest {
   }
 
   void RunOracle(const std::string& path, const graph::Range& range, Result* result) const {
-    const auto reference = OpenShardReference(path);
+    const auto reference = OpenStoredShard(path);
     ASSERT_TRUE(reference.has_value()) << reference.error().message;
-    auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
+    auto oracle =
+        oracle::Oracle::Create(reference->graph, reference->weights, RoundingsOf(kDevice.traits));
     const auto logits = oracle->Run({.x = {hidden_.begin(), hidden_.end()}});
     ASSERT_TRUE(logits.has_value()) << logits.error().message;
     const int64_t rows = range.end - range.begin;
@@ -137,17 +137,17 @@ const Rows kAllRows[] = {Rows::kNormal, Rows::kTies, Rows::kEqual, Rows::kExtrem
 
 TEST_F(CoremlHeadsTest, FullHeads_GiveTheOraclesLogitsAtAnySplit) {
   for (const int64_t num_shards : {1, 3, 4, 8, 64}) {
-    const Result head = RunHead(Rows::kNormal, "full", num_shards);
+    const Result head = RunHead(Rows::kNormal, HeadForm::kFull, num_shards);
     // Norm: six roundings of the input in a chain; product: one; each at most 2^-11.
     EXPECT_LE(RelativeError(head.logits, head.oracle), 7 * 0x1p-11) << num_shards;
   }
 }
 
 TEST_F(CoremlHeadsTest, SplitInsideThePackage_GivesTheSameLogits) {
-  const Result whole = RunHead(Rows::kNormal, "full", 3);
+  const Result whole = RunHead(Rows::kNormal, HeadForm::kFull, 3);
   EmitterOptions options;
   options.head_splits = 5;
-  const Result split = RunHead(Rows::kNormal, "full", 3, options);
+  const Result split = RunHead(Rows::kNormal, HeadForm::kFull, 3, options);
   EXPECT_EQ(split.logits, whole.logits);
   EXPECT_EQ(split.oracle, whole.oracle);
 }
@@ -155,7 +155,7 @@ TEST_F(CoremlHeadsTest, SplitInsideThePackage_GivesTheSameLogits) {
 TEST_F(CoremlHeadsTest, ExtremeLogits_StayWithinFp16) {
   EmitterOptions fp16;
   fp16.weights.kind = mil::WeightKind::kF16;
-  const Result head = RunHead(Rows::kExtreme, "full", 4, fp16);
+  const Result head = RunHead(Rows::kExtreme, HeadForm::kFull, 4, fp16);
   for (size_t i = 0; i < head.logits.size(); ++i) {
     const double bound = 7 * 0x1p-11 * std::abs(head.oracle[i]) + 4.0;  // sums of terms near 2^10
     EXPECT_NEAR(static_cast<double>(head.logits[i]), head.oracle[i], bound);
@@ -165,14 +165,15 @@ TEST_F(CoremlHeadsTest, ExtremeLogits_StayWithinFp16) {
 
 TEST_F(CoremlHeadsTest, EveryKind_ChoosesTheFullHeadsBest_TiesToTheLowestId) {
   for (const Rows rows : kAllRows) {
-    const Result full = RunHead(rows, "full", 1);
+    const Result full = RunHead(rows, HeadForm::kFull, 1);
     // All numbers of shards once, one that cuts ties apart for the others.
     const std::vector<int64_t> numbers =
         rows == Rows::kNormal ? std::vector<int64_t>{1, 3, 4, 8} : std::vector<int64_t>{3};
-    for (const char* kind : {"full", "blockmax", "top1", "top1-fp16"}) {
+    for (const HeadForm form :
+         {HeadForm::kFull, HeadForm::kBlockMax, HeadForm::kTop1, HeadForm::kTop1F16}) {
       for (const int64_t num_shards : numbers) {
-        EXPECT_EQ(RunHead(rows, kind, num_shards).choices, full.choices)
-            << kind << ":" << num_shards << ", rows " << static_cast<int>(rows);
+        EXPECT_EQ(RunHead(rows, form, num_shards).choices, full.choices)
+            << NameOf(form) << ":" << num_shards << ", rows " << static_cast<int>(rows);
       }
     }
     if (rows == Rows::kTies) {
@@ -185,8 +186,8 @@ TEST_F(CoremlHeadsTest, EveryKind_ChoosesTheFullHeadsBest_TiesToTheLowestId) {
 }
 
 TEST_F(CoremlHeadsTest, SixtyFourShards_ChooseTheSame) {
-  EXPECT_EQ(RunHead(Rows::kNormal, "top1-fp16", 64).choices,
-            RunHead(Rows::kNormal, "full", 1).choices);
+  EXPECT_EQ(RunHead(Rows::kNormal, HeadForm::kTop1F16, 64).choices,
+            RunHead(Rows::kNormal, HeadForm::kFull, 1).choices);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ void WriteAll(const std::string& path, const std::string& bytes) {
 
 class CoremlHostileTest : public CoremlShardTest {
  protected:
-  std::vector<std::string> HeadPackage(const std::string& kind, const StepWidth& width) {
+  std::vector<std::string> HeadPackage(HeadForm form, const StepWidth& width) {
     tensors_.Set("gain", Shape{16}, std::vector<float>(16, 1.0F));
     tensors_.Set("head", Shape{32, 16}, std::vector<float>(512, 0.5F));
     graph::Builder b;
@@ -31,12 +31,12 @@ class CoremlHostileTest : public CoremlShardTest {
         b.Linear("logits", n,
                  b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{32, 16}})));
     return Emit(*b.Finish(), [this](const std::string& name) { return tensors_.View(name); }, {},
-                kind, {width});
+                form, {width});
   }
 
   // A step of three tokens, of whatever the shard is now.
-  static void RunOnce(Executable* shard) {
-    const ShardInterface interface = shard->Interface();
+  static void RunOnce(LoadedHeadShard* shard) {
+    const ShardInterface& interface = shard->Interface();
     if (interface.input_channels > 4096 || interface.output_channels > 4096 ||
         interface.NumBlocks() > 4096 || interface.rotary_dim > 0) {
       return;
@@ -57,8 +57,9 @@ class CoremlHostileTest : public CoremlShardTest {
 
 TEST_F(CoremlHostileTest, AnyByteOfTheProgram_IsRefusedOrRuns) {
   std::mt19937 random(13);
-  for (const char* kind : {"full", "top1", "blockmax", "top1-fp16"}) {
-    const auto paths = HeadPackage(kind, {.tokens = 2, .flexible = true});
+  for (const HeadForm form :
+       {HeadForm::kFull, HeadForm::kTop1, HeadForm::kBlockMax, HeadForm::kTop1F16}) {
+    const auto paths = HeadPackage(form, {.tokens = 2, .flexible = true});
     ASSERT_FALSE(paths.empty());
     const std::string model = paths.front() + "/Data/com.apple.CoreML/model.mlmodel";
     const std::string good = ReadAll(model);
@@ -67,7 +68,7 @@ TEST_F(CoremlHostileTest, AnyByteOfTheProgram_IsRefusedOrRuns) {
       std::string bad = good;
       bad[random() % bad.size()] = static_cast<char>(random());
       WriteAll(model, bad);
-      const auto loaded = backend_->Load(paths.front());
+      const auto loaded = loader_->LoadHead({.paths = paths});
       if (loaded) {
         RunOnce(loaded->get());
       } else {
@@ -76,21 +77,26 @@ TEST_F(CoremlHostileTest, AnyByteOfTheProgram_IsRefusedOrRuns) {
             << loaded.error().message;
       }
     }
-    EXPECT_GT(refused, 100) << kind;
+    EXPECT_GT(refused, 100) << NameOf(form);
     WriteAll(model, good);
-    EXPECT_TRUE(backend_->Load(paths.front()).has_value());
+    EXPECT_TRUE(loader_->LoadHead({.paths = paths}).has_value());
   }
 }
 
 TEST_F(CoremlHostileTest, LayersForHeadsAndEmbeddings_AreToldApart) {
-  EXPECT_EQ(backend_->Load(directory_.Path("none.mlpackage")).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(backend_->Load(directory_.Path("none.gguf")).error().code, ErrorCode::kNotFound);
-  const auto paths = HeadPackage("full", {});
+  const std::string none = directory_.Path("none.mlpackage");
+  EXPECT_EQ(loader_->LoadLayers({&none, 1}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(loader_->LoadHead({.paths = {&none, 1}}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(loader_->LoadEmbedding(directory_.Path("none.gguf")).error().code,
+            ErrorCode::kNotFound);
+  const auto paths = HeadPackage(HeadForm::kFull, {});
+  EXPECT_EQ(loader_->LoadLayers(paths).error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(LoadHead(paths), nullptr);
   std::filesystem::remove(paths.front() + "/Data/com.apple.CoreML/weights/weight.bin");
-  const auto loaded = backend_->Load(paths.front());
+  const auto loaded = loader_->LoadHead({.paths = paths});
   ASSERT_FALSE(loaded.has_value());
   EXPECT_NE(loaded.error().message.find(paths.front()), std::string::npos);
-  EXPECT_FALSE(OpenShardReference(paths.front()).has_value());
+  EXPECT_FALSE(OpenStoredShard(paths.front()).has_value());
 }
 
 }  // namespace

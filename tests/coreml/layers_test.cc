@@ -46,13 +46,14 @@ class CoremlLayersTest : public CoremlShardTest {
     const WeightSource weights = [&](const std::string& name) {
       return source.file.GetTensor(name);
     };
-    const auto paths = Emit(source.layers, weights, options, "", widths);
-    const auto shard = Load(paths);
+    const auto paths = Emit(source.layers, weights, options, {}, widths);
+    const auto shard = LoadLayers(paths);
     if (shard == nullptr) return 1;
-    auto reference = OpenShardReference(paths.front());
+    auto reference = OpenStoredShard(paths.front());
     EXPECT_TRUE(reference.has_value()) << reference.error().message;
     EXPECT_EQ(reference->graph, source.layers);
-    auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
+    auto oracle =
+        oracle::Oracle::Create(reference->graph, reference->weights, RoundingsOf(kDevice.traits));
     const auto state = shard->NewState({.capacity_tokens = 32});
     const int64_t D = source.config.hidden_size;
     RotaryTables tables(source.config, kMostTokens);
@@ -139,7 +140,7 @@ TEST_F(CoremlLayersTest, EveryWeightFormat_StaysWithinFp16OfTheOracleOnTheSameWe
 TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
   const Source source = Open("tiny-phi");
   const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
-  const auto shard = Load(Emit(source.layers, weights, {}, "", {{1, false}}));
+  const auto shard = LoadLayers(Emit(source.layers, weights, {}, {}, {{1, false}}));
   ASSERT_NE(shard, nullptr);
   const int64_t D = source.config.hidden_size;
   const auto state = shard->NewState({.capacity_tokens = 32});
@@ -168,7 +169,7 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
 TEST_F(CoremlLayersTest, ConversationsOfOneStep_GetWhatEachGetsAlone) {
   const Source source = Open("tiny-phi");
   const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
-  const auto shard = Load(Emit(source.layers, weights, {}, "", {{1, false}, {2, false}}));
+  const auto shard = LoadLayers(Emit(source.layers, weights, {}, {}, {{1, false}, {2, false}}));
   ASSERT_NE(shard, nullptr);
   const int64_t D = source.config.hidden_size;
   // A prompt of three tokens and one of a single one, then a token of each.

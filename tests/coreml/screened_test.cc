@@ -32,10 +32,10 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
  public:
   struct Part {
     graph::Range range;
-    std::unique_ptr<Executable> shard;
+    std::unique_ptr<LoadedHeadShard> shard;
   };
 
-  void Add(const graph::Range& range, std::unique_ptr<Executable> shard) {
+  void Add(const graph::Range& range, std::unique_ptr<LoadedHeadShard> shard) {
     parts_.push_back({range, std::move(shard)});
   }
   const std::vector<Part>& Parts() const { return parts_; }
@@ -44,7 +44,7 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
   std::vector<float> SetState(const float* hidden) {
     std::vector<float> normed(kScreenedChannels);
     scratch_ = AlignedBuffer(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
-    input_ = parts_.front().shard->RunToProduct(
+    input_ = parts_.front().shard->Strips()->RunToProduct(
         {.num_tokens = 1, .input = hidden, .scratch = scratch_.data()}, normed.data());
     return normed;
   }
@@ -62,9 +62,10 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
 
   void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
     for (const Part& part : parts_)
-      part.shard->EstimateRows(rotated, num_states, estimates + part.range.begin, kScreenedRows);
+      part.shard->Screen()->EstimateRows(rotated, num_states, estimates + part.range.begin,
+                                         kScreenedRows);
   }
-  int64_t Bytes() const override { return parts_.front().shard->EstimateBytes(); }
+  int64_t Bytes() const override { return parts_.front().shard->Screen()->EstimateBytes(); }
   int64_t StripOf(int64_t row) const override { return row / kRowBlock; }
   int64_t StripBytes() const override { return kRowBlock * kScreenedChannels * 4; }
   int64_t FullBytes() const override { return kScreenedRows * kScreenedChannels * 4; }
@@ -72,8 +73,8 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
     for (const Part& part : parts_) {
       const int64_t row = strip * kRowBlock;
       if (row < part.range.begin || row >= part.range.end) continue;
-      part.shard->ComputeStrip(input_, (row - part.range.begin) / kRowBlock,
-                               logits + part.range.begin);
+      part.shard->Strips()->ComputeStrip(input_, (row - part.range.begin) / kRowBlock,
+                                         logits + part.range.begin);
     }
   }
 
@@ -119,7 +120,7 @@ class CoremlScreenedTest : public CoremlShardTest {
     planes_ = std::make_unique<lmhead::Planes>(*std::move(planes));
     const auto emitter = MakeEmitter({}, &pool_);
     rows_path_ = directory_.Path(fmt::format("rows{}.gguf", made_++));
-    const auto written = emitter->EmitRows(graph, source, nullptr, rows_path_);
+    const auto written = emitter->Screens()->EmitRows(graph, source, nullptr, rows_path_);
     ASSERT_TRUE(written.has_value()) << written.error().message;
     paths_.clear();
     const std::vector<graph::Range> ranges = *graph::SplitVocabulary(kScreenedRows, num_shards);
@@ -128,15 +129,15 @@ class CoremlScreenedTest : public CoremlShardTest {
       std::vector<std::string> paths;
       for (const StepWidth& width : {StepWidth{1, false}, StepWidth{4, false}}) {
         paths.push_back(directory_.Path(fmt::format("{}.mlpackage", made_++)));
-        const auto emitted = emitter->EmitScreen({.head_kind = "certified", .width = width}, part,
-                                                 *planes_, paths.back());
+        const auto emitted = emitter->Screens()->EmitScreen(part, *planes_, width, paths.back());
         ASSERT_TRUE(emitted.has_value()) << emitted.error().message;
         ASSERT_TRUE(emitted->expected);
         EXPECT_EQ(emitted->expected->conv_total, 2);
         EXPECT_EQ(emitted->expected->compute_total, 7);
         EXPECT_EQ(emitted->expected->compute_ane, 7);
       }
-      auto loaded = backend_->LoadScreened(paths, rows_path_, "", range.begin);
+      auto loaded =
+          loader_->LoadHead({.paths = paths, .rows = rows_path_, .first_row = range.begin});
       ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
       head->Add(range, *std::move(loaded));
       paths_.push_back(paths.front());
@@ -144,9 +145,10 @@ class CoremlScreenedTest : public CoremlShardTest {
   }
 
   std::vector<double> OracleLogits(size_t shard) const {
-    const auto reference = OpenScreenedReference(paths_[shard], rows_path_, "");
+    const auto reference = OpenStoredScreen(paths_[shard], rows_path_, "");
     EXPECT_TRUE(reference.has_value()) << reference.error().message;
-    auto oracle = oracle::Oracle::Create(reference->graph, reference->weights, kShardOracle);
+    auto oracle =
+        oracle::Oracle::Create(reference->graph, reference->weights, RoundingsOf(kDevice.traits));
     return *oracle->Run({.x = {hidden_.begin(), hidden_.end()}});
   }
 
@@ -258,7 +260,7 @@ TEST_F(CoremlScreenedTest, Search_ChoosesTheOraclesBest_TiesToTheLowestId) {
 TEST_F(CoremlScreenedTest, ProgramsThatAssumeOtherSums_AreRefused) {
   Screened head;
   ASSERT_NO_FATAL_FAILURE(Make(Rows::kNormal, 1, &head));
-  EXPECT_EQ(head.Parts().front().shard->EstimateAssumption(), mil::kScreenAccumulation);
+  EXPECT_EQ(head.Parts().front().shard->Screen()->EstimateAssumption(), mil::kScreenAccumulation);
   const std::string other = directory_.Path("other.mlpackage");
   std::filesystem::copy(paths_.front(), other, std::filesystem::copy_options::recursive);
   const std::string model = other + "/Data/com.apple.CoreML/model.mlmodel";
@@ -267,13 +269,15 @@ TEST_F(CoremlScreenedTest, ProgramsThatAssumeOtherSums_AreRefused) {
   ASSERT_NE(at, std::string::npos);
   text.replace(at, 16, "any of the fp16s");
   std::ofstream(model, std::ios::binary | std::ios::trunc) << text;
-  const auto loaded = backend_->LoadScreened(std::vector<std::string>{other}, rows_path_, "", 0);
+  const auto loaded = loader_->LoadHead({.paths = {&other, 1}, .rows = rows_path_});
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(loaded.error().message.find("any of the fp16s"), std::string::npos);
   // And rows that are not those of the shard.
-  EXPECT_FALSE(backend_->LoadScreened(paths_, rows_path_, "", 16).has_value());
-  EXPECT_FALSE(backend_->LoadScreened(paths_, directory_.Path("none.gguf"), "", 0).has_value());
+  EXPECT_FALSE(
+      loader_->LoadHead({.paths = paths_, .rows = rows_path_, .first_row = 16}).has_value());
+  EXPECT_FALSE(
+      loader_->LoadHead({.paths = paths_, .rows = directory_.Path("none.gguf")}).has_value());
 }
 
 }  // namespace

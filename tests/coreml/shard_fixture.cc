@@ -51,14 +51,13 @@ Result<ConstTensorView> FloatTensors::View(const std::string& name) const {
 
 std::vector<std::string> CoremlShardTest::Emit(
     const graph::Graph& shard, const WeightSource& source, const EmitterOptions& options,
-    const std::string& head_kind, const std::vector<StepWidth>& widths, int64_t max_seq) {
+    std::optional<HeadForm> head, const std::vector<StepWidth>& widths, int64_t max_seq) {
   const auto emitter = MakeEmitter(options, &pool_);
   std::vector<std::string> paths;
   for (const StepWidth& width : widths) {
     const std::string path = directory_.Path(fmt::format("{}.mlpackage", made_++));
-    const auto emitted =
-        emitter->EmitFor({.head_kind = head_kind, .width = width, .max_seq = max_seq}, shard,
-                         source, path, [](uint64_t) {});
+    const auto emitted = emitter->Emit({.head = head, .width = width, .max_seq = max_seq}, shard,
+                                       source, path, [](uint64_t) {});
     EXPECT_TRUE(emitted.has_value()) << emitted.error().message;
     if (!emitted) return {};
     paths.push_back(path);
@@ -100,13 +99,6 @@ graph::Graph HeadGraph(const HeadMatrix& head, std::vector<float> matrix, FloatT
       "logits", n,
       b.AddWeight({.name = "head", .type = DataType::kF32, .shape = Shape{head.rows, D}})));
   return *b.Finish();
-}
-
-std::unique_ptr<Executable> CoremlShardTest::Load(const std::vector<std::string>& paths) {
-  if (paths.empty()) return nullptr;
-  auto loaded = backend_->LoadWidths(paths);
-  EXPECT_TRUE(loaded.has_value()) << loaded.error().message;
-  return loaded ? *std::move(loaded) : nullptr;
 }
 
 double RelativeError(const std::vector<float>& found, const std::vector<double>& expected) {

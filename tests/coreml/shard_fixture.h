@@ -1,18 +1,19 @@
 #pragma once
 
-// Shards written by the coreml emitter, loaded by the interpreting backend, and the oracle on what
+// Shards written by the coreml emitter, loaded to be interpreted, and the oracle on what
 // they store.
 
 #include <gtest/gtest.h>
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "device/coreml/coreml_backend.h"
+#include "device/coreml/coreml_device.h"
 #include "device/coreml/emitter.h"
-#include "device/coreml/shard_reference.h"
+#include "device/coreml/stored_shard.h"
 
 namespace headway::coreml {
 
@@ -66,13 +67,23 @@ class CoremlShardTest : public testing::Test {
  protected:
   // One package a width; returns their paths. A failure is a test failure, and no paths.
   std::vector<std::string> Emit(const graph::Graph& shard, const WeightSource& source,
-                                const EmitterOptions& options, const std::string& head_kind,
+                                const EmitterOptions& options, std::optional<HeadForm> head,
                                 const std::vector<StepWidth>& widths, int64_t max_seq = 32);
   // Null after a failure.
-  std::unique_ptr<Executable> Load(const std::vector<std::string>& paths);
+  template <class Shard>
+  static std::unique_ptr<Shard> Loaded(Result<std::unique_ptr<Shard>> loaded) {
+    EXPECT_TRUE(loaded.has_value()) << loaded.error().message;
+    return loaded ? *std::move(loaded) : nullptr;
+  }
+  std::unique_ptr<LoadedLayerShard> LoadLayers(const std::vector<std::string>& paths) {
+    return paths.empty() ? nullptr : Loaded(loader_->LoadLayers(paths));
+  }
+  std::unique_ptr<LoadedHeadShard> LoadHead(const std::vector<std::string>& paths) {
+    return paths.empty() ? nullptr : Loaded(loader_->LoadHead({.paths = paths}));
+  }
 
   ThreadPool pool_{2};
-  std::unique_ptr<Backend> backend_ = MakeInterpretedBackend(&pool_);
+  std::unique_ptr<ShardLoader> loader_ = MakeInterpretingLoader(&pool_);
   ScratchDirectory directory_{"shards"};
   int made_ = 0;
 };

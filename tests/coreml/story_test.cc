@@ -14,6 +14,9 @@
 #include <filesystem>
 
 #include "base/file_writer.h"
+#include "device/coreml/graph_shards.h"
+#include "device/coreml/package/package.h"
+#include "device/coreml/run/interpreter.h"
 #include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
 #include "model/model.h"
@@ -73,8 +76,8 @@ class Packages {
       });
     }
     Add("head", [&](mil::BlobSink* blobs) {
-      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, mil::HeadKind::kFull,
-                               weights, options, blobs, {&pool_, {}});
+      return coreml::LowerHead(story.graph, 0, story.config.vocab_size, HeadForm::kFull, weights,
+                               options, blobs, {&pool_, {}});
     });
   }
   ~Packages() { fs::remove_all(path_); }

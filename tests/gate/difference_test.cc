@@ -10,7 +10,7 @@
 
 #include "gates/thresholds.h"
 
-namespace headway::gate {
+namespace headway::gates {
 namespace {
 
 constexpr int64_t kChannels = 100;
@@ -49,4 +49,4 @@ TEST(Difference, ValuesThatAreNotFinite_AreCounted) {
 }
 
 }  // namespace
-}  // namespace headway::gate
+}  // namespace headway::gates

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/digest.h"
+#include "device/cpu/shard_file.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/tiles.h"
@@ -59,10 +60,10 @@ class FaultyEmitter final : public parity::WrappedEmitter {
  public:
   explicit FaultyEmitter(const Fault& fault)
       : WrappedEmitter(*MakeEmitterFor("cpu")), fault_(fault) {}
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
-    HW_TRY(FileEntry entry, WrappedEmitter::EmitFor(use, shard, weights, path, progress));
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
+    HW_TRY(FileEntry entry, WrappedEmitter::Emit(use, shard, weights, path, progress));
     if (!fault_.edit || !path.ends_with("/" + fault_.shard)) return entry;
     EditTile(path, fault_);
     HW_TRY(entry.digest, FileDigestHex(path));

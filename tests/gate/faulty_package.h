@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "device/device.h"
+#include "device/emitter.h"
 #include "model_fixture.h"
 
 namespace headway::gate_test {

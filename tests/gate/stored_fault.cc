@@ -38,13 +38,13 @@ class FaultyEmitter final : public parity::WrappedEmitter {
  public:
   FaultyEmitter(std::unique_ptr<Emitter> emitter, const StoredFault& fault)
       : WrappedEmitter(std::move(emitter)), fault_(fault) {}
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
-    if (!IsFor(path)) return WrappedEmitter::EmitFor(use, shard, weights, path, progress);
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
+    if (!IsFor(path)) return WrappedEmitter::Emit(use, shard, weights, path, progress);
     HW_TRY(const ConstTensorView good, weights(fault_.weight));
     const FaultyRows bad(good, fault_, !path.ends_with(".mlpackage"));
-    return WrappedEmitter::EmitFor(use, shard, Replacing(weights, bad.view), path, progress);
+    return WrappedEmitter::Emit(use, shard, Replacing(weights, bad.view), path, progress);
   }
 
  private:

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "device/device.h"
+#include "device/emitter.h"
 
 namespace headway::gate_test {
 

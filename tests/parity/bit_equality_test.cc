@@ -124,10 +124,10 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
     ASSERT_TRUE(part) << part.error().message;
     const std::string path = model_.Path("row.shard");
     const auto emitted = (*emitter)->Emit(
-        *part, [&](const std::string& name) { return file->GetTensor(name); }, path,
+        {}, *part, [&](const std::string& name) { return file->GetTensor(name); }, path,
         [](uint64_t) {});
     ASSERT_TRUE(emitted) << emitted.error().message;
-    const auto shard = opened->backend->Load(path);
+    const auto shard = opened->loader->LoadHead({.paths = {&path, 1}});
     ASSERT_TRUE(shard) << shard.error().message;
     const auto workspace = (*shard)->NewWorkspace(0);
     AlignedBuffer scratch(static_cast<size_t>((*shard)->ScratchBytes()));

@@ -17,18 +17,18 @@ class InterruptedEmitter final : public WrappedEmitter {
   InterruptedEmitter(int num_shards, std::function<Result<FileEntry>()> then,
                      const std::string& device = "cpu")
       : WrappedEmitter(*MakeEmitterFor(device)), left_(num_shards), then_(std::move(then)) {}
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
     if (made_ == left_) return then_();
     ++made_;
-    return WrappedEmitter::EmitFor(use, shard, weights, path, progress);
+    return WrappedEmitter::Emit(use, shard, weights, path, progress);
   }
-  Result<FileEntry> EmitScreen(const ShardUse& use, const graph::Graph& shard,
-                               const lmhead::Planes& planes, const std::string& path) override {
+  Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
+                               const StepWidth& width, const std::string& path) override {
     if (made_ == left_) return then_();
     ++made_;
-    return WrappedEmitter::EmitScreen(use, shard, planes, path);
+    return WrappedEmitter::EmitScreen(shard, planes, width, path);
   }
   int Made() const { return made_; }
 

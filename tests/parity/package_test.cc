@@ -116,7 +116,7 @@ TEST_F(PackageTest, AnyBitOfAShardsHeaderOrText_NeverCrashesTheOpening) {
   int refused = 0;
   for (size_t offset = 0; offset < text_end; ++offset) {
     FlipBit(path, static_cast<int64_t>(offset));
-    const auto loaded = opened->backend->Load(path);
+    const auto loaded = opened->loader->LoadLayers({&path, 1});
     if (!loaded) {
       ++refused;
       EXPECT_NE(loaded.error().message.find(path), std::string::npos) << loaded.error().message;
@@ -124,7 +124,7 @@ TEST_F(PackageTest, AnyBitOfAShardsHeaderOrText_NeverCrashesTheOpening) {
     FlipBit(path, static_cast<int64_t>(offset));
   }
   EXPECT_GT(refused, static_cast<int>(text_end) / 2);
-  EXPECT_TRUE(opened->backend->Load(path));
+  EXPECT_TRUE(opened->loader->LoadLayers({&path, 1}));
 }
 
 TEST_F(PackageTest, FailedPack_LeavesNothing) {

@@ -53,9 +53,9 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
                                  const std::vector<int64_t>& widths, double deviation) {
   const std::string path = directory_.Path("test.shard");
   const auto emitter = MakeEmitterFor("cpu");
-  const auto emitted = (*emitter)->Emit(shard, source, path, [](uint64_t) {});
+  const auto emitted = (*emitter)->Emit({}, shard, source, path, [](uint64_t) {});
   EXPECT_TRUE(emitted) << emitted.error().message;
-  const auto loaded = opened_->backend->Load(path);
+  const auto loaded = opened_->loader->LoadLayers({&path, 1});
   EXPECT_TRUE(loaded) << loaded.error().message;
   auto oracle = oracle::Oracle::Create(shard, ReaderOf(source));
   EXPECT_TRUE(oracle) << oracle.error().message;
@@ -81,15 +81,20 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
                     .output_stride = N,
                     .rotary_cos = cos_.data(),
                     .rotary_sin = sin_.data(),
+                    .rotary_table_stride = T * num_pairs_,
                     .scratch = scratch.data(),
                     .workspace = workspace.get()});
     outputs.device.insert(outputs.device.end(), y.begin(), y.end());
     // The same binary32 tables: rounding them is the runtime's business.
     const std::vector<double> cos(cos_.begin(), cos_.end());
     const std::vector<double> sin(sin_.begin(), sin_.end());
+    const auto table = [&, size = static_cast<size_t>(T * num_pairs_)](size_t i) {
+      return oracle::RotaryTable{.cos = std::span(cos).subspan(i * size, size),
+                                 .sin = std::span(sin).subspan(i * size, size)};
+    };
     const auto expected = oracle->Run({.x = std::vector<double>(x.begin(), x.end()),
                                        .first_position = position,
-                                       .rotary = {{cos, sin}}});
+                                       .rotary = {table(0), table(1)}});
     EXPECT_TRUE(expected) << expected.error().message;
     outputs.oracle.insert(outputs.oracle.end(), expected->begin(), expected->end());
     inputs_.insert(inputs_.end(), x.begin(), x.end());
@@ -101,13 +106,15 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
 void ShardOracleTest::FillTables(int64_t first, int64_t num_tokens) {
   cos_.clear();
   sin_.clear();
-  for (int64_t t = 0; t < num_tokens; ++t) {
-    for (int64_t i = 0; i < num_pairs_; ++i) {
-      const double angle =
-          static_cast<double>(first + t) *
-          std::pow(100.0, -static_cast<double>(i) / static_cast<double>(num_pairs_));
-      cos_.push_back(static_cast<float>(std::cos(angle)));
-      sin_.push_back(static_cast<float>(std::sin(angle)));
+  for (const double base : {100.0, 20.0}) {
+    for (int64_t t = 0; t < num_tokens; ++t) {
+      for (int64_t i = 0; i < num_pairs_; ++i) {
+        const double angle =
+            static_cast<double>(first + t) *
+            std::pow(base, -static_cast<double>(i) / static_cast<double>(num_pairs_));
+        cos_.push_back(static_cast<float>(std::cos(angle)));
+        sin_.push_back(static_cast<float>(std::sin(angle)));
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs a shard twice: on the CPU backend from an emitted file, and in the oracle.
+// Runs a shard twice: on the cpu device from an emitted file, and in the oracle.
 
 #include <gtest/gtest.h>
 

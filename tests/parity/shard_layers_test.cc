@@ -57,7 +57,8 @@ TEST_P(TinyShardTest, LayersAndHead_AgreeWithTheOracle) {
   const auto whole = model::BuildGraph(*file, *config);
   const auto source = [&](const std::string& name) { return file->GetTensor(name); };
   const bool is_float = type == "f32" || type == "f16" || type == "bf16";
-  for (const graph::Range stages : {graph::Range{0, 1}, {1, 2}, {0, 2}, {2, 3}}) {
+  const int64_t head = config->num_hidden_layers;
+  for (const graph::Range stages : {graph::Range{0, 1}, {1, 2}, {0, 2}, {2, 3}, {head, head + 1}}) {
     const auto shard = graph::CutStages(*whole, stages);
     ASSERT_TRUE(shard) << shard.error().message;
     const Outputs out = RunBoth(*shard, source, {13, 1, 2, 1, 8});
@@ -71,15 +72,24 @@ TEST_P(TinyShardTest, LayersAndHead_AgreeWithTheOracle) {
   }
 }
 
+std::string CaseName(const testing::TestParamInfo<TinyShardTest::ParamType>& test) {
+  std::string name = std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, TinyShardTest,
                          testing::Combine(testing::Values("tiny-phi", "tiny-llama", "tiny-qwen3"),
                                           testing::ValuesIn(AllTypes())),
-                         [](const auto& test) {
-                           std::string name =
-                               std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         CaseName);
+
+// Their layers differ in what no type touches.
+INSTANTIATE_TEST_SUITE_P(
+    Architectures, TinyShardTest,
+    testing::Combine(testing::Values("tiny-llama3", "tiny-qwen2", "tiny-gemma3", "tiny-smollm3",
+                                     "tiny-granite", "tiny-ernie4_5", "tiny-exaone4"),
+                     testing::Values("f32", "q8_0")),
+    CaseName);
 
 }  // namespace
 }  // namespace headway::parity

@@ -1,4 +1,4 @@
-// What the CPU backend computes from an emitted shard file against the oracle on the same stored
+// What the cpu device computes from an emitted shard file against the oracle on the same stored
 // weights, op by op, within bounds derived from the roundings that docs/arithmetic.md lists.
 
 #include <gtest/gtest.h>

@@ -23,7 +23,12 @@ class SharedPrefixes : public testing::TestWithParam<KvType> {
   }
 
   std::unique_ptr<Sequence> NewSequence(int64_t capacity = kSharedCapacity) {
-    SessionOptions options = {.capacity_tokens = capacity, .kv = GetParam()};
+    return NewSequence(capacity, GetParam());
+  }
+  std::unique_ptr<Sequence> NewSequence(int64_t capacity, KvType kv) {
+    SessionOptions options;
+    options.capacity_tokens = capacity;
+    options.kv = kv;
     auto sequence = opened_->executor->NewSequence(std::move(options));
     EXPECT_TRUE(sequence) << sequence.error().message;
     return *std::move(sequence);
@@ -117,13 +122,12 @@ TEST_P(SharedPrefixes, TakeWhatThereIsAndFits) {
   Decode(first.get(), 1);
   EXPECT_EQ(empty->ShareFrom(*first, 1000), 50);
   EXPECT_EQ(NewSequence(30)->ShareFrom(*first, 1000), 30);
-  SessionOptions other = {.capacity_tokens = 100,
-                          .kv = GetParam() == KvType::kF16 ? KvType::kQ8_0 : KvType::kF16};
-  EXPECT_EQ((*opened_->executor->NewSequence(std::move(other)))->ShareFrom(*first, 20), 0);
+  const KvType other = GetParam() == KvType::kF16 ? KvType::kQ8_0 : KvType::kF16;
+  EXPECT_EQ(NewSequence(100, other)->ShareFrom(*first, 20), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(KvTypes, SharedPrefixes, testing::Values(KvType::kF16, KvType::kQ8_0),
-                         [](const auto& info) { return std::string(ToString(info.param)); });
+                         [](const auto& type) { return std::string(ToString(type.param)); });
 
 }  // namespace
 }  // namespace headway::parity

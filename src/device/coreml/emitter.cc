@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/file_tree.h"
+#include "device/coreml/coreml_device.h"
 #include "device/coreml/embedding_prescale.h"
 #include "device/coreml/graph_shards.h"
 #include "device/coreml/host_rows.h"
@@ -16,16 +17,6 @@
 
 namespace headway::coreml {
 namespace {
-
-constexpr int64_t kDefaultMaxSeq = 1024;
-
-mil::HeadKind HeadKindOf(const std::string& name) {
-  for (const mil::HeadKind kind :
-       {mil::HeadKind::kTop1, mil::HeadKind::kBlockMax, mil::HeadKind::kTop1F16}) {
-    if (mil::NameOf(kind) == name) return kind;
-  }
-  return mil::HeadKind::kFull;
-}
 
 // "int8: relative RMS error 0.0041 on average, 0.0057 at most (w_down_3); largest error 0.013"
 std::string DescribeWeights(const std::string& format,
@@ -44,11 +35,11 @@ std::string DescribeWeights(const std::string& format,
       sum / static_cast<double>(reports.size()), worst->relative_rms_error, worst->name, largest);
 }
 
-class CoremlEmitter final : public Emitter {
+class CoremlEmitter final : public Emitter, public ScreenEmitter {
  public:
-  CoremlEmitter(const EmitterOptions& options, ThreadPool* pool) : options_(options), pool_(pool) {}
+  CoremlEmitter(const EmitterOptions& options, ThreadPool* pool)
+      : Emitter(kDevice.traits), options_(options), pool_(pool) {}
 
-  std::string_view Device() const override { return "coreml"; }
   std::string Settings() const override {
     return fmt::format("weights {} states {} attention {} head-splits {} norm-prescale {}",
                        mil::NameOf(options_.weights), static_cast<int>(options_.states),
@@ -56,25 +47,11 @@ class CoremlEmitter final : public Emitter {
                        options_.norm_prescale);
   }
   std::string Weights() const override { return mil::NameOf(options_.weights); }
-  std::vector<std::string> HeadKinds() const override {
-    return {"full", "top1", "blockmax", "top1-fp16", "certified"};
-  }
-  bool HasWidths() const override { return true; }
-  int64_t DefaultMaxSeq() const override { return kDefaultMaxSeq; }
-  std::string_view EmbeddingSuffix() const override { return ".gguf"; }
-  std::string_view ShardSuffix() const override { return ".mlpackage"; }
-  bool KeepsTiedEmbedding() const override { return true; }
+  ScreenEmitter* Screens() override { return this; }
 
-  bool ScreensOnDevice() const override { return true; }
-
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
-                         const std::string& path, const ByteProgress& progress) override {
-    return EmitFor({}, shard, weights, path, progress);
-  }
-
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
     if (shard.nodes.size() == 1 && shard.nodes.front().op == graph::Op::kEmbedding) {
       HW_TRY_VOID(WriteEmbedding(shard, weights, path, progress));
       return Entry(path);
@@ -85,10 +62,10 @@ class CoremlEmitter final : public Emitter {
     return Finish(shard, format, &lowered, path, &writer);
   }
 
-  Result<FileEntry> EmitScreen(const ShardUse& use, const graph::Graph& shard,
-                               const lmhead::Planes& planes, const std::string& path) override {
+  Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
+                               const StepWidth& width, const std::string& path) override {
     HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
-    HW_TRY(mil::Shard lowered, LowerScreen(shard, planes, use.width, &writer.Weights()));
+    HW_TRY(mil::Shard lowered, LowerScreen(shard, planes, width, &writer.Weights()));
     return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
   }
 
@@ -137,7 +114,7 @@ class CoremlEmitter final : public Emitter {
           progress(bytes - told);
           told = bytes;
         }};
-    if (use.head_kind.empty()) {
+    if (!use.head) {
       const auto first = static_cast<int>(shard.nodes.front().stage);
       const auto last = static_cast<int>(shard.nodes.back().stage);
       if (first == 0 && options.norm_prescale == 0 && !use.embedding.empty()) {
@@ -147,8 +124,7 @@ class CoremlEmitter final : public Emitter {
     }
     // The graph of a shard has its rows as row_begin of the weight; counted from there.
     const int64_t rows = shard.weights[static_cast<size_t>(shard.nodes.back().weights[0])].shape[0];
-    return LowerHead(shard, 0, rows, HeadKindOf(use.head_kind), weights, options, blobs,
-                     shard_options);
+    return LowerHead(shard, 0, rows, *use.head, weights, options, blobs, shard_options);
   }
 
   // Once for all widths.
@@ -183,10 +159,41 @@ class CoremlEmitter final : public Emitter {
   float embedding_prescale_ = 0.0F;  // 0: not known yet
 };
 
+// One of two words; the first is the default.
+Result<bool> SecondOf(const char* flag, const std::string& text, const char* first,
+                      const char* second) {
+  if (text.empty() || text == first) return false;
+  if (text == second) return true;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected {} or {}, found '{}'", flag, first, second, text));
+}
+
 }  // namespace
 
 std::unique_ptr<Emitter> MakeEmitter(const EmitterOptions& options, ThreadPool* pool) {
   return std::make_unique<CoremlEmitter>(options, pool);
+}
+
+Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options) {
+  EmitterOptions emitter;
+  HW_TRY(emitter.weights, ParseWeightFormat(options.weights.empty() ? "int8" : options.weights));
+  HW_TRY(const bool unified, SecondOf("--states", options.states, "per-layer", "unified"));
+  HW_TRY(const bool batched, SecondOf("--attention", options.attention, "per-head", "batched"));
+  emitter.states = unified ? mil::StateLayout::kUnified : mil::StateLayout::kPerLayer;
+  emitter.attention = batched ? mil::AttentionForm::kBatched : mil::AttentionForm::kPerHead;
+  if (options.head_splits < 0) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--head-split: expected 1 or more, found {}", options.head_splits));
+  }
+  emitter.head_splits = std::max<int64_t>(1, options.head_splits);
+  emitter.norm_prescale = options.norm_prescale.value_or(0.0F);
+  if (options.norm_prescale &&
+      !(emitter.norm_prescale > 0.0F && emitter.norm_prescale <= 1024.0F)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--norm-prescale: expected a number above 0 and at most 1024, found {}",
+                            emitter.norm_prescale));
+  }
+  return MakeEmitter(emitter, options.pool);
 }
 
 Result<mil::WeightFormat> ParseWeightFormat(const std::string& text) {

@@ -10,7 +10,7 @@
 #include "base/thread_pool.h"
 #include "device/coreml/shards/layer_shard.h"
 #include "device/coreml/shards/weight_format.h"
-#include "device/device.h"
+#include "device/emitter.h"
 
 namespace headway::coreml {
 
@@ -27,6 +27,8 @@ inline constexpr const char* kGraphKey = "headway.graph";
 // The key of what storing the weights cost, in words.
 inline constexpr const char* kWeightsKey = "headway.weights";
 
+// What `pack` asked for. Errors: kInvalidInput, naming the flag.
+Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options);
 // Works on `pool`, which must outlive the emitter.
 std::unique_ptr<Emitter> MakeEmitter(const EmitterOptions& options, ThreadPool* pool);
 

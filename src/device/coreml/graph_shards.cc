@@ -105,7 +105,7 @@ Result<mil::Shard> LowerLayers(const Graph& model, int first_layer, int num_laye
 }
 
 Result<mil::Shard> LowerHead(const Graph& model, int64_t vocab_begin, int64_t vocab_end,
-                             mil::HeadKind kind, const WeightSource& weights,
+                             HeadForm form, const WeightSource& weights,
                              const LoweringOptions& options, mil::BlobSink* blobs,
                              const mil::ShardOptions& shard_options) {
   HW_TRY(const HeadParts head, FindHeadParts(model));
@@ -118,12 +118,12 @@ Result<mil::Shard> LowerHead(const Graph& model, int64_t vocab_begin, int64_t vo
   spec.hidden_size = head.matrix->shape.Columns();
   spec.vocab_begin = vocab_begin;
   spec.vocab_end = vocab_end;
-  spec.kind = kind;
+  spec.form = form;
   spec.tokens = options.tokens;
   spec.flexible = options.flexible;
   spec.rms_norm_epsilon = head.rms_norm_eps;
   spec.norm_prescale = options.norm_prescale;
-  spec.splits = kind == mil::HeadKind::kFull ? options.head_splits : 1;
+  spec.splits = form == HeadForm::kFull ? options.head_splits : 1;
   spec.weights = options.weights;
   std::vector<float> gain(static_cast<size_t>(spec.hidden_size));
   HW_TRY_VOID(ReadRows(*head.gain, weights, 0, gain));

@@ -1,8 +1,8 @@
 #pragma once
 
 // The Core ML lowering of a model's graph: finds layers and head in it and hands their sizes and
-// weight rows to the shard builders of device/coreml/shards. Layers have the Phi-3 form (fused qkv and
-// gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
+// weight rows to the shard builders of device/coreml/shards. Layers have the Phi-3 form (fused qkv
+// and gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
 // rows; everything else is refused with the node that does not fit. The graph keeps its own ops:
 // MIL is compared with the oracle, not forced back into the graph.
 
@@ -11,7 +11,7 @@
 
 #include "device/coreml/shards/head_shard.h"
 #include "device/coreml/shards/layer_shard.h"
-#include "device/device.h"
+#include "device/emitter.h"
 #include "graph/graph.h"
 
 namespace headway::coreml {
@@ -37,7 +37,7 @@ Result<mil::Shard> LowerLayers(const graph::Graph& model, int first_layer, int n
 
 // The program of head rows [vocab_begin, vocab_end): the last RMSNorm and linear of `model`.
 Result<mil::Shard> LowerHead(const graph::Graph& model, int64_t vocab_begin, int64_t vocab_end,
-                             mil::HeadKind kind, const WeightSource& weights,
+                             HeadForm form, const WeightSource& weights,
                              const LoweringOptions& options, mil::BlobSink* blobs,
                              const mil::ShardOptions& shard_options = {});
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "device/device.h"
+#include "device/emitter.h"
 #include "gguf/gguf_file.h"
 #include "graph/graph.h"
 #include "tensor/tensor_view.h"

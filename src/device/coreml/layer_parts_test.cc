@@ -107,6 +107,23 @@ TEST(LayerPartsTest, NormsOfHeads_AreRefused) {
             "coreml: value 'qn': expected the product of queries (linear), found rms_norm");
 }
 
+// Qwen 2, SmolLM3, Gemma 3, Granite.
+TEST(LayerPartsTest, LayersOfOtherModels_AreRefused) {
+  EXPECT_EQ(Refusal(With("q 16 = slice @3 all begin=0 end=16",
+                         "q0 16 = slice @3 all begin=0 end=16\nq 16 = bias @3 q0 n")),
+            "coreml: value 'q': expected the product of queries (linear), found bias");
+  EXPECT_EQ(Refusal(With("attention @3 qr kr v", "attention @3 q k v")),
+            "coreml: value 'q': expected rotary of queries (rotary), found slice");
+  EXPECT_EQ(Refusal(With("y 16 = add @3 x1 d",
+                         "dn 16 = rms_norm @3 d n eps=1e-05\ny 16 = add @3 "
+                         "x1 dn")),
+            "coreml: value 'dn': expected the feed-forward's second product (linear), found "
+            "rms_norm");
+  EXPECT_EQ(
+      Refusal(With("x1 16 = add @3 x p", "ps 16 = scale @3 p factor=0.22\nx1 16 = add @3 x ps")),
+      "coreml: value 'ps': expected the attention's output product (linear), found scale");
+}
+
 TEST(LayerPartsTest, NodesMoreOrOtherwise_AreRefused) {
   EXPECT_EQ(Refusal(With("n1 16 = rms_norm @3 x n",
                          "s 16 = scale @3 x factor=2\nn1 16 = rms_norm @3 s n")),

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "device/coreml/emitter.h"
-#include "device/coreml/executables.h"
 #include "device/coreml/layer_parts.h"
 #include "graph/text.h"
 #include "kernels/plane_layout.h"
@@ -20,11 +19,20 @@ namespace headway::coreml {
 namespace {
 
 // Runs on the host: the norm and exact rows; on the device: the signs.
-class ScreenedHead final : public Executable {
+class ScreenedHead final : public LoadedHeadShard,
+                           public RowStrips,
+                           public SignScreen,
+                           public RowTable {
  public:
   ScreenedHead(Programs programs, std::vector<Width> widths, std::unique_ptr<HostRows> rows,
                ThreadPool* pool)
-      : programs_(std::move(programs)),
+      : LoadedHeadShard(
+            {.interface = {.input_channels = rows->Channels(), .output_channels = rows->NumRows()},
+             .scratch_bytes = rows->Channels() * static_cast<int64_t>(sizeof(float)),
+             .max_tokens = kMaxStepTokens,
+             .weight_bytes = rows->Bytes()}),
+        RowTable(rows->NumRows(), rows->Channels()),
+        programs_(std::move(programs)),
         widths_(std::move(widths)),
         rows_(std::move(rows)),
         pool_(pool) {}
@@ -54,20 +62,11 @@ class ScreenedHead final : public Executable {
   }
 
   void ReadRow(int64_t row, float* out) const override { rows_->ReadRow(row, out); }
-  ShardInterface Interface() const override {
-    return {.input_channels = rows_->Channels(),
-            .output_channels = rows_->NumRows(),
-            .rotary_dim = 0,
-            .matrix_rows = rows_->NumRows()};
-  }
-  int64_t ScratchBytes() const override {
-    return rows_->Channels() * static_cast<int64_t>(sizeof(float));
-  }
-  int64_t MaxTokens() const override { return kMaxStepTokens; }
-  int64_t WeightBytes() const override { return rows_->Bytes(); }
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
+  RowStrips* Strips() override { return this; }
+  SignScreen* Screen() override { return this; }
+  const RowTable* Rows() const override { return this; }
 
-  int64_t StripRows() const override { return kRowBlock; }
   ProductInput RunToProduct(const StepArgs& args, float* multiplied) noexcept override {
     rows_->Normalise(args.input, multiplied);
     std::copy_n(multiplied, rows_->Channels(), reinterpret_cast<float*>(args.scratch));
@@ -166,9 +165,9 @@ Result<graph::Graph> GraphOf(const mil::Model& model) {
   return graph::Parse(text->second);
 }
 
-Result<std::unique_ptr<Executable>> MakeScreenedHead(Programs programs,
-                                                     std::unique_ptr<HostRows> rows,
-                                                     ThreadPool* pool) {
+Result<std::unique_ptr<LoadedHeadShard>> MakeScreenedHead(Programs programs,
+                                                          std::unique_ptr<HostRows> rows,
+                                                          ThreadPool* pool) {
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "rotated"));
   for (const auto& program : programs) {
     const auto& metadata = program->package.model.metadata.user_defined;

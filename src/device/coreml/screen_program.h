@@ -7,10 +7,10 @@
 #include <string>
 
 #include "base/thread_pool.h"
-#include "device/coreml/executables.h"
 #include "device/coreml/host_rows.h"
+#include "device/coreml/loaded_shards.h"
 #include "device/coreml/shards/screen_shard.h"
-#include "device/device.h"
+#include "device/emitter.h"
 #include "lmhead/planes.h"
 
 namespace headway::coreml {
@@ -25,8 +25,8 @@ Result<graph::Graph> GraphOf(const mil::Model& model);
 
 // Errors: kCorrupt, kUnsupported (a program that assumes other sums than the certificate allows
 // for).
-Result<std::unique_ptr<Executable>> MakeScreenedHead(Programs programs,
-                                                     std::unique_ptr<HostRows> rows,
-                                                     ThreadPool* pool);
+Result<std::unique_ptr<LoadedHeadShard>> MakeScreenedHead(Programs programs,
+                                                          std::unique_ptr<HostRows> rows,
+                                                          ThreadPool* pool);
 
 }  // namespace headway::coreml

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "device/coreml/package/package.h"
-
 namespace headway::coreml {
 namespace {
 
@@ -33,15 +31,6 @@ std::vector<std::string> RuleTexts(const std::vector<std::string>& rule_ids) {
 }
 
 }  // namespace
-
-Result<mil::PlacementReport> PredictShard(const std::string& mlpackage, mil::Platform platform) {
-  HW_TRY(const mil::Package package, mil::ReadPackage(mlpackage));
-  auto report = Predict(
-      package.model,
-      {.platform = platform, .weight_bytes = static_cast<int64_t>(package.weights.SizeBytes())});
-  if (!report) return Prefixed(std::move(report).error(), mlpackage);
-  return report;
-}
 
 Residency ToResidency(const Result<mil::PlacementReport>& report) {
   Residency residency{.basis = "predicted"};

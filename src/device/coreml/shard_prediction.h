@@ -1,23 +1,17 @@
 #pragma once
 
-// Where the ops of a shard are expected to run, predicted from the rules of device/coreml/place: for the
-// manifest and for the residency gate where there is no Neural Engine to ask.
+// Where the ops of a shard are expected to run, predicted from the rules of device/coreml/place:
+// for the manifest and for the residency gate where there is no Neural Engine to ask.
 
 #include <string>
 
 #include "base/result.h"
 #include "device/coreml/ir/model.h"
 #include "device/coreml/place/predict.h"
-#include "device/device.h"
+#include "device/residency.h"
 #include "manifest/manifest.h"
 
 namespace headway::coreml {
-
-// Every op of the package `mlpackage` with its verdict and the rules behind it; its weight files
-// count as they are on disk. The strict gate is PlacementReport::FullyResident(). Errors: those of
-// mil::ReadPackage; kUnsupported for a model without a function "main".
-Result<mil::PlacementReport> PredictShard(const std::string& mlpackage,
-                                          mil::Platform platform = mil::Platform::kMacos);
 
 // The report in the words of the residency gate; each op counts. A report that could not be made
 // gives one op that is not resident, with the error as its reason.

@@ -8,6 +8,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/file_writer.h"
+#include "device/cpu/cpu_device.h"
 #include "device/cpu/plan.h"
 #include "device/cpu/shard_file.h"
 #include "graph/text.h"
@@ -17,8 +18,8 @@ namespace headway::cpu {
 namespace {
 
 // The head with what its kind does with the logits at its end.
-Result<graph::Graph> WithSelection(graph::Graph head, const std::string& head_kind) {
-  if (head_kind != "top1" && head_kind != "blockmax") return head;
+Result<graph::Graph> WithSelection(graph::Graph head, std::optional<HeadForm> form) {
+  if (form != HeadForm::kTop1 && form != HeadForm::kBlockMax) return head;
   const graph::ValueId logits = head.outputs.front();
   const int64_t rows = head.values[static_cast<size_t>(logits)].channels;
   const int64_t stage = head.nodes.back().stage;
@@ -36,7 +37,7 @@ Result<graph::Graph> WithSelection(graph::Graph head, const std::string& head_ki
                           .stage = stage});
     return id;
   };
-  if (head_kind == "top1") {
+  if (form == HeadForm::kTop1) {
     head.outputs = {add(graph::Op::kTop1, 2, {})};
   } else {
     head.outputs.push_back(add(graph::Op::kBlockMax, kernels::NumTiles(rows),
@@ -48,21 +49,13 @@ Result<graph::Graph> WithSelection(graph::Graph head, const std::string& head_ki
 
 class CpuEmitter final : public Emitter {
  public:
-  std::string_view Device() const override { return "cpu"; }
-  std::vector<std::string> HeadKinds() const override {
-    return {"full", "certified", "reduced", "top1", "blockmax"};
-  }
+  CpuEmitter() : Emitter(kDevice.traits) {}
   std::string Settings() const override { return kShardMagic; }
 
-  Result<FileEntry> EmitFor(const ShardUse& use, const graph::Graph& shard,
-                            const WeightSource& weights, const std::string& path,
-                            const ByteProgress& progress) override {
-    HW_TRY(const graph::Graph selecting, WithSelection(shard, use.head_kind));
-    return Emit(selecting, weights, path, progress);
-  }
-
-  Result<FileEntry> Emit(const graph::Graph& shard, const WeightSource& weights,
-                         const std::string& path, const ByteProgress& progress) override {
+  Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& graph,
+                         const WeightSource& weights, const std::string& path,
+                         const ByteProgress& progress) override {
+    HW_TRY(const graph::Graph shard, WithSelection(graph, use.head));
     HW_TRY_VOID(MakePlan(shard, kMaxStepTokens));  // what cannot run must not be packed
     HW_TRY(const StoredWeights stored, LayOut(shard));
     const std::string text = graph::Print(shard);
@@ -131,6 +124,17 @@ class CpuEmitter final : public Emitter {
 
 }  // namespace
 
-std::unique_ptr<Emitter> MakeEmitter() { return std::make_unique<CpuEmitter>(); }
+Result<std::unique_ptr<Emitter>> MakeEmitter(const DeviceOptions& options) {
+  const bool asked = !options.weights.empty() || !options.states.empty() ||
+                     !options.attention.empty() || options.head_splits != 0 ||
+                     options.norm_prescale;
+  if (asked) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "--weights, --states, --attention, --head-split, --norm-prescale: expected --device "
+        "coreml beside them, found cpu, which stores weights as the model file has them");
+  }
+  return std::make_unique<CpuEmitter>();
+}
 
 }  // namespace headway::cpu

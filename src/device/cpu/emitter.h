@@ -5,10 +5,11 @@
 
 #include <memory>
 
-#include "device/device.h"
+#include "device/emitter.h"
 
 namespace headway::cpu {
 
-std::unique_ptr<Emitter> MakeEmitter();
+// Errors: kInvalidInput (any options).
+Result<std::unique_ptr<Emitter>> MakeEmitter(const DeviceOptions& options);
 
 }  // namespace headway::cpu

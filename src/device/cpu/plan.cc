@@ -130,15 +130,13 @@ class Planner {
         if (uses_[static_cast<size_t>(x)] != 1 || PlaceOf(x).base != Place::Base::kScratch) {
           return Unsupported(x, "rotary of a value used elsewhere");
         }
-        const auto& rotary = std::get<graph::RotaryAttributes>(node.attributes);
-        if (rotary.table != 0)
-          return Unsupported(node.output,
-                             fmt::format("rotary table {} (a step brings table 0)", rotary.table));
-        rotary_of_[node.output] = rotary;
+        rotary_of_[node.output] = std::get<graph::RotaryAttributes>(node.attributes);
         return Alias(node, 0);
       }
       case Op::kLinear:
         return LowerLinear(node);
+      case Op::kBias:
+        return LowerBias(node);
       case Op::kAttention:
         return LowerAttention(node);
       case Op::kRmsNorm:
@@ -241,6 +239,18 @@ class Planner {
     std::get<LinearPhase>(plan_.phases.back()).parts.push_back(part);
     plan_.matrix = node.weights[0];
     return {};
+  }
+
+  // Added by the product that makes its input, to the rows of each tile.
+  Result<void> LowerBias(const Node& node) {
+    auto* linear = plan_.phases.empty() ? nullptr : std::get_if<LinearPhase>(&plan_.phases.back());
+    const ValueId x = node.inputs[0];
+    if (linear == nullptr || product_ != x || uses_[static_cast<size_t>(x)] != 1 || IsOutput(x) ||
+        linear->parts.back().selection != Selection::kNone) {
+      return Unsupported(node.output, "a bias of anything but the product before it");
+    }
+    linear->parts.back().bias = node.weights[0];
+    return Alias(node, 0);
   }
 
   // Done tile by tile by the product, which must be the shard's last.

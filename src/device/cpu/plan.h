@@ -62,6 +62,7 @@ struct LinearPart {
   int64_t quantised_bytes = -1;  // scratch offset of the quantised activations; -1: float weights
   Place out;
   Selection selection = Selection::kNone;
+  graph::WeightId bias = -1;  // added to each row's product
 };
 
 struct LinearPhase {
@@ -92,9 +93,9 @@ struct Plan {
   const LinearPart* LastProduct() const;
 };
 
-// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention or by
-// another table than the first, a slice as output, a selection of what is not the shard's last
-// product, an embedding with other ops: hosts read its rows without them).
+// Errors: kUnsupported, naming the value that cannot be lowered (rotary outside attention, a slice
+// or a bias as output, a bias or a selection of what is not the last product, an embedding with
+// other ops: hosts read its rows without them).
 Result<Plan> MakePlan(const graph::Graph& graph, int64_t max_tokens);
 
 }  // namespace headway::cpu

@@ -25,25 +25,51 @@ TEST(PlanTest, EmbeddingWithAnotherOp_IsRefused) {
             "cpu: value 'x': an embedding in one shard with other ops is not supported");
 }
 
-TEST(PlanTest, AnotherRotaryTable_IsRefused) {
-  const auto with = [](const std::string& table) {
+TEST(PlanTest, QueriesAndKeysByDifferentTables_AreRefused) {
+  const auto with = [](const std::string& of_q, const std::string& of_k) {
     return Refusal(
         "weight w F32 48 32 0\ninput x 32\nall 48 = linear @0 x w\n"
         "q 16 = slice @0 all begin=0 end=16\n"
         "k 16 = slice @0 all begin=16 end=32\n"
         "v 16 = slice @0 all begin=32 end=48\n"
         "qr 16 = rotary @0 q pairs=0 n_rot=16 head_dim=16" +
-        table +
+        of_q +
         "\n"
         "kr 16 = rotary @0 k pairs=0 n_rot=16 head_dim=16" +
-        table +
+        of_k +
         "\n"
         "a 16 = attention @0 qr kr v layer=0 heads=1 kv_heads=1 head_dim=16 window=0 "
         "scale=0.25\noutput a\n");
   };
-  EXPECT_EQ(with(""), "");
-  EXPECT_EQ(with(" table=1"),
-            "cpu: value 'qr': rotary table 1 (a step brings table 0) is not supported");
+  EXPECT_EQ(with("", ""), "");
+  EXPECT_EQ(with(" table=1", " table=1"), "");
+  EXPECT_EQ(with(" table=1", ""), "cpu: value 'a': different rotary of q and k is not supported");
+}
+
+// A bias belongs to the product before it, which must be read by nobody else.
+TEST(PlanTest, Bias_IsAPartOfItsProduct) {
+  const std::string begin =
+      "weight w F32 32 32 0\nweight b F32 - 32 0\ninput x 32\ny 32 = linear @0 x w\n";
+  const auto graph = graph::Parse(begin +
+                                  "z 32 = bias @0 y b\nu 32 = linear @0 x w\n"
+                                  "s 32 = add @0 z u\noutput s\n");
+  ASSERT_TRUE(graph.has_value()) << graph.error().message;
+  const auto plan = MakePlan(*graph, 8);
+  ASSERT_TRUE(plan.has_value()) << plan.error().message;
+  ASSERT_EQ(plan->phases.size(), 2U);
+  const auto& parts = std::get<LinearPhase>(plan->phases[0]).parts;
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_EQ(parts[0].bias, 1);
+  EXPECT_EQ(parts[1].bias, -1);
+
+  const std::string message = "a bias of anything but the product before it is not supported";
+  EXPECT_EQ(Refusal(begin + "n 32 = scale @0 y factor=2\nz 32 = bias @0 n b\n"
+                            "s 32 = add @0 z n\noutput s\n"),
+            "cpu: value 'z': " + message);
+  EXPECT_EQ(Refusal(begin + "z 32 = bias @0 y b\ns 32 = add @0 z y\noutput s\n"),
+            "cpu: value 'z': " + message);
+  EXPECT_EQ(Refusal(begin + "z 32 = bias @0 y b\noutput z\n"),
+            "cpu: value 'z': a view as the shard's output is not supported");
 }
 
 // A norm by heads, a scale and a gate share one phase: rows that one member computes.

@@ -12,7 +12,7 @@
 #include "device/cpu/best_rows.h"
 #include "device/cpu/kv_cache.h"
 #include "device/cpu/plan.h"
-#include "device/device.h"
+#include "device/step.h"
 
 namespace headway::cpu {
 

@@ -219,8 +219,10 @@ void Stepper::StoreHead(const AttentionPhase& phase, int64_t kv_head, const RowP
     float* q = At(phase.q, t) + kv_head * group * a.head_dim;
     float* k = At(phase.k, t) + kv_head * a.head_dim;
     if (phase.rotary.n_rot > 0) {
-      const float* cos = args_.rotary_cos + t * (phase.rotary.n_rot / 2);
-      const float* sin = args_.rotary_sin + t * (phase.rotary.n_rot / 2);
+      const int64_t row =
+          phase.rotary.table * args_.rotary_table_stride + t * (phase.rotary.n_rot / 2);
+      const float* cos = args_.rotary_cos + row;
+      const float* sin = args_.rotary_sin + row;
       kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, group, q);
       kernels_.rotary(style, cos, sin, phase.rotary.n_rot, a.head_dim, 1, k);
     }

@@ -7,7 +7,7 @@
 #include "device/cpu/plan.h"
 #include "device/cpu/shard_file.h"
 #include "device/cpu/shard_state.h"
-#include "device/device.h"
+#include "device/step.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
 
@@ -55,6 +55,7 @@ class Stepper {
   void ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const;
   void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
                 int64_t strip_begin = 0, int64_t strip_end = kernels::kTileStrips);
+  void AddBias(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
   void MultiplyForBest(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
   void StoreMaxima(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
   kernels::MatMulArgs ProductOf(const LinearPart& part) const;  // of all tiles

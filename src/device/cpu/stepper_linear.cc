@@ -90,6 +90,16 @@ void Stepper::Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_
   args.strip_begin = strip_begin;
   args.strip_end = strip_end;
   kernels_.matmul[static_cast<size_t>(Weight(part).type)](args);
+  if (part.bias >= 0) AddBias(part, tile_begin, tile_end);
+}
+
+// To the products of these tiles.
+void Stepper::AddBias(const LinearPart& part, int64_t tile_begin, int64_t tile_end) {
+  const auto* const bias = reinterpret_cast<const float*>(file_.WeightData(part.bias));
+  const int64_t first = tile_begin * kernels::kTileRows;
+  const int64_t count = std::min(tile_end * kernels::kTileRows, RowsOf(part)) - first;
+  for (int64_t t = 0; t < args_.num_tokens; ++t)
+    kernels_.add(bias + first, count, At(part.out, t) + first);
 }
 
 // A few tiles at a time, as matrices of their own, whose logits stay with this member.

@@ -31,7 +31,7 @@ std::vector<float> DrawStates(OpenedModel* model, double margin, int64_t count) 
     LoadedHead& head = model->pipeline->Head();
     size_t shard = 0;
     while (head.specs[shard].vocab_end <= id) ++shard;
-    head.shards[shard]->ReadRow(id - head.specs[shard].vocab_start, row.data());
+    head.shards[shard]->Rows()->ReadRow(id - head.specs[shard].vocab_start, row.data());
     double squares = 1e-30;
     double dot = 0.0;
     for (size_t c = 0; c < D; ++c) {

@@ -16,7 +16,7 @@ Result<BenchTable> BenchHeads(const Bench& bench) {
   std::vector<measure::Variant> variants;
   std::vector<double> reduce_share(manifest.heads.size(), 0.0);
   for (size_t h = 0; h < manifest.heads.size(); ++h) {
-    HW_TRY(auto pipeline, Pipeline::Open(model.pipeline->Directory(), model.backend.get(),
+    HW_TRY(auto pipeline, Pipeline::Open(model.pipeline->Directory(), model.loader.get(),
                                          manifest.heads[h].kind, false));
     HW_TRY(auto executor,
            Executor::Create(std::move(pipeline), model.pool.get(), model.kernels->kernels));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <sstream>
 
 #include "base/check.h"
 #include "lab/synth/vocabulary.h"
@@ -15,7 +16,7 @@ namespace headway::synth {
 namespace {
 
 constexpr float kRmsNormEpsilon = 1e-5F;
-constexpr float kRopeBase = 10000.0F;
+constexpr float kBiasSpread = 0.3F;
 constexpr float kNormSpread = 0.05F;  // norm weights are 1 within a few of these
 // Of the LongRoPE factors: the stretch of the slowest rotation.
 constexpr float kLongestFactor = 32.0F;
@@ -54,6 +55,8 @@ ModelConfig ConfigOf(const ModelShape& shape, bool tied) {
   config.rotary_dim = shape.rotary_dim;
   config.vocab_size = shape.vocab_size;
   config.tie_word_embeddings = tied;
+  std::istringstream biases{std::string(shape.biases)};
+  for (std::string matrix; biases >> matrix;) config.biases.push_back(matrix);
   return config;
 }
 
@@ -69,7 +72,7 @@ class SyntheticPlanner {
     HW_CHECK(tensors.has_value(), "shapes are of architectures that there are");
     for (const model::TensorSpec& tensor : *tensors) {
       if (tensor.shape.Rank() == 1) {
-        Norm(tensor);
+        Vector(tensor);
         continue;
       }
       Matrix(tensor, PlaceOf(tensor, tied));
@@ -78,6 +81,7 @@ class SyntheticPlanner {
         tensors_.back().distribution.standard_deviation = kPointingEmbedding;
       }
       if (shape_.HasLongRope()) LongRopeFactors();
+      if (shape_.rope_freqs) RopeFrequencies();
     }
     if (!tied) tensors_.back().distinct_rows = options_.distinct_rows;
     if (options_.margin_sigma) PointHead(*options_.margin_sigma, tensors_.back());
@@ -128,11 +132,13 @@ class SyntheticPlanner {
                         .row_shift = CycleStep(shape_.vocab_size)};
   }
 
-  void Norm(const model::TensorSpec& tensor) {
+  // A norm's gain, near 1, or a bias.
+  void Vector(const model::TensorSpec& tensor) {
+    const bool bias = tensor.name.ends_with(".bias");
     tensors_.push_back({.name = tensor.name,
                         .type = DataType::kF32,
                         .shape = tensor.shape,
-                        .distribution = {1.0F, kNormSpread},
+                        .distribution = {bias ? 0.0F : 1.0F, bias ? kBiasSpread : kNormSpread},
                         .values = {},
                         .echo = {}});
   }
@@ -149,6 +155,13 @@ class SyntheticPlanner {
     }
     Given("rope_factors_long.weight", std::move(long_factors));
     Given("rope_factors_short.weight", std::move(short_factors));
+  }
+
+  // Fast pairs as they are, slow ones an eighth as fast, as Llama 3 has them.
+  void RopeFrequencies() {
+    std::vector<float> factors(shape_.rotary_dim / 2, 1.0F);
+    for (size_t i = factors.size() / 2; i < factors.size(); ++i) factors[i] = 8.0F;
+    Given("rope_freqs.weight", std::move(factors));
   }
 
   void Given(std::string name, std::vector<float> values) {
@@ -180,6 +193,31 @@ void AddTokenizer(const ModelShape& shape, gguf::GgufWriter& writer) {
   writer.AddBool("tokenizer.ggml.add_bos_token", false);
   writer.AddBool("tokenizer.ggml.add_eos_token", false);
   writer.AddString("tokenizer.chat_template", kChatTemplate);
+}
+
+void AddRareKeys(const ModelShape& shape, gguf::GgufWriter& writer) {
+  const auto key = [&](std::string_view suffix) {
+    return fmt::format("{}.{}", shape.architecture, suffix);
+  };
+  if (shape.window_pattern > 0) {
+    writer.AddU32(key("attention.sliding_window"), shape.sliding_window);
+    writer.AddU32(key("attention.sliding_window_pattern"), shape.window_pattern);
+  }
+  if (shape.linear_factor > 0.0F) {
+    writer.AddString(key("rope.scaling.type"), "linear");
+    writer.AddF32(key("rope.scaling.factor"), shape.linear_factor);
+  }
+  if (shape.yarn_context > 0) {
+    writer.AddString(key("rope.scaling.type"), "yarn");
+    writer.AddF32(key("rope.scaling.factor"), 4.0F);
+    writer.AddU32(key("rope.scaling.original_context_length"), shape.yarn_context);
+  }
+  if (shape.granite_scales) {  // of Granite 3's order, but for fewer channels
+    writer.AddF32(key("embedding_scale"), 12.0F);
+    writer.AddF32(key("attention.scale"), 0.0625F);
+    writer.AddF32(key("residual_scale"), 0.5F);
+    writer.AddF32(key("logit_scale"), 2.0F);
+  }
 }
 
 }  // namespace
@@ -220,13 +258,14 @@ void AddMetadata(const ModelShape& shape, const TypeMix& mix, uint64_t seed,
   }
   writer.AddF32(key("attention.layer_norm_rms_epsilon"), kRmsNormEpsilon);
   writer.AddU32(key("rope.dimension_count"), shape.rotary_dim);
-  writer.AddF32(key("rope.freq_base"), kRopeBase);
+  writer.AddF32(key("rope.freq_base"), shape.rope_base);
   if (shape.architecture == "phi3") {
     writer.AddU32(key("rope.scaling.original_context_length"), shape.original_context_length);
     writer.AddU32(key("attention.sliding_window"), shape.sliding_window);
   } else {
     writer.AddU32(key("vocab_size"), shape.vocab_size);
   }
+  AddRareKeys(shape, writer);
   if (shape.HasLongRope())
     writer.AddF32(key("rope.scaling.attn_factor"), shape.rope_attention_factor);
   AddTokenizer(shape, writer);

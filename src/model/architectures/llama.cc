@@ -1,7 +1,9 @@
-// Llama (arXiv:2302.13971, grouped queries 2307.09288): a matrix for each projection; converters
-// order the rows of q and k so that rotary turns adjacent channels.
+// Llama (arXiv:2302.13971, grouped queries 2307.09288; Llama 3: 2407.21783) and those that converters
+// write as it: Mistral, SmolLM2, Yi and many more. Converters order the rows of q and k so that
+// rotary turns adjacent channels.
 
 #include "model/architectures.h"
+#include "model/blocks.h"
 #include "model/read_keys.h"
 
 namespace headway::model {
@@ -13,35 +15,16 @@ Result<void> ReadLlama(const gguf::GgufFile& file, ModelConfig* c) {
 }
 
 ValueId LlamaLayer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
-  const int64_t q_channels = c.num_attention_heads * c.head_dim;
-  const int64_t kv_channels = c.num_key_value_heads * c.head_dim;
-
   const ValueId n = b->Norm("attn_norm", x);
-  const ValueId q = b->Linear("q", n, "attn_q", q_channels);
-  const ValueId k = b->Linear("k", n, "attn_k", kv_channels);
-  const ValueId v = b->Linear("v", n, "attn_v", kv_channels);
-  const ValueId q_rotated = b->Rotary("q_rotated", q);
-  const ValueId k_rotated = b->Rotary("k_rotated", k);
-  const ValueId a = b->Attention("attention", q_rotated, k_rotated, v);
-  const ValueId o = b->Linear("attn_output", a, "attn_output", c.hidden_size);
+  const ValueId o = SelfAttention(c, n, HeadNorms::kNone, b);
   const ValueId x1 = b->Add("attn_residual", x, o);
 
   const ValueId n1 = b->Norm("ffn_norm", x1);
-  const ValueId gate = b->Linear("gate", n1, "ffn_gate", c.intermediate_size);
-  const ValueId up = b->Linear("up", n1, "ffn_up", c.intermediate_size);
-  const ValueId hidden = b->Gate("ffn_hidden", Activation::kSilu, gate, up);
-  const ValueId down = b->Linear("ffn_down", hidden, "ffn_down", c.hidden_size);
+  const ValueId down = FeedForward(c, n1, Activation::kSilu, b);
   return b->Add("ffn_residual", x1, down);
 }
 
-void BuildLlama(const ModelConfig& c, ModelBuilder* b) {
-  ValueId x = b->Embedding();
-  for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
-    b->BeginLayer(l);
-    x = LlamaLayer(c, x, b);
-  }
-  b->Head(x);
-}
+void BuildLlama(const ModelConfig& c, ModelBuilder* b) { BuildModel(c, LlamaLayer, b); }
 
 }  // namespace
 

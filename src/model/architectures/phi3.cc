@@ -2,26 +2,16 @@
 // after the other; rotary on the first rotary_dim channels of a head, by halves, with LongRoPE.
 
 #include "model/architectures.h"
+#include "model/blocks.h"
 #include "model/read_keys.h"
 
 namespace headway::model {
 namespace {
 
 ValueId Phi3Layer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
-  const int64_t q_end = c.num_attention_heads * c.head_dim;
-  const int64_t k_end = q_end + c.num_key_value_heads * c.head_dim;
-  const int64_t v_end = k_end + c.num_key_value_heads * c.head_dim;
   const int64_t F = c.intermediate_size;
-
   const ValueId n = b->Norm("attn_norm", x);
-  const ValueId qkv = b->Linear("qkv", n, "attn_qkv", v_end);
-  const ValueId q = b->Slice("q", qkv, 0, q_end);
-  const ValueId k = b->Slice("k", qkv, q_end, k_end);
-  const ValueId v = b->Slice("v", qkv, k_end, v_end);
-  const ValueId q_rotated = b->Rotary("q_rotated", q);
-  const ValueId k_rotated = b->Rotary("k_rotated", k);
-  const ValueId a = b->Attention("attention", q_rotated, k_rotated, v);
-  const ValueId o = b->Linear("attn_output", a, "attn_output", c.hidden_size);
+  const ValueId o = SelfAttention(c, n, HeadNorms::kNone, b);
   const ValueId x1 = b->Add("attn_residual", x, o);
 
   const ValueId n1 = b->Norm("ffn_norm", x1);
@@ -33,14 +23,7 @@ ValueId Phi3Layer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
   return b->Add("ffn_residual", x1, down);
 }
 
-void BuildPhi3(const ModelConfig& c, ModelBuilder* b) {
-  ValueId x = b->Embedding();
-  for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
-    b->BeginLayer(l);
-    x = Phi3Layer(c, x, b);
-  }
-  b->Head(x);
-}
+void BuildPhi3(const ModelConfig& c, ModelBuilder* b) { BuildModel(c, Phi3Layer, b); }
 
 }  // namespace
 

@@ -48,6 +48,11 @@ Matrix RmsNorm(const Matrix& x, std::span<const float> gain, double eps) {
   return y;
 }
 
+Matrix AddBias(Matrix x, std::span<const float> vector) {
+  for (size_t i = 0; i < x.size(); ++i) x[i] += static_cast<double>(vector[i % vector.size()]);
+  return x;
+}
+
 Matrix Slice(const Matrix& x, int64_t channels, int64_t begin, int64_t end) {
   Matrix y;
   for (auto row = x.begin(); row != x.end(); row += channels)

@@ -18,6 +18,9 @@ using Matrix = std::vector<double>;  // [T, channels]
 //   x: [T, D]   gain: [group], D a multiple of it
 Matrix RmsNorm(const Matrix& x, std::span<const float> gain, double eps);
 
+// x + vector, row by row.   x: [T, N]   vector: [N]
+Matrix AddBias(Matrix x, std::span<const float> vector);
+
 // Channels [begin, end) of rows of `channels`.
 Matrix Slice(const Matrix& x, int64_t channels, int64_t begin, int64_t end);
 

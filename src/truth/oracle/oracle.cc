@@ -90,6 +90,10 @@ Result<std::vector<double>> Oracle::RunNode(const graph::Node& node, const Oracl
     }
     case graph::Op::kLinear:
       return Linear(node, Input(node, 0), num_tokens);
+    case graph::Op::kBias: {
+      HW_TRY(const std::vector<float> vector, ReadRows(node.weights[0], 0, 1));
+      return AddBias(Input(node, 0), vector);
+    }
     case graph::Op::kSlice: {
       const auto& slice = std::get<graph::SliceAttributes>(node.attributes);
       const int64_t channels = graph_.values[static_cast<size_t>(node.inputs[0])].channels;

@@ -72,6 +72,13 @@ TEST(OracleTest, Linear_MultipliesByTheRowsFromRowBegin) {
   ExpectNear(*oracle.Run({.x = {10, 1, 0, -1}}), {12, 34, -2, -4});
 }
 
+TEST(OracleTest, Bias_IsAddedToEachToken) {
+  Bench b;
+  const auto bias = b.Weight("bias", DataType::kF32, Shape{2}, {0.5, -1});
+  Oracle oracle = b.Finish(b.builder.Bias("y", b.builder.Input("x", 2), bias));
+  ExpectNear(*oracle.Run({.x = {1, 2, 3, 4}}), {1.5, 1, 3.5, 3});
+}
+
 // The largest value of the block is 127, so the step is 1 and values become integers, ties to even.
 TEST(OracleTest, LinearOfAQuantisedType_RoundsActivationsToEightBits) {
   std::vector<float> ones(32, 1.0F);

@@ -1,7 +1,10 @@
 #include "truth/straightline/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "tensor/codec.h"
@@ -72,8 +75,53 @@ Result<void> ReadLongRope(const gguf::GgufFile& file, const std::string& prefix,
   return {};
 }
 
+// YaRN as Hugging Face's modeling_rope_utils computes it (Peng et al. 2023): wavelengths of which
+// less than beta_slow fit into the original context are stretched by the factor, those of which more
+// than beta_fast fit are kept, a ramp over the pairs between; cos and sin grow by 0.1 ln(factor) + 1.
+Result<void> ApplyYarn(const gguf::GgufFile& file, const std::string& prefix, double factor,
+                       Config* c) {
+  HW_TRY(const uint32_t original, file.GetU32Or(prefix + "rope.scaling.original_context_length",
+                                                static_cast<uint32_t>(c->context)));
+  const auto dims = static_cast<double>(c->rotary_dim);
+  const auto dim_of = [&](double rotations) {
+    return dims * std::log(original / (rotations * 2 * std::acos(-1.0))) /
+           (2 * std::log(c->rotary_base));
+  };
+  const double low = std::max(std::floor(dim_of(32)), 0.0);
+  const double high = std::min(std::ceil(dim_of(1)), dims - 1);
+  if (c->short_factors.empty()) c->short_factors.assign(static_cast<size_t>(dims / 2), 1.0);
+  for (size_t i = 0; i < c->short_factors.size(); ++i) {
+    const double ramp =
+        std::clamp((static_cast<double>(i) - low) / std::max(high - low, 0.001), 0.0, 1.0);
+    c->short_factors[i] /= ramp / factor + (1 - ramp);
+  }
+  if (factor > 1) c->attention_factor *= 0.1 * std::log(factor) + 1;
+  return {};
+}
+
+// A factor without a type means linear scaling, as llama.cpp reads it.
+Result<void> ReadScaling(const gguf::GgufFile& file, const std::string& prefix, Config* c) {
+  HW_TRY(const std::string_view kind, file.GetStringOr(prefix + "rope.scaling.type", "linear"));
+  HW_TRY(float factor, file.GetF32Or(prefix + "rope.scaling.factor", 0.0F));
+  if (file.Find(prefix + "rope.scaling.factor") == nullptr) {  // the name of before
+    HW_TRY(factor, file.GetF32Or(prefix + "rope.scale_linear", 0.0F));
+  }
+  if (factor == 0.0F) factor = 1.0F;
+  if (kind == "linear") {
+    c->position_divisor = static_cast<double>(factor);
+    return {};
+  }
+  if (kind == "yarn") return ApplyYarn(file, prefix, static_cast<double>(factor), c);
+  if (kind == "none" || kind == "longrope") return {};
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("straightline: {}: rope scaling '{}' unsupported (supported: none, "
+                          "linear, yarn, longrope)",
+                          file.Path(), kind));
+}
+
 Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& prefix, Config* c) {
-  c->rotary_pairs = c->architecture == "llama";
+  c->rotary_pairs = c->architecture == "llama" || c->architecture == "granite" ||
+                    c->architecture == "smollm3" || c->architecture == "ernie4_5";
   const auto whole_head = static_cast<uint32_t>(c->head_dim);
   HW_TRY(c->rotary_dim, file.GetU32Or(prefix + "rope.dimension_count", whole_head));
   HW_TRY(c->rotary_base, file.GetF32Or(prefix + "rope.freq_base", 10000.0F));
@@ -81,20 +129,53 @@ Result<void> ReadRotary(const gguf::GgufFile& file, const std::string& prefix, C
     return Contradiction(file, fmt::format("expected an even rotary width of at most {}, found {}",
                                            c->head_dim, c->rotary_dim));
   }
-  // A factor without a type means linear scaling, as llama.cpp reads it.
-  HW_TRY(const std::string_view kind, file.GetStringOr(prefix + "rope.scaling.type", "linear"));
-  if (kind == "linear") {
-    HW_TRY(const float factor, file.GetF32Or(prefix + "rope.scaling.factor", 1.0F));
-    if (factor > 0.0F) c->position_divisor = static_cast<double>(factor);  // 0 means none there
-  } else if (kind != "none" && kind != "longrope") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("straightline: {}: rope scaling '{}' unsupported (supported: none, "
-                            "linear, longrope)",
-                            file.Path(), kind));
-  }
   HW_TRY_VOID(ReadLongRope(file, prefix, c));
   if (c->short_factors.empty()) {  // Llama 3's scaling, the same at every length
     HW_TRY(c->short_factors, ReadFactors(file, "rope_freqs.weight", c->rotary_dim / 2));
+  }
+  return ReadScaling(file, prefix, c);
+}
+
+// A number that counts as absent when it is 0.
+Result<double> ReadNumber(const gguf::GgufFile& file, const std::string& key, double otherwise) {
+  HW_TRY(const float number, file.GetF32Or(key, 0.0F));
+  return number == 0.0F ? otherwise : static_cast<double>(number);
+}
+
+// What makes an architecture another one than Llama, as Hugging Face's model classes have it.
+Result<void> ReadDifferences(const gguf::GgufFile& file, const std::string& prefix, Config* c) {
+  const auto num_layers = static_cast<size_t>(c->num_layers);
+  c->sees_all.assign(num_layers, c->sliding_window == 0);
+  c->unrotated.assign(num_layers, false);
+  c->attention_scale = 1 / std::sqrt(static_cast<double>(c->head_dim));
+  if (c->architecture == "smollm3") {  // no_rope_layer_interval
+    for (size_t l = 3; l < num_layers; l += 4) c->unrotated[l] = true;
+  }
+  if (c->architecture == "granite") {
+    HW_TRY(c->embedding_factor, ReadNumber(file, prefix + "embedding_scale", 1));
+    HW_TRY(c->attention_scale, ReadNumber(file, prefix + "attention.scale", c->attention_scale));
+    HW_TRY(c->residual_factor, ReadNumber(file, prefix + "residual_scale", 1));
+    HW_TRY(c->logit_divisor, ReadNumber(file, prefix + "logit_scale", 1));
+    HW_TRY(const bool rotated, file.GetBoolOr(prefix + "rope.scaling.finetuned", true));
+    c->unrotated.assign(num_layers, !rotated);
+  }
+  if (c->architecture == "gemma3") {
+    c->embedding_factor = std::sqrt(static_cast<double>(c->dim));
+    if (num_layers == 62) {  // query_pre_attn_scalar of the 27B model
+      c->attention_scale = 1 / std::sqrt(static_cast<double>(c->dim / c->num_heads));
+    }
+    HW_TRY(const uint32_t pattern, file.GetU32Or(prefix + "attention.sliding_window_pattern", 6));
+    for (size_t l = 0; l < num_layers; ++l) {
+      if (pattern > 0 && (l + 1) % pattern == 0) c->sees_all[l] = true;
+    }
+    HW_TRY(const double base, ReadNumber(file, prefix + "rope.freq_base_swa", 10000));
+    if (c->sliding_window > 0) c->local_base = base;
+  }
+  if (c->architecture == "exaone4" && c->sliding_window > 0) {  // "LLLG"
+    HW_TRY(const uint32_t pattern, file.GetU32Or(prefix + "attention.sliding_window_pattern", 4));
+    for (size_t l = 0; l < num_layers; ++l) {
+      if (pattern > 0 && (l + 1) % pattern == 0) c->sees_all[l] = c->unrotated[l] = true;
+    }
   }
   return {};
 }
@@ -105,15 +186,17 @@ Result<Config> ReadConfig(const gguf::GgufFile& file) {
   Config config;
   HW_TRY(const std::string_view architecture, file.GetString("general.architecture"));
   config.architecture = std::string(architecture);
-  if (architecture != "phi3" && architecture != "llama" && architecture != "qwen3") {
+  const std::array known = {"phi3",    "llama",   "qwen2",    "qwen3",  "gemma3",
+                            "smollm3", "granite", "ernie4_5", "exaone4"};
+  if (std::find(known.begin(), known.end(), architecture) == known.end()) {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("straightline: {}: architecture '{}' unsupported (supported: phi3, "
-                            "llama, qwen3)",
-                            file.Path(), architecture));
+                fmt::format("straightline: {}: architecture '{}' unsupported (supported: {})",
+                            file.Path(), architecture, fmt::join(known, ", ")));
   }
   const std::string prefix = config.architecture + ".";
   HW_TRY_VOID(ReadSizes(file, prefix, &config));
   HW_TRY_VOID(ReadRotary(file, prefix, &config));
+  HW_TRY_VOID(ReadDifferences(file, prefix, &config));
   return config;
 }
 

@@ -14,7 +14,7 @@
 namespace headway::straightline {
 
 struct Config {
-  std::string architecture;  // "phi3", "llama" or "qwen3"
+  std::string architecture;  // general.architecture
   int64_t context = 0;       // positions the model was made for
   int64_t dim = 0;           // D
   int64_t num_layers = 0;    // L
@@ -33,6 +33,15 @@ struct Config {
   double attention_factor = 1;        // on cos and sin
   std::vector<double> short_factors;  // [rotary_dim / 2] divisors of the frequencies; empty: all 1
   std::vector<double> long_factors;
+
+  // What one layer differs in from another; one element a layer.
+  std::vector<bool> sees_all;   // no window
+  std::vector<bool> unrotated;  // no rotary embedding
+  double local_base = 0;        // of the layers with the window; 0: as the others
+  double attention_scale = 0;   // on q k
+  double embedding_factor = 1;  // on the embedding
+  double residual_factor = 1;   // on what a layer adds
+  double logit_divisor = 1;
 
   // The divisors for a sequence of `num_tokens`.
   std::span<const double> Factors(int64_t num_tokens) const {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Phi-3, Phi-4-mini and Llama as plainly as they can be written: double precision, textbook loops,
-// one matrix product at a time over the whole sequence. It shares no code with graph, model and
+// The models as plainly as they can be written: double precision, textbook loops, one matrix product
+// at a time over the whole sequence. It shares no code with graph, model and
 // kernels (only the GGUF reader and the row decoder), so that an error there cannot hide here. Used
 // by the parity tests, by `eval agreement` and by the golden gate; never in the way of a token that
 // a user waits for.
@@ -26,7 +26,7 @@ class StraightLine {
 
   const Config& GetConfig() const { return config_; }
 
-  // The hidden states after the final norm, which the head multiplies: [T, D], for the T tokens
+  // The hidden states after the final norm (and the logits' scale), which the head multiplies: [T, D], for the T tokens
   // `ids` at positions from 0. T alone decides between short and long rotary factors. Errors:
   // kInvalidInput (an id outside the vocabulary).
   Result<std::vector<double>> HiddenStates(std::span<const int32_t> ids) const;

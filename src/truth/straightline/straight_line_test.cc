@@ -23,6 +23,8 @@ struct Tiny {
   std::string architecture = "phi3";
   std::map<std::string, uint32_t> numbers;  // more keys, without the architecture's prefix
   std::map<std::string, float> floats;
+  std::map<std::string, std::string> strings;
+  int64_t num_layers = kLayers;
   std::map<std::string, std::pair<Shape, Tensor>> tensors;
 
   explicit Tiny(uint32_t seed = 1) : random_(seed) {
@@ -60,7 +62,7 @@ struct Tiny {
     writer.AddString("general.architecture", architecture);
     writer.AddU32(prefix + "context_length", 64);
     writer.AddU32(prefix + "embedding_length", kDim);
-    writer.AddU32(prefix + "block_count", kLayers);
+    writer.AddU32(prefix + "block_count", static_cast<uint32_t>(num_layers));
     writer.AddU32(prefix + "feed_forward_length", kHidden);
     writer.AddU32(prefix + "attention.head_count", kHeads);
     writer.AddU32(prefix + "attention.head_count_kv", kKvHeads);
@@ -68,6 +70,7 @@ struct Tiny {
     writer.AddU32(prefix + "rope.dimension_count", kRotary);
     for (const auto& [key, value] : numbers) writer.AddU32(prefix + key, value);
     for (const auto& [key, value] : floats) writer.AddF32(prefix + key, value);
+    for (const auto& [key, value] : strings) writer.AddString(prefix + key, value);
     for (const auto& [name, tensor] : tensors) {
       writer.AddTensor(name, DataType::kF32, tensor.first);
     }
@@ -304,16 +307,121 @@ TEST(StraightLine, Mistakes_AreNamed) {
   bert.architecture = "bert";
   EXPECT_EQ(
       Evaluate(bert, {1}).message,
-      "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama, qwen3)");
+      "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama, qwen2, "
+      "qwen3, gemma3, smollm3, granite, ernie4_5, exaone4)");
   Tiny shape;
   shape.Add("blk.1.ffn_down.weight", Shape{Tiny::kDim, 50});
   EXPECT_EQ(Evaluate(shape, {1}).message,
             "straightline: tiny.gguf: tensor 'blk.1.ffn_down.weight': expected weights of shape "
             "[32, 48], found F32 [32, 50]");
   Tiny bias;
-  bias.Add("blk.0.attn_qkv.bias", Shape{64});
-  EXPECT_EQ(Evaluate(bias, {1}).message,
-            "straightline: tiny.gguf: tensor 'blk.0.attn_qkv.bias': biases are unsupported");
+  bias.Add("blk.0.attn_qkv.bias", Shape{63});
+  EXPECT_EQ(
+      Evaluate(bias, {1}).message,
+      "straightline: tiny.gguf: tensor 'blk.0.attn_qkv.bias': expected weights of shape [64], "
+      "found F32 [63]");
+}
+
+TEST(StraightLine, Biases_AreAddedToTheirProducts) {
+  const Outcome none = Evaluate(Tiny(), Ids(6));
+  Tiny fused;
+  fused.Add("blk.1.attn_qkv.bias", Shape{64});
+  const Outcome one = Evaluate(fused, Ids(6));
+  EXPECT_GT(LargestDifference(one.logits, none.logits), 1e-2);
+  Tiny llama = AsLlama(Tiny());
+  llama.Set("blk.1.attn_v.bias", Tensor(16, 0.0F));
+  EXPECT_LT(LargestDifference(Evaluate(llama, Ids(6)).logits, none.logits), 1e-12);
+  // The weights of a softmax sum to one: a bias of v is a bias of what attention gives.
+  const Tensor& fused_bias = fused.tensors.at("blk.1.attn_qkv.bias").second;
+  Tiny values;
+  Tensor only_v(64, 0.0F);
+  std::copy(fused_bias.begin() + 48, fused_bias.end(), only_v.begin() + 48);
+  values.Set("blk.1.attn_qkv.bias", only_v);
+  Tiny output;
+  Tensor bo(Tiny::kDim, 0.0F);
+  const Tensor& wo = output.tensors.at("blk.1.attn_output.weight").second;
+  for (size_t r = 0; r < bo.size(); ++r) {
+    for (size_t c = 0; c < 32; ++c) bo[r] += wo[r * 32 + c] * only_v[48 + c / 16 * 8 + c % 8];
+  }
+  output.Set("blk.1.attn_output.bias", bo);
+  EXPECT_LT(LargestDifference(Evaluate(values, Ids(6)).logits, Evaluate(output, Ids(6)).logits),
+            1e-5);
+}
+
+// Granite's constants can be put into the weights of a Llama.
+TEST(StraightLine, GraniteScales_AreThoseOfScaledWeights) {
+  Tiny granite = AsLlama(Tiny());
+  granite.architecture = "granite";
+  granite.floats = {{"embedding_scale", 4.0F},
+                    {"attention.scale", 0.25F},
+                    {"residual_scale", 0.5F},
+                    {"logit_scale", 8.0F}};
+  Tiny llama = AsLlama(Tiny());
+  const auto scale = [&](const std::string& name, float factor) {
+    for (float& value : llama.tensors.at(name).second) value *= factor;
+  };
+  llama.tensors["output.weight"] = llama.tensors.at("token_embd.weight");
+  scale("output.weight", 1.0F / 8);
+  scale("token_embd.weight", 4.0F);
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    scale(block + "attn_q.weight", 0.25F * std::sqrt(8.0F));
+    scale(block + "attn_output.weight", 0.5F);
+    scale(block + "ffn_down.weight", 0.5F);
+  }
+  EXPECT_LT(LargestDifference(Evaluate(granite, Ids(9)).logits, Evaluate(llama, Ids(9)).logits),
+            1e-5);
+}
+
+// YaRN of a factor keeps the fastest pair, divides the slowest by it, and sharpens attention.
+TEST(StraightLine, Yarn_IsFactorsOfEachPair) {
+  Tiny yarn = AsLlama(Tiny());
+  yarn.strings["rope.scaling.type"] = "yarn";
+  yarn.floats["rope.scaling.factor"] = 4.0F;
+  yarn.numbers["rope.scaling.original_context_length"] = 64;
+  // Width 6, base 10,000: corners floor(6 ln(64 / 64 pi) / (2 ln 10^4)) < 0, so 0, and ceil(6 ln(64 /
+  // 2 pi) / (2 ln 10^4)) = 1: pair 0 is kept, 1 and 2 are stretched.
+  Tiny factors = AsLlama(Tiny());
+  factors.Set("rope_freqs.weight", {1.0F, 4.0F, 4.0F});
+  factors.floats["rope.scaling.attn_factor"] = static_cast<float>(0.1 * std::log(4.0) + 1);
+  EXPECT_LT(LargestDifference(Evaluate(yarn, Ids(9)).logits, Evaluate(factors, Ids(9)).logits),
+            1e-5);
+}
+
+// The names of before.
+TEST(StraightLine, ScaleLinear_IsTheFactorByItsOldName) {
+  Tiny now;
+  now.floats["rope.scaling.factor"] = 4.0F;
+  Tiny before;
+  before.floats["rope.scale_linear"] = 4.0F;
+  EXPECT_EQ(Evaluate(before, Ids(9)).logits, Evaluate(now, Ids(9)).logits);
+}
+
+// Four layers, of which the last has no rotary embedding. Frequencies divided by 10^12 turn nothing:
+// with them it makes no difference.
+TEST(StraightLine, Smollm3_DoesNotRotateEveryFourthLayer) {
+  Tiny model = AsLlama(Tiny());
+  const auto layer = [&](int64_t from, int64_t to) {
+    std::map<std::string, std::pair<Shape, Tensor>> copies;
+    for (const auto& [name, tensor] : model.tensors) {
+      const std::string prefix = "blk." + std::to_string(from) + ".";
+      if (name.starts_with(prefix))
+        copies["blk." + std::to_string(to) + "." + name.substr(prefix.size())] = tensor;
+    }
+    model.tensors.merge(copies);
+  };
+  layer(0, 2);
+  layer(1, 3);
+  model.num_layers = 4;
+  Tiny unrotated = model;
+  unrotated.Set("rope_freqs.weight", Tensor(3, 1e12F));
+  Tiny smollm = model;
+  smollm.architecture = "smollm3";
+  Tiny still = unrotated;
+  still.architecture = "smollm3";
+  const auto of = [](const Tiny& t) { return Evaluate(t, Ids(9)).logits; };
+  EXPECT_LT(LargestDifference(of(unrotated), of(still)), 1e-9);
+  EXPECT_GT(LargestDifference(of(model), of(smollm)), 1e-3);
+  EXPECT_GT(LargestDifference(of(smollm), of(still)), 1e-3);  // the others do rotate
 }
 
 }  // namespace

@@ -63,21 +63,61 @@ Result<void> FindSeparate(const gguf::GgufFile& file, const Config& c, const std
   return {};
 }
 
+// Those that the file has.
+Result<void> FindBiases(const gguf::GgufFile& file, const Config& c, const std::string& block,
+                        LayerWeights* w) {
+  const auto find = [&](const char* name, int64_t n, Vector* bias) -> Result<void> {
+    if (file.FindTensor(block + name) == nullptr) return {};
+    HW_TRY(*bias, ReadVector(file, block + name, n));
+    return {};
+  };
+  HW_TRY_VOID(find("attn_q.bias", c.num_heads * c.head_dim, &w->bq));
+  HW_TRY_VOID(find("attn_k.bias", c.num_kv_heads * c.head_dim, &w->bk));
+  HW_TRY_VOID(find("attn_v.bias", c.num_kv_heads * c.head_dim, &w->bv));
+  HW_TRY_VOID(find("attn_output.bias", c.dim, &w->bo));
+  HW_TRY_VOID(find("ffn_gate.bias", c.hidden_dim, &w->bgate));
+  HW_TRY_VOID(
+      find("ffn_up.bias", c.architecture == "phi3" ? 2 * c.hidden_dim : c.hidden_dim, &w->bup));
+  HW_TRY_VOID(find("ffn_down.bias", c.dim, &w->bdown));
+  Vector fused;
+  HW_TRY_VOID(find("attn_qkv.bias", (c.num_heads + 2 * c.num_kv_heads) * c.head_dim, &fused));
+  if (!fused.empty()) {
+    const auto q_end = fused.begin() + c.num_heads * c.head_dim;
+    const auto k_end = q_end + c.num_kv_heads * c.head_dim;
+    w->bq = {fused.begin(), q_end};
+    w->bk = {q_end, k_end};
+    w->bv = {k_end, fused.end()};
+  }
+  if (c.architecture == "phi3" && !w->bup.empty()) {
+    w->bgate = {w->bup.begin(), w->bup.begin() + c.hidden_dim};
+    w->bup.erase(w->bup.begin(), w->bup.begin() + c.hidden_dim);
+  }
+  return {};
+}
+
 Result<LayerWeights> FindLayer(const gguf::GgufFile& file, const Config& c, int64_t layer) {
   const std::string block = fmt::format("blk.{}.", layer);
   LayerWeights w;
-  HW_TRY(w.attn_norm, ReadVector(file, block + "attn_norm.weight", c.dim));
+  const bool exaone = c.architecture == "exaone4";
+  if (!exaone) {
+    HW_TRY(w.attn_norm, ReadVector(file, block + "attn_norm.weight", c.dim));
+    HW_TRY(w.ffn_norm, ReadVector(file, block + "ffn_norm.weight", c.dim));
+  }
   if (c.architecture == "phi3") {
     HW_TRY_VOID(FindFused(file, c, block, &w));
   } else {
     HW_TRY_VOID(FindSeparate(file, c, block, &w));
   }
-  if (c.architecture == "qwen3") {
+  HW_TRY_VOID(FindBiases(file, c, block, &w));
+  if (c.architecture == "gemma3" || exaone) {
+    HW_TRY(w.attn_post_norm, ReadVector(file, block + "post_attention_norm.weight", c.dim));
+    HW_TRY(w.ffn_post_norm, ReadVector(file, block + "post_ffw_norm.weight", c.dim));
+  }
+  if (c.architecture == "qwen3" || c.architecture == "gemma3" || exaone) {
     HW_TRY(w.q_norm, ReadVector(file, block + "attn_q_norm.weight", c.head_dim));
     HW_TRY(w.k_norm, ReadVector(file, block + "attn_k_norm.weight", c.head_dim));
   }
   HW_TRY(w.wo, FindMatrix(file, block + "attn_output.weight", c.dim, c.num_heads * c.head_dim));
-  HW_TRY(w.ffn_norm, ReadVector(file, block + "ffn_norm.weight", c.dim));
   HW_TRY(w.down, FindMatrix(file, block + "ffn_down.weight", c.dim, c.hidden_dim));
   return w;
 }
@@ -91,13 +131,6 @@ void Matrix::ReadRow(int64_t r, double* row) const {
 }
 
 Result<Weights> FindWeights(const gguf::GgufFile& file, const Config& config) {
-  for (const gguf::TensorInfo& tensor : file.Tensors()) {
-    if (tensor.name.ends_with(".bias")) {
-      return Fail(ErrorCode::kUnsupported, fmt::format("straightline: {}: tensor '{}': biases are "
-                                                       "unsupported",
-                                                       file.Path(), tensor.name));
-    }
-  }
   Weights weights;
   HW_TRY(weights.embedding, FindMatrix(file, "token_embd.weight", config.vocab_size, config.dim));
   for (int64_t l = 0; l < config.num_layers; ++l) {

@@ -30,17 +30,21 @@ struct Matrix {
 };
 
 struct LayerWeights {
-  Vector attn_norm;  // [D]
-  Matrix wq;         // [H d, D]
-  Matrix wk;         // [Hk d, D]
-  Matrix wv;         // [Hk d, D]
-  Matrix wo;         // [D, H d]
-  Vector q_norm;     // [d], of each head of q; empty but for Qwen 3
-  Vector k_norm;     // [d]
-  Vector ffn_norm;   // [D]
-  Matrix gate;       // [F, D]
-  Matrix up;         // [F, D]
-  Matrix down;       // [D, F]
+  Vector attn_norm;   // [D], of what attention reads; empty in EXAONE 4
+  Matrix wq;          // [H d, D]
+  Matrix wk;          // [Hk d, D]
+  Matrix wv;          // [Hk d, D]
+  Matrix wo;          // [D, H d]
+  Vector bq, bk, bv;  // added to the products; empty: none
+  Vector bo, bgate, bup, bdown;
+  Vector q_norm;          // [d], of each head of q; empty but for Qwen 3 and Gemma 3
+  Vector k_norm;          // [d]
+  Vector attn_post_norm;  // [D], of what attention adds; empty but for Gemma 3
+  Vector ffn_norm;        // [D], of what the feed-forward reads; empty in EXAONE 4
+  Vector ffn_post_norm;   // [D], of what the feed-forward adds
+  Matrix gate;            // [F, D]
+  Matrix up;              // [F, D]
+  Matrix down;            // [D, F]
 };
 
 struct Weights {
@@ -50,8 +54,7 @@ struct Weights {
   Matrix output;       // [V, D]; the embedding when the file has no output.weight
 };
 
-// Errors: kNotFound (tensor), kInvalidInput (shape), kUnsupported (type, or a bias, which these
-// models do not have).
+// Errors: kNotFound (tensor), kInvalidInput (shape, type).
 Result<Weights> FindWeights(const gguf::GgufFile& file, const Config& config);
 
 // y[t, r] = sum over c of w[r, c] x[t, c].   x: [num_tokens, columns]   y: [num_tokens, rows]

@@ -2,8 +2,8 @@
 
 // Where large constants live. The program holds references (file name, offset); the bytes are
 // behind these two interfaces: a BlobSink takes them as they are produced, a BlobSource gives them
-// back. weight.bin implements both (device/coreml/package/weight_file.h); MemoryBlobs does for tests and for
-// programs that are run without being written.
+// back. weight.bin implements both (device/coreml/package/weight_file.h); MemoryBlobs does for
+// tests and for programs that are run without being written.
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,8 @@
 
 // Element types of MIL tensors, sub-byte types included, and how many bits an element takes when
 // packed. The numbers that stand for them in model.mlmodel and in weight.bin belong to the
-// serialiser (device/coreml/package/type_numbers.h). Source: MIL.proto, enum DataType (facts of the format).
+// serialiser (device/coreml/package/type_numbers.h). Source: MIL.proto, enum DataType (facts of the
+// format).
 
 #include <array>
 #include <cstdint>

@@ -1,9 +1,9 @@
 #pragma once
 
 // A MIL program as data: functions of one block, blocks of operations in static single assignment
-// form, values known by name. Nothing here knows bytes or protobuf (device/coreml/package does), so that a
-// later format can carry the same program. Source: MIL.proto (Program -> Function -> Block ->
-// Operation).
+// form, values known by name. Nothing here knows bytes or protobuf (device/coreml/package does), so
+// that a later format can carry the same program. Source: MIL.proto (Program -> Function -> Block
+// -> Operation).
 
 #include <cstddef>
 #include <map>

@@ -26,11 +26,11 @@ LayerShardSpec PhiLayers(int num_layers, WeightFormat weights = {}) {
   return spec;
 }
 
-HeadShardSpec PhiHead(int64_t ways, HeadKind kind) {
+HeadShardSpec PhiHead(int64_t ways, HeadForm form) {
   HeadShardSpec spec;
   spec.hidden_size = 3072;
   spec.vocab_end = 200064 / ways;
-  spec.kind = kind;
+  spec.form = form;
   return spec;
 }
 
@@ -65,7 +65,7 @@ std::set<std::string> OpsOnCpu(const PlacementReport& report) {
 
 TEST(Placement, PublishedOutcome_HeadsOf3_4_8Ways_AreResident) {
   for (const int64_t ways : {3, 4, 8}) {
-    const PlacementReport report = Predict(Head(PhiHead(ways, HeadKind::kFull)));
+    const PlacementReport report = Predict(Head(PhiHead(ways, HeadForm::kFull)));
     EXPECT_TRUE(report.FullyResident()) << ways << "\n" << PrintPlacement(report);
     EXPECT_EQ(report.histogram.num_compute, 8);
     EXPECT_EQ(report.convs_on_engine, 1);
@@ -73,15 +73,15 @@ TEST(Placement, PublishedOutcome_HeadsOf3_4_8Ways_AreResident) {
 }
 
 TEST(Placement, PublishedOutcome_Top1Head_IsNot) {
-  const PlacementReport report = Predict(Head(PhiHead(4, HeadKind::kTop1)));
+  const PlacementReport report = Predict(Head(PhiHead(4, HeadForm::kTop1)));
   EXPECT_EQ(report.histogram.num_compute, 11);
   EXPECT_EQ(report.compute_on_engine, 9);
   EXPECT_EQ(OpsOnCpu(report), (std::set<std::string>{"cast", "topk"}));
 }
 
 TEST(Placement, OtherHeadKinds_UseNoOpThatIsKnownToLeave) {
-  EXPECT_TRUE(Predict(Head(PhiHead(4, HeadKind::kBlockMax))).FullyResident());
-  EXPECT_TRUE(Predict(Head(PhiHead(4, HeadKind::kTop1F16))).FullyResident());
+  EXPECT_TRUE(Predict(Head(PhiHead(4, HeadForm::kBlockMax))).FullyResident());
+  EXPECT_TRUE(Predict(Head(PhiHead(4, HeadForm::kTop1F16))).FullyResident());
 }
 
 TEST(Placement, PublishedOutcome_20LayersYes_24No) {
@@ -139,7 +139,7 @@ TEST(Placement, Fp32AndIntegers_LeaveTheEngine) {
 }
 
 TEST(Placement, Reports_AreLabelledPredicted) {
-  const PlacementReport report = Predict(Head(PhiHead(4, HeadKind::kTop1)));
+  const PlacementReport report = Predict(Head(PhiHead(4, HeadForm::kTop1)));
   EXPECT_EQ(PrintPlacement(report).rfind("predicted placement: 9 of 11 compute ops", 0), 0U);
   EXPECT_NE(FormatPlacementJson(report).find("\"basis\": \"predicted\""), std::string::npos);
   EXPECT_NE(FormatPlacementJson(report).find("\"op\": \"ios18.topk\""), std::string::npos);

@@ -1,8 +1,8 @@
 #pragma once
 
-// The placement rules as data: src/device/coreml/place/rules.json, built into the program. Conditions are
-// conjunctions of a few tests on one op or on the whole program; a new finding is a new row there,
-// not code.
+// The placement rules as data: src/device/coreml/place/rules.json, built into the program.
+// Conditions are conjunctions of a few tests on one op or on the whole program; a new finding is a
+// new row there, not code.
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,7 @@
 #pragma once
 
-// The text of rules.json; its definition is generated at build time (src/device/coreml/CMakeLists.txt).
+// The text of rules.json; its definition is generated at build time
+// (src/device/coreml/CMakeLists.txt).
 
 #include <string_view>
 

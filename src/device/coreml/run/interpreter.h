@@ -1,8 +1,8 @@
 #pragma once
 
 // Runs a MIL function on the CPU: the reference for what a Core ML package computes where there is
-// no Core ML. Every op of device/coreml/ir/op_table.h; fp16 results are rounded to fp16 after each op
-// (products accumulate in binary32 and round once), or not at all with kF32. Not a model of the
+// no Core ML. Every op of device/coreml/ir/op_table.h; fp16 results are rounded to fp16 after each
+// op (products accumulate in binary32 and round once), or not at all with kF32. Not a model of the
 // Neural Engine's own arithmetic, which is not published.
 
 #include <map>

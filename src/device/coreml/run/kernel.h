@@ -1,9 +1,9 @@
 #pragma once
 
 // Kernels of the interpreter. A factory reads an op's parameters once and gives a function of
-// tensors; one table row per op of device/coreml/ir/op_table.h. Kernels compute in binary32; the interpreter
-// rounds float results to fp16 where the type says so, unless the row is marked exact (its results
-// are values that were rounded already).
+// tensors; one table row per op of device/coreml/ir/op_table.h. Kernels compute in binary32; the
+// interpreter rounds float results to fp16 where the type says so, unless the row is marked exact
+// (its results are values that were rounded already).
 
 #include <functional>
 #include <span>

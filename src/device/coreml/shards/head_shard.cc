@@ -31,17 +31,19 @@ class HeadBuilder {
 
   void Finish(const std::string& logits, int64_t block) {
     const int64_t rows = s_.vocab_end - s_.vocab_begin;
-    switch (s_.kind) {
-      case HeadKind::kFull:
+    switch (s_.form) {
+      case HeadForm::kFull:
+      case HeadForm::kCertified:
+      case HeadForm::kReduced:
         return f_->Output(logits);
-      case HeadKind::kTop1:
+      case HeadForm::kTop1:
         return Top1(logits, rows);
-      case HeadKind::kBlockMax: {
+      case HeadForm::kBlockMax: {
         f_->Output(logits);
         return f_->Output(
             Reduce(f_, "reduce_max", "block_max", Blocks(logits, rows / block, block), 2));
       }
-      case HeadKind::kTop1F16:
+      case HeadForm::kTop1F16:
         return Top1F16(Blocks(logits, rows / block, block), rows / block, block);
     }
   }
@@ -117,20 +119,6 @@ class HeadBuilder {
 
 }  // namespace
 
-std::string_view NameOf(HeadKind kind) {
-  switch (kind) {
-    case HeadKind::kFull:
-      return "full";
-    case HeadKind::kTop1:
-      return "top1";
-    case HeadKind::kBlockMax:
-      return "blockmax";
-    case HeadKind::kTop1F16:
-      break;
-  }
-  return "top1-fp16";
-}
-
 Result<int64_t> BlockOf(const HeadShardSpec& spec) {
   const int64_t rows = spec.vocab_end - spec.vocab_begin;
   int64_t block = spec.block;
@@ -183,11 +171,11 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
                              const RowSource& rows, BlobSink* blobs, const ShardOptions& options) {
   const int64_t num_rows = spec.vocab_end - spec.vocab_begin;
   if (spec.splits < 1 || spec.splits > num_rows ||
-      (spec.splits > 1 && spec.kind != HeadKind::kFull)) {
+      (spec.splits > 1 && spec.form != HeadForm::kFull)) {
     return Fail(
         ErrorCode::kInvalidInput,
         fmt::format("head shard: expected 1 to {} splits, and one for the kind {}, found {}",
-                    num_rows, NameOf(spec.kind), spec.splits));
+                    num_rows, NameOf(spec.form), spec.splits));
   }
   if (spec.vocab_begin < 0 || num_rows < 1 || spec.tokens < 1 ||
       static_cast<int64_t>(gain.size()) != spec.hidden_size) {
@@ -195,7 +183,7 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
                 "head shard: expected rows, tokens and one gain per channel");
   }
   int64_t block = 0;
-  if (spec.kind == HeadKind::kBlockMax || spec.kind == HeadKind::kTop1F16) {
+  if (spec.form == HeadForm::kBlockMax || spec.form == HeadForm::kTop1F16) {
     HW_TRY(block, BlockOf(spec));
   }
   Shard shard;

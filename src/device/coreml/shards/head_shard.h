@@ -20,17 +20,14 @@
 #include <string>
 
 #include "device/coreml/shards/layer_shard.h"
+#include "manifest/head_kind.h"
 
 namespace headway::mil {
-
-enum class HeadKind : uint8_t { kFull, kTop1, kBlockMax, kTop1F16 };
-
-std::string_view NameOf(HeadKind kind);
 
 struct HeadShardSpec {
   int64_t hidden_size = 0;
   int64_t vocab_begin = 0, vocab_end = 0;  // rows of the head
-  HeadKind kind = HeadKind::kFull;
+  HeadForm form = HeadForm::kFull;         // rows of certified and reduced heads are a full head's
   int64_t tokens = 1;
   bool flexible = false;
   int64_t splits = 1;  // kFull: convolutions that the rows are shared among, one output each

@@ -12,11 +12,11 @@ namespace {
 
 constexpr int64_t kHidden = 16;
 
-HeadShardSpec SmallHead(HeadKind kind, int64_t rows) {
+HeadShardSpec SmallHead(HeadForm form, int64_t rows) {
   HeadShardSpec spec;
   spec.hidden_size = kHidden;
   spec.vocab_end = rows;
-  spec.kind = kind;
+  spec.form = form;
   spec.weights = {.kind = WeightKind::kF16};
   spec.norm_prescale = 1.0F;
   return spec;
@@ -39,26 +39,26 @@ Histogram CountHead(const HeadShardSpec& spec) {
 }
 
 TEST(HeadShard, Histograms_AreThePublishedOnes) {
-  const Histogram full = CountHead(SmallHead(HeadKind::kFull, 96));
+  const Histogram full = CountHead(SmallHead(HeadForm::kFull, 96));
   EXPECT_EQ(full.num_compute, 8);
   EXPECT_EQ(full.num_convs, 1);
   EXPECT_EQ(
       full.ops,
       (std::map<std::string, int64_t>{
           {"mul", 3}, {"pow", 1}, {"reduce_mean", 1}, {"add", 1}, {"rsqrt", 1}, {"conv", 1}}));
-  const Histogram top1 = CountHead(SmallHead(HeadKind::kTop1, 96));
+  const Histogram top1 = CountHead(SmallHead(HeadForm::kTop1, 96));
   EXPECT_EQ(top1.num_compute, 11);
   EXPECT_EQ(top1.ops.at("topk"), 1);
   EXPECT_EQ(top1.ops.at("cast"), 1);
-  EXPECT_EQ(CountHead(SmallHead(HeadKind::kBlockMax, 96)).num_compute, 10);
-  EXPECT_EQ(CountHead(SmallHead(HeadKind::kTop1F16, 96)).num_compute, 39);
-  for (const auto& [op, count] : CountHead(SmallHead(HeadKind::kTop1F16, 96)).ops) {
+  EXPECT_EQ(CountHead(SmallHead(HeadForm::kBlockMax, 96)).num_compute, 10);
+  EXPECT_EQ(CountHead(SmallHead(HeadForm::kTop1F16, 96)).num_compute, 39);
+  for (const auto& [op, count] : CountHead(SmallHead(HeadForm::kTop1F16, 96)).ops) {
     EXPECT_TRUE(op != "topk" && op != "cast" && op != "select" && op != "gather") << op;
   }
 }
 
 TEST(HeadShard, BlockOf_PhiShards) {
-  HeadShardSpec spec = SmallHead(HeadKind::kBlockMax, 50016);
+  HeadShardSpec spec = SmallHead(HeadForm::kBlockMax, 50016);
   EXPECT_EQ(*BlockOf(spec), 96);  // 521 blocks
   spec.vocab_end = 200064;
   EXPECT_EQ(*BlockOf(spec), 128);  // 1563 blocks
@@ -71,9 +71,9 @@ TEST(HeadShard, BlockOf_PhiShards) {
 // sqrt(D).
 class HeadOfTable {
  public:
-  HeadOfTable(HeadKind kind, int64_t rows, int64_t tokens, std::vector<std::vector<float>> table)
+  HeadOfTable(HeadForm form, int64_t rows, int64_t tokens, std::vector<std::vector<float>> table)
       : tokens_(tokens), table_(std::move(table)) {
-    HeadShardSpec spec = SmallHead(kind, rows);
+    HeadShardSpec spec = SmallHead(form, rows);
     spec.block = 96;
     spec.tokens = tokens;
     const std::vector<float> gain(kHidden, 0.25F);  // 1 / sqrt(16)
@@ -144,7 +144,7 @@ std::vector<std::vector<float>> HardTables(size_t rows) {
 TEST(HeadShard, Top1F16_IsExact_LowestIdOnTies) {
   constexpr int64_t kRows = 96 * 5;
   for (const auto& table : HardTables(kRows)) {
-    HeadOfTable head(HeadKind::kTop1F16, kRows, 1, {table});
+    HeadOfTable head(HeadForm::kTop1F16, kRows, 1, {table});
     const TensorMap out = head.Run();
     const auto id = static_cast<int64_t>(out.at("top_block").Floats()[0]) * 96 +
                     static_cast<int64_t>(out.at("top_lane").Floats()[0]);
@@ -159,7 +159,7 @@ TEST(HeadShard, Top1F16_FourTokens) {
   for (size_t i = 0; i + 4 <= tables.size(); i += 4) {
     const std::vector<std::vector<float>> four(tables.begin() + static_cast<std::ptrdiff_t>(i),
                                                tables.begin() + static_cast<std::ptrdiff_t>(i + 4));
-    HeadOfTable head(HeadKind::kTop1F16, kRows, 4, four);
+    HeadOfTable head(HeadForm::kTop1F16, kRows, 4, four);
     const TensorMap out = head.Run();
     for (size_t t = 0; t < 4; ++t) {
       const auto id = static_cast<int64_t>(out.at("top_block").Floats()[t]) * 96 +
@@ -172,9 +172,9 @@ TEST(HeadShard, Top1F16_FourTokens) {
 TEST(HeadShard, Top1AndBlockMax_AgreeWithTheLogits) {
   constexpr int64_t kRows = 96 * 5;
   for (const auto& table : HardTables(kRows)) {
-    HeadOfTable top(HeadKind::kTop1, kRows, 1, {table});
+    HeadOfTable top(HeadForm::kTop1, kRows, 1, {table});
     EXPECT_EQ(top.Run().at("top_index").Ints()[0], LowestArgMax(table));
-    HeadOfTable blocks(HeadKind::kBlockMax, kRows, 1, {table});
+    HeadOfTable blocks(HeadForm::kBlockMax, kRows, 1, {table});
     const TensorMap out = blocks.Run();
     EXPECT_TRUE(std::equal(table.begin(), table.end(), out.at("logits").Floats().begin()));
     for (size_t b = 0; b < 5; ++b) {

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "device/coreml/executables.h"
+#include "device/coreml/loaded_shards.h"
+#include "device/coreml/shard_prediction.h"
 
 namespace headway::coreml {
 namespace {
@@ -34,8 +35,8 @@ struct LayersShape {
   int64_t D = 0, pairs = 0, max_seq = 0;
 };
 
-// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h); one token alone has shapes of its
-// own, told by the rank of the rotary tables.
+// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h); one token alone has shapes
+// of its own, told by the rank of the rotary tables.
 std::map<std::string, mil::Dims> InputDims(const LayersShape& s, int64_t tokens, bool single) {
   const mil::Dims rope = single ? mil::Dims{1, s.pairs} : mil::Dims{1, 1, s.pairs, tokens};
   return {{"x", {1, s.D, tokens, 1}},
@@ -61,10 +62,18 @@ Result<LayersShape> LayersShapeOf(const LoadedProgram& program) {
   return LayersShape{x->dims[1], rope->dims[rope->dims.size() == 2 ? 1 : 2], mask->dims[3]};
 }
 
-class InterpretedLayers final : public Executable {
+class InterpretedLayers final : public LoadedLayerShard {
  public:
   InterpretedLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
-      : programs_(std::move(programs)), widths_(std::move(widths)), s_(shape) {}
+      : LoadedLayerShard({.interface = {.input_channels = shape.D,
+                                        .output_channels = shape.D,
+                                        .rotary_dim = 2 * shape.pairs,
+                                        .max_positions = shape.max_seq},
+                          .max_tokens = kMaxStepTokens,
+                          .weight_bytes = WeightBytesOf(widths)}),
+        programs_(std::move(programs)),
+        widths_(std::move(widths)),
+        s_(shape) {}
 
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override {
     HW_CHECK(options.capacity_tokens <= s_.max_seq, "a sequence that the states hold");
@@ -85,19 +94,6 @@ class InterpretedLayers final : public Executable {
     }
   }
 
-  void ReadRow(int64_t /*row*/, float* /*out*/) const override {
-    HW_CHECK(false, "layers have no rows to read");
-  }
-  ShardInterface Interface() const override {
-    return {.input_channels = s_.D,
-            .output_channels = s_.D,
-            .rotary_dim = 2 * s_.pairs,
-            .matrix_rows = 0,
-            .max_positions = s_.max_seq};
-  }
-  int64_t ScratchBytes() const override { return 0; }
-  int64_t MaxTokens() const override { return kMaxStepTokens; }
-  int64_t WeightBytes() const override { return WeightBytesOf(widths_); }
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
 
  private:
@@ -183,7 +179,23 @@ Result<void> CheckStates(const Programs& programs) {
 
 }  // namespace
 
-Result<std::unique_ptr<Executable>> MakeLayers(Programs programs) {
+Residency PredictedResidency(const Programs& programs) {
+  Residency all{.basis = "predicted"};
+  for (const auto& program : programs) {
+    const Residency own = ToResidency(mil::PredictPlacement(
+        *program->main,
+        {.weight_bytes = static_cast<int64_t>(program->package.weights.SizeBytes())}));
+    all.ops.insert(all.ops.end(), own.ops.begin(), own.ops.end());
+    all.warnings.insert(all.warnings.end(), own.warnings.begin(), own.warnings.end());
+  }
+  return all;
+}
+
+int64_t WeightBytesOf(const std::vector<Width>& widths) {
+  return static_cast<int64_t>(widths.front().program->package.weights.SizeBytes());
+}
+
+Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs) {
   HW_TRY(const LayersShape s, LayersShapeOf(*programs.front()));
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "x"));
   HW_TRY_VOID(CheckStates(programs));

@@ -4,22 +4,20 @@
 #include <limits>
 
 #include "base/check.h"
-#include "device/coreml/executables.h"
+#include "device/coreml/loaded_shards.h"
 
 namespace headway::coreml {
 namespace {
 
 constexpr int64_t kMaxHeadExtent = int64_t{1} << 24;
 
-// What a head's program gives, told by the names of its outputs (device/coreml/shards/head_shard.h).
-enum class Form : uint8_t { kLogits, kBlockMax, kTop1, kTop1F16 };
-
 struct HeadShape {
-  Form form = Form::kLogits;
+  // Told by the names of the program's outputs (device/coreml/shards/head_shard.h).
+  HeadForm form = HeadForm::kFull;
   int64_t D = 0;
   int64_t rows = 0;
   int64_t num_blocks = 0;            // kBlockMax, kTop1F16
-  std::vector<std::string> logits;   // kLogits, kBlockMax: in the order of the rows
+  std::vector<std::string> logits;   // kFull, kBlockMax: in the order of the rows
   std::vector<int64_t> logits_rows;  // of each
 };
 
@@ -45,11 +43,11 @@ Result<HeadShape> HeadShapeOf(const LoadedProgram& program) {
   const mil::TensorType* const hidden = program.Input("hidden");
   if (hidden != nullptr && hidden->dims.size() == 4) s.D = hidden->dims[1];
   if (Outputs(main, "top_lane")) {
-    s.form = Form::kTop1F16;
+    s.form = HeadForm::kTop1F16;
   } else if (Outputs(main, "top_index")) {
-    s.form = Form::kTop1;
+    s.form = HeadForm::kTop1;
   } else if (Outputs(main, "block_max")) {
-    s.form = Form::kBlockMax;
+    s.form = HeadForm::kBlockMax;
   }
   if (Outputs(main, "logits_0")) {
     for (int i = 0; Outputs(main, fmt::format("logits_{}", i)); ++i)
@@ -62,7 +60,7 @@ Result<HeadShape> HeadShapeOf(const LoadedProgram& program) {
     s.rows += std::clamp<int64_t>(s.logits_rows.back(), 0, kMaxHeadExtent);
   }
   s.num_blocks = ExtentOf(main, "blocks", 1);
-  const bool blocks = s.form == Form::kBlockMax || s.form == Form::kTop1F16;
+  const bool blocks = s.form == HeadForm::kBlockMax || s.form == HeadForm::kTop1F16;
   if (s.D < 1 || s.D > kMaxHeadExtent || s.rows < 1 || s.rows > kMaxHeadExtent ||
       (blocks && (s.num_blocks < 1 || s.rows % s.num_blocks != 0))) {
     return BadProgram(program.path, "expected a program of a head");
@@ -74,26 +72,41 @@ Result<HeadShape> HeadShapeOf(const LoadedProgram& program) {
 std::map<std::string, mil::Dims> OutputDims(const HeadShape& s, int64_t T) {
   std::map<std::string, mil::Dims> dims;
   switch (s.form) {
-    case Form::kBlockMax:
+    case HeadForm::kBlockMax:
       dims["block_max"] = {1, s.num_blocks, 1, T};
       [[fallthrough]];
-    case Form::kLogits:
+    case HeadForm::kFull:
+    case HeadForm::kCertified:
+    case HeadForm::kReduced:
       for (size_t i = 0; i < s.logits.size(); ++i) dims[s.logits[i]] = {1, s.logits_rows[i], T, 1};
       return dims;
-    case Form::kTop1:
+    case HeadForm::kTop1:
       dims["top_value"] = {1, 1, T};
       return dims;
-    case Form::kTop1F16:
+    case HeadForm::kTop1F16:
       for (const char* name : {"top_value", "top_block", "top_lane"}) dims[name] = {1, 1, 1, T};
       return dims;
   }
   return dims;
 }
 
-class InterpretedHead final : public Executable {
+ShardInterface InterfaceOf(const HeadShape& s) {
+  const bool is_top1 = HeadKind{.form = s.form}.IsTop1();
+  return {.input_channels = s.D,
+          .output_channels = is_top1 ? 2 : s.rows,
+          .block_rows = s.form == HeadForm::kBlockMax ? s.rows / s.num_blocks : 0,
+          .is_top1 = is_top1};
+}
+
+class InterpretedHead final : public LoadedHeadShard {
  public:
   InterpretedHead(Programs programs, std::vector<Width> widths, HeadShape shape)
-      : programs_(std::move(programs)), widths_(std::move(widths)), s_(std::move(shape)) {}
+      : LoadedHeadShard({.interface = InterfaceOf(shape),
+                         .max_tokens = kMaxStepTokens,
+                         .weight_bytes = WeightBytesOf(widths)}),
+        programs_(std::move(programs)),
+        widths_(std::move(widths)),
+        s_(std::move(shape)) {}
 
   void Run(const StepArgs& args) noexcept override {
     for (int64_t done = 0; done < args.num_tokens;) {
@@ -111,11 +124,11 @@ class InterpretedHead final : public Executable {
       HW_CHECK(out.has_value(), "a step that was planned at load");
       for (int64_t t = 0; t < count; ++t) {
         float* const to = args.output + (done + t) * args.output_stride;
-        if (s_.form == Form::kTop1 || s_.form == Form::kTop1F16) {
+        if (Interface().is_top1) {
           CopyTop(*out, t, to);
         } else {
           CopyLogits(*out, T, t, to);
-          if (s_.form == Form::kBlockMax && args.block_maxima != nullptr)
+          if (s_.form == HeadForm::kBlockMax && args.block_maxima != nullptr)
             CopyColumn(out->at("block_max"), s_.num_blocks, T, t,
                        args.block_maxima + (done + t) * args.maxima_stride);
         }
@@ -124,21 +137,6 @@ class InterpretedHead final : public Executable {
     }
   }
 
-  void ReadRow(int64_t /*row*/, float* /*out*/) const override {
-    HW_CHECK(false, "the embedding of a coreml package is a file of its own");
-  }
-  ShardInterface Interface() const override {
-    const bool is_top1 = s_.form == Form::kTop1 || s_.form == Form::kTop1F16;
-    return {.input_channels = s_.D,
-            .output_channels = is_top1 ? 2 : s_.rows,
-            .rotary_dim = 0,
-            .matrix_rows = 0,
-            .block_rows = s_.form == Form::kBlockMax ? s_.rows / s_.num_blocks : 0,
-            .is_top1 = is_top1};
-  }
-  int64_t ScratchBytes() const override { return 0; }
-  int64_t MaxTokens() const override { return kMaxStepTokens; }
-  int64_t WeightBytes() const override { return WeightBytesOf(widths_); }
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
 
  private:
@@ -158,7 +156,7 @@ class InterpretedHead final : public Executable {
   void CopyTop(const mil::TensorMap& out, int64_t t, float* to) const {
     const auto at = static_cast<size_t>(t);
     double row = 0;
-    if (s_.form == Form::kTop1) {
+    if (s_.form == HeadForm::kTop1) {
       row = out.at("top_index").Ints()[at];
     } else {
       const int64_t block_rows = s_.rows / s_.num_blocks;
@@ -189,13 +187,14 @@ Result<void> CheckIndex(const LoadedProgram& program,
 
 }  // namespace
 
-Result<std::unique_ptr<Executable>> MakeHead(Programs programs) {
+Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs) {
   HW_TRY(HeadShape shape, HeadShapeOf(*programs.front()));
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "hidden"));
   for (const Width& width : widths) {
     const std::map<std::string, mil::Dims> inputs = {{"hidden", {1, shape.D, width.tokens, 1}}};
     HW_TRY_VOID(Plan(*width.program, inputs, OutputDims(shape, width.tokens)));
-    if (shape.form == Form::kTop1) HW_TRY_VOID(CheckIndex(*width.program, inputs, width.tokens));
+    if (shape.form == HeadForm::kTop1)
+      HW_TRY_VOID(CheckIndex(*width.program, inputs, width.tokens));
   }
   return std::make_unique<InterpretedHead>(std::move(programs), std::move(widths),
                                            std::move(shape));

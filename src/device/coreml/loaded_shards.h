@@ -1,15 +1,16 @@
 #pragma once
 
-// Interpreted layers and heads, and the host's embedding. Inside this folder only. The names and
-// shapes of inputs and outputs are those that device/coreml/shards writes; anything else is refused when a
-// shard is loaded, so that running cannot fail.
+// Interpreted layers and heads. Inside this folder only. The names and
+// shapes of inputs and outputs are those that device/coreml/shards writes; anything else is refused
+// when a shard is loaded, so that running cannot fail.
 
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "device/coreml/program.h"
-#include "device/device.h"
+#include "device/loaded_head_shard.h"
+#include "device/loaded_layer_shard.h"
 
 namespace headway::coreml {
 
@@ -20,9 +21,8 @@ inline constexpr int64_t kMaxStepTokens = 16;
 using Programs = std::vector<std::unique_ptr<LoadedProgram>>;
 
 // Errors: kCorrupt, kUnsupported, naming the package.
-Result<std::unique_ptr<Executable>> MakeLayers(Programs programs);
-Result<std::unique_ptr<Executable>> MakeHead(Programs programs);
-Result<std::unique_ptr<Executable>> MakeEmbedding(const std::string& gguf_path);
+Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs);
+Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs);
 
 // Every compute op of all programs: predicted, because they are interpreted here.
 Residency PredictedResidency(const Programs& programs);

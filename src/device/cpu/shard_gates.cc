@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/aligned_buffer.h"
-#include "device/cpu/executable.h"
+#include "device/cpu/shard.h"
 #include "kernels/tiles.h"
 
 namespace headway::cpu {
@@ -31,9 +31,9 @@ OpPlacement Placed(const std::string& op, const std::string& name, std::string_v
 
 }  // namespace
 
-headway::Residency CpuExecutable::Residency() const {
-  const graph::Graph& graph = file_.graph;
-  const kernels::SelectedKernels& k = *kernels_;
+headway::Residency CpuShard::Residency() const {
+  const graph::Graph& graph = file.graph;
+  const kernels::SelectedKernels& k = *kernels;
   headway::Residency residency;
   for (const graph::Node& node : graph.nodes) {
     const std::string& name = graph.values[static_cast<size_t>(node.output)].name;
@@ -49,6 +49,9 @@ headway::Residency CpuExecutable::Residency() const {
         if (IsQuantised(weight.type)) add("quantise", name, k.ServedBy("quantise_rows"), true);
         break;
       }
+      case graph::Op::kBias:
+        add("bias", name, k.ServedBy("add"), true);
+        break;
       case graph::Op::kAttention:
         add("attention", name, k.ServedBy("attention"), true);
         add("store_kv", name, k.ServedBy("store_kv"), true);
@@ -82,11 +85,11 @@ headway::Residency CpuExecutable::Residency() const {
   return residency;
 }
 
-std::vector<Product> CpuExecutable::Products() const {
+std::vector<Product> CpuShard::Products() const {
   std::vector<Product> products;
-  for (const graph::Node& node : file_.graph.nodes) {
+  for (const graph::Node& node : file.graph.nodes) {
     if (node.op != graph::Op::kLinear) continue;
-    const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(node.weights[0])];
+    const graph::Weight& weight = file.graph.weights[static_cast<size_t>(node.weights[0])];
     products.push_back({.weight = weight.name,
                         .row_begin = weight.row_begin,
                         .rows = weight.shape[0],
@@ -95,13 +98,13 @@ std::vector<Product> CpuExecutable::Products() const {
   return products;
 }
 
-void CpuExecutable::RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) {
+void CpuShard::RunProduct(size_t index, int64_t num_tokens, const float* x, float* y) const {
   size_t seen = 0;
-  for (const graph::Node& node : file_.graph.nodes) {
+  for (const graph::Node& node : file.graph.nodes) {
     if (node.op != graph::Op::kLinear || seen++ != index) continue;
-    const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(node.weights[0])];
+    const graph::Weight& weight = file.graph.weights[static_cast<size_t>(node.weights[0])];
     const int64_t columns = weight.shape.Columns();
-    kernels::MatMulArgs args{.tiles = file_.WeightData(node.weights[0]),
+    kernels::MatMulArgs args{.tiles = file.WeightData(node.weights[0]),
                              .num_rows = weight.shape[0],
                              .num_channels = columns,
                              .tile_begin = 0,
@@ -119,9 +122,9 @@ void CpuExecutable::RunProduct(size_t index, int64_t num_tokens, const float* x,
       args.xq = {.blocks = quantised.Pointer<kernels::ActivationBlock>(),
                  .num_tokens = num_tokens,
                  .num_channels = columns};
-      kernels_->kernels.quantise_rows(x, columns, 0, num_tokens, args.xq);
+      kernels->kernels.quantise_rows(x, columns, 0, num_tokens, args.xq);
     }
-    kernels_->kernels.matmul[static_cast<size_t>(weight.type)](args);
+    kernels->kernels.matmul[static_cast<size_t>(weight.type)](args);
   }
 }
 

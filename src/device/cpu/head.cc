@@ -2,52 +2,53 @@
 
 #include <algorithm>
 
-#include "device/cpu/executable.h"
+#include "device/cpu/shard.h"
 #include "device/cpu/shard_state.h"
 #include "device/cpu/stepper.h"
 #include "kernels/tiles.h"
 
 namespace headway::cpu {
 
-bool CpuExecutable::SharesInput(const CpuExecutable& other) const {
-  const LinearPart* mine = plan_.LastProduct();
-  const LinearPart* its = other.plan_.LastProduct();
-  return mine != nullptr && its != nullptr && plan_.phases.size() == other.plan_.phases.size() &&
+static_assert(kRowBlock == kernels::kStripRows);
+
+bool CpuHead::SharesInput(const CpuHead& other) const {
+  const LinearPart* mine = shard_.plan.LastProduct();
+  const LinearPart* its = other.shard_.plan.LastProduct();
+  return mine != nullptr && its != nullptr &&
+         shard_.plan.phases.size() == other.shard_.plan.phases.size() &&
          mine->quantised_bytes == its->quantised_bytes && mine->x.base == its->x.base &&
          mine->x.offset_bytes == its->x.offset_bytes;
 }
 
 // One meeting of the team a head instead of one a shard: norm and quantisation once, then each
 // member streams its stretch of shard after shard.
-void CpuExecutable::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+void CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
   for (const HeadRun& run : runs) {
-    if (!SharesInput(static_cast<const CpuExecutable&>(*run.shard)))
-      return Executable::RunHead(runs, done);
+    if (!SharesInput(static_cast<const CpuHead&>(*run.shard)))
+      return LoadedHeadShard::RunHead(runs, done);
     static_cast<CpuWorkspace*>(run.args.workspace)->ResetQueues();
   }
-  const size_t last = plan_.phases.size() - 1;
-  pool_->Run([&](int thread_index) {
+  const size_t last = shard_.plan.phases.size() - 1;
+  shard_.pool->Run([&](int thread_index) {
     for (size_t i = 0; i < runs.size(); ++i) {
-      const auto& shard = static_cast<const CpuExecutable&>(*runs[i].shard);
-      Stepper stepper(shard.file_, shard.plan_, kernels_->kernels, runs[i].args, pool_,
+      const CpuShard& shard = static_cast<const CpuHead&>(*runs[i].shard).shard_;
+      Stepper stepper(shard.file, shard.plan, shard_.kernels->kernels, runs[i].args, shard_.pool,
                       thread_index);
       if (i == 0) stepper.RunBefore(last);
       stepper.RunAlone(last);
       if (thread_index == 0 && i + 1 < runs.size()) done(i);
     }
   });
-  for (const HeadRun& run : runs) static_cast<const CpuExecutable&>(*run.shard).StoreBest(run.args);
+  for (const HeadRun& run : runs)
+    static_cast<const CpuHead&>(*run.shard).shard_.StoreBest(run.args);
   done(runs.size() - 1);
 }
 
-int64_t CpuExecutable::StripRows() const {
-  return plan_.LastProduct() == nullptr ? 0 : kernels::kStripRows;
-}
-
-ProductInput CpuExecutable::RunToProduct(const StepArgs& args, float* multiplied) noexcept {
-  const LinearPart& product = *plan_.LastProduct();
-  RunPhases(args, plan_.phases.size() - 1);
-  const int64_t columns = file_.graph.weights[static_cast<size_t>(product.weight)].shape.Columns();
+ProductInput CpuHead::RunToProduct(const StepArgs& args, float* multiplied) noexcept {
+  const LinearPart& product = *shard_.plan.LastProduct();
+  shard_.RunPhases(args, shard_.plan.phases.size() - 1);
+  const int64_t columns =
+      shard_.file.graph.weights[static_cast<size_t>(product.weight)].shape.Columns();
   if (product.quantised_bytes < 0) {
     // One token: its row, wherever it is.
     const auto* row = product.x.base == Place::Base::kInput
@@ -69,12 +70,11 @@ ProductInput CpuExecutable::RunToProduct(const StepArgs& args, float* multiplied
   return {.activations = activations};
 }
 
-void CpuExecutable::ComputeStrip(const ProductInput& input, int64_t strip,
-                                 float* y) const noexcept {
-  const LinearPart& product = *plan_.LastProduct();
-  const graph::Weight& weight = file_.graph.weights[static_cast<size_t>(product.weight)];
+void CpuHead::ComputeStrip(const ProductInput& input, int64_t strip, float* y) const noexcept {
+  const LinearPart& product = *shard_.plan.LastProduct();
+  const graph::Weight& weight = shard_.file.graph.weights[static_cast<size_t>(product.weight)];
   const int64_t tile = strip / kernels::kTileStrips;
-  kernels::MatMulArgs args{.tiles = file_.WeightData(product.weight),
+  kernels::MatMulArgs args{.tiles = shard_.file.WeightData(product.weight),
                            .num_rows = weight.shape[0],
                            .num_channels = weight.shape.Columns(),
                            .tile_begin = tile,
@@ -93,7 +93,7 @@ void CpuExecutable::ComputeStrip(const ProductInput& input, int64_t strip,
         reinterpret_cast<kernels::ActivationBlock*>(const_cast<std::byte*>(input.activations));
     args.xq = {.blocks = blocks, .num_tokens = 1, .num_channels = args.num_channels};
   }
-  kernels_->kernels.matmul[static_cast<size_t>(weight.type)](args);
+  shard_.kernels->kernels.matmul[static_cast<size_t>(weight.type)](args);
 }
 
 }  // namespace headway::cpu

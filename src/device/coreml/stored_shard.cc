@@ -1,4 +1,4 @@
-#include "device/coreml/shard_reference.h"
+#include "device/coreml/stored_shard.h"
 
 #include <fmt/format.h>
 
@@ -130,7 +130,7 @@ Result<void> AddHead(const graph::Graph& graph, StoredWeights* stored) {
   return {};
 }
 
-Result<ShardReference> Open(const std::string& mlpackage) {
+Result<StoredShard> Open(const std::string& mlpackage) {
   HW_TRY(mil::Package package, mil::ReadPackage(mlpackage));
   HW_TRY(const auto stored, StoredWeights::Open(std::move(package)));
   HW_TRY(graph::Graph graph, GraphOf(stored->Model()));
@@ -143,18 +143,17 @@ Result<ShardReference> Open(const std::string& mlpackage) {
     for (int64_t l = graph.nodes.front().stage; l <= graph.nodes.back().stage; ++l)
       HW_TRY_VOID(AddLayer(graph, l, stored.get()));
   }
-  return ShardReference{.graph = std::move(graph),
-                        .weights = [stored](const std::string& name, int64_t row_begin,
-                                            int64_t num_rows, std::span<float> out) {
-                          return stored->Read(name, row_begin, num_rows, out);
-                        }};
+  return StoredShard{.graph = std::move(graph),
+                     .weights = [stored](const std::string& name, int64_t row_begin,
+                                         int64_t num_rows, std::span<float> out) {
+                       return stored->Read(name, row_begin, num_rows, out);
+                     }};
 }
 
 }  // namespace
 
-Result<ShardReference> OpenScreenedReference(const std::string& mlpackage,
-                                             const std::string& rows_path,
-                                             const std::string& embedding_path) {
+Result<StoredShard> OpenStoredScreen(const std::string& mlpackage, const std::string& rows_path,
+                                     const std::string& embedding_path) {
   HW_TRY(const mil::Package package, mil::ReadPackage(mlpackage));
   auto graph = GraphOf(package.model);
   if (!graph) return Prefixed(std::move(graph).error(), mlpackage);
@@ -162,7 +161,7 @@ Result<ShardReference> OpenScreenedReference(const std::string& mlpackage,
   HW_TRY(auto opened, HostRows::Open(*graph, rows_path, embedding_path));
   const std::shared_ptr<const HostRows> rows = std::move(opened);
   const std::string gain = parts.gain->name;
-  return ShardReference{
+  return StoredShard{
       .graph = *std::move(graph),
       .weights = [rows, gain](const std::string& name, int64_t row_begin, int64_t num_rows,
                               std::span<float> out) -> Result<void> {
@@ -176,10 +175,16 @@ Result<ShardReference> OpenScreenedReference(const std::string& mlpackage,
       }};
 }
 
-Result<ShardReference> OpenShardReference(const std::string& mlpackage) {
-  auto reference = Open(mlpackage);
-  if (!reference) return Prefixed(std::move(reference).error(), mlpackage);
-  return reference;
+Result<StoredShard> OpenStoredShard(const std::string& mlpackage) {
+  auto stored = Open(mlpackage);
+  if (!stored) return Prefixed(std::move(stored).error(), mlpackage);
+  return stored;
+}
+
+Result<StoredShard> OpenStored(const std::string& mlpackage, const std::string& rows_path,
+                               const std::string& embedding_path) {
+  return rows_path.empty() ? OpenStoredShard(mlpackage)
+                           : OpenStoredScreen(mlpackage, rows_path, embedding_path);
 }
 
 }  // namespace headway::coreml

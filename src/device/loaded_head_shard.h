@@ -1,0 +1,46 @@
+#pragma once
+
+// A loaded shard of the LM head: hidden states in; logits of its rows, their maxima, or its best
+// token out.
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "device/loaded_shard.h"
+#include "device/row_table.h"
+
+namespace headway {
+
+class LoadedHeadShard;
+
+// One shard of a head in a step that runs all of them.
+struct HeadRun {
+  LoadedHeadShard* shard = nullptr;
+  StepArgs args;
+};
+// Told after each shard, in order, on the thread that called: for counters.
+using HeadShardDone = std::function<void(size_t shard)>;
+
+class LoadedHeadShard : public LoadedShard {
+ public:
+  // Runs all shards of the head that this is the first shard of, on the same input and scratch,
+  // with the results of Run() on each. Cannot fail, does not allocate.
+  virtual void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      runs[i].shard->Run(runs[i].args);
+      done(i);
+    }
+  }
+  // Null: its rows come only all at once.
+  virtual RowStrips* Strips() { return nullptr; }
+  // Null: it is no program for signs.
+  virtual SignScreen* Screen() { return nullptr; }
+  // Null: the matrix is in the program alone.
+  virtual const RowTable* Rows() const { return nullptr; }
+
+ protected:
+  using LoadedShard::LoadedShard;
+};
+
+}  // namespace headway

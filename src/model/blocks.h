@@ -1,0 +1,34 @@
+#pragma once
+
+// What the layers of most architectures have in common, after the norm and before the residual sum.
+// Inside this folder only.
+
+#include "manifest/model_config.h"
+#include "model/model_builder.h"
+
+namespace headway::model {
+
+// Whether each head of q and k is normalised before rotary.
+enum class HeadNorms : uint8_t { kNone, kQueriesAndKeys };
+
+// Projections of n [T, D] by one matrix or three, rotary, attention and the output product: [T, D].
+ValueId SelfAttention(const ModelConfig& config, ValueId n, HeadNorms norms, ModelBuilder* builder);
+
+// down(activation(gate n) * up n), n [T, D]: [T, D].
+ValueId FeedForward(const ModelConfig& config, ValueId n, Activation activation,
+                    ModelBuilder* builder);
+
+// From token ids to logits: the embedding, scaled in layer 0, layer(config, x, builder) for each
+// layer, and the head.
+template <class Layer>
+void BuildModel(const ModelConfig& config, const Layer& layer, ModelBuilder* builder) {
+  ValueId x = builder->Embedding();
+  for (int64_t l = 0; l < config.num_hidden_layers; ++l) {
+    builder->BeginLayer(l);
+    if (l == 0) x = builder->Scale("embedding_scale", x, config.embedding_scale);
+    x = layer(config, x, builder);
+  }
+  builder->Head(x);
+}
+
+}  // namespace headway::model
