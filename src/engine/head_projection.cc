@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "sampling/penalties.h"
 
 namespace headway {
 namespace {
@@ -57,8 +58,8 @@ int32_t HeadProjection::TokenOf(int64_t state, int64_t column) const {
 }
 
 bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
-  return params.temperature == 0.0F && params.repeat_penalty == 1.0F && params.logit_bias.empty() &&
-         params.allow_ids.empty() && !want_logprobs;
+  return params.temperature == 0.0F && !sampling::HasPenalties(params) &&
+         params.logit_bias.empty() && params.allow_ids.empty() && !want_logprobs;
 }
 
 std::span<float> HeadProjection::Project(const float* hidden, int64_t num_tokens,

@@ -238,6 +238,22 @@ Result<void> Scheduler::MakeSequence(ScheduledEntry* entry) {
   return {};
 }
 
+// Keeps the beginning alone: without room for more tokens, and what choosing those takes.
+void Scheduler::Keep(const Sequence& sequence) {
+  const int64_t length = sequence.NumCached();
+  if (length < kWorthSharing) return;
+  SessionOptions options;
+  options.capacity_tokens = length;
+  options.kv = sequence.Kv();
+  try {
+    auto kept = executor_->NewSequence(std::move(options));
+    if (!kept) return;
+    (*kept)->ShareFrom(sequence, length);
+    kept_.Keep(*std::move(kept));
+  } catch (const std::bad_alloc&) {  // then it is read again
+  }
+}
+
 // Gives the sequence its prompt, and what others know of it. False: another one is just reading the
 // same beginning.
 bool Scheduler::Begin(ScheduledEntry* entry) {

@@ -221,10 +221,9 @@ void Scheduler::Finish(ScheduledEntry* entry, EndReason reason, Error error) {
 
 void Scheduler::RemoveFinished() {
   for (std::vector<Entry>* entries : {&waiting_, &live_}) {
-    for (Entry& entry : *entries) {
+    for (const Entry& entry : *entries) {
       if (entry->end == EndReason::kGoesOn || entry->end == EndReason::kFailed) continue;
-      if (entry->begun && entry->request.share_prefix && entry->sequence->NumCached() > 0)
-        kept_.Keep(std::move(entry->sequence));
+      if (entry->begun && entry->request.share_prefix) Keep(*entry->sequence);
     }
     std::erase_if(*entries, [](const Entry& entry) { return entry->end != EndReason::kGoesOn; });
   }

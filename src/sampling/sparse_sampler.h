@@ -69,7 +69,6 @@ class SparseSampler {
 
   void Rank(std::span<const Entry> entries);
   Sampler::Choice Draw(std::span<const Ranked> kept, uint64_t position) const;
-  bool IsPenalised(int32_t id) const;
   size_t NumKept(std::span<const Ranked> ranked) const;
 
   SamplingParams params_;
@@ -80,6 +79,7 @@ class SparseSampler {
   float inverse_temperature_ = 1.0F;
   std::vector<int32_t> allowed_;
   std::vector<int32_t> penalised_;  // ascending, each once
+  std::vector<int32_t> counts_;     // of penalised_, in the penalties' window
   std::vector<int32_t> changed_;
   std::vector<Ranked> ranked_;
 };

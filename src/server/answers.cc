@@ -8,6 +8,14 @@ namespace {
 // How often a wait looks whether the client is there.
 constexpr std::chrono::milliseconds kLookEvery{100};
 
+ApiError ShuttingDown() {
+  return {.status = 503,
+          .type = "unavailable_error",
+          .message = "the server is shutting down",
+          .code = "shutting_down",
+          .retry_after_s = 5};
+}
+
 Parsed<void> CheckSubmitted(SubmitOutcome outcome) {
   switch (outcome) {
     case SubmitOutcome::kAccepted:
@@ -21,11 +29,7 @@ Parsed<void> CheckSubmitted(SubmitOutcome outcome) {
     case SubmitOutcome::kClosed:
       break;
   }
-  return Refuse({.status = 503,
-                 .type = "unavailable_error",
-                 .message = "the server is shutting down",
-                 .code = "shutting_down",
-                 .retry_after_s = 5});
+  return Refuse(ShuttingDown());
 }
 
 }  // namespace
@@ -107,9 +111,8 @@ Answers::~Answers() {
 
 Parsed<void> Answers::WaitForFirst(const IsThere& is_there) {
   first_ = Next(is_there);
-  if (first_ && first_->end && first_->end->request.reason == EndReason::kFailed) {
-    return Refuse(FromError(first_->end->request.error));
-  }
+  if (!first_ || !first_->end) return {};
+  if (auto mistake = MistakeOf(first_->end->request)) return Refuse(*std::move(mistake));
   return {};
 }
 
@@ -136,25 +139,19 @@ Parsed<std::vector<WholeAnswer>> Collect(Answers* answers, const IsThere& is_the
     answer.text += event->text;
     for (TokenText& token : event->tokens) answer.tokens.push_back(std::move(token));
     if (!event->end) continue;
-    if (event->end->request.reason == EndReason::kFailed)
-      return Refuse(FromError(event->end->request.error));
+    if (auto mistake = MistakeOf(event->end->request)) return Refuse(*std::move(mistake));
     answer.end = std::move(*event->end);
   }
   if (answers->ClientIsGone())
     return Refuse({.status = 499, .type = "cancelled", .message = "the client has gone"});
-  for (const WholeAnswer& answer : whole) {
-    const EndReason reason = answer.end.request.reason;
-    if (reason == EndReason::kDeadline)
-      return Refuse({.status = 504, .type = "timeout_error", .message = "the deadline has passed"});
-    if (reason == EndReason::kCancelled) {
-      return Refuse({.status = 503,
-                     .type = "unavailable_error",
-                     .message = "the server is shutting down",
-                     .code = "shutting_down",
-                     .retry_after_s = 5});
-    }
-  }
   return whole;
+}
+
+std::optional<ApiError> MistakeOf(const RequestEnd& end) {
+  if (end.reason == EndReason::kFailed) return FromError(end.error);
+  if (end.reason == EndReason::kCancelled) return ShuttingDown();
+  if (end.reason != EndReason::kDeadline) return std::nullopt;
+  return ApiError{.status = 504, .type = "timeout_error", .message = "the deadline has passed"};
 }
 
 std::string FinishReason(EndReason reason) {

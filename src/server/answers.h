@@ -119,6 +119,8 @@ struct WholeAnswer {
 // Waits for all. Errors: the first failure; 499 when the client has gone.
 Parsed<std::vector<WholeAnswer>> Collect(Answers* answers, const IsThere& is_there);
 
+// What to say of an answer that was not finished; absent: it was.
+std::optional<ApiError> MistakeOf(const RequestEnd& end);
 // "stop" or "length".
 std::string FinishReason(EndReason reason);
 

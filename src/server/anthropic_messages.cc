@@ -98,8 +98,8 @@ class MessageStream {
   void StopBlock() { Write("content_block_stop", {{"index", index_++}}); }
 
   void End(const AnswerEnd& end) {
-    if (end.request.reason == EndReason::kFailed) {
-      WriteNamedEvent(writer_, "error", AnthropicError(FromError(end.request.error)));
+    if (const auto mistake = MistakeOf(end.request)) {
+      WriteNamedEvent(writer_, "error", AnthropicError(*mistake));
       return;
     }
     const ToolAnswer parsed = by_tools_ ? ParseToolAnswer(text_) : ToolAnswer();

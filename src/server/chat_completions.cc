@@ -128,8 +128,8 @@ class ChatStream {
     }
     if (!event.end) return true;
     const RequestEnd& end = event.end->request;
-    if (end.reason == EndReason::kFailed) {
-      WriteEvent(writer_, OpenAiError(FromError(end.error)));
+    if (const auto mistake = MistakeOf(end)) {
+      WriteEvent(writer_, OpenAiError(*mistake));
       return false;
     }
     std::string finish = FinishReason(end.reason);

@@ -135,8 +135,8 @@ void StreamTexts(const Service& service, const CompletionRequest& request, const
     }
     if (!event->end) continue;
     const RequestEnd& end = event->end->request;
-    if (end.reason == EndReason::kFailed) {
-      WriteEvent(writer, OpenAiError(FromError(end.error)));
+    if (const auto mistake = MistakeOf(end)) {
+      WriteEvent(writer, OpenAiError(*mistake));
       return;
     }
     Json last = frame.Choice(event->index, "", nullptr, FinishReason(end.reason));

@@ -50,11 +50,13 @@ void ReadLogitBias(Fields* fields, SamplingParams* sampling) {
   }
 }
 
-// The checks that runs have, too; their messages begin with the parameter's name.
+// The checks that runs have, too; their messages name the parameter.
 void CheckNumbers(Fields* fields, const SamplingParams& sampling) {
   const auto good = sampling::ValidateNumbers(sampling);
   if (good) return;
-  const std::string& message = good.error().message;
+  // "sampling: top-p: expected ..."
+  std::string message = good.error().message;
+  message.erase(0, message.find(": ") + 2);
   std::string name = message.substr(0, message.find(':'));
   for (char& c : name) c = c == '-' ? '_' : c;
   fields->Wrong(BadField(fields->PathOf(name), message));
@@ -79,12 +81,8 @@ void ReadSampling(Fields* fields, GenerationOptions* options) {
   whole = sampling.repeat_last_n;
   fields->Read("repeat_last_n", &whole, -1, std::numeric_limits<int32_t>::max());
   sampling.repeat_last_n = static_cast<int32_t>(whole);
-  for (const char* const name : {"presence_penalty", "frequency_penalty"}) {
-    double penalty = 0.0;
-    fields->Read(name, &penalty, -2.0, 2.0);
-    if (penalty != 0.0)
-      fields->Wrong(name, "0 (this server has repeat_penalty instead)", fmt::format("{}", penalty));
-  }
+  fields->Read("presence_penalty", &sampling.presence_penalty, -2.0, 2.0);
+  fields->Read("frequency_penalty", &sampling.frequency_penalty, -2.0, 2.0);
   int64_t seed = -1;
   fields->Read("seed", &seed, -kLargest, kLargest);
   options->has_seed = seed != -1;

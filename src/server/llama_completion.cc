@@ -57,8 +57,8 @@ struct LlamaAnswer {
 void StreamLlama(const LlamaAnswer& form, Answers* answers, const IsThere& is_there,
                  StreamWriter* writer) {
   while (const auto event = answers->Next(is_there)) {
-    if (event->end && event->end->request.reason == EndReason::kFailed) {
-      WriteEvent(writer, OpenAiError(FromError(event->end->request.error)));
+    if (const auto mistake = event->end ? MistakeOf(event->end->request) : std::nullopt) {
+      WriteEvent(writer, OpenAiError(*mistake));
       return;
     }
     const Json part = event->end ? form.Last(event->index, event->text, event->tokens, *event->end)

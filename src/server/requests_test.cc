@@ -93,7 +93,8 @@ TEST(ChatCompletionRequest, NamesTheFieldThatIsWrong) {
   ExpectRefused(Chat(R"("seed": "x")"), "seed", "whole number");
   ExpectRefused(Chat(R"("logit_bias": {"x": 1})"), "logit_bias", "ids");
   ExpectRefused(Chat(R"("top_logprobs": 3)"), "logprobs", "beside top_logprobs");
-  ExpectRefused(Chat(R"("frequency_penalty": 0.5)"), "frequency_penalty", "repeat_penalty");
+  ExpectRefused(Chat(R"("frequency_penalty": 3)"), "frequency_penalty", "found 3");
+  ExpectRefused(Chat(R"("repeat_penalty": 0)"), "repeat_penalty", "positive");
   ExpectRefused(Chat(R"("stream_options": 3)"), "stream_options", "object");
   ExpectRefused(Chat(R"("response_format": {"type": "xml"})"), "response_format.type", "xml");
   ExpectRefused(Chat(R"("response_format": {"type": "json_schema"})"),

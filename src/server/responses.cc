@@ -110,9 +110,9 @@ class ResponseStream {
   }
 
   void End(const RequestEnd& end) {
-    if (end.reason == EndReason::kFailed) {
+    if (const auto mistake = MistakeOf(end)) {
       response_["status"] = "failed";
-      response_["error"] = {{"code", "server_error"}, {"message", end.error.message}};
+      response_["error"] = {{"code", "server_error"}, {"message", mistake->message}};
       return Write("response.failed", {{"response", response_}});
     }
     const ToolAnswer parsed =

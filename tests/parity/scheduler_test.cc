@@ -10,10 +10,12 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "base/clock.h"
 #include "engine/session.h"
 #include "grammar/compile.h"
+#include "headway/engine.h"
 #include "model_fixture.h"
 
 namespace headway::parity {
@@ -378,6 +380,29 @@ TEST_P(SchedulerTest, EndsWithWorkToDo) {
   for (int i = 0; i < 8; ++i) listeners.push_back(Submit(request));
   scheduler_.reset();
   for (const auto& listener : listeners) EXPECT_NE(listener->Wait().reason, EndReason::kGoesOn);
+}
+
+// Without a scheduler: calls of several threads wait for each other.
+TEST(EngineOfManyThreads, GivesEachCallWhatItGivesOne) {
+  const TestModel model("tiny-phi", "q8_0");
+  const auto engine = Engine::Open(model.Pack("2", {"full:3"}), {.threads = 1});
+  ASSERT_TRUE(engine) << engine.error().message;
+  const auto generate = [&](uint64_t seed) {
+    GenerateOptions options{.max_new_tokens = 20};
+    options.sampling.temperature = 1.0F;
+    options.sampling.seed = seed;
+    const auto generation = engine->Generate(TestIds(10, kVocab), options, nullptr);
+    return generation ? generation->ids : std::vector<int32_t>();
+  };
+  std::vector<std::vector<int32_t>> expected;
+  for (uint64_t seed = 0; seed < 4; ++seed) expected.push_back(generate(seed));
+  std::vector<std::vector<int32_t>> found(4);
+  std::vector<std::thread> threads;
+  for (uint64_t seed = 0; seed < 4; ++seed)
+    threads.emplace_back([&, seed] { found[seed] = generate(seed); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(found, expected);
+  EXPECT_FALSE(expected[0].empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Heads, SchedulerTest, testing::Values("full:3", "certified"),

@@ -145,6 +145,9 @@ class Api(ServerTest):
         self.refused("/v1/completions", b"abc", status=415, headers={"Content-Encoding": "gzip"})
         self.assertEqual(self.server.get("/health"), {"status": "ok"})
 
+    def test_an_answer_may_take_so_long(self):
+        self.refused("/v1/completions", {"prompt": PROMPT, "timeout": 1e-6}, status=504, part="deadline")
+
     def test_no_origin_is_allowed_unless_asked(self):
         _, _, headers = self.server.ask("GET", "/health", headers={"Origin": "http://evil.example"})
         self.assertNotIn("Access-Control-Allow-Origin", headers)
