@@ -185,11 +185,12 @@ void Scheduler::Admit() {
     const auto next = NextWaiting();
     ScheduledEntry* const entry = next->get();
     const ScheduledRequest& request = entry->request;
-    const auto length = entry->sequence != nullptr ? entry->sequence->Length()
-                                                   : static_cast<int64_t>(request.prompt.size());
-    const auto [source, shared] = request.share_prefix
-                                      ? kept_.Find(request.prompt, request.options.kv)
-                                      : std::pair<const Sequence*, int64_t>();
+    // Who gave memory away reads everything again.
+    const auto length =
+        entry->begun ? entry->sequence->Length() : static_cast<int64_t>(request.prompt.size());
+    const int64_t shared = request.share_prefix && !entry->begun
+                               ? kept_.Find(request.prompt, request.options.kv).second
+                               : 0;
     const int64_t needed = length - shared + 1;
     while (TokensInUse() + needed > options_.kv_tokens && !kept_.Empty()) kept_.DropOldest();
     if (TokensInUse() + needed > options_.kv_tokens && !live_.empty()) return;
