@@ -19,8 +19,13 @@ struct RunArguments {
   std::optional<std::string> prompt_file;
   std::optional<std::string> ids;
   std::string system;
+  std::optional<std::string> messages_file;
+  std::string tools_file;
+  std::string chat_template_file;
+  std::string chat_variables;
   int64_t max_new_tokens = 128;
   bool chat = false;
+  bool special = false;
   bool json = false;
   bool profile = false;
   bool logprobs = false;
@@ -79,6 +84,8 @@ struct SynthArguments {
   std::string shape;
   std::string output;
   std::string type = "q8_0";
+  std::string head_type;
+  int64_t parts = 1;
   uint64_t seed = 1;
   bool pure = false;
   std::optional<double> margin;

@@ -30,6 +30,11 @@ Result<void> InspectGguf(const std::string& path, std::string* out) {
   HW_TRY(const gguf::GgufFile file, gguf::GgufFile::Open(path));
   Append(out, "{}: GGUF version {}, {} keys, {} tensors\n\n", path, file.Version(),
          file.Metadata().size(), file.Tensors().size());
+  if (file.NumParts() > 1) {
+    for (size_t part = 0; part < file.NumParts(); ++part)
+      Append(out, "part {} of {}: {}\n", part + 1, file.NumParts(), file.PartPath(part));
+    Append(out, "\n");
+  }
   for (const gguf::MetadataEntry& entry : file.Metadata()) {
     Append(out, "{:<48} {}\n", entry.key, gguf::ToText(entry.value, 6));
   }

@@ -185,6 +185,11 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(engine_options.usage_text, ReadUsageFor(arguments));
   HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
+  const std::string& chat_format = engine.Summary().chat_format;
+  if (arguments.chat && arguments.chat_template_file.empty() && !chat_format.empty()) {
+    std::fprintf(stderr, "headway: the model's file has no chat template: using the format of %s\n",
+                 chat_format.c_str());
+  }
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
                  arguments.model.c_str(), arguments.model.c_str());

@@ -23,6 +23,8 @@ Result<void> Synth(const SynthArguments& arguments) {
                               .type = arguments.type,
                               .seed = arguments.seed,
                               .pure = arguments.pure,
+                              .head_type = arguments.head_type,
+                              .parts = arguments.parts,
                               .margin_sigma = arguments.margin,
                               .distinct_rows = arguments.distinct_rows,
                               .num_threads = DefaultThreads(),

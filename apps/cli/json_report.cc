@@ -44,6 +44,8 @@ Json CountersJson(const Counters& c) {
               {"head_rows_rescored", c.head_rows_rescored},
               {"head_planes_read", c.head_planes_read},
               {"head_fallbacks", c.head_fallbacks},
+              {"head_winners_kept", c.head_winners_kept},
+              {"head_winners_dropped", c.head_winners_dropped},
               {"head_rest_needed", c.head_rest_needed},
               {"head_rows_computed", c.head_rows_computed},
               {"head_skipped", c.head_skipped},

@@ -125,6 +125,10 @@ void AddSynth(CLI::App* app, SynthArguments* synth) {
   app->add_option("shape", synth->shape, "which model")->required()->type_name("SHAPE");
   app->add_option("-o,--output", synth->output, "the GGUF to write")->required()->type_name("FILE");
   app->add_option("--type", synth->type, "weight type")->capture_default_str()->type_name("TYPE");
+  app->add_option("--head-type", synth->head_type,
+                  "type of the head's matrix alone; default: as llama.cpp's mix has it")
+      ->type_name("TYPE");
+  AddNumber(app, "--parts", &synth->parts, "files to spread the model over")->type_name("N");
   AddNumber(app, "--seed", &synth->seed, "same seed, same bytes")->type_name("S");
   app->add_option("--margin", synth->margin,
                   "an untied head whose winner stands M sigma above the bulk")

@@ -1,6 +1,6 @@
 #pragma once
 
-// Where a run's prompt comes from: -p, --prompt-file or --ids, plain or as a chat.
+// Where a run's prompt comes from: -p, --prompt-file, --ids or --messages, plain or as a chat.
 
 #include <cstdint>
 #include <string>
@@ -16,6 +16,8 @@ inline constexpr uint64_t kMaxPromptBytes = uint64_t{64} << 20;
 
 struct Prompt {
   std::string text;          // of -p and --prompt-file
+  std::string messages;      // of --messages, JSON
+  ChatOptions chat;          // of --tools, --chat-template and --chat-template-kwargs
   std::vector<int32_t> ids;  // of --ids, from the start; otherwise set by EncodePrompt
 };
 

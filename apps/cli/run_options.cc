@@ -99,6 +99,19 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("--ids", run->ids, "the prompt as token ids: 1,2,3")->type_name("IDS");
   app->add_flag("--chat", run->chat, "put the prompt into the model's chat format");
   app->add_option("--system", run->system, "system message, with --chat")->type_name("TEXT");
+  app->add_flag("--special", run->special,
+                "special tokens that the prompt spells count as such; never with --chat");
+  app->add_option("--messages", run->messages_file,
+                  "with --chat: the conversation as a JSON list of messages; - for stdin")
+      ->type_name("FILE");
+  app->add_option("--tools", run->tools_file, "with --chat: a JSON list of tools")
+      ->type_name("FILE");
+  app->add_option("--chat-template", run->chat_template_file,
+                  "with --chat: a Jinja template in place of the model's own")
+      ->type_name("FILE");
+  app->add_option("--chat-template-kwargs", run->chat_variables,
+                  "with --chat: a JSON object of variables for the template")
+      ->type_name("JSON");
   AddNumber(app, "-n,--tokens", &run->max_new_tokens, "tokens to generate at most")->type_name("N");
   app->add_flag("--ignore-end", run->ignore_end, "go on after an end-of-text token");
   AddNumber(app, "--threads", &run->threads, "0: all processors")->type_name("N");

@@ -44,6 +44,10 @@ struct Counters {
   uint64_t head_rows_rescored = 0;
   uint64_t head_planes_read = 0;
   uint64_t head_fallbacks = 0;
+  // Certified heads, under top-k or top-p: tokens that were the best of all rows with their noise,
+  // which is looked for first, and those where the filters drop that. The others fell back.
+  uint64_t head_winners_kept = 0;
+  uint64_t head_winners_dropped = 0;
   uint64_t head_rest_needed = 0;    // reduced heads: tokens that needed rows beyond the first
   uint64_t head_rows_computed = 0;  // rows of the vocabulary times positions
   // Tokens that needed no head: all prompt tokens but the last, forced tokens.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,14 @@ struct EngineOptions {
   bool show_progress = false;    // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
+};
+
+// What a chat template may read beside the messages (docs/chat_templates.md).
+struct ChatOptions {
+  std::string tools_json = {};        // a list of tools as in OpenAI's API; empty: none
+  std::string variables_json = {};    // an object: {"enable_thinking": false}; empty: none
+  std::string chat_template = {};     // Jinja in place of the file's own; empty: that one
+  bool add_generation_prompt = true;  // end where the assistant's answer begins
 };
 
 struct GenerateOptions {
@@ -96,6 +105,7 @@ struct ModelSummary {
   int64_t context_tokens = 0;
   int64_t vocab_size = 0;
   int64_t weight_bytes_per_token = 0;
+  std::string chat_format = {};  // of a file without a chat template: the format used for it
 };
 
 struct OpenedModel;  // src/engine/open.h
@@ -116,9 +126,17 @@ class Engine {
 
   // Token ids of `text`; with `parse_special`, special tokens written out in it count as such.
   Result<std::vector<int32_t>> Encode(std::string_view text, bool parse_special = false) const;
+  // The first special token that `text` spells out and that Encode therefore reads as ordinary text
+  // unless it is asked to parse them; nothing when there is none.
+  std::optional<std::string> SpelledSpecialToken(std::string_view text) const;
   // Token ids of a conversation in the model's own chat format, ending where the assistant's answer
-  // begins.
-  Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages) const;
+  // begins. Nothing in a message, a tool or a variable becomes a control token.
+  Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages,
+                                          const ChatOptions& options = {}) const;
+  // The same from a JSON list of messages as in OpenAI's API: content as text or as parts, tool
+  // calls, and whatever else the model's template reads.
+  Result<std::vector<int32_t>> EncodeChatJson(std::string_view messages_json,
+                                              const ChatOptions& options = {}) const;
   // The exact bytes of `ids`.
   std::string Decode(std::span<const int32_t> ids) const;
 

@@ -15,7 +15,7 @@
 namespace headway {
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO would wait
   if (fd < 0) {
     const int error = errno;
     return Fail(error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,

@@ -104,6 +104,8 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   counters->head_predict_ns += search_ns;
   counters->head_predict_shard_work_ns += search_ns;
   counters->head_reduce_ns += outcome.reduce_ns;
+  counters->head_winners_kept += outcome.kept_winner ? 1U : 0U;
+  counters->head_winners_dropped += outcome.dropped_winner ? 1U : 0U;
   Count(outcome.evidence, counters);
   if (!outcome.choice) return ChooseFully(state, history, counters);
 

@@ -5,10 +5,22 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/clock.h"
 
 namespace headway {
+namespace {
+
+// Top-p looks first for the rows down to the winner, but no more than so many nats below the best;
+// where the mass found has to grow by no more than that factor for a decision, once more, so many
+// nats deeper, for less than half a full pass.
+constexpr float kNucleusDepth = 5.0F;
+constexpr double kMostMissing = 1.5;
+constexpr float kDeeper = 1.5F;
+constexpr double kDeeperGiveUp = 0.5;
+
+}  // namespace
 
 Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(Pipeline* pipeline,
                                                                  ThreadPool* pool,
@@ -35,8 +47,9 @@ CertifiedSearch::CertifiedSearch(Pipeline* pipeline, ThreadPool* pool,
                .device_or_null = HeadSigns::Exist(pipeline->Head()) ? &signs_ : nullptr}) {
   const auto vocab_size = static_cast<size_t>(pipeline->model().vocab_size);
   entries_.reserve(vocab_size);
-  winner_ids_.reserve(vocab_size);
-  winner_logits_.reserve(vocab_size);
+  remembered_.reserve(2 * vocab_size);
+  remembered_ids_.reserve(vocab_size);
+  remembered_logits_.reserve(vocab_size);
 }
 
 bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
@@ -90,50 +103,113 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::Find(int64_t state, Outc
     outcome->evidence.bytes_read = SharedBytes();
     return {};
   }
-  if (rules.goal.winner_first) {
-    bool decided = true;
-    const auto choice = FindWinnerFirst(state, *goal, outcome, &decided);
-    if (choice || !decided) return choice;
-  }
+  if (rules.goal.winner_first) return FindWinnerFirst(state, *goal, outcome);
   if (!Decide(state, *goal, &outcome->evidence)) return {};
   return ChooseAmongFound(state, outcome, choose);
 }
 
-// Top-k, winner first: the best perturbed value of all rows, and whether fewer than k rows have a
-// larger logit. Nothing when it is not among the best k, or (not `decided`) when this cannot be
-// told for less than a full pass.
-std::optional<CertifiedSearch::Choice> CertifiedSearch::FindWinnerFirst(int64_t state,
-                                                                        lmhead::SearchGoal goal,
-                                                                        Outcome* outcome,
-                                                                        bool* decided) {
+// With filters: the best perturbed value of all rows first, since it mostly is the choice.
+std::optional<CertifiedSearch::Choice> CertifiedSearch::FindWinnerFirst(
+    int64_t state, const lmhead::SearchGoal& goal, Outcome* outcome) {
   sampling::SparseSampler& sparse = *At(state).rules->sparse;
-  *decided = false;
-  goal.keep = 1;
-  goal.perturbed = true;
-  goal.inverse_temperature = 1.0F / sparse.Params().temperature;
-  if (!Decide(state, goal, &outcome->evidence)) return {};
-  const auto choice = ChooseAmongFound(
+  remembered_.clear();
+  lmhead::SearchGoal of_all = goal;
+  of_all.keep = 1;
+  of_all.perturbed = true;
+  of_all.inverse_temperature = 1.0F / sparse.Params().temperature;
+  if (!Decide(state, of_all, &outcome->evidence)) return {};
+  const auto winner = ChooseAmongFound(
       state, outcome, [&] { return sparse.ChooseUnfiltered(entries_, goal.position); });
-  if (!choice) return {};
-
-  if (goal.known_ids.empty()) {  // what the first search computed need not be computed again
-    winner_ids_.clear();
-    winner_logits_.clear();
-    for (const lmhead::Candidate& row : search_.Found()) {
-      winner_ids_.push_back(row.id);
-      winner_logits_.push_back(row.logit);
-    }
-    goal.known_ids = winner_ids_;
-    goal.known_logits = winner_logits_;
+  if (!winner) return {};
+  const auto choice = goal.keep > 0 ? FindInBest(state, *winner, goal, outcome)
+                                    : FindInNucleus(state, *winner, goal, outcome);
+  if (choice) {
+    outcome->kept_winner = choice->token == winner->token;
+    outcome->dropped_winner = !outcome->kept_winner;
   }
-  goal.perturbed = false;
-  goal.inverse_temperature = 1.0F;
-  goal.at_least = sparse.Change(choice->token, choice->logit);
-  if (!Decide(state, goal, &outcome->evidence)) return {};
-  const auto kept =
-      ChooseAmongFound(state, outcome, [&] { return sparse.Keeps(entries_, *choice); });
-  *decided = kept.has_value();
-  return kept.value_or(false) ? choice : std::nullopt;
+  return choice;
+}
+
+// Top-k: the rows that come before the winner, as far as they are among the best k; all of those
+// where the winner is not, or where top-p looks at them.
+std::optional<CertifiedSearch::Choice> CertifiedSearch::FindInBest(int64_t state,
+                                                                   const Choice& winner,
+                                                                   lmhead::SearchGoal goal,
+                                                                   Outcome* outcome) {
+  sampling::SparseSampler& sparse = *At(state).rules->sparse;
+  goal.at_least = sparse.Change(winner.token, winner.logit);
+  // The winner is one of those that reach it.
+  goal.counting = sparse.Params().top_p == 1.0F && sparse.Params().min_p == 0.0F;
+  for (const bool all : {false, true}) {
+    RememberFound(&goal);
+    if (all) goal.at_least.reset();
+    if (!Decide(state, goal, &outcome->evidence)) return {};
+    if (outcome->evidence.few) return winner;
+    const auto choice = ChooseAmongFound(state, outcome, [&] {
+      return sparse.ChooseFrom(entries_, goal.position, winner,
+                               {.below = outcome->evidence.theta, .count = goal.keep, .mass = 0.0});
+    });
+    if (!choice) return {};
+    if (*choice) return *choice;
+  }
+  return ChooseAmongFound(state, outcome, [&] { return sparse.Choose(entries_, goal.position); });
+}
+
+// Top-p: the rows before the winner, and as many after it as it takes to know the mass of all well
+// enough.
+std::optional<CertifiedSearch::Choice> CertifiedSearch::FindInNucleus(int64_t state,
+                                                                      const Choice& winner,
+                                                                      lmhead::SearchGoal goal,
+                                                                      Outcome* outcome) {
+  sampling::SparseSampler& sparse = *At(state).rules->sparse;
+  const auto choose = [&](double mass_of_rest) {
+    return ChooseAmongFound(state, outcome, [&] {
+      return sparse.ChooseFrom(entries_, goal.position, winner,
+                               {.below = *goal.at_least, .count = -1, .mass = mass_of_rest});
+    });
+  };
+  goal.at_least =
+      std::max(sparse.Change(winner.token, winner.logit), sparse.Best() - kNucleusDepth);
+  for (const bool again : {false, true}) {
+    RememberFound(&goal);
+    if (!Decide(state, goal, &outcome->evidence)) return {};
+    auto choice = choose(std::numeric_limits<double>::infinity());
+    if (!choice) return {};
+    if (*choice) return *choice;
+    const sampling::Missing missing = sparse.WhatIsMissing();
+    if (missing.room > 0.0) {
+      const auto more = search_.BoundRest(sparse.Best(), missing.room);
+      outcome->evidence.rows_refined += more.rows_refined;
+      outcome->evidence.rows_three_bits += more.rows_three_bits;
+      outcome->evidence.bytes_read += more.bytes_read;
+      if (more.decided) choice = choose(search_.MassOfRest(sparse.Best()));
+      if (choice && *choice) return *choice;
+    }
+    if (again || missing.known > kMostMissing) return {};
+    *goal.at_least -= kDeeper;
+    goal.give_up = kDeeperGiveUp;
+  }
+  return {};
+}
+
+// What a search computed need not be computed again.
+void CertifiedSearch::RememberFound(lmhead::SearchGoal* goal) {
+  if (first_.Exist()) return;  // those are known already
+  const auto found = search_.Found();
+  remembered_.insert(remembered_.end(), found.begin(), found.end());
+  std::sort(remembered_.begin(), remembered_.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  remembered_.erase(std::unique(remembered_.begin(), remembered_.end(),
+                                [](const auto& a, const auto& b) { return a.id == b.id; }),
+                    remembered_.end());
+  remembered_ids_.clear();
+  remembered_logits_.clear();
+  for (const lmhead::Candidate& row : remembered_) {
+    remembered_ids_.push_back(row.id);
+    remembered_logits_.push_back(row.logit);
+  }
+  goal->known_ids = remembered_ids_;
+  goal->known_logits = remembered_logits_;
 }
 
 // What a state's search must find, as far as the parameters tell; nothing when a known logit is not
@@ -176,6 +252,7 @@ bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
   const lmhead::SearchEvidence more = search_.Decide(state, goal);
   const bool is_first = evidence->rows_screened == 0;
   evidence->decided = more.decided;
+  evidence->few = more.few;
   evidence->theta = more.theta;
   evidence->rows_screened = more.rows_screened;
   evidence->rows_refined += more.rows_refined;

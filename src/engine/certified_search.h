@@ -13,7 +13,6 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "engine/head_rows.h"
-#include "engine/reduced_rows.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/search.h"
 #include "sampling/sampler.h"
@@ -30,6 +29,9 @@ class CertifiedSearch {
     std::optional<Choice> choice;
     lmhead::SearchEvidence evidence;
     uint64_t reduce_ns = 0;  // of the time it took: selection
+    // With filters: the choice was the best perturbed value of all rows, or the filters drop that.
+    bool kept_winner = false;
+    bool dropped_winner = false;
   };
 
   // For up to `max_states` states. `pipeline` holds planes; it and `pool` must outlive this object.
@@ -62,8 +64,13 @@ class CertifiedSearch {
 
   const HeadState& At(int64_t state) const { return step_.states[static_cast<size_t>(state)]; }
   std::optional<Choice> Find(int64_t state, Outcome* outcome);
-  std::optional<Choice> FindWinnerFirst(int64_t state, lmhead::SearchGoal goal, Outcome* outcome,
-                                        bool* decided);
+  std::optional<Choice> FindWinnerFirst(int64_t state, const lmhead::SearchGoal& goal,
+                                        Outcome* outcome);
+  std::optional<Choice> FindInBest(int64_t state, const Choice& winner, lmhead::SearchGoal goal,
+                                   Outcome* outcome);
+  std::optional<Choice> FindInNucleus(int64_t state, const Choice& winner, lmhead::SearchGoal goal,
+                                      Outcome* outcome);
+  void RememberFound(lmhead::SearchGoal* goal);
   std::optional<lmhead::SearchGoal> GoalOf(int64_t state) const;
   bool Decide(int64_t state, const lmhead::SearchGoal& goal, lmhead::SearchEvidence* evidence);
   template <typename Chooser>
@@ -80,8 +87,10 @@ class CertifiedSearch {
   HeadStep step_;
   bool screened_ = false;  // else the allowed rows are few, and computed exactly
   std::vector<sampling::SparseSampler::Entry> entries_;
-  std::vector<int32_t> winner_ids_;  // rows of the search for the winner, and their logits
-  std::vector<float> winner_logits_;
+  // Rows that earlier searches of the state have computed, and the same as a goal wants them.
+  std::vector<lmhead::Candidate> remembered_;
+  std::vector<int32_t> remembered_ids_;
+  std::vector<float> remembered_logits_;
 };
 
 }  // namespace headway

@@ -9,7 +9,7 @@
 #include "base/thread_pool.h"
 #include "engine/pipeline.h"
 #include "kernels/kernel_set.h"
-#include "lmhead/certificate_mode.h"
+#include "lmhead/certificate.h"
 #include "sampling/sampler.h"
 #include "sampling/sparse_sampler.h"
 

@@ -75,6 +75,20 @@ class DecodeLoop {
   tokenizer::StreamDecoder stream_;
 };
 
+Result<std::vector<int32_t>> EncodeConversation(const OpenedModel& model,
+                                                const jinja::Value& messages,
+                                                const ChatOptions& options) {
+  HW_TRY(chat::Request asked,
+         chat::MakeRequest(messages, options.tools_json, options.variables_json));
+  asked.add_generation_prompt = options.add_generation_prompt;
+  if (!options.chat_template.empty()) {
+    HW_TRY(const auto own, chat::ChatTemplate::FromSource(options.chat_template, *model.tokenizer));
+    return own.Encode(asked, *model.tokenizer);
+  }
+  if (!*model.chat) return tl::unexpected<Error>(model.chat->error());
+  return (*model.chat)->Encode(asked, *model.tokenizer);
+}
+
 }  // namespace
 
 const char* ToString(StopReason reason) {
@@ -102,8 +116,22 @@ Result<std::vector<int32_t>> Engine::Encode(std::string_view text, bool parse_sp
   return model_->tokenizer->Encode(text, {.add_bos = true, .parse_special = parse_special});
 }
 
-Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages) const {
-  return model_->tokenizer->EncodeChat(messages, true);
+std::optional<std::string> Engine::SpelledSpecialToken(std::string_view text) const {
+  const std::optional<int32_t> id = model_->tokenizer->FindSpecialToken(text);
+  if (!id) return std::nullopt;
+  return std::string(model_->tokenizer->TokenBytes(*id));
+}
+
+Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> messages,
+                                                const ChatOptions& options) const {
+  HW_TRY(const jinja::Value values, chat::MessagesFromPairs(messages));
+  return EncodeConversation(*model_, values, options);
+}
+
+Result<std::vector<int32_t>> Engine::EncodeChatJson(std::string_view messages_json,
+                                                    const ChatOptions& options) const {
+  HW_TRY(const jinja::Value values, chat::MessagesFromJson(messages_json));
+  return EncodeConversation(*model_, values, options);
 }
 
 std::string Engine::Decode(std::span<const int32_t> ids) const {

@@ -40,7 +40,9 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .threads = model.pool->NumThreads(),
                        .context_tokens = manifest.ContextTokens(),
                        .vocab_size = manifest.model.vocab_size,
-                       .weight_bytes_per_token = 0};
+                       .weight_bytes_per_token = 0,
+                       .chat_format = ""};
+  if (*model.chat) summary.chat_format = (*model.chat)->FormatName();
   for (const auto& shard : model.pipeline->Layers())
     summary.weight_bytes_per_token += shard->WeightBytes();
   for (const auto& shard : model.pipeline->Head().shards)
@@ -140,6 +142,12 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
   HW_TRY(model->executor,
          Executor::Create(model->pipeline, model->pool.get(), model->kernels->kernels));
   HW_TRY(model->tokenizer, OpenTokenizer(directory, model->pipeline->manifest()));
+  model->chat =
+      std::make_unique<Result<chat::ChatTemplate>>(chat::ChatTemplate::Create(*model->tokenizer));
+  if (*model->chat) {
+    if (const auto end = (*model->chat)->EndOfAnswer(*model->tokenizer))
+      model->tokenizer->AddEndOfGeneration(*end);
+  }
   model->summary = Summarise(*model);
   return model;
 }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "chat/chat_template.h"
 #include "device/device.h"
 #include "engine/devices.h"
 #include "engine/executor.h"
@@ -34,6 +35,8 @@ struct OpenedModel {
   std::shared_ptr<Pipeline> pipeline;
   std::shared_ptr<Executor> executor;  // of the pipeline: what its conversations share
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  // Why there is none matters only to who wants a chat.
+  std::unique_ptr<Result<chat::ChatTemplate>> chat;
   std::optional<DraftModel> draft;
   ModelSummary summary;
   std::mutex generating = {};  // held by Engine::Generate(): the executor runs one step at a time

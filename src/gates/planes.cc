@@ -9,8 +9,8 @@
 #include "kernels/plane_layout.h"
 #include "lmhead/check_planes.h"
 #include "lmhead/device_signs.h"
-#include "lmhead/plane_rows.h"
-#include "lmhead/split_state.h"
+#include "lmhead/planes.h"
+#include "lmhead/screening.h"
 
 namespace headway::gates {
 namespace {

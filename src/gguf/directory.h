@@ -29,7 +29,8 @@ struct TensorInfo {
   uint32_t ggml_type = 0;
   std::optional<DataType> type;  // nullopt: a type that can be listed but not used
   Shape shape;                   // outermost first: the file's dimensions reversed
-  uint64_t offset_bytes = 0;     // from the start of the file
+  size_t part = 0;               // of a split model: which file
+  uint64_t offset_bytes = 0;     // from the start of that file
   uint64_t size_bytes = 0;       // 0 when the type's block size is unknown
 
   // "Q4_K", "IQ2_XS", "number 99".

@@ -7,15 +7,28 @@
 namespace headway::gguf {
 namespace {
 
-constexpr std::string_view kSupportedTypes = "F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K";
+std::string SupportedTypes() {
+  std::string names;
+  for (int i = 0; i < kNumDataTypes; ++i) {
+    const auto type = static_cast<DataType>(i);
+    if (!IsWeightType(type)) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : " ", Traits(type).name);
+  }
+  return names;
+}
 
 }  // namespace
 
 Result<GgufFile> GgufFile::Open(const std::string& path) {
+  HW_TRY(GgufFile file, OpenOne(path));
+  return OpenParts(std::move(file));
+}
+
+Result<GgufFile> GgufFile::OpenOne(const std::string& path) {
   auto mapping = MappedFile::Open(path);
   if (!mapping) return Prefixed(mapping.error(), "gguf");
   HW_TRY(GgufFile file, Parse(mapping->Bytes(), path));
-  file.mapping_ = *std::move(mapping);
+  file.parts_.front().mapping = *std::move(mapping);
   return file;
 }
 
@@ -23,8 +36,7 @@ Result<GgufFile> GgufFile::Parse(std::span<const std::byte> bytes, std::string n
   auto directory = ParseDirectory(bytes);
   if (!directory) return Prefixed(directory.error(), "gguf: " + name);
   GgufFile file;
-  file.path_ = std::move(name);
-  file.bytes_ = bytes;
+  file.parts_.push_back({.path = std::move(name), .mapping = {}, .bytes = bytes});
   file.directory_ = *std::move(directory);
   return file;
 }
@@ -44,19 +56,24 @@ Result<ConstTensorView> GgufFile::GetTensor(std::string_view name) const {
   const TensorInfo* tensor = FindTensor(name);
   if (tensor == nullptr) {
     return Fail(ErrorCode::kNotFound,
-                fmt::format("gguf: {}: tensor {}: missing ({} tensors in the file)", path_,
+                fmt::format("gguf: {}: tensor {}: missing ({} tensors in the file)", Path(),
                             Quoted(name), Tensors().size()));
   }
   if (!tensor->type) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})", path_,
-                            Quoted(name), tensor->TypeName(), kSupportedTypes));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("gguf: {}: tensor {}: type {} unsupported (supported: {})",
+                    PartPath(tensor->part), Quoted(name), tensor->TypeName(), SupportedTypes()));
   }
   return ConstTensorView{.type = *tensor->type,
                          .shape = tensor->shape,
                          .row_stride_bytes = RowBytes(*tensor->type, tensor->shape.Columns()),
-                         .data = bytes_.data() + tensor->offset_bytes,
+                         .data = parts_[tensor->part].bytes.data() + tensor->offset_bytes,
                          .name = tensor->name};
+}
+
+void GgufFile::AdviseDone() const {
+  for (const Part& part : parts_) part.mapping.AdviseDone(0, part.bytes.size());
 }
 
 }  // namespace headway::gguf

@@ -1,7 +1,7 @@
 #pragma once
 
-// A GGUF file opened for reading: typed metadata and tensors, all views into the memory-mapped
-// file. Opening checks everything outside the tensor data; the data itself is not touched. Knows no
+// A GGUF file, or the files of a split model (gguf/split.h), opened for reading: typed metadata and
+// tensors, all views into the memory-mapped files. Opening checks everything outside the tensor data; the data itself is not touched. Knows no
 // model: which keys and tensors there must be is model/'s business. Format: docs/formats/gguf.md.
 
 #include <cstddef>
@@ -23,14 +23,19 @@ namespace headway::gguf {
 // bytes and is valid while this object lives (moving it keeps views valid).
 class GgufFile {
  public:
-  // Errors: kNotFound, kIo (opening); kInvalidInput (not a GGUF), kUnsupported (version), kCorrupt.
+  // Any part of a split model opens all of it. Errors: kNotFound, kIo (opening; a missing part is
+  // named); kInvalidInput (not a GGUF, parts that do not belong together), kUnsupported (version),
+  // kCorrupt.
   static Result<GgufFile> Open(const std::string& path);
 
-  // Parses bytes that the caller keeps alive; `name` stands for the path in messages. Errors as
-  // Open().
+  // Parses bytes that the caller keeps alive; `name` stands for the path in messages. Of a split
+  // model only this part. Errors as Open().
   static Result<GgufFile> Parse(std::span<const std::byte> bytes, std::string name);
 
-  const std::string& Path() const { return path_; }
+  // Of the first part.
+  const std::string& Path() const { return parts_.front().path; }
+  size_t NumParts() const { return parts_.size(); }
+  const std::string& PartPath(size_t part) const { return parts_[part].path; }
   uint32_t Version() const { return directory_.version; }
   uint64_t AlignmentBytes() const { return directory_.alignment_bytes; }
 
@@ -59,17 +64,31 @@ class GgufFile {
   Result<std::vector<float>> GetF32ArrayOr(std::string_view key) const;
   Result<std::vector<int32_t>> GetI32ArrayOr(std::string_view key) const;
 
-  // In the file's order.
+  // In the file's order, part by part.
   const std::vector<TensorInfo>& Tensors() const { return directory_.tensors; }
   // nullptr when there is no such tensor.
   const TensorInfo* FindTensor(std::string_view name) const;
   // Errors: kNotFound; kUnsupported (a type this build cannot compute with).
   Result<ConstTensorView> GetTensor(std::string_view name) const;
 
-  // The mapping behind Open(); empty after Parse().
-  const MappedFile& Mapping() const { return mapping_; }
+  // The mapping of the first part behind Open(); empty after Parse().
+  const MappedFile& Mapping() const { return parts_.front().mapping; }
+  // Tells the kernel that what was read will not be read again soon, so that converting a large
+  // model keeps a small resident set; only a hint.
+  void AdviseDone() const;
 
  private:
+  struct Part {
+    std::string path;
+    MappedFile mapping;
+    std::span<const std::byte> bytes;
+  };
+
+  static Result<GgufFile> OpenOne(const std::string& path);
+  // All parts of the model that `opened` is a part of; itself when it is whole.
+  static Result<GgufFile> OpenParts(GgufFile opened);
+  Result<void> Append(GgufFile part);
+
   // "gguf: model.gguf: key 'x': expected u32, found string".
   tl::unexpected<Error> KeyError(ErrorCode code, std::string_view key,
                                  std::string_view problem) const;
@@ -78,10 +97,8 @@ class GgufFile {
   Result<const Value*> Require(std::string_view key, std::string_view expected) const;
   Result<const Value*> RequireArray(std::string_view key, std::string_view expected) const;
 
-  std::string path_;
-  MappedFile mapping_;
-  std::span<const std::byte> bytes_;
-  Directory directory_;
+  std::vector<Part> parts_;
+  Directory directory_;  // the first part's; tensors of all
 };
 
 }  // namespace headway::gguf

@@ -1,6 +1,8 @@
 #include "gguf/gguf_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -160,7 +162,8 @@ TEST(GgufFileTest, GetTensor_MissingOrUnsupported_SaysSo) {
   EXPECT_EQ(file->FindTensor("blk.3.attn_qkv.weight")->size_bytes, 74U);
   EXPECT_EQ(MessageOf(file->GetTensor("blk.3.attn_qkv.weight")),
             "gguf: model.gguf: tensor 'blk.3.attn_qkv.weight': type IQ2_XS unsupported "
-            "(supported: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K)");
+            "(supported: F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K Q2_K Q3_K IQ4_NL "
+            "IQ4_XS MXFP4)");
   EXPECT_EQ(file->GetTensor("odd").error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(file->FindTensor("odd")->TypeName(), "number 99");
   EXPECT_EQ(MessageOf(file->GetTensor("output.weight")),
@@ -168,6 +171,13 @@ TEST(GgufFileTest, GetTensor_MissingOrUnsupported_SaysSo) {
 }
 
 TEST(GgufFileTest, Open_MissingFile_NamesIt) {
+  const std::string fifo = testing::TempDir() + "gguf_file_test.fifo";
+  ::unlink(fifo.c_str());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const auto pipe = GgufFile::Open(fifo);  // and does not wait for a writer
+  ::unlink(fifo.c_str());
+  ASSERT_FALSE(pipe);
+  EXPECT_EQ(pipe.error().message, "gguf: " + fifo + ": expected a regular file");
   const auto file = GgufFile::Open("/nonexistent/model.gguf");
   EXPECT_EQ(MessageOf(file),
             "gguf: /nonexistent/model.gguf: cannot open: No such file or directory");

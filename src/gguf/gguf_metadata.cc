@@ -12,7 +12,7 @@ namespace headway::gguf {
 
 tl::unexpected<Error> GgufFile::KeyError(ErrorCode code, std::string_view key,
                                          std::string_view problem) const {
-  return Fail(code, fmt::format("gguf: {}: key {}: {}", path_, Quoted(key), problem));
+  return Fail(code, fmt::format("gguf: {}: key {}: {}", Path(), Quoted(key), problem));
 }
 
 tl::unexpected<Error> GgufFile::WrongType(std::string_view key, std::string_view expected,

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/quoted.h"  // IWYU pragma: export
 #include "base/result.h"
 
 namespace headway::gguf {
@@ -74,8 +75,6 @@ struct MetadataEntry {
 // `max_elements` elements of an array.
 std::string ToText(const Value& value, uint64_t max_elements);
 
-// 'text' with everything outside printable ASCII as \xNN, cut after 80 characters: names from
-// hostile files go into messages and onto terminals.
-std::string Quoted(std::string_view text);
+using headway::Quoted;
 
 }  // namespace headway::gguf

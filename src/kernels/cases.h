@@ -10,10 +10,11 @@
 
 namespace headway::kernels {
 
-inline constexpr std::array<DataType, 11> kWeightTypes = {
-    DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1, DataType::kQ5_0,
-    DataType::kQ5_1, DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K,
-    DataType::kF32,  DataType::kF16,  DataType::kBF16};
+inline constexpr std::array<DataType, 16> kWeightTypes = {
+    DataType::kQ8_0,  DataType::kQ4_0, DataType::kQ4_1,   DataType::kQ5_0,
+    DataType::kQ5_1,  DataType::kQ4_K, DataType::kQ5_K,   DataType::kQ6_K,
+    DataType::kQ2_K,  DataType::kQ3_K, DataType::kIQ4_NL, DataType::kIQ4_XS,
+    DataType::kMXFP4, DataType::kF32,  DataType::kF16,    DataType::kBF16};
 
 // [rows, channels] of tests: one block, odd numbers of blocks, rows that do not fill the last tile.
 struct MatrixShape {

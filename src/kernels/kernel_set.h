@@ -31,7 +31,7 @@ struct alignas(64) ActivationBlock {
   int32_t offset_q5;     //  -16 * sum of q
   int32_t offset_q4;     //   -8 * sum of q
   int32_t offset_q6[2];  //  -32 * sum of q over channels 0-15, 16-31
-  int32_t unused;        // zero
+  int16_t half_sums[2];  // sum of q over channels 0-15, 16-31
 };
 static_assert(sizeof(ActivationBlock) == 64);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/tile_layout.h"
 #include "tensor/blocks.h"
 
 namespace headway::kernels {
@@ -14,14 +15,21 @@ constexpr float kCanary = -12345.5F;
 
 void FillExtremes(DataType type, std::span<std::byte> row, std::mt19937* random) {
   for (std::byte& byte : row) byte = static_cast<std::byte>((*random)() & 255U);
-  // d (and m, dmin) sit at the start of a block but for Q6_K.
+  if (type == DataType::kMXFP4) {  // every exponent is a number
+    constexpr uint8_t kExponents[] = {0, 1, 2, 127, 128, 200, 254, 255};
+    for (size_t block = 0; block < row.size(); block += 17) {
+      row[block] = std::byte{kExponents[(*random)() % std::size(kExponents)]};
+    }
+    return;
+  }
   constexpr uint16_t kHalves[] = {0x7bff, 0xfbff, 0x0001, 0x8001, 0x0000, 0x3c00, 0x03ff, 0x1234};
   const auto block_bytes = static_cast<size_t>(Traits(type).block_bytes);
-  const size_t first = type == DataType::kQ6_K ? offsetof(BlockQ6_K, d) : 0;
-  const bool two = type == DataType::kQ4_1 || type == DataType::kQ5_1 || type == DataType::kQ4_K ||
-                   type == DataType::kQ5_K;
+  const size_t first = type == DataType::kQ6_K   ? offsetof(BlockQ6_K, d)
+                       : type == DataType::kQ2_K ? offsetof(BlockQ2_K, d)
+                       : type == DataType::kQ3_K ? offsetof(BlockQ3_K, d)
+                                                 : 0;
   for (size_t block = 0; block < row.size(); block += block_bytes) {
-    for (size_t i = 0; i < (two ? 2U : 1U); ++i) {
+    for (size_t i = 0; i < (HasMinimum(type) ? 2U : 1U); ++i) {
       const uint16_t half = kHalves[(*random)() % std::size(kHalves)];
       std::memcpy(&row[block + first + 2 * i], &half, sizeof half);
     }

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "base/check.h"
 #include "kernels/tile_layout.h"
@@ -69,12 +70,16 @@ void WriteBlock(const BlockFields& fields, BlockQ8_0* block) {
   for (size_t i = 0; i < 32; ++i) block->q[i] = static_cast<int8_t>(fields.codes[i] - 128);
 }
 
-// The four simple types with nibbles; optional members m and high.
+// The simple types with nibbles; optional members m and high. MXFP4 has an exponent for d.
 template <class Block>
 requires(sizeof(Block) <= sizeof(BlockQ5_1)) void ReadBlock(const Block& block,
                                                             BlockFields* fields) {
   uint32_t high = 0;
-  fields->halves[0] = block.d;
+  if constexpr (requires { block.e; }) {
+    fields->halves[0].bits = block.e;
+  } else {
+    fields->halves[0] = block.d;
+  }
   if constexpr (requires { block.m; }) fields->halves[1] = block.m;
   if constexpr (requires { block.high; }) std::memcpy(&high, block.high, sizeof high);
   ReadNibbles32(block.q, high, fields);
@@ -83,7 +88,11 @@ requires(sizeof(Block) <= sizeof(BlockQ5_1)) void ReadBlock(const Block& block,
 template <class Block>
 requires(sizeof(Block) <= sizeof(BlockQ5_1)) void WriteBlock(const BlockFields& fields,
                                                              Block* block) {
-  block->d = fields.halves[0];
+  if constexpr (requires { block->e; }) {
+    block->e = static_cast<uint8_t>(fields.halves[0].bits);
+  } else {
+    block->d = fields.halves[0];
+  }
   if constexpr (requires { block->m; }) block->m = fields.halves[1];
   const uint32_t high = WriteNibbles32(fields, block->q);
   if constexpr (requires { block->high; }) std::memcpy(block->high, &high, sizeof high);
@@ -91,7 +100,7 @@ requires(sizeof(Block) <= sizeof(BlockQ5_1)) void WriteBlock(const BlockFields& 
 
 // Q4_K and Q5_K.
 template <class Block>
-requires requires(Block block) { block.dmin; }
+requires std::is_same_v<Block, BlockQ4_K> || std::is_same_v<Block, BlockQ5_K>
 void ReadBlock(const Block& block, BlockFields* fields) {
   fields->halves = {block.d, block.dmin};
   std::memcpy(fields->scales.data(), block.scales, sizeof block.scales);
@@ -101,7 +110,7 @@ void ReadBlock(const Block& block, BlockFields* fields) {
 }
 
 template <class Block>
-requires requires(Block block) { block.dmin; }
+requires std::is_same_v<Block, BlockQ4_K> || std::is_same_v<Block, BlockQ5_K>
 void WriteBlock(const BlockFields& fields, Block* block) {
   *block = {};
   block->d = fields.halves[0];
@@ -151,6 +160,73 @@ void WriteBlock(const BlockFields& fields, BlockQ6_K* block) {
   }
 }
 
+// Code i of Q2_K, and the low two bits of Q3_K's: bits 2k, 2k + 1 of q[32h + j] (tensor/blocks.h).
+constexpr size_t TwoBitsByte(size_t i) { return i / 128 * 32 + i % 32; }
+constexpr size_t TwoBitsShift(size_t i) { return i % 128 / 32 * 2; }
+
+void ReadBlock(const BlockQ2_K& block, BlockFields* fields) {
+  fields->halves = {block.d, block.dmin};
+  std::memcpy(fields->scales.data(), block.scales, sizeof block.scales);
+  for (size_t i = 0; i < 256; ++i) {
+    fields->codes[i] = static_cast<uint8_t>(block.q[TwoBitsByte(i)] >> TwoBitsShift(i) & 3);
+  }
+}
+
+void WriteBlock(const BlockFields& fields, BlockQ2_K* block) {
+  *block = {};
+  block->d = fields.halves[0];
+  block->dmin = fields.halves[1];
+  std::memcpy(block->scales, fields.scales.data(), sizeof block->scales);
+  for (size_t i = 0; i < 256; ++i) {
+    uint8_t& byte = block->q[TwoBitsByte(i)];
+    byte = static_cast<uint8_t>(byte | fields.codes[i] << TwoBitsShift(i));
+  }
+}
+
+void ReadBlock(const BlockQ3_K& block, BlockFields* fields) {
+  fields->halves[0] = block.d;
+  std::memcpy(fields->scales.data(), block.scales, sizeof block.scales);
+  for (size_t i = 0; i < 256; ++i) {
+    const int two = block.q[TwoBitsByte(i)] >> TwoBitsShift(i) & 3;
+    fields->codes[i] = static_cast<uint8_t>(two | (block.high[i % 32] >> (i / 32) & 1) << 2);
+  }
+}
+
+void WriteBlock(const BlockFields& fields, BlockQ3_K* block) {
+  *block = {};
+  block->d = fields.halves[0];
+  std::memcpy(block->scales, fields.scales.data(), sizeof block->scales);
+  for (size_t i = 0; i < 256; ++i) {
+    uint8_t& byte = block->q[TwoBitsByte(i)];
+    byte = static_cast<uint8_t>(byte | (fields.codes[i] & 3) << TwoBitsShift(i));
+    uint8_t& high = block->high[i % 32];
+    high = static_cast<uint8_t>(high | (fields.codes[i] >> 2) << (i / 32));
+  }
+}
+
+// Sub-block s: the bytes [16s, 16s + 16), code i < 16 low, i + 16 high.
+constexpr size_t RunNibbleByte(size_t i) { return i / 32 * 16 + i % 16; }
+constexpr size_t RunNibbleShift(size_t i) { return i % 32 / 16 * 4; }
+
+void ReadBlock(const BlockIQ4_XS& block, BlockFields* fields) {
+  fields->halves = {block.d, F16{block.scales_high}};
+  std::memcpy(fields->scales.data(), block.scales_low, sizeof block.scales_low);
+  for (size_t i = 0; i < 256; ++i) {
+    fields->codes[i] = static_cast<uint8_t>(block.q[RunNibbleByte(i)] >> RunNibbleShift(i) & 15);
+  }
+}
+
+void WriteBlock(const BlockFields& fields, BlockIQ4_XS* block) {
+  *block = {};
+  block->d = fields.halves[0];
+  block->scales_high = fields.halves[1].bits;
+  std::memcpy(block->scales_low, fields.scales.data(), sizeof block->scales_low);
+  for (size_t i = 0; i < 256; ++i) {
+    uint8_t& byte = block->q[RunNibbleByte(i)];
+    byte = static_cast<uint8_t>(byte | fields.codes[i] << RunNibbleShift(i));
+  }
+}
+
 // Scale bytes of a row of a strip.
 constexpr int64_t ScaleBytesOfRow(const TileFormat& format) {
   return format.scales_bytes / kStripRows;
@@ -166,8 +242,9 @@ void PackRow(const std::byte* row, int64_t num_channels, int64_t tile_row, std::
     BlockFields fields;
     ReadBlock(block, &fields);
     const BlockPlace place = PlaceOf(kFormat, num_channels, tile_row / kStripRows, b);
-    std::memcpy(tile + place.first_half + 2 * r, &fields.halves[0], 2);
-    if (!kFormat.paired) std::memcpy(tile + place.second_half + 2 * r, &fields.halves[1], 2);
+    constexpr int64_t kEntry = kFormat.EntryBytes();
+    std::memcpy(tile + place.first + kEntry * r, &fields.halves[0], kEntry);
+    if (kFormat.HasSecond()) std::memcpy(tile + place.second + 2 * r, &fields.halves[1], 2);
     for (int64_t i = 0; i < ScaleBytesOfRow(kFormat); ++i) {
       tile[place.scales + ScaleOffset(kFormat, r, i)] =
           std::byte{fields.scales[static_cast<size_t>(i)]};
@@ -183,8 +260,9 @@ template <DataType kType, class Block>
 void UnpackBlock(const std::byte* tile, const BlockPlace& place, int64_t r, Block* block) {
   constexpr TileFormat kFormat = FormatOf(kType);
   BlockFields fields;
-  fields.halves[0] = TileHalf(tile + place.first_half, r);
-  if (!kFormat.paired) fields.halves[1] = TileHalf(tile + place.second_half, r);
+  constexpr int64_t kEntry = kFormat.EntryBytes();
+  std::memcpy(&fields.halves[0], tile + place.first + kEntry * r, kEntry);
+  if (kFormat.HasSecond()) fields.halves[1] = TileHalf(tile + place.second, r);
   for (int64_t i = 0; i < ScaleBytesOfRow(kFormat); ++i) {
     fields.scales[static_cast<size_t>(i)] =
         static_cast<uint8_t>(tile[place.scales + ScaleOffset(kFormat, r, i)]);
@@ -260,6 +338,16 @@ const Packer& PackerOf(DataType type) {
       return kPacker<DataType::kQ5_K, BlockQ5_K>;
     case DataType::kQ6_K:
       return kPacker<DataType::kQ6_K, BlockQ6_K>;
+    case DataType::kQ2_K:
+      return kPacker<DataType::kQ2_K, BlockQ2_K>;
+    case DataType::kQ3_K:
+      return kPacker<DataType::kQ3_K, BlockQ3_K>;
+    case DataType::kIQ4_NL:
+      return kPacker<DataType::kIQ4_NL, BlockIQ4_NL>;
+    case DataType::kIQ4_XS:
+      return kPacker<DataType::kIQ4_XS, BlockIQ4_XS>;
+    case DataType::kMXFP4:
+      return kPacker<DataType::kMXFP4, BlockMXFP4>;
     case DataType::kF32:
     case DataType::kF16:
     case DataType::kBF16:

@@ -15,6 +15,7 @@
 #include "base/platform.h"
 #include "base/progress.h"
 #include "engine/open.h"
+#include "gguf/split.h"
 #include "headway/version.h"
 #include "lab/decoder.h"
 #include "lab/measure/bandwidth.h"
@@ -173,7 +174,7 @@ Result<ExperimentReport> RunExperiment(const std::string& spec_path, const RunOp
       .model_digest = "",
       .show_progress = options.show_progress,
       .cancelled_or_null = options.cancelled_or_null};
-  HW_TRY(const std::string model_digest, FileDigestHex(workshop.model));
+  HW_TRY(const std::string model_digest, gguf::ModelDigestHex(workshop.model));
   workshop.model_digest = kWholeFile + model_digest;
   std::error_code error;
   fs::create_directories(options.directory, error);

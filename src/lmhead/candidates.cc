@@ -28,10 +28,7 @@ Candidates::Candidates(ExactRows* exact, int64_t num_rows, const kernels::Kernel
 }
 
 void Candidates::Begin(int64_t state, const SearchGoal* goal) {
-  for (const Candidate& candidate : candidates_) {
-    exact_bits_[static_cast<size_t>(candidate.id) / 64] = 0;
-  }
-  for (const int32_t row : known_) exact_bits_[static_cast<size_t>(row) / 64] = 0;
+  std::fill(exact_bits_.begin(), exact_bits_.end(), 0);
   candidates_.clear();
   values_.clear();
   num_rows_ = 0;
@@ -39,16 +36,16 @@ void Candidates::Begin(int64_t state, const SearchGoal* goal) {
   theta_ = goal->at_least.value_or(kMinusInfinity);
   state_ = state;
   goal_ = goal;
-  known_ = goal->known_ids;
-  if (!known_.empty()) EnterKnown();
+  if (!goal->known_ids.empty()) EnterKnown();
 }
 
 // Of the known rows only those stay that can matter: listing all would cost more than the rest of a
 // search.
 void Candidates::EnterKnown() {
-  for (size_t i = 0; i < known_.size(); ++i) {
-    exact_bits_[static_cast<size_t>(known_[i]) / 64] |= uint64_t{1} << (known_[i] % 64);
-    candidates_.push_back({.id = known_[i], .logit = goal_->known_logits[i]});
+  for (size_t i = 0; i < goal_->known_ids.size(); ++i) {
+    const int32_t id = goal_->known_ids[i];
+    exact_bits_[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
+    candidates_.push_back({.id = id, .logit = goal_->known_logits[i]});
     values_.push_back(ValueOf(candidates_.back()));
   }
   UpdateTheta();
@@ -109,17 +106,17 @@ float Candidates::ValueOf(const Candidate& candidate) const {
 }
 
 void Candidates::UpdateTheta() {
-  if (goal_->at_least) return;
-  if (goal_->keep <= 1) {
-    theta_ = *std::max_element(values_.begin(), values_.end()) - goal_->margin;
+  theta_ = goal_->at_least.value_or(kMinusInfinity);
+  const auto keep = static_cast<size_t>(goal_->keep);
+  if (keep == 0 || values_.size() < keep) return;
+  if (keep == 1) {
+    theta_ = std::max(theta_, *std::max_element(values_.begin(), values_.end()) - goal_->margin);
     return;
   }
-  const auto keep = static_cast<size_t>(goal_->keep);
-  if (values_.size() < keep) return;
   sorted_values_ = values_;
   const auto place = sorted_values_.begin() + static_cast<std::ptrdiff_t>(keep - 1);
   std::nth_element(sorted_values_.begin(), place, sorted_values_.end(), std::greater<>());
-  theta_ = *place;
+  theta_ = std::max(theta_, *place);
 }
 
 void Candidates::Sort() {

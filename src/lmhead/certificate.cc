@@ -1,7 +1,10 @@
 #include "lmhead/certificate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 #include "lmhead/row_code.h"
@@ -168,6 +171,35 @@ double MostGroups(int64_t num_channels) {
 }
 
 }  // namespace
+
+Result<CertificateMode> ParseCertificateMode(const std::string& text) {
+  CertificateMode mode;
+  if (text == "deterministic") {
+    mode.deterministic = true;
+    return mode;
+  }
+  const std::string name = "probabilistic";
+  if (text == name) return mode;
+  if (text.rfind(name + ":", 0) == 0) {
+    const char* begin = text.data() + name.size() + 1;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(begin, end, mode.delta);
+    if (error == std::errc{} && stop == end && mode.delta > 0.0 && mode.delta <= kLargestDelta) {
+      return mode;
+    }
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("certificate: expected a failure probability above 0 and at most {}, "
+                            "found '{}'",
+                            kLargestDelta, begin));
+  }
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("certificate: expected deterministic or probabilistic:DELTA, found '{}'", text));
+}
+
+std::string ToString(const CertificateMode& mode) {
+  return mode.deterministic ? "deterministic" : fmt::format("probabilistic:{}", mode.delta);
+}
 
 double SignSumMultiplier(double delta) {
   constexpr double kConstant = 3.179;  // 1 / (4 (1 - Phi(sqrt 2))) = 3.17867

@@ -5,12 +5,32 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "kernels/plane_kernels.h"
-#include "lmhead/certificate_mode.h"
 
 namespace headway::lmhead {
+
+// What a certified head promises: deterministically, or with failure probability delta a token.
+inline constexpr double kDefaultDelta = 1e-9;
+inline constexpr double kLargestDelta = 0.1;
+
+struct CertificateMode {
+  bool deterministic = false;
+  double delta = kDefaultDelta;  // total per token, over all stages
+  // Multiplies every radius. For tests, which must be able to fail: anything below 1 voids the
+  // certificate.
+  double radius_scale = 1.0;
+
+  friend bool operator==(const CertificateMode&, const CertificateMode&) = default;
+};
+
+// "deterministic", "probabilistic", "probabilistic:1e-12". Errors: kInvalidInput, with what was
+// expected; a delta outside (0, 0.1] among them.
+Result<CertificateMode> ParseCertificateMode(const std::string& text);
+std::string ToString(const CertificateMode& mode);
 
 // x with P(X > x sqrt(sum of squared sizes)) <= delta for sums X of independent fair signs with
 // fixed sizes: 3.179 (1 - Phi(x)) = delta (Bentkus and Dzindzalieta, "A tight Gaussian bound for

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/plane_layout.h"
-#include "lmhead/plane_rows.h"
+#include "lmhead/planes.h"
 #include "lmhead/row_code.h"
 
 namespace headway::lmhead {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/plane_layout.h"
-#include "lmhead/plane_rows.h"
+#include "lmhead/planes.h"
 
 namespace headway::lmhead {
 namespace {

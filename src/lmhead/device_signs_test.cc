@@ -12,7 +12,7 @@
 
 #include "kernels/plane_layout.h"
 #include "lmhead/head_fixture.h"
-#include "lmhead/plane_rows.h"
+#include "lmhead/planes.h"
 #include "lmhead/search.h"
 
 namespace headway::lmhead {

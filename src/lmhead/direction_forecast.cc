@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/tiles.h"
-#include "lmhead/search_cost.h"
+#include "lmhead/scores.h"
 
 namespace headway::lmhead {
 namespace {

@@ -10,15 +10,24 @@
 namespace headway::lmhead {
 namespace {
 
-// Bytes at the start of a block that hold no codes; 0 for types without minimum.
-size_t HeaderBytes(DataType type) {
+// The bytes of a block that hold codes; none for types without minimum.
+struct CodeBytes {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+CodeBytes CodesOf(DataType type) {
   switch (type) {
     case DataType::kQ4_1:
+      return {offsetof(BlockQ4_1, q), sizeof(BlockQ4_1)};
     case DataType::kQ5_1:
-      return 2 * sizeof(F16);
+      return {offsetof(BlockQ5_1, high), sizeof(BlockQ5_1)};
     case DataType::kQ4_K:
+      return {offsetof(BlockQ4_K, q), sizeof(BlockQ4_K)};
     case DataType::kQ5_K:
-      return 2 * sizeof(F16) + 12;
+      return {offsetof(BlockQ5_K, high), sizeof(BlockQ5_K)};
+    case DataType::kQ2_K:
+      return {offsetof(BlockQ2_K, q), offsetof(BlockQ2_K, d)};
     case DataType::kF32:
     case DataType::kF16:
     case DataType::kBF16:
@@ -31,16 +40,20 @@ size_t HeaderBytes(DataType type) {
     case DataType::kQ5_0:
     case DataType::kQ8_0:
     case DataType::kQ6_K:
+    case DataType::kQ3_K:
+    case DataType::kIQ4_NL:
+    case DataType::kIQ4_XS:
+    case DataType::kMXFP4:
       break;
   }
-  return 0;
+  return {};
 }
 
 }  // namespace
 
 KernelMagnitude::KernelMagnitude(DataType type, int64_t num_channels)
     : type_(type),
-      has_minimum_(HeaderBytes(type) > 0),
+      has_minimum_(CodesOf(type).end > 0),
       codeless_(has_minimum_ ? static_cast<size_t>(RowBytes(type, num_channels)) : 0),
       minima_(static_cast<size_t>(num_channels)),
       squares_(static_cast<size_t>(num_channels)) {}
@@ -54,9 +67,9 @@ void KernelMagnitude::SetRow(const std::byte* row, std::span<const float> values
   }
   std::memcpy(codeless_.data(), row, codeless_.size());
   const auto block = static_cast<size_t>(Traits(type_).block_bytes);
-  const size_t header = HeaderBytes(type_);
+  const CodeBytes codes_of = CodesOf(type_);
   for (size_t offset = 0; offset < codeless_.size(); offset += block) {
-    std::memset(codeless_.data() + offset + header, 0, block - header);
+    std::memset(codeless_.data() + offset + codes_of.begin, 0, codes_of.end - codes_of.begin);
   }
   DequantiseRow(type_, codeless_.data(), static_cast<int64_t>(values.size()), minima_.data());
   for (size_t first = 0; first < values.size(); first += 32) {

@@ -31,7 +31,7 @@ Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, 
   }
 }
 
-void Refinement::Begin(const ScreenedState* screened, const Scores* scores,
+void Refinement::Begin(ScreenedState* screened, const Scores* scores,
                        const Candidates* candidates) {
   screened_ = screened;
   scores_ = scores;
@@ -96,6 +96,7 @@ void Refinement::RefineRows(float threshold, Worker* worker) const {
     worker->alive.push_back({.row = row,
                              .estimate = scores_->ValueAt(row, worker->estimates[i]),
                              .bound = scores_->BoundAt(row, worker->smallest[i])});
+    screened_->upper.Pointer<float>()[row] = worker->smallest[i];  // after the last use of the old
   }
   worker->num_rows = 0;
 }
@@ -124,7 +125,10 @@ void Refinement::Narrow(const RefineTerms& terms, const std::byte* third_bits_or
     const int32_t row = worker->rows[i];
     // All bounds hold: the smallest one counts.
     const float upper = std::min(worker->uppers[i], worker->smallest[i]);
-    if (scores_->BoundAt(row, upper) < threshold) continue;
+    if (scores_->BoundAt(row, upper) < threshold) {
+      screened_->upper.Pointer<float>()[row] = upper;
+      continue;
+    }
     worker->rows[left] = row;
     worker->estimates[left] = worker->estimates[i];
     worker->smallest[left++] = upper;

@@ -30,10 +30,11 @@ class Refinement {
   Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool);
 
   // Forgets all rows. The arguments stay valid until the next Begin().
-  void Begin(const ScreenedState* screened, const Scores* scores, const Candidates* candidates);
+  void Begin(ScreenedState* screened, const Scores* scores, const Candidates* candidates);
 
-  // Refines the rows of `strips` (ascending: dense ones stream) whose bound reaches `threshold` and
-  // that are not known exactly; a row that two bits exclude is not read further.
+  // Refines the rows of `strips` (ascending: dense ones stream, no strip twice) whose bound reaches
+  // `threshold` and that are not known exactly; a row that two bits exclude is not read further.
+  // The screened state takes the smaller bounds, for later searches.
   void Refine(std::span<const int32_t> strips, float threshold);
 
   // Forgets rows that are known exactly or stay below `threshold`.
@@ -68,7 +69,7 @@ class Refinement {
   const kernels::KernelSet kernels_;
   ThreadPool* const pool_;
   StretchQueue queue_;
-  const ScreenedState* screened_ = nullptr;
+  ScreenedState* screened_ = nullptr;
   const Scores* scores_ = nullptr;
   const Candidates* candidates_ = nullptr;
   std::vector<Worker> workers_;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "lmhead/search_cost.h"
-
 namespace headway::lmhead {
 namespace {
 
@@ -109,6 +107,12 @@ float Scores::BoundAt(int32_t row, float upper) const {
   const double slack =
       0x1p-22 * (std::fabs(score) + (std::fabs(refined) + std::fabs(screened)) * factor);
   return static_cast<float>(score + (refined - screened) * factor + slack) + 0x1p-120F;
+}
+
+float Scores::ForecastBound(int64_t row) const {
+  const float bound = LogitBound(row);
+  const float radius = std::max(0.0F, bound - screened_->estimate.Pointer<float>()[row]);
+  return bound - radius * (1.0F - kThreeBitsRadius);
 }
 
 RowsLeft Scores::Forecast(std::span<const int32_t> strips, float threshold) const {

@@ -33,10 +33,17 @@ struct ScreenedState {
 // How sure the bounds of one state must be.
 struct ScreenDemand {
   CertificateMode certificate;
-  // The largest number of rows that a following goal needs (1; k of top-k; 2 for a margin): delta is
-  // divided among them.
+  // The largest number of rows that a following goal needs (1; k + 1 of top-k; 2 for a margin):
+  // delta is divided among them.
   int64_t num_winners = 1;
 };
+
+// Cuts a state into its shares of the common directions and the rest that is rotated:
+// shares[d] = U_d . hidden, in sixteen lanes as products elsewhere (docs/arithmetic.md, the sum
+// rule, without fma); rest = hidden - sum_d shares[d] U_d, directions ascending. `hidden`, `rest`:
+// [D]; `shares`: [directions]. No allocation.
+void SplitState(const Planes& planes, std::span<const float> hidden, std::span<float> shares,
+                std::span<float> rest);
 
 class Screening {
  public:
@@ -46,7 +53,8 @@ class Screening {
   // Bounds all rows for states [demands, D].
   void Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept;
 
-  const ScreenedState& State(int64_t state) const { return states_[static_cast<size_t>(state)]; }
+  // Whose upper bounds may be lowered.
+  ScreenedState& State(int64_t state) { return states_[static_cast<size_t>(state)]; }
   // Bytes that one Run() reads.
   int64_t Bytes() const;
   int64_t MaxStates() const { return static_cast<int64_t>(states_.size()); }

@@ -7,8 +7,6 @@
 #include <limits>
 #include <numeric>
 
-#include "lmhead/search_cost.h"
-
 namespace headway::lmhead {
 namespace {
 
@@ -20,10 +18,6 @@ constexpr int64_t kFirstCandidates = 4;
 constexpr size_t kPromisingStrips = 64;
 constexpr double kSliceCost = 0.03;
 constexpr size_t kMostSlices = 12;
-// A search whose rest would cost more than this share of a full pass gives up. The screen is about
-// a sixth of a full pass: where the forecast holds, screen and rest, or screen and a full pass,
-// stay below 1.25.
-constexpr double kGiveUp = 1.0;
 // Lists of rows that cost less than this share of a full pass are evaluated without screening.
 constexpr double kFewShare = 0.12;
 
@@ -38,6 +32,7 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
       scores_(planes->NumRows(), kernels, pool),
       candidates_(exact, planes->NumRows(), kernels, pool),
       refinement_(planes, kernels, pool),
+      rest_mass_(pool),
       batch_(size_t{16} * static_cast<size_t>(pool->NumThreads())) {
   const size_t num_strips = scores_.Strips().size();
   for (std::vector<int32_t>* list : {&order_, &promising_, &others_}) list->reserve(num_strips);
@@ -93,26 +88,54 @@ SearchEvidence Search::Evaluate(int64_t state, std::span<const int32_t> rows) no
 }
 
 SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
-  const ScreenedState& screened = screening_.State(state);
+  ScreenedState& screened = screening_.State(state);
   goal_ = &goal;
+  screened_ = &screened;
   candidates_.Begin(state, &goal);
   refinement_.Begin(&screened, &scores_, &candidates_);
   if (!screened.usable) return Give(false);
-  if (CostOf(static_cast<double>(goal.changed.size())) > kGiveUp) return Give(false);
+  if (CostOf(static_cast<double>(goal.changed.size())) > goal_->give_up) return Give(false);
   candidates_.Evaluate(goal.changed);
   scores_.Compute(&screened, &goal);
   EvaluateBestStrips();
   ListStrips();
   if (!RefineStrips()) return Give(false);
+  if (FewReach()) {
+    SearchEvidence evidence = Give(true);
+    evidence.few = true;
+    return evidence;
+  }
   EvaluateAlive();
   return Give(true);
 }
 
+SearchEvidence Search::BoundRest(float best, double room) noexcept {
+  const MassPlan plan = rest_mass_.Plan(scores_, candidates_, best, room);
+  const RowsLeft left{.now = plan.rows, .after_two_bits = plan.rows, .after_three_bits = 0.0};
+  if (!plan.is_promising || CostOf(left) > goal_->give_up) return {};
+  refinement_.Begin(screened_, &scores_, &candidates_);
+  others_.clear();
+  const std::span<const kernels::ScreenSummary> strips = scores_.Strips();
+  for (size_t i = 0; i < strips.size(); ++i) {
+    if (strips[i].largest_upper >= plan.from) others_.push_back(static_cast<int32_t>(i));
+  }
+  refinement_.Refine(others_, plan.from);
+  SearchEvidence evidence{.decided = true,
+                          .theta = candidates_.Theta(),
+                          .rows_refined = refinement_.NumTwoBits(),
+                          .rows_three_bits = refinement_.NumThreeBits()};
+  evidence.bytes_read = RefinedBytes(evidence);
+  return evidence;
+}
+
+uint64_t Search::RefinedBytes(const SearchEvidence& evidence) const {
+  const kernels::PlaneShape& shape = planes_->Shape();
+  return evidence.rows_refined * static_cast<uint64_t>(kernels::RefineRecordBytes(shape)) +
+         evidence.rows_three_bits * static_cast<uint64_t>(kernels::RefineBitsBytes(shape.channels));
+}
+
 SearchEvidence Search::Give(bool decided) {
   candidates_.Sort();
-  const kernels::PlaneShape& shape = planes_->Shape();
-  const auto record = static_cast<uint64_t>(kernels::RefineRecordBytes(shape));
-  const auto third = static_cast<uint64_t>(kernels::RefineBitsBytes(shape.channels));
   SearchEvidence evidence{.decided = decided,
                           .theta = candidates_.Theta(),
                           .rows_screened = static_cast<uint64_t>(planes_->NumRows()),
@@ -121,8 +144,8 @@ SearchEvidence Search::Give(bool decided) {
                           .rows_exact = candidates_.NumRows(),
                           .strips_exact = candidates_.NumStrips(),
                           .bytes_read = static_cast<uint64_t>(ScreenBytes())};
-  evidence.bytes_read += evidence.strips_exact * static_cast<uint64_t>(exact_->StripBytes()) +
-                         evidence.rows_refined * record + evidence.rows_three_bits * third;
+  evidence.bytes_read +=
+      evidence.strips_exact * static_cast<uint64_t>(exact_->StripBytes()) + RefinedBytes(evidence);
   return evidence;
 }
 
@@ -132,7 +155,9 @@ void Search::EvaluateBestStrips() {
   order_.resize(strips.size());
   std::iota(order_.begin(), order_.end(), 0);
   const auto count = static_cast<int64_t>(order_.size());
-  const int64_t first = std::min(count, std::max(kFirstCandidates, goal_->keep));
+  // They would not raise a threshold that is mostly what was asked for.
+  const int64_t wanted = goal_->at_least ? 0 : goal_->keep;
+  const int64_t first = std::min(count, std::max(kFirstCandidates, wanted));
   std::partial_sort(order_.begin(), order_.begin() + first, order_.end(),
                     [&](int32_t a, int32_t b) {
                       return strips[static_cast<size_t>(a)].best_estimate >
@@ -189,7 +214,7 @@ bool Search::RefineStrips() {
   RowsLeft forecast = scores_.Forecast(others, Threshold());
   forecast.after_three_bits += static_cast<double>(refinement_.NumAlive());
   const double cost = CostOf(forecast);
-  if (cost > kGiveUp) return false;
+  if (cost > goal_->give_up) return false;
   const auto num_slices = std::min(kMostSlices, 1 + static_cast<size_t>(cost / kSliceCost));
   const size_t slice = std::max(kPromisingStrips, (others.size() + num_slices - 1) / num_slices);
   for (size_t begin = 0; begin < others.size(); begin += slice) {
@@ -201,7 +226,7 @@ bool Search::RefineStrips() {
     const size_t rest = others.size() - std::min(begin + slice, others.size());
     const double expected =
         static_cast<double>(fresh) * static_cast<double>(rest) / static_cast<double>(slice);
-    if (CostOf(static_cast<double>(now) + expected) > kGiveUp) return false;
+    if (CostOf(static_cast<double>(now) + expected) > goal_->give_up) return false;
   }
   return true;
 }
@@ -210,6 +235,7 @@ bool Search::RefineStrips() {
 // threshold, and drops what stays below it.
 void Search::RefineSlice(std::span<const int32_t> strips) {
   refinement_.Refine(strips, Threshold());
+  if (FewReach()) return;
   wanted_.clear();
   const auto best = static_cast<size_t>(std::max(kFirstCandidates, goal_->keep));
   for (const AliveRow& row : refinement_.Best(best)) {
@@ -217,6 +243,13 @@ void Search::RefineSlice(std::span<const int32_t> strips) {
   }
   candidates_.Evaluate(wanted_);
   refinement_.Drop(Threshold());
+}
+
+// Whether rows that are known or left, all together, are few enough to end with a count. Not when
+// the threshold has risen: then others that reach the value may have been dropped.
+bool Search::FewReach() const {
+  return goal_->counting && goal_->at_least && candidates_.Theta() <= *goal_->at_least &&
+         candidates_.NumReaching() + static_cast<int64_t>(refinement_.NumAlive()) <= goal_->keep;
 }
 
 // Computes all rows left, the best first.

@@ -12,18 +12,18 @@
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/candidates.h"
-#include "lmhead/exact_rows.h"
 #include "lmhead/planes.h"
 #include "lmhead/refinement.h"
+#include "lmhead/rest_mass.h"
 #include "lmhead/scores.h"
 #include "lmhead/screening.h"
-#include "lmhead/search_goal.h"
 
 namespace headway::lmhead {
 
 // What one search did: the certificate's evidence.
 struct SearchEvidence {
   bool decided = false;  // false: the caller must run the full head
+  bool few = false;      // of a goal that counts: no more rows than that can reach its value
   float theta = 0.0F;    // no discarded row can have reached this value
   uint64_t rows_screened = 0;
   uint64_t rows_refined = 0;     // bounded by two bits
@@ -57,6 +57,14 @@ class Search {
   // asks for, up to the certificate; valid until the next call.
   SearchEvidence Decide(int64_t state, const SearchGoal& goal) noexcept;
 
+  // Reads further bits of rows that the last Decide(), of logits, has not found, until the mass of
+  // all of them is likely to be below `room`; not `decided` where that is not to be had, or not for
+  // less than its goal may cost. MassOfRest() tells what came of it. `best`: the largest value.
+  SearchEvidence BoundRest(float best, double room) noexcept;
+  // At most that much do the rows weigh that it has not found and that may be chosen, in units of
+  // sampling::SoftmaxMass: those whose bounds hold.
+  double MassOfRest(float best) noexcept { return rest_mass_.Sum(scores_, candidates_, best); }
+
   // Instead of both: evaluates `rows` (ascending) exactly and nothing else.
   SearchEvidence Evaluate(int64_t state, std::span<const int32_t> rows) noexcept;
 
@@ -71,10 +79,12 @@ class Search {
 
  private:
   SearchEvidence Give(bool decided);
+  uint64_t RefinedBytes(const SearchEvidence& evidence) const;
   void EvaluateBestStrips();
   void ListStrips();
   bool RefineStrips();
   void RefineSlice(std::span<const int32_t> strips);
+  bool FewReach() const;
   void EvaluateAlive();
   float Threshold() const;
   double CostOf(double rows) const;
@@ -87,9 +97,11 @@ class Search {
   Scores scores_;
   Candidates candidates_;
   Refinement refinement_;
+  RestMass rest_mass_;
 
   // Of the search in progress.
   const SearchGoal* goal_ = nullptr;
+  ScreenedState* screened_ = nullptr;
   std::vector<int32_t> order_;      // scratch
   std::vector<int32_t> promising_;  // strips left that are refined first, ascending
   std::vector<int32_t> others_;     // and all others

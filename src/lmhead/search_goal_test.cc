@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "lmhead/head_fixture.h"
@@ -32,10 +33,10 @@ class SearchGoalTest : public testing::Test {
 
   // A state near row `winner` by `weight`; its logits.
   std::vector<float> Screen(int64_t winner, float weight, uint32_t seed) {
-    std::vector<float> state = Normals(kGoalChannels, seed);
+    state_ = Normals(kGoalChannels, seed);
     const std::vector<float> row = head_->Row(winner);
-    for (size_t c = 0; c < state.size(); ++c) state[c] += weight * row[c];
-    const std::vector<float> hidden = head_->SetStates(state);
+    for (size_t c = 0; c < state_.size(); ++c) state_[c] += weight * row[c];
+    const std::vector<float> hidden = head_->SetStates(state_);
     search_->Screen(hidden.data(), 1, 1);
     return head_->FullLogits(0);
   }
@@ -62,6 +63,7 @@ class SearchGoalTest : public testing::Test {
   std::unique_ptr<TestHead> head_;
   std::unique_ptr<Planes> planes_;
   std::unique_ptr<Search> search_;
+  std::vector<float> state_;
   std::vector<int32_t> known_ids_;
   std::vector<float> known_logits_;
 };
@@ -73,6 +75,7 @@ TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
     std::sort(sorted.begin(), sorted.end(), std::greater<>());
     for (const size_t rank : {size_t{0}, size_t{1}, size_t{7}}) {
       SearchGoal goal;
+      goal.keep = 0;
       goal.at_least = sorted[rank];
       const SearchEvidence evidence = search_->Decide(0, goal);
       if (!evidence.decided) continue;
@@ -87,11 +90,112 @@ TEST_F(SearchGoalTest, RowsAtLeastAsLargeAsAValueAreAllFound) {
     }
     // The winner alone is always worth its search here.
     SearchGoal winner;
+    winner.keep = 0;
     winner.at_least = sorted[0];
     const SearchEvidence evidence = search_->Decide(0, winner);
     EXPECT_TRUE(evidence.decided) << seed;
     EXPECT_LT(evidence.rows_exact, uint64_t{kGoalRows} / 2) << seed;
   }
+}
+
+TEST_F(SearchGoalTest, OfTheBestK_ThoseAtLeastAsLargeAsAValueAreFound) {
+  int by_count = 0;
+  int by_value = 0;
+  for (uint32_t seed = 0; seed < 24; ++seed) {
+    const std::vector<float> full = Screen(2000 + seed, 0.5F, 40 + seed);
+    std::vector<float> sorted = full;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    SearchGoal goal;
+    goal.keep = 5;
+    goal.at_least = sorted[seed % 9];
+    const SearchEvidence evidence = search_->Decide(0, goal);
+    if (!evidence.decided) continue;
+    EXPECT_GE(evidence.theta, *goal.at_least);
+    EXPECT_LE(evidence.theta, std::max(*goal.at_least, sorted[4]));
+    std::vector<float> found;
+    for (const Candidate& candidate : search_->Found()) found.push_back(candidate.logit);
+    std::sort(found.begin(), found.end(), std::greater<>());
+    const size_t wanted = std::min<size_t>(seed % 9, 4) + 1;
+    ASSERT_GE(found.size(), wanted);
+    EXPECT_TRUE(std::equal(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(wanted),
+                           found.begin()))
+        << seed;
+    ++(seed % 9 > 4 ? by_count : by_value);
+  }
+  EXPECT_GT(by_count, 0);
+  EXPECT_GT(by_value, 0);
+}
+
+TEST_F(SearchGoalTest, Counting_SaysFewOnlyWhereFewRowsReachTheValue) {
+  int few = 0;
+  int many = 0;
+  uint64_t computed = 0;
+  uint64_t counted = 0;
+  for (uint32_t seed = 0; seed < 120; ++seed) {
+    const std::vector<float> full = Screen(2000 + seed, 0.9F, 40 + seed);
+    std::vector<float> sorted = full;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    SearchGoal goal;
+    goal.keep = 4;
+    goal.at_least = sorted[seed % 7];
+    const SearchEvidence all = search_->Decide(0, goal);
+    search_->Screen(head_->SetStates(state_).data(), 1, 1);  // no bounds of the search before
+    goal.counting = true;
+    const SearchEvidence evidence = search_->Decide(0, goal);
+    if (!evidence.decided) continue;
+    if (evidence.few) {
+      EXPECT_LE(seed % 7 + 1, 4U);
+      ++few;
+      computed += all.rows_exact;
+      counted += evidence.rows_exact;
+      continue;
+    }
+    ++many;
+    std::vector<float> found;
+    for (const Candidate& candidate : search_->Found()) found.push_back(candidate.logit);
+    std::sort(found.begin(), found.end(), std::greater<>());
+    const size_t wanted = std::min<size_t>(seed % 7, 3) + 1;
+    ASSERT_GE(found.size(), wanted);
+    EXPECT_TRUE(std::equal(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(wanted),
+                           found.begin()))
+        << seed;
+  }
+  EXPECT_GT(few, 10);
+  EXPECT_GT(many, 10);
+  EXPECT_LT(counted, computed);
+}
+
+TEST_F(SearchGoalTest, TheMassOfTheRest_IsBounded_TighterTheDeeperASearchGoes) {
+  const sampling::SoftmaxMass mass;
+  std::vector<uint64_t> mask((kGoalRows + 63) / 64, 0x7fffffffffffffff);
+  int decided = 0;
+  int tighter = 0;
+  for (uint32_t seed = 0; seed < 24; ++seed) {
+    std::vector<float> full = Screen(2000 + seed, 0.9F, 40 + seed);
+    const float best = *std::max_element(full.begin(), full.end());
+    double last = std::numeric_limits<double>::infinity();
+    for (const float depth : {1.0F, 6.0F, 12.0F}) {
+      SearchGoal goal;
+      goal.keep = 0;
+      goal.at_least = best - depth;
+      if (seed % 2 == 1) goal.mask = mask;
+      if (!search_->Decide(0, goal).decided) continue;
+      ++decided;
+      std::vector<bool> found(full.size());
+      for (const Candidate& c : search_->Found()) found[static_cast<size_t>(c.id)] = true;
+      double rest = 0.0;
+      for (size_t i = 0; i < full.size(); ++i) {
+        if (found[i] || !goal.Allows(static_cast<int32_t>(i))) continue;
+        rest += static_cast<double>(mass.Mass(best - full[i]));
+      }
+      const double bound = search_->MassOfRest(best);
+      EXPECT_GE(bound * (1.0 + 1e-6) + kGoalRows, rest) << seed << " " << depth;
+      tighter += bound < last && last < 1e30 ? 1 : 0;
+      last = bound;
+    }
+  }
+  EXPECT_GE(decided, 20);
+  EXPECT_GE(tighter, 5);
 }
 
 TEST_F(SearchGoalTest, KnownRows_ChangeNoAnswer) {

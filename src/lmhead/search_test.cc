@@ -36,8 +36,10 @@ TEST_P(EveryType, GivesTheFullHeadsTokenAtEveryMargin) {
 INSTANTIATE_TEST_SUITE_P(Search, EveryType,
                          testing::Values(DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1,
                                          DataType::kQ5_0, DataType::kQ5_1, DataType::kQ4_K,
-                                         DataType::kQ5_K, DataType::kQ6_K, DataType::kF32,
-                                         DataType::kF16, DataType::kBF16),
+                                         DataType::kQ5_K, DataType::kQ6_K, DataType::kQ2_K,
+                                         DataType::kQ3_K, DataType::kIQ4_NL, DataType::kIQ4_XS,
+                                         DataType::kMXFP4, DataType::kF32, DataType::kF16,
+                                         DataType::kBF16),
                          [](const auto& each) { return std::string(Traits(each.param).name); });
 
 // Rows that a bound may trip over. Every state must give the full head's token, or give up.

@@ -3,43 +3,41 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace headway::model {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 // ReadCommonKeys() and what it calls.
-constexpr std::array kRead = {"attention.head_count"sv,
-                              "attention.head_count_kv"sv,
-                              "attention.key_length"sv,
-                              "attention.layer_norm_rms_epsilon"sv,
-                              "attention.sliding_window"sv,
-                              "attention.value_length"sv,
-                              "block_count"sv,
-                              "context_length"sv,
-                              "embedding_length"sv,
-                              "feed_forward_length"sv,
-                              "rope.dimension_count"sv,
-                              "rope.freq_base"sv,
-                              "rope.scale_linear"sv,
-                              "rope.scaling.attn_factor"sv,
-                              "rope.scaling.factor"sv,
-                              "rope.scaling.original_context_length"sv,
-                              "rope.scaling.type"sv,
-                              "rope.scaling.yarn_beta_fast"sv,
-                              "rope.scaling.yarn_beta_slow"sv};
+constexpr std::string_view kRead[] = {"attention.head_count",
+                                      "attention.head_count_kv",
+                                      "attention.key_length",
+                                      "attention.layer_norm_rms_epsilon",
+                                      "attention.sliding_window",
+                                      "attention.value_length",
+                                      "block_count",
+                                      "context_length",
+                                      "embedding_length",
+                                      "feed_forward_length",
+                                      "rope.dimension_count",
+                                      "rope.freq_base",
+                                      "rope.scale_linear",
+                                      "rope.scaling.attn_factor",
+                                      "rope.scaling.factor",
+                                      "rope.scaling.original_context_length",
+                                      "rope.scaling.type",
+                                      "rope.scaling.yarn_beta_fast",
+                                      "rope.scaling.yarn_beta_slow"};
 
 // The embedding's rows are the vocabulary; how a file was made; the epsilon of a norm that these
 // architectures do not have; what pools embeddings; how training went on.
-constexpr std::array kWithoutEffect = {"attention.causal"sv,   "attention.layer_norm_epsilon"sv,
-                                       "pooling_type"sv,       "rope.scaling.finetuned"sv,
-                                       "tensor_data_layout"sv, "vocab_size"sv};
+constexpr std::string_view kWithoutEffect[] = {"attention.causal",   "attention.layer_norm_epsilon",
+                                               "pooling_type",       "rope.scaling.finetuned",
+                                               "tensor_data_layout", "vocab_size"};
 
 template <class List>
 bool Has(const List& list, std::string_view key) {
-  return std::find(list.begin(), list.end(), key) != list.end();
+  return std::find(std::begin(list), std::end(list), key) != std::end(list);
 }
 
 bool SaysNone(const gguf::Value& value) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "tokenizer/pretokenizer_rules.h"
+
 namespace headway::model {
 namespace {
 
@@ -40,10 +42,16 @@ Result<void> ReadIds(const gguf::GgufFile& file, Vocabulary* vocabulary) {
   HW_TRY(vocabulary->unknown_id, ReadId(file, "tokenizer.ggml.unknown_token_id"));
   HW_TRY(vocabulary->padding_id, ReadId(file, "tokenizer.ggml.padding_token_id"));
   HW_TRY(vocabulary->extra_end_ids, file.GetI32ArrayOr(kExtraEndIds));
+  // Files exist whose padding or end of turn lies outside the vocabulary; llama.cpp goes without.
+  const auto num_tokens = static_cast<int32_t>(vocabulary->tokens.size());
+  if (vocabulary->padding_id >= num_tokens) vocabulary->padding_id.reset();
+  if (vocabulary->unknown_id >= num_tokens) vocabulary->unknown_id.reset();
   for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
     HW_TRY(const std::optional<int32_t> id, ReadId(file, key));
     auto& ids = vocabulary->extra_end_ids;
-    if (id && std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
+    if (id && *id < num_tokens && std::find(ids.begin(), ids.end(), *id) == ids.end()) {
+      ids.push_back(*id);
+    }
   }
   // SentencePiece's own order, for old files that name none.
   if (vocabulary->model == "llama" && vocabulary->tokens.size() > 2) {
@@ -56,9 +64,9 @@ Result<void> ReadIds(const gguf::GgufFile& file, Vocabulary* vocabulary) {
 }
 
 Result<void> ReadSwitches(const gguf::GgufFile& file, Vocabulary* vocabulary) {
-  const std::string& pre = vocabulary->pre;
+  const tokenizer::PretokenizerRules* rules = tokenizer::FindPretokenizerRules(vocabulary->pre);
   const bool adds_bos_by_default =
-      vocabulary->model == "llama" || pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3";
+      vocabulary->model == "llama" || (rules != nullptr && rules->adds_bos);
   HW_TRY(vocabulary->add_bos,
          file.GetBoolOr("tokenizer.ggml.add_bos_token", adds_bos_by_default && vocabulary->bos_id));
   HW_TRY(vocabulary->add_eos, file.GetBoolOr("tokenizer.ggml.add_eos_token", false));
@@ -72,6 +80,20 @@ Result<void> ReadSwitches(const gguf::GgufFile& file, Vocabulary* vocabulary) {
       lower.find("phi-3") != std::string::npos || lower.find("phi3") != std::string::npos;
   HW_TRY(vocabulary->strip_after_special, file.GetBoolOr(kStripAfterSpecial, is_phi3));
   return {};
+}
+
+// What some converters leave behind, read as llama.cpp reads it: a token without text gets a name,
+// type 0 ("undefined") is ordinary text, and lists longer than the vocabulary end with it.
+void Complete(Vocabulary* vocabulary) {
+  const size_t num_tokens = vocabulary->tokens.size();
+  if (vocabulary->scores.size() > num_tokens) vocabulary->scores.resize(num_tokens);
+  if (vocabulary->types.size() > num_tokens) vocabulary->types.resize(num_tokens);
+  for (TokenType& type : vocabulary->types) {
+    if (static_cast<int32_t>(type) == 0) type = TokenType::kNormal;
+  }
+  for (size_t i = 0; i < num_tokens; ++i) {
+    if (vocabulary->tokens[i].empty()) vocabulary->tokens[i] = fmt::format("[EMPTY_{}]", i);
+  }
 }
 
 }  // namespace
@@ -91,6 +113,7 @@ Result<Vocabulary> VocabularyFromGguf(const gguf::GgufFile& file) {
   HW_TRY(const auto merges, file.GetStringArrayOr("tokenizer.ggml.merges"));
   vocabulary.merges.assign(merges.begin(), merges.end());
   HW_TRY(vocabulary.chat_template, file.GetStringOr("tokenizer.chat_template", ""));
+  Complete(&vocabulary);
   HW_TRY_VOID(ReadIds(file, &vocabulary));
   HW_TRY_VOID(ReadSwitches(file, &vocabulary));
   return vocabulary;

@@ -89,6 +89,45 @@ TEST(VocabularyGgufTest, MissingKeys_TakeTheUsualDefaults) {
   EXPECT_EQ(bytes->extra_end_ids, std::vector<int32_t>{2});
 }
 
+// What converters leave behind, as llama.cpp takes it.
+TEST(VocabularyGgufTest, LeftoversOfConverters_AreRead) {
+  const std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "a", "", "b"};
+  const std::vector<int32_t> types = {2, 3, 3, 0, 1, 1, 1, 1};
+  const std::vector<float> scores = {0, 0, 0, -1, -2, -3, -4, -5};
+  gguf::GgufWriter writer;
+  writer.AddString("tokenizer.ggml.model", "llama");
+  writer.AddStringArray("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
+  writer.AddArray<int32_t>("tokenizer.ggml.token_type", types);
+  writer.AddArray<float>("tokenizer.ggml.scores", scores);
+  writer.AddU32("tokenizer.ggml.padding_token_id", 6);
+  writer.AddU32("tokenizer.ggml.eot_token_id", 1000);
+  writer.AddBool("tokenizer.ggml.add_space_prefix", false);
+  auto vocabulary = Reread(writer);
+  ASSERT_TRUE(vocabulary.has_value()) << vocabulary.error().message;
+  EXPECT_EQ(vocabulary->tokens[4], "[EMPTY_4]");
+  EXPECT_EQ(vocabulary->types[3], tokenizer::TokenType::kNormal);
+  EXPECT_FALSE(vocabulary->padding_id.has_value());
+  EXPECT_TRUE(vocabulary->extra_end_ids.empty());
+  const auto tokenizer = tokenizer::Tokenizer::Create(*std::move(vocabulary));
+  ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
+  EXPECT_EQ(tokenizer->Encode("ab", {.add_bos = false}).value(), (std::vector<int32_t>{3, 5}));
+}
+
+TEST(VocabularyGgufTest, MissingAddBos_FollowsThePretokenizer) {
+  const std::vector<std::string> tokens = {"a", "b"};
+  for (const auto& [pre, adds] : {std::pair("tekken", true), std::pair("lfm2", true),
+                                  std::pair("qwen2", false), std::pair("smaug-bpe", false)}) {
+    gguf::GgufWriter writer;
+    writer.AddString("tokenizer.ggml.model", "gpt2");
+    writer.AddString("tokenizer.ggml.pre", pre);
+    writer.AddStringArray("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
+    writer.AddU32("tokenizer.ggml.bos_token_id", 1);
+    const auto vocabulary = Reread(writer);
+    ASSERT_TRUE(vocabulary.has_value()) << vocabulary.error().message;
+    EXPECT_EQ(vocabulary->add_bos, adds) << pre;
+  }
+}
+
 TEST(VocabularyGgufTest, WrongMetadata_SaysWhichKey) {
   gguf::GgufWriter empty;
   const auto none = Reread(empty);

@@ -13,6 +13,7 @@
 #include "base/file_writer.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
+#include "gguf/split.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"
 #include "pack/journal.h"
@@ -116,14 +117,14 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY_VOID(CheckReplaceable(directory, options.replace));
   std::string source_digest = options.source_digest;
   if (source_digest.empty()) {
-    HW_TRY(source_digest, FileDigestHex(gguf_path));
+    HW_TRY(source_digest, gguf::ModelDigestHex(gguf_path));
   }
   const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
   if (!options.announcement.empty()) std::fprintf(stderr, "%s\n", options.announcement.c_str());
   Manifest manifest;
   manifest.producer = ProducerText();
-  manifest.source_file = fs::path(gguf_path).filename().string();
+  manifest.source_file = fs::path(file.Path()).filename().string();
   manifest.source_digest = kWholeFile + source_digest;
   manifest.device = std::string(emitter->GetTraits().name);
   manifest.weights = emitter->Weights();

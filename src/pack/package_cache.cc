@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/file_lock.h"
 #include "engine/devices.h"
+#include "gguf/split.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
@@ -75,6 +76,12 @@ Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& di
   return lock;
 }
 
+// Of a split model the same, whichever part was named.
+std::string ModelStem(const std::string& gguf_path) {
+  const auto part = gguf::ParseSplitName(gguf_path);
+  return part ? fs::path(part->stem).filename().string() : fs::path(gguf_path).stem().string();
+}
+
 }  // namespace
 
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
@@ -91,7 +98,7 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
   const std::string directory =
-      (fs::path(root) / fmt::format("{}-{}", fs::path(gguf_path).stem().string(), key)).string();
+      (fs::path(root) / fmt::format("{}-{}", ModelStem(gguf_path), key)).string();
   if (OpenManifest(directory, false)) return directory;
   HW_TRY(const FileLock lock, LockPackage(gguf_path, directory, root, options));
   if (OpenManifest(directory, false)) return directory;  // another process made it meanwhile

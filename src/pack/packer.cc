@@ -59,7 +59,7 @@ Result<FileEntry> ShardPacker::Once(
   HW_TRY(FileEntry entry, write(path.string()));
   entry.path = name;
   // The source's pages will not be read again soon: keep the resident set small.
-  file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
+  file_.AdviseDone();
   HW_TRY_VOID(construction_.journal.Add(entry));
   return entry;
 }

@@ -8,7 +8,6 @@
 #include <mutex>
 #include <utility>
 
-#include "base/digest.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -16,6 +15,7 @@
 #include "engine/devices.h"
 #include "engine/oracle_angles.h"
 #include "engine/stored_weights.h"
+#include "gguf/split.h"
 #include "graph/builder.h"
 #include "graph/cut.h"
 #include "model/model.h"
@@ -60,7 +60,7 @@ class Rows {
     // Pages of a model that is read several times over would all stay in the resident set.
     if (done_ >= next_release_) {
       next_release_ = done_ + kReleaseAfter;
-      file_.Mapping().AdviseDone(0, file_.Mapping().Bytes().size());
+      file_.AdviseDone();
     }
     return {};
   }
@@ -280,7 +280,7 @@ Result<void> AddGoldens(const std::string& gguf_path, const std::string& directo
                             "model file; pack again",
                             directory));
   }
-  HW_TRY(const std::string digest, FileDigestHex(gguf_path));
+  HW_TRY(const std::string digest, gguf::ModelDigestHex(gguf_path));
   if (kWholeFile + digest != manifest.source_digest) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("{}: expected the file that {} was made from ({}), found another",

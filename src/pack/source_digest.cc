@@ -7,9 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/file_writer.h"
+#include "gguf/split.h"
 
 namespace headway::pack {
 namespace {
@@ -52,9 +55,7 @@ std::string NotePath(const std::string& path, const std::string& memory) {
   return (fs::path(memory) / fmt::format("source-{}", name.substr(0, 16))).string();
 }
 
-}  // namespace
-
-Result<std::string> SourceDigest(const std::string& path, const std::string& memory, bool reread) {
+Result<std::string> DigestOfFile(const std::string& path, const std::string& memory, bool reread) {
   HW_TRY(const FileState before, StateOf(path));
   const std::string note = NotePath(path, memory);
   const std::string prefix = before.text + "\n";
@@ -74,6 +75,18 @@ Result<std::string> SourceDigest(const std::string& path, const std::string& mem
     static_cast<void>(WriteTextFileAtomically(note, prefix + digest).has_value());
   }
   return digest;
+}
+
+}  // namespace
+
+Result<std::string> SourceDigest(const std::string& path, const std::string& memory, bool reread) {
+  HW_TRY(const std::vector<std::string> parts, gguf::PartPaths(path));
+  std::vector<std::string> digests;
+  for (const std::string& part : parts) {
+    HW_TRY(std::string digest, DigestOfFile(part, memory, reread));
+    digests.push_back(std::move(digest));
+  }
+  return gguf::JoinDigests(digests);
 }
 
 }  // namespace headway::pack

@@ -9,7 +9,7 @@
 
 namespace headway::pack {
 
-// The digest of the whole file `path`. Read again when the file's device, inode, size or times have
+// The digest of the whole file `path`, of a split model of all its parts. Read again when the file's device, inode, size or times have
 // changed since it was remembered in the directory `memory`, when it changed in the last two
 // seconds (times are that coarse on some systems), or when `reread` is set. A memory that cannot be
 // read or written only costs time. Errors: kNotFound, kIo.

@@ -14,6 +14,11 @@ namespace {
 constexpr float kRuledOut = -std::numeric_limits<float>::infinity();
 // From here on the best k are no longer few.
 constexpr int32_t kMostKept = 1024;
+// A mass is off by a part of 2e-7 at most, and by one unit (docs/sampling.md): so that one of a
+// larger distance may be larger by that much.
+constexpr double kMassSlack = 1e-6;
+// For sums and products in double precision.
+constexpr double kRoundingSlack = 1e-12;
 
 }  // namespace
 
@@ -24,11 +29,13 @@ SparseGoal SparseGoalOf(const SamplingParams& params, int64_t vocab_size) {
   if (cuts_count) {
     // The best k rows hold everything that top-p and min-p look at.
     goal.keep = params.top_k;
-    goal.winner_first = params.top_p == 1.0F;
-    goal.num_winners = int64_t{params.top_k} + (goal.winner_first ? 1 : 0);
+    goal.winner_first = true;
+    goal.num_winners = int64_t{params.top_k} + 1;
     goal.possible = params.top_k <= kMostKept;
   } else if (params.top_p < 1.0F) {
-    goal.possible = false;
+    goal.keep = 0;
+    goal.winner_first = true;
+    goal.num_winners = kNucleusWinners;
   } else if (params.min_p > 0.0F) {
     // The best row, and the one that is drawn.
     goal.margin = -static_cast<float>(std::log(static_cast<double>(params.min_p)));
@@ -51,6 +58,7 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
   std::sort(allowed_.begin(), allowed_.end());
   allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
   ranked_.reserve(static_cast<size_t>(vocab_size));
+  mass_before_.reserve(static_cast<size_t>(vocab_size) + 1);
 }
 
 void SparseSampler::SetHistory(std::span<const int32_t> history) {
@@ -158,20 +166,84 @@ Sampler::Choice SparseSampler::ChooseUnfiltered(std::span<const Entry> entries, 
   return Draw(ranked_, position);
 }
 
-bool SparseSampler::Keeps(std::span<const Entry> entries, const Sampler::Choice& choice) {
-  HW_CHECK(params_.top_p == 1.0F, "the rows after the choice have a say in top-p");
+bool SparseSampler::MinPKeeps(float value) const {
+  if (params_.min_p <= 0.0F) return true;
+  return !(value < Best() + static_cast<float>(std::log(static_cast<double>(params_.min_p))));
+}
+
+// Of a row of that value and with that mass before it in the ranking, of which the first
+// `num_complete` rows miss none but lost ones. Top-p keeps it when the mass before it is less than
+// its share of the whole, which lies between what is known and that and the rest.
+SparseSampler::Verdict SparseSampler::Judge(float value, uint64_t before, size_t num_complete,
+                                            const RestOfRows& rest) {
+  if (!MinPKeeps(value)) return Verdict::kDropped;
+  if (params_.top_p == 1.0F || before == 0) return Verdict::kKept;
+  const bool counted = rest.count >= 0;
+  const double lost = counted ? 0.0 : kLostShare;
+  const double share = params_.top_p;
+  const auto units = static_cast<double>(vocab_size_);
+  const auto mass_of = [&](size_t rows) { return static_cast<double>(mass_before_[rows]); };
+
+  const size_t known =
+      counted ? std::min(ranked_.size(), static_cast<size_t>(rest.count)) : ranked_.size();
+  const double least = mass_of(known) * (1.0 - kMassSlack) - units;
+  // Lost rows may stand before it, too.
+  const double safe_share = share * (1.0 - kRoundingSlack) - lost;
+  if (static_cast<double>(before) < safe_share * least) return Verdict::kKept;
+
+  double others = rest.mass;
+  if (counted) {
+    const auto open = static_cast<double>(rest.count - static_cast<int64_t>(num_complete));
+    others = open * static_cast<double>(mass_.Mass(Best() - rest.below));
+  }
+  const size_t summed = counted ? num_complete : ranked_.size();
+  const double most = (mass_of(summed) + (others + units) * (1.0 + kMassSlack)) / (1.0 - lost) *
+                      (1.0 + kRoundingSlack);
+  const double target = std::max(1.0, std::ceil(share * most));
+  const bool dropped = target < 0x1p63 && before >= static_cast<uint64_t>(target);
+  if (dropped) return Verdict::kDropped;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto mass = static_cast<double>(before);
+  missing_ = {.known = safe_share > 0.0 ? mass / (safe_share * least) : kInfinity,
+              .room = mass * (1.0 - lost) / share - mass_of(summed) - units};
+  return Verdict::kUnknown;
+}
+
+std::optional<Sampler::Choice> SparseSampler::ChooseFrom(std::span<const Entry> entries,
+                                                         uint64_t position,
+                                                         const Sampler::Choice& winner,
+                                                         const RestOfRows& rest) {
   Rank(entries);
-  const float value = Change(choice.token, choice.logit);
-  const auto ahead = std::partition_point(ranked_.begin(), ranked_.end(), [&](const Ranked& row) {
-    return row.value > value || (row.value == value && row.id < choice.token);
-  });
-  const float best = ahead == ranked_.begin() ? value : ranked_.front().value;
-  const auto rank = static_cast<int64_t>(ahead - ranked_.begin());
-  const bool in_count = params_.top_k <= 0 || rank < params_.top_k;
-  const bool in_share =
-      params_.min_p <= 0.0F ||
-      !(value < best + static_cast<float>(std::log(static_cast<double>(params_.min_p))));
-  return in_count && in_share;
+  const auto end = std::partition_point(ranked_.begin(), ranked_.end(),
+                                        [&](const Ranked& row) { return row.value >= rest.below; });
+  const auto num_complete = static_cast<size_t>(end - ranked_.begin());
+  const auto all = std::span<const Ranked>(ranked_);
+  if (num_complete == 0 || Best() == kRuledOut) return {};
+  // All that the filters look at is there.
+  if (rest.count >= 0 && num_complete >= static_cast<size_t>(rest.count))
+    return Draw(all.first(NumKept(all)), position);
+
+  mass_before_.assign(1, 0);
+  for (const Ranked& row : ranked_)
+    mass_before_.push_back(mass_before_.back() + mass_.Mass(Best() - row.value));
+  // With the winner outside, none of the rows outside may be kept.
+  const bool has_winner = Change(winner.token, winner.logit) >= rest.below;
+  const float outside = std::nextafter(rest.below, kRuledOut);
+  if (!has_winner &&
+      Judge(outside, mass_before_[num_complete], num_complete, rest) != Verdict::kDropped) {
+    return {};
+  }
+  for (size_t limit = num_complete; limit > 0;) {
+    const Sampler::Choice choice = Draw(all.first(limit), position);
+    const auto at = std::find_if(ranked_.begin(), end,
+                                 [&](const Ranked& row) { return row.id == choice.token; });
+    const auto rank = static_cast<size_t>(at - ranked_.begin());
+    const Verdict verdict = Judge(at->value, mass_before_[rank], num_complete, rest);
+    if (verdict == Verdict::kKept) return choice;
+    if (verdict == Verdict::kUnknown) return {};
+    limit = rank;  // what comes after it is dropped, too
+  }
+  return {};
 }
 
 }  // namespace headway::sampling

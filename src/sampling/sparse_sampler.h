@@ -5,6 +5,7 @@
 // choice is Sampler's own, bit for bit. docs/sampling.md defines both.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,17 +18,43 @@ namespace headway::sampling {
 
 // Which rows decide a choice.
 struct SparseGoal {
-  // False: every row has a say (top-p without top-k), or nearly every (top-k of hundreds).
-  bool possible = true;
-  int64_t keep = 1;         // the best k
+  bool possible = true;     // false: nearly every row has a say (top-k of thousands)
+  int64_t keep = 1;         // the best k; 0: as many as it takes (top-p without top-k)
   float margin = 0.0F;      // or those within this of the best
   bool perturbed = false;   // the best of the perturbed values (no filters), else of the logits
-  int64_t num_winners = 1;  // rows whose absence would change the choice
-  // Look for the best perturbed value of all first: it is the choice when its logit is among the
-  // best k, and the rows with larger logits are fewer to find than the best k.
+  int64_t num_winners = 1;  // rows whose absence would change the choice, or kNucleusWinners
+  // Look for the best perturbed value of all first: it is the choice when the filters keep it, and
+  // the rows with larger logits are mostly few.
   bool winner_first = false;
 };
 SparseGoal SparseGoalOf(const SamplingParams& params, int64_t vocab_size);
+
+// Top-p without top-k depends on the masses of all rows, among which some may be lost. Not those
+// that must not be (the winner of all rows, the choice, the largest logit), and of the others at
+// most a share kLostShare of the mass of all: each row is lost with probability at most delta /
+// kNucleusWinners, so more than that share is with at most 61 of those 64ths (Markov's inequality;
+// docs/certified_head.md).
+inline constexpr int64_t kNucleusWinners = 64;
+inline constexpr double kLostShare = 1.0 / 61.0;
+
+// What is known of the rows that are not among the entries.
+struct RestOfRows {
+  // Those of at least this value are among the entries.
+  float below = 0.0F;
+  // At most so many of them count (top-k); -1: any number.
+  int64_t count = -1;
+  // Their mass, at most, in units of SoftmaxMass of the best value; lost rows apart. Not needed
+  // where `count` says enough.
+  double mass = 0.0;
+};
+
+// How much more must be known for a choice: by what factor the mass that is known must grow, or
+// what the mass of the rest must stay below. Where neither helps: infinity, and at most 0. For
+// decisions about speed.
+struct Missing {
+  double known = 0.0;
+  double room = 0.0;
+};
 
 class SparseSampler {
  public:
@@ -56,9 +83,14 @@ class SparseSampler {
 
   // The best perturbed value among `entries`, whatever the filters say.
   Sampler::Choice ChooseUnfiltered(std::span<const Entry> entries, uint64_t position);
-  // Whether top-k and min-p keep `choice`, when every allowed row that comes before it in their
-  // ranking is among `entries`. Top-p must be off.
-  bool Keeps(std::span<const Entry> entries, const Sampler::Choice& choice);
+  // The choice from some rows, when they are enough for it; else nothing. `winner`: the best
+  // perturbed value of all rows.
+  std::optional<Sampler::Choice> ChooseFrom(std::span<const Entry> entries, uint64_t position,
+                                            const Sampler::Choice& winner, const RestOfRows& rest);
+  // Why the last call chose nothing.
+  const Missing& WhatIsMissing() const { return missing_; }
+  // The largest value among the entries of the last call.
+  float Best() const { return ranked_.front().value; }
 
  private:
   struct Ranked {
@@ -67,7 +99,12 @@ class SparseSampler {
     float logit;
   };
 
+  // Whether the filters keep a row.
+  enum class Verdict : uint8_t { kKept, kDropped, kUnknown };
+
   void Rank(std::span<const Entry> entries);
+  Verdict Judge(float value, uint64_t before, size_t num_complete, const RestOfRows& rest);
+  bool MinPKeeps(float value) const;
   Sampler::Choice Draw(std::span<const Ranked> kept, uint64_t position) const;
   size_t NumKept(std::span<const Ranked> ranked) const;
 
@@ -82,6 +119,8 @@ class SparseSampler {
   std::vector<int32_t> counts_;     // of penalised_, in the penalties' window
   std::vector<int32_t> changed_;
   std::vector<Ranked> ranked_;
+  Missing missing_;
+  std::vector<uint64_t> mass_before_;  // [ranked_ + 1]: of the rows before one
 };
 
 }  // namespace headway::sampling

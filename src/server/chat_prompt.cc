@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "tokenizer/chat_template.h"
+#include "chat/chat_template.h"
 
 namespace headway::server {
 namespace {
@@ -20,18 +20,36 @@ std::vector<ChatMessage> WithTools(const ChatRequest& request) {
   return messages;
 }
 
+// The model's template and what it is to render.
+struct Rendering {
+  const chat::ChatTemplate* program = nullptr;
+  chat::Request request;
+};
+
+Parsed<Rendering> RenderingOf(const Service& service, const ChatRequest& request) {
+  const Result<chat::ChatTemplate>& program = *service.Model().chat;
+  if (!program) return Refuse(FromError(program.error(), "messages"));
+  const auto messages = chat::MessagesFromPairs(WithTools(request));
+  if (!messages) return Refuse(FromError(messages.error(), "messages"));
+  auto made = chat::MakeRequest(*messages, "", request.template_variables);
+  if (!made) return Refuse(FromError(made.error(), "chat_template_kwargs"));
+  return Rendering{.program = &*program, .request = *std::move(made)};
+}
+
 }  // namespace
 
 Parsed<std::vector<int32_t>> EncodeChat(const Service& service, const ChatRequest& request) {
-  const auto ids = service.Tokens().EncodeChat(WithTools(request), true);
+  HW_API_TRY(const Rendering rendering, RenderingOf(service, request));
+  const auto ids = rendering.program->Encode(rendering.request, service.Tokens());
   if (!ids) return Refuse(FromError(ids.error(), "messages"));
   return *ids;
 }
 
 Parsed<std::string> RenderChat(const Service& service, const ChatRequest& request) {
-  const auto text = tokenizer::RenderChat(service.Tokens().vocabulary(), WithTools(request), true);
-  if (!text) return Refuse(FromError(text.error(), "messages"));
-  return *text;
+  HW_API_TRY(const Rendering rendering, RenderingOf(service, request));
+  const auto rendered = rendering.program->Render(rendering.request);
+  if (!rendered) return Refuse(FromError(rendered.error(), "messages"));
+  return rendered->text;
 }
 
 Parsed<std::unique_ptr<Answers>> BeginChat(const Service& service, ChatRequest request,

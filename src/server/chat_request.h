@@ -18,6 +18,7 @@ namespace headway::server {
 struct ChatRequest {
   std::vector<ChatMessage> messages;  // at least one
   Tools tools;
+  std::string template_variables = {};  // a JSON object, for the model's chat template; empty: none
   GenerationOptions options;
 };
 

@@ -14,6 +14,11 @@ Parsed<ChatRequest> ParseChatCompletion(const Json& body) {
   ReadTools(&fields, &request.tools);
   for (const char* const name : {"n_predict", "max_tokens", "max_completion_tokens"})
     fields.Read(name, &options.max_tokens, -1, int64_t{1} << 31);
+  if (const Json* const variables = fields.Find("chat_template_kwargs"); variables != nullptr) {
+    if (!variables->is_object())
+      fields.Wrong("chat_template_kwargs", "an object", KindOf(*variables));
+    request.template_variables = JsonText(*variables);
+  }
   fields.Read("n", &options.num_choices, 1, kMostChoices);
   fields.Read("logprobs", &options.logprobs);
   fields.Read("top_logprobs", &options.top_logprobs, 0, kMostTopLogprobs);

@@ -1,7 +1,6 @@
 #pragma once
 
-// Rows of stored elements to float and back, for every weight type: F32 F16 BF16 and the Q types.
-// This is the definition that kernels are compared with; it is plain rather than fast. Block
+// Rows of stored elements to float and back, for every weight type. This is the definition that kernels are compared with; it is plain rather than fast. Block
 // layouts: tensor/blocks.h.
 
 #include <cstddef>
@@ -16,7 +15,7 @@ namespace headway {
 //   out: [num_elements] f32
 // Requires IsWeightType(type) and a whole number of blocks. Total: any bytes decode to something.
 // Each value is the block formula evaluated in binary32, with at most one rounding (products are
-// exact: 11 + 6 + 5 bits).
+// exact: at most 11 + 6 + 7 bits).
 void DequantiseRow(DataType type, const std::byte* row, int64_t num_elements, float* out);
 
 // Stores `values` as one row; the inverse of DequantiseRow up to the type's precision.

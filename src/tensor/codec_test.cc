@@ -142,6 +142,87 @@ TEST(DequantiseRowTest, Q6_K_HandMadeBlock) {
   EXPECT_EQ(x[128], 0.25F * -3 * (0x0f - 32));
 }
 
+// Sub-block 0: scale 3, min 2. Sub-block 9: scale 15, min 1.
+TEST(DequantiseRowTest, Q2_K_HandMadeBlock) {
+  BlockQ2_K block{};
+  block.d.bits = 0x3c00;     // 1
+  block.dmin.bits = 0x3800;  // 0.5
+  block.scales[0] = 0x23;
+  block.scales[9] = 0x1f;
+  block.q[0] = 0xe2;   // elements 0, 32, 64, 96: 2, 0, 2, 3
+  block.q[48] = 0x07;  // elements 144, 176, ...: 3, 1, 0, 0
+  const auto x = Decode(DataType::kQ2_K, block);
+  EXPECT_EQ(x[0], 3.0F * 2 - 1);
+  EXPECT_EQ(x[1], -1.0F);
+  EXPECT_EQ(x[32], 0.0F);
+  EXPECT_EQ(x[144], 15.0F * 3 - 0.5F);
+  EXPECT_EQ(x[145], -0.5F);
+  EXPECT_EQ(x[176], 0.0F);
+}
+
+// Sub-block 0: scale 1 + 2 * 16 - 32 = 1. Sub-block 9: scale 12 + 0 * 16 - 32 = -20.
+TEST(DequantiseRowTest, Q3_K_HandMadeBlock) {
+  BlockQ3_K block{};
+  block.d.bits = 0x3800;  // 0.5
+  block.scales[0] = 0x01;
+  block.scales[8] = 0x02;
+  block.scales[1] = 0xc0;
+  block.q[0] = 0x03;      // element 0
+  block.high[0] = 0x01;   // element 0
+  block.q[48] = 0x01;     // element 144
+  block.high[17] = 0x10;  // element 145
+  const auto x = Decode(DataType::kQ3_K, block);
+  EXPECT_EQ(x[0], 0.5F * 1 * 3);
+  EXPECT_EQ(x[1], 0.5F * 1 * -4);
+  EXPECT_EQ(x[16], 0.5F * -32 * -4);
+  EXPECT_EQ(x[144], 0.5F * -20 * -3);
+  EXPECT_EQ(x[145], 0.0F);
+}
+
+TEST(DequantiseRowTest, IQ4_NL_HandMadeBlock) {
+  BlockIQ4_NL block{};
+  block.d.bits = 0x3800;  // 0.5
+  block.q[0] = 0xf0;
+  block.q[15] = 0x87;
+  const auto x = Decode(DataType::kIQ4_NL, block);
+  EXPECT_EQ(x[0], -63.5F);
+  EXPECT_EQ(x[16], 56.5F);
+  EXPECT_EQ(x[15], -5.0F);
+  EXPECT_EQ(x[31], 0.5F);
+}
+
+// Sub-block 3: scale 5 + 3 * 16 - 32 = 21.
+TEST(DequantiseRowTest, IQ4_XS_HandMadeBlock) {
+  BlockIQ4_XS block{};
+  block.d.bits = 0x3c00;  // 1
+  block.scales_low[1] = 0x50;
+  block.scales_high = 0x00c0;
+  block.q[48] = 0xf8;
+  const auto x = Decode(DataType::kIQ4_XS, block);
+  EXPECT_EQ(x[96], 21.0F * 1);
+  EXPECT_EQ(x[112], 21.0F * 113);
+  EXPECT_EQ(x[97], 21.0F * -127);
+  EXPECT_EQ(x[0], -32.0F * -127);
+}
+
+TEST(DequantiseRowTest, MXFP4_HandMadeBlock) {
+  BlockMXFP4 block{};
+  block.e = 128;  // 2, of doubled values
+  block.q[0] = 0xf7;
+  block.q[15] = 0x81;
+  auto x = Decode(DataType::kMXFP4, block);
+  EXPECT_EQ(x[0], 12.0F);
+  EXPECT_EQ(x[16], -12.0F);
+  EXPECT_EQ(x[15], 1.0F);
+  EXPECT_EQ(x[31], 0.0F);
+  block.e = 0;
+  x = Decode(DataType::kMXFP4, block);
+  EXPECT_EQ(x[0], 12 * 0x1p-128F);
+  block.e = 255;
+  x = Decode(DataType::kMXFP4, block);
+  EXPECT_EQ(x[0], std::numeric_limits<float>::infinity());
+}
+
 struct Precision {
   DataType type;
   // The largest root-mean-square error relative to the values' on Gaussian weights: a little above
@@ -153,10 +234,12 @@ struct Precision {
 };
 
 constexpr Precision kPrecisions[] = {
-    {DataType::kF32, 0, 1e9},     {DataType::kF16, 0x1p-12, 2048}, {DataType::kBF16, 0x1p-9, 256},
-    {DataType::kQ4_0, 0.088, 6},  {DataType::kQ4_1, 0.077, 6},     {DataType::kQ5_0, 0.044, 13},
-    {DataType::kQ5_1, 0.038, 13}, {DataType::kQ8_0, 0.0060, 250},  {DataType::kQ4_K, 0.079, 6},
-    {DataType::kQ5_K, 0.040, 13}, {DataType::kQ6_K, 0.019, 30},
+    {DataType::kF32, 0, 1e9},       {DataType::kF16, 0x1p-12, 2048}, {DataType::kBF16, 0x1p-9, 256},
+    {DataType::kQ4_0, 0.088, 6},    {DataType::kQ4_1, 0.077, 6},     {DataType::kQ5_0, 0.044, 13},
+    {DataType::kQ5_1, 0.038, 13},   {DataType::kQ8_0, 0.0060, 250},  {DataType::kQ4_K, 0.079, 6},
+    {DataType::kQ5_K, 0.040, 13},   {DataType::kQ6_K, 0.019, 30},    {DataType::kQ2_K, 0.28, 1.5},
+    {DataType::kQ3_K, 0.15, 2.5},   {DataType::kIQ4_NL, 0.075, 5},   {DataType::kIQ4_XS, 0.076, 5},
+    {DataType::kMXFP4, 0.115, 3.9},
 };
 
 std::vector<float> RoundTrip(DataType type, const std::vector<float>& x) {

@@ -27,9 +27,14 @@ enum class DataType : uint8_t {
   kQ4_K,
   kQ5_K,
   kQ6_K,
+  kQ2_K,
+  kQ3_K,
+  kIQ4_NL,
+  kIQ4_XS,
+  kMXFP4,
 };
 
-inline constexpr int kNumDataTypes = 16;
+inline constexpr int kNumDataTypes = 21;
 
 struct DataTypeTraits {
   std::string_view name;   // as llama.cpp prints it: "Q4_K", "F16"
@@ -42,10 +47,11 @@ const DataTypeTraits& Traits(DataType type);
 // The type called `name`, upper or lower case ("q8_0"); nullopt when there is none.
 std::optional<DataType> DataTypeFromName(std::string_view name);
 
-// True for types whose rows can be the weights of a matrix product: F32 F16 BF16 and the Q types.
+// True for types whose rows can be the weights of a matrix product: F32 F16 BF16 and the
+// block-quantised types.
 bool IsWeightType(DataType type);
 
-// True for the block-quantised types (Q*).
+// True for the block-quantised types (Q*, IQ*, MXFP4).
 bool IsQuantised(DataType type);
 
 // The bytes of one row of `num_elements` values; num_elements must be a multiple of the block.

@@ -86,6 +86,52 @@ void DecodeBlock(const BlockQ6_K& block, float* out) {
   }
 }
 
+void DecodeBlock(const BlockQ2_K& block, float* out) {
+  const float d = ToFloat(block.d);
+  const float dmin = ToFloat(block.dmin);
+  for (int i = 0; i < 256; ++i) {
+    const uint8_t scale = block.scales[i / 16];
+    const int two = block.q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    out[i] = d * static_cast<float>(scale & 15) * static_cast<float>(two) -
+             dmin * static_cast<float>(scale >> 4);
+  }
+}
+
+void DecodeBlock(const BlockQ3_K& block, float* out) {
+  const float d = ToFloat(block.d);
+  for (int i = 0; i < 256; ++i) {
+    const int two = block.q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    const int third = block.high[i % 32] >> (i / 32) & 1;
+    const int scale = UnpackQ3Scale(block.scales, i / 16) - 32;
+    out[i] = d * static_cast<float>(scale) * static_cast<float>((two | third << 2) - 4);
+  }
+}
+
+void DecodeBlock(const BlockIQ4_NL& block, float* out) {
+  const float d = ToFloat(block.d);
+  for (int i = 0; i < 32; ++i) {
+    out[i] = d * static_cast<float>(kIQ4Values[static_cast<size_t>(Nibble(block.q, i))]);
+  }
+}
+
+void DecodeBlock(const BlockIQ4_XS& block, float* out) {
+  const float d = ToFloat(block.d);
+  for (int i = 0; i < 256; ++i) {
+    const int s = i / 32;
+    const int scale = UnpackIQ4Scale(block.scales_low, block.scales_high, s) - 32;
+    const auto code =
+        static_cast<size_t>(Nibble(block.q + size_t{16} * static_cast<size_t>(s), i % 32));
+    out[i] = d * static_cast<float>(scale) * static_cast<float>(kIQ4Values[code]);
+  }
+}
+
+void DecodeBlock(const BlockMXFP4& block, float* out) {
+  const float d = MxScale(block.e);
+  for (int i = 0; i < 32; ++i) {
+    out[i] = d * static_cast<float>(kFP4Values[static_cast<size_t>(Nibble(block.q, i))]);
+  }
+}
+
 void DecodeBlock(const float& value, float* out) { *out = value; }
 void DecodeBlock(const F16& value, float* out) { *out = ToFloat(value); }
 void DecodeBlock(const BF16& value, float* out) { *out = ToFloat(value); }
@@ -129,6 +175,16 @@ void DequantiseRow(DataType type, const std::byte* row, int64_t num_elements, fl
       return DecodeRow<BlockQ5_K>(type, row, num_elements, out);
     case DataType::kQ6_K:
       return DecodeRow<BlockQ6_K>(type, row, num_elements, out);
+    case DataType::kQ2_K:
+      return DecodeRow<BlockQ2_K>(type, row, num_elements, out);
+    case DataType::kQ3_K:
+      return DecodeRow<BlockQ3_K>(type, row, num_elements, out);
+    case DataType::kIQ4_NL:
+      return DecodeRow<BlockIQ4_NL>(type, row, num_elements, out);
+    case DataType::kIQ4_XS:
+      return DecodeRow<BlockIQ4_XS>(type, row, num_elements, out);
+    case DataType::kMXFP4:
+      return DecodeRow<BlockMXFP4>(type, row, num_elements, out);
     case DataType::kI8:
     case DataType::kI16:
     case DataType::kI32:

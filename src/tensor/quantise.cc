@@ -7,6 +7,7 @@
 #include "tensor/codec.h"
 #include "tensor/half.h"
 #include "tensor/quantise_k.h"
+#include "tensor/quantise_table.h"
 #include "tensor/scale_search.h"
 
 namespace headway {
@@ -108,6 +109,16 @@ void QuantiseRow(DataType type, const float* values, int64_t num_elements, std::
       return EncodeRow<BlockQ5_K>(type, values, num_elements, row);
     case DataType::kQ6_K:
       return EncodeRow<BlockQ6_K>(type, values, num_elements, row);
+    case DataType::kQ2_K:
+      return EncodeRow<BlockQ2_K>(type, values, num_elements, row);
+    case DataType::kQ3_K:
+      return EncodeRow<BlockQ3_K>(type, values, num_elements, row);
+    case DataType::kIQ4_NL:
+      return EncodeRow<BlockIQ4_NL>(type, values, num_elements, row);
+    case DataType::kIQ4_XS:
+      return EncodeRow<BlockIQ4_XS>(type, values, num_elements, row);
+    case DataType::kMXFP4:
+      return EncodeRow<BlockMXFP4>(type, values, num_elements, row);
     case DataType::kI8:
     case DataType::kI16:
     case DataType::kI32:

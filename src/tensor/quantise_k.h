@@ -20,5 +20,7 @@ inline F16 FiniteF16(float value) {
 void EncodeBlock(const float* x, BlockQ4_K& block);
 void EncodeBlock(const float* x, BlockQ5_K& block);
 void EncodeBlock(const float* x, BlockQ6_K& block);
+void EncodeBlock(const float* x, BlockQ2_K& block);
+void EncodeBlock(const float* x, BlockQ3_K& block);
 
 }  // namespace headway

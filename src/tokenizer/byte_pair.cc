@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/quoted.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace headway::tokenizer {
@@ -32,9 +33,12 @@ Result<BytePairEncoder> BytePairEncoder::Create(const Vocabulary& vocabulary,
   if (vocabulary.unknown_id && vocabulary.Type(*vocabulary.unknown_id) != TokenType::kControl) {
     encoder.unknown_id_ = *vocabulary.unknown_id;
   }
+  // DeepSeek's vocabularies have user-defined characters where the tokens of bytes would stand that
+  // UTF-8 does not use; those are no bytes.
   for (size_t byte = 0; byte < 256; ++byte) {
     const int32_t id = texts.Find(ByteAlphabetCharacter(static_cast<uint8_t>(byte)));
-    encoder.byte_ids_[byte] = id >= 0 && !vocabulary.IsSpecial(id) ? id : -1;
+    const bool is_byte = id >= 0 && vocabulary.Type(id) == TokenType::kNormal;
+    encoder.byte_ids_[byte] = is_byte ? id : -1;
   }
   HW_TRY_VOID(encoder.AddMerges(vocabulary, texts));
 
@@ -52,27 +56,36 @@ Result<void> BytePairEncoder::AddMerges(const Vocabulary& vocabulary, const Toke
   const std::vector<std::string>& merges = vocabulary.merges;
   merges_.resize(std::bit_ceil(merges.size() * 2 + 2));
   std::string joined;
+  int32_t joined_id = -1;
   for (size_t i = 0; i < merges.size(); ++i) {
     const std::string_view merge = merges[i];
     const size_t space = merge.find(' ', 1);
     if (space == std::string_view::npos || space + 1 == merge.size()) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("tokenizer: merge {}: expected two tokens with a space between, found '{}'",
-                      i, merge));
+          fmt::format("tokenizer: merge {}: expected two tokens with a space between, found {}", i,
+                      Quoted(merge)));
     }
     const std::string_view left = merge.substr(0, space);
     const std::string_view right = merge.substr(space + 1);
     joined.assign(left).append(right);
     const int32_t left_id = texts.Find(left);
     const int32_t right_id = texts.Find(right);
-    const int32_t joined_id = texts.Find(joined);
+    // Nearly always that of the merge before or the next one: what it is need not be looked up.
+    const auto is_joined = [&](int32_t id) {
+      return static_cast<size_t>(id) < vocabulary.tokens.size() &&
+             vocabulary.tokens[static_cast<size_t>(id)] == joined;
+    };
+    if (!is_joined(joined_id) && !is_joined(++joined_id)) joined_id = texts.Find(joined);
     if (left_id < 0 || right_id < 0 || joined_id < 0) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("tokenizer: merge {} ('{}'): expected tokens of the vocabulary, found none "
-                      "with the text '{}'",
-                      i, merge, left_id < 0 ? left : (right_id < 0 ? right : joined)));
+          fmt::format("tokenizer: merge {} ({}): expected tokens of the vocabulary, found none "
+                      "with the text {}",
+                      i, Quoted(merge),
+                      Quoted(left_id < 0    ? left
+                             : right_id < 0 ? right
+                                            : joined)));
     }
     if (vocabulary.IsSpecial(joined_id)) continue;
     AddMerge(PairOf(left_id, right_id), {static_cast<uint32_t>(i), joined_id});

@@ -2,8 +2,8 @@
 
 // Splits text into the pieces inside which byte-level BPE may join bytes: words with their leading
 // space, runs of digits, punctuation, white space. The rules are the published regular expressions
-// of the model families (docs/tokenizer.md gives them with their sources), run by PCRE2;
-// pretokenizer.cc is the only file that knows PCRE2.
+// of the model families (pretokenizer_rules.h), run by PCRE2; pretokenizer.cc is the only file that
+// knows PCRE2.
 //
 // Character classes follow PCRE2's Unicode tables (14.0 in Debian 12). Letters of newer scripts
 // count as unassigned there, so they fall into the punctuation rule: other ids may come out, the
@@ -20,8 +20,8 @@ namespace headway::tokenizer {
 
 class Pretokenizer {
  public:
-  // `name` is GGUF's tokenizer.ggml.pre: "gpt-4o", "gpt-2", "llama-bpe" or one of their aliases.
-  // Errors: kUnsupported, listing the names.
+  // `name` is GGUF's tokenizer.ggml.pre: "gpt-4o", "llama-bpe", "qwen2", ... Errors: kUnsupported,
+  // listing the names.
   static Result<Pretokenizer> Create(std::string_view name);
 
   Pretokenizer(Pretokenizer&&) noexcept;
@@ -34,14 +34,15 @@ class Pretokenizer {
   // GiB or more), kUnsupported (PCRE2 gave up; no text is known to do this).
   Result<void> Split(std::string_view text, std::vector<uint32_t>* ends) const;
 
-  // True when a piece that is a token as a whole is that token, whatever the merges say (Llama 3).
+  // True when a piece that is a token as a whole is that token, whatever the merges say (Llama 3,
+  // Tekken).
   bool WholePiecesFirst() const { return whole_pieces_first_; }
 
  private:
   struct Pattern;
-  Pretokenizer(std::unique_ptr<Pattern> pattern, bool whole_pieces_first);
+  explicit Pretokenizer(bool whole_pieces_first);
 
-  std::unique_ptr<Pattern> pattern_;
+  std::vector<std::unique_ptr<Pattern>> stages_;
   bool whole_pieces_first_;
 };
 

@@ -69,14 +69,17 @@ TEST(SlowO200kTest, Merges_ReachEveryToken) {
   EXPECT_EQ(Phi4MiniVocabulary(*reference).merges.size(), reference->tokens.size() - 256);
 }
 
-TEST(SlowO200kTest, EncodeChat_Phi4Mini_KnownIds) {
+TEST(SlowO200kTest, EncodeSpans_Phi4Mini_KnownIds) {
   const auto reference = ReadReference("o200k_base");
   if (!reference) GTEST_SKIP() << kReferenceMissing;
   const auto tokenizer = Tokenizer::Create(Phi4MiniVocabulary(*reference));
   ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
-  const std::vector<ChatMessage> messages = {{"system", "You are helpful."},
-                                             {"user", "Hi <|end|>!"}};
-  const auto ids = tokenizer->EncodeChat(messages, true);
+  const std::string text =
+      "<|system|>You are helpful.<|end|><|user|>Hi <|end|>!<|end|><|assistant|>";
+  const size_t typed = text.find("Hi <|end|>!");
+  const TextSpan spans[] = {
+      {0, typed, true}, {typed, typed + 11, false}, {typed + 11, text.size(), true}};
+  const auto ids = tokenizer->EncodeSpans(text, spans, false);
   ASSERT_TRUE(ids.has_value()) << ids.error().message;
   EXPECT_EQ(ids->front(), 200022);
   EXPECT_EQ(ids->back(), 200019);

@@ -8,13 +8,16 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/quoted.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace headway::tokenizer {
 namespace {
 
-constexpr std::array<std::string_view, 6> kEndNames = {
-    "<|end|>", "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"};
+// As llama.cpp knows them; only special tokens count.
+constexpr std::string_view kEndNames[] = {
+    "<|end|>",         "<|endoftext|>", "<|im_end|>",         "<|eot_id|>", "<|eom_id|>",
+    "<|end_of_text|>", "<end_of_turn>", "<end_of_utterance>", "<EOT>",      "[EOT]"};
 
 bool IsAsciiSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -27,15 +30,17 @@ std::optional<uint8_t> ParseByteToken(std::string_view text) {
   return byte;
 }
 
-std::string WithSpaces(std::string_view text) {
-  std::string result;
+void Append(std::string_view text, std::vector<char>* bytes) {
+  bytes->insert(bytes->end(), text.begin(), text.end());
+}
+
+void AppendWithSpaces(std::string_view text, std::vector<char>* bytes) {
   while (!text.empty()) {
     const size_t mark = std::min(text.find(kSpaceMark), text.size());
-    result += text.substr(0, mark);
-    if (mark < text.size()) result.push_back(' ');
+    Append(text.substr(0, mark), bytes);
+    if (mark < text.size()) bytes->push_back(' ');
     text.remove_prefix(std::min(text.size(), mark + kSpaceMark.size()));
   }
-  return result;
 }
 
 }  // namespace
@@ -48,7 +53,7 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   tokenizer.AddSpecials();
   const Vocabulary& words = tokenizer.vocabulary_;
   if (words.model == "gpt2") {
-    HW_TRY(auto encoder, BytePairEncoder::Create(words, tokenizer.texts_, tokenizer.token_bytes_));
+    HW_TRY(auto encoder, BytePairEncoder::Create(words, *tokenizer.texts_, tokenizer.token_bytes_));
     tokenizer.byte_pair_.emplace(std::move(encoder));
   } else {
     std::array<int32_t, 256> byte_ids{};
@@ -56,22 +61,22 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
     for (int32_t id = 0; id < tokenizer.VocabSize(); ++id) {
       if (const auto byte = tokenizer.ByteOf(id)) byte_ids[*byte] = id;
     }
-    tokenizer.sentence_piece_.emplace(SentencePieceEncoder::Create(words, byte_ids));
+    tokenizer.sentence_piece_.emplace(
+        SentencePieceEncoder::Create(words, *tokenizer.texts_, byte_ids));
   }
   tokenizer.ComputeDigest();
   return tokenizer;
 }
 
 Result<void> Tokenizer::IndexTokens() {
-  texts_ = TokenTable(vocabulary_.tokens.size());
+  texts_ = std::make_unique<TokenTable>(vocabulary_.tokens.size());
   for (int32_t id = 0; id < VocabSize(); ++id) {
     const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
-    const int32_t other = texts_.Insert(text, id);
+    const int32_t other = texts_->Insert(text, id);
     if (other < 0) continue;
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("tokenizer: tokens {} and {}: expected different texts, found '{}' twice",
-                    other, id, text));
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("tokenizer: tokens {} and {}: expected different texts, found {} twice",
+                            other, id, Quoted(text)));
   }
   return {};
 }
@@ -92,22 +97,23 @@ Result<void> Tokenizer::StoreTokenBytes() {
   const bool byte_level = vocabulary_.model == "gpt2";
   for (int32_t id = 0; id < VocabSize(); ++id) {
     const TokenType type = vocabulary_.Type(id);
-    std::string bytes = vocabulary_.tokens[static_cast<size_t>(id)];
+    const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
+    const size_t begin = arena_.size();
     if (const auto byte = ByteOf(id)) {
-      bytes.assign(1, static_cast<char>(*byte));
+      arena_.push_back(static_cast<char>(*byte));
     } else if (type == TokenType::kByte) {
       return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("tokenizer: byte token {}: expected '<0x00>' to '<0xFF>', found '{}'",
-                              id, bytes));
+                  fmt::format("tokenizer: byte token {}: expected '<0x00>' to '<0xFF>', found {}",
+                              id, Quoted(text)));
     } else if (byte_level && type == TokenType::kNormal) {
       // Text outside the byte alphabet stands for itself.
-      if (auto decoded = FromByteAlphabet(bytes)) bytes = *std::move(decoded);
+      Append(FromByteAlphabet(text).value_or(text), &arena_);
     } else if (!byte_level && !vocabulary_.IsSpecial(id)) {
-      bytes = WithSpaces(bytes);
+      AppendWithSpaces(text, &arena_);
+    } else {
+      Append(text, &arena_);
     }
-    const size_t begin = arena_.size();
-    arena_.insert(arena_.end(), bytes.begin(), bytes.end());
-    token_bytes_.emplace_back(arena_.data() + begin, bytes.size());
+    token_bytes_.emplace_back(arena_.data() + begin, arena_.size() - begin);
   }
   return {};
 }
@@ -118,7 +124,8 @@ void Tokenizer::AddSpecials() {
     if (!special && vocabulary_.Type(id) != TokenType::kUserDefined) continue;
     const std::string& text = vocabulary_.tokens[static_cast<size_t>(id)];
     specials_.Add(text, id, special);
-    if (special && std::find(kEndNames.begin(), kEndNames.end(), text) != kEndNames.end()) {
+    if (special &&
+        std::find(std::begin(kEndNames), std::end(kEndNames), text) != std::end(kEndNames)) {
       end_ids_.push_back(id);
     }
   }
@@ -148,32 +155,29 @@ Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, EncodeOpti
   return EncodeSpans(text, std::span(&all, 1), options.add_bos);
 }
 
-Result<std::vector<int32_t>> Tokenizer::EncodeChat(std::span<const ChatMessage> messages,
-                                                   bool add_generation_prompt) const {
-  HW_TRY(const RenderedChat chat, RenderChatSpans(vocabulary_, messages, add_generation_prompt));
-  for (const std::string& marker : chat.markers) {
-    const int32_t id = texts_.Find(marker);
-    if (id >= 0 && vocabulary_.IsSpecial(id)) continue;
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("tokenizer: chat template: expected the special token '{}' in the vocabulary, "
-                    "found {}",
-                    marker, id < 0 ? "none" : "an ordinary token"));
+// SentencePiece cannot tell U+2581 from a space, so both are spaces before user-defined tokens made
+// of spaces are looked for.
+Result<std::vector<int32_t>> Tokenizer::EncodeSpans(std::string_view text,
+                                                    std::span<const TextSpan> spans,
+                                                    bool add_marks) const {
+  if (!sentence_piece_ || text.find(kSpaceMark) == std::string_view::npos) {
+    return EncodeUnmarked(text, spans, add_marks);
   }
-  HW_TRY(std::vector<int32_t> ids, EncodeSpans(chat.text, chat.spans, false));
-  // Templates that write {{ bos_token }} themselves belong to files with add_bos or without.
-  const bool template_adds_bos = vocabulary_.chat_template.find("bos_token") != std::string::npos;
-  if (vocabulary_.bos_id && (vocabulary_.add_bos || template_adds_bos)) {
-    ids.insert(ids.begin(), *vocabulary_.bos_id);
+  std::vector<char> unmarked;
+  std::vector<TextSpan> moved(spans.begin(), spans.end());
+  for (TextSpan& span : moved) {
+    const size_t begin = unmarked.size();
+    AppendWithSpaces(text.substr(span.begin, span.end - span.begin), &unmarked);
+    span = {begin, unmarked.size(), span.trusted};
   }
-  return ids;
+  return EncodeUnmarked(std::string_view(unmarked.data(), unmarked.size()), moved, add_marks);
 }
 
 // Text between two matches is encoded in one go, even across spans, as if the whole had been one
 // string; but a match never crosses from one span into the next.
-Result<std::vector<int32_t>> Tokenizer::EncodeSpans(std::string_view text,
-                                                    std::span<const TextSpan> spans,
-                                                    bool add_marks) const {
+Result<std::vector<int32_t>> Tokenizer::EncodeUnmarked(std::string_view text,
+                                                       std::span<const TextSpan> spans,
+                                                       bool add_marks) const {
   std::vector<int32_t> ids;
   if (add_marks && vocabulary_.add_bos) ids.push_back(*vocabulary_.bos_id);
   size_t done = 0;  // text[0, done) is encoded
@@ -213,6 +217,16 @@ Result<void> Tokenizer::EncodeText(std::string_view text, bool at_start,
   return sentence_piece_->Encode(text, at_start && vocabulary_.add_space_prefix, ids);
 }
 
+std::optional<int32_t> Tokenizer::FindSpecialToken(std::string_view text) const {
+  for (size_t from = 0; from < text.size();) {
+    const SpecialMatcher::Match match = specials_.Find(text, from, true);
+    if (match.length == 0) break;
+    if (vocabulary_.IsSpecial(match.id)) return match.id;
+    from = match.begin + match.length;
+  }
+  return std::nullopt;
+}
+
 std::string_view Tokenizer::TokenBytes(int32_t id) const {
   if (id < 0 || id >= VocabSize()) return {};
   return token_bytes_[static_cast<size_t>(id)];
@@ -240,12 +254,17 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool keep_special) c
   return text;
 }
 
+void Tokenizer::AddEndOfGeneration(int32_t id) {
+  const auto place = std::lower_bound(end_ids_.begin(), end_ids_.end(), id);
+  if (place == end_ids_.end() || *place != id) end_ids_.insert(place, id);
+}
+
 bool Tokenizer::IsEndOfGeneration(int32_t id) const {
   return std::binary_search(end_ids_.begin(), end_ids_.end(), id);
 }
 
 std::optional<int32_t> Tokenizer::FindToken(std::string_view text) const {
-  const int32_t id = texts_.Find(text);
+  const int32_t id = texts_->Find(text);
   return id < 0 ? std::nullopt : std::optional<int32_t>(id);
 }
 

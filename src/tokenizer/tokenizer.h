@@ -1,10 +1,11 @@
 #pragma once
 
-// Text <-> token ids for one vocabulary: byte-level BPE (Phi-4-mini, GPT-2, Llama 3) and
-// SentencePiece (Llama 2, Phi-3). Immutable after Create and safe to use from several threads. For
-// output while decoding use StreamDecoder (stream_decoder.h); for chat prompts EncodeChat.
+// Text <-> token ids for one vocabulary: byte-level BPE (Llama 3, Qwen, Phi-4-mini, GPT-2, ...) and
+// SentencePiece (Gemma, Llama 2, Phi-3, ...). Immutable after Create and safe to use from several
+// threads. For output while decoding use StreamDecoder (stream_decoder.h); for chat prompts chat/.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,7 +14,6 @@
 
 #include "base/result.h"
 #include "tokenizer/byte_pair.h"
-#include "tokenizer/chat_template.h"
 #include "tokenizer/sentence_piece.h"
 #include "tokenizer/special_matcher.h"
 #include "tokenizer/token_table.h"
@@ -25,6 +25,13 @@ struct EncodeOptions {
   // Put the marks the vocabulary asks for (add_bos before, add_eos after the text).
   bool add_bos = true;
   bool parse_special = false;  // "<|end|>" in the text becomes that token; false: it stays text
+};
+
+// A stretch of text. Control tokens are looked for in trusted spans only.
+struct TextSpan {
+  size_t begin = 0;
+  size_t end = 0;
+  bool trusted = false;
 };
 
 class Tokenizer {
@@ -42,11 +49,15 @@ class Tokenizer {
   // kInvalidInput (a byte the vocabulary cannot express; texts of 256 MiB and more).
   Result<std::vector<int32_t>> Encode(std::string_view text, EncodeOptions options) const;
 
-  // The ids of a chat prompt (chat_template.h). Message contents cannot produce special tokens.
-  // Ends where the answer begins when `add_generation_prompt` is true. Errors: those of RenderChat;
-  // kUnsupported (a marker of the template is not a special token here).
-  Result<std::vector<int32_t>> EncodeChat(std::span<const ChatMessage> messages,
-                                          bool add_generation_prompt) const;
+  // The same for a text in which only some stretches may hold special tokens: `spans`, in order,
+  // cover it. A token never spans a border into or out of a trusted stretch as a special one; text on
+  // both sides of a border is otherwise encoded together. `add_marks`: as EncodeOptions::add_bos.
+  Result<std::vector<int32_t>> EncodeSpans(std::string_view text, std::span<const TextSpan> spans,
+                                           bool add_marks) const;
+
+  // The first special token that `text` spells, so that a caller who does not parse them can say
+  // so; nothing when it spells none.
+  std::optional<int32_t> FindSpecialToken(std::string_view text) const;
 
   // The bytes of `ids`: exact, so possibly not UTF-8. Special tokens appear only with
   // `keep_special`; ids outside the vocabulary give nothing. The space that SentencePiece puts
@@ -62,8 +73,10 @@ class Tokenizer {
   std::string_view TokenBytes(int32_t id) const;
 
   // True for the ids after which a model has nothing more to say: eos, extra_end_ids, and special
-  // tokens named <|end|>, <|endoftext|>, <|im_end|>, <|eot_id|>, <|eom_id|> or <|end_of_text|>.
+  // tokens with one of the names that docs/tokenizer.md lists.
   bool IsEndOfGeneration(int32_t id) const;
+  // One more: what a chat template ends an answer with. Before the tokenizer is shared.
+  void AddEndOfGeneration(int32_t id);
 
   // The id of the token written exactly like `text` in the vocabulary.
   std::optional<int32_t> FindToken(std::string_view text) const;
@@ -82,12 +95,14 @@ class Tokenizer {
   void AddSpecials();
   void ComputeDigest();
   std::optional<uint8_t> ByteOf(int32_t id) const;
-  Result<std::vector<int32_t>> EncodeSpans(std::string_view text, std::span<const TextSpan> spans,
-                                           bool add_marks) const;
+  Result<std::vector<int32_t>> EncodeUnmarked(std::string_view text,
+                                              std::span<const TextSpan> spans,
+                                              bool add_marks) const;
   Result<void> EncodeText(std::string_view text, bool at_start, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
-  TokenTable texts_;                           // token strings -> ids
+  // Token strings -> ids; apart, so that it stays in place when this moves.
+  std::unique_ptr<TokenTable> texts_;
   std::vector<char> arena_;                    // all token bytes, one after the other
   std::vector<std::string_view> token_bytes_;  // by id, into arena_
   std::vector<int32_t> end_ids_;               // sorted

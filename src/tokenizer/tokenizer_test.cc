@@ -174,6 +174,59 @@ TEST(TokenizerTest, SentencePiece_JoinsByScore) {
   EXPECT_EQ(tokenizer.Decode(Encode(tokenizer, "abc")), "abc");
 }
 
+// Words are merged one by one, but where a piece joins a character to the space behind it.
+TEST(TokenizerTest, SentencePiece_PiecesAcrossSpaces_AreFound) {
+  const std::string mark(kSpaceMark);
+  const Tokenizer tokenizer = Make(
+      SentencePieceVocabulary({">" + mark + "<", ">" + mark, "a", ">", "<", mark, mark + "a"}));
+  EXPECT_EQ(Encode(tokenizer, "a> <a", {.add_bos = false}), (Ids{265, 259, 261}));
+  EXPECT_EQ(Encode(tokenizer, "a a> a", {.add_bos = false}), (Ids{265, 265, 260, 261}));
+}
+
+// As in Gemma's files: runs of spaces and tabs are user-defined, with spaces as spaces.
+TEST(TokenizerTest, SentencePiece_UserDefinedSpaces_AreFoundFirst) {
+  const std::string mark(kSpaceMark);
+  Vocabulary vocabulary = SentencePieceVocabulary({mark + "a", "a", mark});
+  vocabulary.add_space_prefix = false;
+  const int32_t two = AddToken("  ", TokenType::kUserDefined, 0.0F, &vocabulary);
+  const int32_t three = AddToken("   ", TokenType::kUserDefined, 0.0F, &vocabulary);
+  const int32_t turn = AddToken("<end_of_turn>", TokenType::kUserDefined, 0.0F, &vocabulary);
+  const Tokenizer tokenizer = Make(vocabulary);
+  EXPECT_EQ(Encode(tokenizer, "a    a", {.add_bos = false}), (Ids{260, three, 259}));
+  EXPECT_EQ(Encode(tokenizer, "a  a", {.add_bos = false}), (Ids{260, two, 260}));
+  // U+2581 is a space here, beside others too, and decoding says so.
+  EXPECT_EQ(Encode(tokenizer, "a " + mark + "a" + mark, {.add_bos = false}),
+            (Ids{260, two, 260, 261}));
+  EXPECT_EQ(tokenizer.Decode(Ids{260, two, 260, 261}), "a  a ");
+  // Written as a mark of turns, whatever its type: never made from what a user typed.
+  const Ids plain = Encode(tokenizer, "a<end_of_turn>", {.add_bos = false});
+  EXPECT_EQ(std::count(plain.begin(), plain.end(), turn), 0);
+  EXPECT_EQ(Encode(tokenizer, mark + "<end_of_turn>", {.add_bos = false, .parse_special = true}),
+            (Ids{261, turn}));
+  EXPECT_TRUE(tokenizer.IsEndOfGeneration(turn));
+}
+
+TEST(TokenizerTest, FindSpecialToken_TheFirstThatIsSpelled) {
+  Vocabulary vocabulary = HelloVocabulary();
+  AddToken("    ", TokenType::kUserDefined, 0.0F, &vocabulary);
+  const Tokenizer tokenizer = Make(vocabulary);
+  EXPECT_EQ(tokenizer.FindSpecialToken("a    <|endoftext|><|end|>"), 262);
+  EXPECT_EQ(tokenizer.FindSpecialToken("a    <|end|"), std::nullopt);
+  EXPECT_EQ(tokenizer.FindSpecialToken(""), std::nullopt);
+}
+
+// DeepSeek's vocabularies have characters in the places of bytes that UTF-8 does not use.
+TEST(TokenizerTest, Encode_UserDefinedCharacterOfTheByteAlphabet_IsNoByte) {
+  Vocabulary vocabulary = HelloVocabulary();
+  vocabulary.types[0xF6] = TokenType::kUserDefined;  // written as U+00F6
+  const Tokenizer tokenizer = Make(vocabulary);
+  EXPECT_EQ(Encode(tokenizer, "\u00F6"), Ids{0xF6});
+  EXPECT_EQ(tokenizer.Decode(Ids{0xF6}), "\u00F6");
+  const auto ids = tokenizer.Encode("\xF6", {});
+  ASSERT_FALSE(ids.has_value());
+  EXPECT_NE(ids.error().message.find("byte 0xF6 has no token"), std::string::npos);
+}
+
 TEST(TokenizerTest, SentencePiece_UnknownCharacters_BecomeBytes) {
   const Tokenizer tokenizer = Make(SentencePieceVocabulary({"a", std::string(kSpaceMark)}));
   EXPECT_EQ(Encode(tokenizer, "aé", {.add_bos = false}), (Ids{260, 259, 3 + 0xC3, 3 + 0xA9}));
@@ -215,6 +268,20 @@ TEST(TokenizerTest, Encode_MegabyteWithoutSpaces_IsNotQuadratic) {
     EXPECT_LT(seconds.count(), 20.0);
     RecordProperty("seconds_round_" + std::to_string(round), std::to_string(seconds.count()));
     for (char& c : letters) c = static_cast<char>('a' + random() % 26);
+  }
+}
+
+// The same of SentencePiece, which sees all of a text at once where it cannot cut.
+TEST(TokenizerTest, SentencePiece_LongRuns_AreNotQuadratic) {
+  const std::string mark(kSpaceMark);
+  std::vector<std::string> pieces = {"a" + mark, mark, "a", mark + "a"};  // no word ends anywhere
+  for (std::string a = "aa"; a.size() <= 64; a += a) pieces.push_back(a);
+  for (std::string a = mark + mark; a.size() <= 64; a += a) pieces.push_back(a);
+  const Tokenizer tokenizer = Make(SentencePieceVocabulary(pieces));
+  for (const char* unit : {"a", " ", "a ", "\n", "é"}) {
+    std::string text;
+    while (text.size() < (1 << 19)) text += unit;
+    EXPECT_EQ(tokenizer.Decode(Encode(tokenizer, text)), text);
   }
 }
 

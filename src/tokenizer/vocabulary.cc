@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string_view>
+
+#include "base/quoted.h"
 
 namespace headway::tokenizer {
 namespace {
@@ -12,6 +16,24 @@ namespace {
 // SentencePiece look-ups linear in the text even for a vocabulary made to be slow.
 constexpr size_t kMaxTokenBytes = 4096;
 constexpr size_t kMaxTokens = size_t{1} << 24;
+
+// Names that steer a model, whatever type its file gives them: converters have written them as
+// user-defined at times.
+constexpr std::string_view kSpecialNames[] = {"<start_of_turn>", "<end_of_turn>", "<pad>",
+                                              "<mask>",          "<2mass>",       "[@BOS@]"};
+
+bool LooksSpecial(std::string_view text) {
+  const auto is_between = [&](std::string_view begin, std::string_view end) {
+    return text.size() > begin.size() + end.size() && text.substr(0, begin.size()) == begin &&
+           text.substr(text.size() - end.size()) == end;
+  };
+  constexpr std::string_view kWideOpening = "<\xEF\xBD\x9C";  // "<" and U+FF5C: DeepSeek
+  constexpr std::string_view kWideClosing = "\xEF\xBD\x9C>";
+  return is_between("<|", "|>") || is_between(kWideOpening, kWideClosing) ||
+         is_between("<unused", ">") ||
+         std::find(std::begin(kSpecialNames), std::end(kSpecialNames), text) !=
+             std::end(kSpecialNames);
+}
 
 Result<void> CheckId(const char* name, std::optional<int32_t> id, size_t num_tokens) {
   if (!id || (*id >= 0 && static_cast<size_t>(*id) < num_tokens)) return {};
@@ -61,9 +83,7 @@ TokenType Vocabulary::Type(int32_t id) const {
 bool Vocabulary::IsSpecial(int32_t id) const {
   const TokenType type = Type(id);
   if (type == TokenType::kControl || type == TokenType::kUnknown) return true;
-  if (type != TokenType::kUserDefined) return false;
-  const std::string_view text = tokens[static_cast<size_t>(id)];
-  return text.size() > 4 && text.substr(0, 2) == "<|" && text.substr(text.size() - 2) == "|>";
+  return type == TokenType::kUserDefined && LooksSpecial(tokens[static_cast<size_t>(id)]);
 }
 
 Result<void> CheckVocabulary(const Vocabulary& vocabulary) {
@@ -71,8 +91,8 @@ Result<void> CheckVocabulary(const Vocabulary& vocabulary) {
   if (vocabulary.model != "gpt2" && vocabulary.model != "llama") {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("tokenizer: model: expected 'gpt2' (byte-level BPE) or 'llama' "
-                            "(SentencePiece), found '{}'",
-                            vocabulary.model));
+                            "(SentencePiece), found {}",
+                            Quoted(vocabulary.model)));
   }
   if (num_tokens == 0 || num_tokens > kMaxTokens) {
     return Fail(ErrorCode::kInvalidInput,

@@ -24,7 +24,7 @@ enum class TokenType : int32_t {
 
 struct Vocabulary {
   std::string model;  // "gpt2": byte-level BPE; "llama": SentencePiece
-  std::string pre;    // pre-tokenizer of a gpt2 model: "gpt-4o", "gpt-2", "llama-bpe", ...
+  std::string pre;    // pre-tokenizer of a gpt2 model (pretokenizer_rules.h)
   std::vector<std::string>
       tokens;  // by id; gpt2 models write bytes in the byte alphabet (byte_alphabet.h)
   std::vector<float> scores;        // [tokens.size()]; required by llama models
@@ -38,14 +38,14 @@ struct Vocabulary {
   bool add_eos = false;
   bool add_space_prefix = true;      // llama models only
   bool strip_after_special = false;  // white space right of a special token vanishes (Phi-3)
-  std::string chat_template;         // Jinja text; only its family is recognised (chat_template.h)
+  std::string chat_template;         // Jinja text, for chat/
   std::vector<int32_t> extra_end_ids;
 
   // The type of token `id`, which must be in range.
   TokenType Type(int32_t id) const;
   // True for tokens that steer the model instead of being text: control and unknown tokens, and
-  // user-defined ones written like <|this|> (files from before llama.cpp marked those as control
-  // have them so).
+  // user-defined ones written like <|this|>, <unused9> or <end_of_turn> (files from before llama.cpp
+  // marked those as control have them so).
   bool IsSpecial(int32_t id) const;
 };
 

@@ -22,9 +22,6 @@ struct BadCase {
 constexpr BadCase kBadCases[] = {
     {"Model", [](Vocabulary* v) { v->model = "bert"; },
      "tokenizer: model: expected 'gpt2' (byte-level BPE) or 'llama' (SentencePiece), found 'bert'"},
-    {"Pre", [](Vocabulary* v) { v->pre = ""; },
-     "tokenizer: pre-tokenizer: expected one of gpt-4o llama4 gpt-2 phi-2 llama-bpe llama3 "
-     "llama-v3; found ''"},
     {"NoTokens", [](Vocabulary* v) { v->tokens.clear(); },
      "tokenizer: tokens: expected 1 to 16777216 entries, found 0"},
     {"Duplicate", [](Vocabulary* v) { v->tokens[256] = "a"; },

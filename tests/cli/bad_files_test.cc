@@ -73,11 +73,22 @@ TEST_F(BadFiles, IncompleteModel_SaysWhatIsMissing) {
   EXPECT_MODEL_REFUSED(tokens, "tokenizer.ggml.tokens");
 }
 
-TEST_F(BadFiles, ChatWithoutATemplate_IsRefused) {
+TEST_F(BadFiles, ChatWithoutATemplate_TakesTheFamilysAndSaysSo) {
   const std::string model = EditedGguf("plain.gguf", {.without_key = "tokenizer.chat_template"});
   const std::string package = Path("plain");
   HeadwayOk({"pack", model, "-o", package});
-  ExpectRefused({"run", package, "--chat", "-p", "a"}, {"chat"});
+  EXPECT_NE(HeadwayOk({"run", package, "--chat", "-p", "a", "-n", "1"})
+                .err.find("has no chat template: using the format of Phi-4-mini"),
+            std::string::npos);
+  HeadwayOk({"run", package, "-p", "a", "-n", "1"});
+}
+
+TEST_F(BadFiles, BrokenTemplate_IsRefusedWithItsPlace) {
+  const std::string model =
+      EditedGguf("broken.gguf", {.string_value = {"tokenizer.chat_template", "a\n{% for x in %}"}});
+  const std::string package = Path("broken");
+  HeadwayOk({"pack", model, "-o", package});
+  ExpectRefused({"run", package, "--chat", "-p", "a"}, {"chat template: line 2, column"});
   HeadwayOk({"run", package, "-p", "a", "-n", "1"});
 }
 

@@ -116,5 +116,42 @@ TEST_F(CacheTest, WhatDeadProcessesLeft_IsRemoved) {
   EXPECT_FALSE(fs::exists(left));
 }
 
+// Any part stands for the model: one package, the whole file's tokens; what is wrong with one is
+// said of that one.
+TEST_F(CacheTest, SplitModel_IsItsParts) {
+  HeadwayOk({"synth", "tiny-phi", "-o", Path("whole.gguf"), "--type", "q8_0"});
+  HeadwayOk({"synth", "tiny-phi", "-o", Path("m.gguf"), "--type", "q8_0", "--parts", "3"});
+  const std::string expected = Hash(Path("whole.gguf"));
+  EXPECT_EQ(Hash(Path("m-00001-of-00003.gguf")), expected);
+  const size_t packages = List(Path("cache")).size();
+  EXPECT_EQ(Hash(Path("m-00003-of-00003.gguf")), expected);
+  EXPECT_EQ(List(Path("cache")).size(), packages);
+  const std::string inspected = HeadwayOk({"inspect", Path("m-00002-of-00003.gguf")}).out;
+  EXPECT_NE(inspected.find("part 3 of 3: " + Path("m-00003-of-00003.gguf")), std::string::npos);
+
+  std::string changed;
+  for (const char part : {'1', '2', '3'}) {  // wherever the tensor is
+    std::string name = "m-00001-of-00003.gguf";
+    name[6] = part;
+    const std::string path = Path(name);
+    const auto file = gguf::GgufFile::Open(path);
+    ASSERT_TRUE(file.has_value());
+    const gguf::TensorInfo* const tensor = file->FindTensor("blk.1.ffn_down.weight");
+    ASSERT_NE(tensor, nullptr);
+    if (file->PartPath(tensor->part) != path) continue;
+    std::fstream bytes(path, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(static_cast<std::streamoff>(tensor->offset_bytes) + 2);
+    bytes << std::string(30, '\x55');
+    changed = path;
+  }
+  ASSERT_FALSE(changed.empty());
+  EXPECT_NE(Hash(Path("m-00001-of-00003.gguf")), expected);
+
+  fs::rename(Path("m-00002-of-00003.gguf"), Path("away.gguf"));
+  ExpectRefused({"run", Path("m-00001-of-00003.gguf"), "-p", "hello"},
+                {"part 2 is missing", "m-00002-of-00003.gguf"});
+  ExpectRefused({"run", Path("away.gguf"), "-p", "hello"}, {"ends in -00002-of-00003.gguf"});
+}
+
 }  // namespace
 }  // namespace headway::cli_test

@@ -74,6 +74,45 @@ TEST_F(RunTest, IdsAndChat_PrintTheContinuationOnly) {
   EXPECT_EQ(chat.out.find("XYZ"), std::string::npos);
 }
 
+TEST_F(RunTest, Special_ParsesWhatThePromptSpells) {
+  const std::string package = Package();
+  const Args args = {package, "-p", "a<|end|>", "-n", "1"};
+  Args special = args;
+  special.emplace_back("--special");
+  const Json plain_ids = RunJson(args)["prompt_ids"];
+  const Json special_ids = RunJson(special)["prompt_ids"];
+  EXPECT_LT(special_ids.size(), plain_ids.size());
+  const Outcome plain = HeadwayOk({"run", package, "-p", "a<|end|>", "-n", "1"});
+  EXPECT_EQ(plain.err,
+            "headway: the prompt spells the special token '<|end|>', read as text (--special)\n");
+  ExpectRefused({"run", package, "--chat", "-p", "a", "--special"},
+                {"--special: expected a prompt of text without --chat, found it"});
+}
+
+TEST_F(RunTest, ChatFlags_ReachTheTemplate) {
+  const std::string package = Package();
+  const auto ids = [&](Args args) {
+    args.insert(args.begin(), {package, "--chat", "-n", "1"});
+    return RunJson(args)["prompt_ids"];
+  };
+  WriteFile(Path("messages"),
+            R"([{"role": "user", "content": [{"type": "text", "text": "XYZ"}]}])");
+  EXPECT_EQ(ids({"--messages", Path("messages")}), ids({"-p", "XYZ"}));
+  WriteFile(Path("tools"), R"([{"name": "f"}])");
+  WriteFile(Path("template"),
+            "{{ '<|user|>' ~ messages[0].content ~ (tools | tojson if tools) ~ (extra or '') }}");
+  const Args own = {"-p", "q", "--chat-template", Path("template")};
+  Args more = own;
+  more.insert(more.end(),
+              {"--tools", Path("tools"), "--chat-template-kwargs", R"({"extra": "!"})"});
+  EXPECT_EQ(ids(own).size() + std::string(R"([{"name": "f"}]!)").size(), ids(more).size());
+  EXPECT_EQ(Headway({"run", package, "-p", "q", "--tools", Path("tools")}).status, 2);
+  const Outcome wrong =
+      Headway({"run", package, "--chat", "-p", "q", "--chat-template-kwargs", "{"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("line 1, column 2"), std::string::npos) << wrong.err;
+}
+
 TEST_F(RunTest, Gguf_IsPackedOnce) {
   const Args args = {"run", TinyPhi(), "-p", "a", "-n", "2"};
   EXPECT_NE(HeadwayOk(args).err.find("packing " + TinyPhi() + " once into " + Path("cache")),
@@ -160,6 +199,8 @@ TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
                            "head_rows_rescored",
                            "head_planes_read",
                            "head_fallbacks",
+                           "head_winners_kept",
+                           "head_winners_dropped",
                            "head_skipped",
                            "layers_bytes_read",
                            "prefill_tokens",

@@ -15,7 +15,7 @@
 #include "kernels/kernel_set.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/build_planes.h"
-#include "lmhead/plane_rows.h"
+#include "lmhead/planes.h"
 #include "lmhead/search.h"
 #include "shard_fixture.h"
 

@@ -94,6 +94,42 @@ std::vector<std::string> ServerRequests() {
           "response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""})"};
 }
 
+// As tokenizer_fuzz.cc reads them: what to do it with, whether to parse special tokens, the text;
+// from 192 on a vocabulary first.
+std::vector<std::string> TokenizerTexts() {
+  std::vector<std::string> files;
+  const std::string text =
+      "ab  it's 12345 <|end|>\r\n\n\t x=\"y\" é中文 \xE2\x96\x81 e\u0301 👍🏽\xFF/";
+  for (const int choice : {0, 3, 14, 15, 22, 32, 33, 39, 40, 41, 42, 43, 44, 46, 49, 50})
+    files.push_back(std::string{static_cast<char>(choice), static_cast<char>(choice % 2)} + text);
+  files.push_back(std::string("\xC1\x01") + "1a\n1b\n1ab\n3<s>\n4<x>\n a b\n\nab<s>a<x>");
+  files.push_back(std::string("\xC0\x01") + "1a\n1\xE2\x96\x81\n6<0x0A>\n2<unk>\n5c\n\na a\nc");
+  return files;
+}
+
+// As template_fuzz.cc reads them: Jinja that uses its variables.
+std::vector<std::string> Templates() {
+  return {
+      "{% for m in messages %}{{ '<|' + m['role'] + '|>' + (m.content or '') | trim }}{% endfor %}",
+      "{%- set ns = namespace(a=1, t='') -%}{% for m in messages[::-1] if m.role != 'user' %}"
+      "{%- set ns.t = ns.t ~ loop.index0 ~ m.role.upper() -%}{% else %}-{% endfor %}{{ ns.t }}",
+      "{% macro f(a, b=2) %}{{ a }}{{ b * 2 }}{{ caller() if caller }}{% endmacro %}{{ f(1, b=n) }}"
+      "{% call f(x) %}y{% endcall %}",
+      "{{ tools | tojson(indent=2) }}{{ messages[2].tool_calls | map(attribute='function.name') | "
+      "list }}{{ x.split(',', 1)[-1].strip('z')[1:-1] }}",
+      "{{ messages | selectattr('role', 'equalto', 'user') | list | length }}{{ {'a': [1, (2,)]} }}"
+      "{% if n is odd and x is not none %}{{ n // 2 + n % 2 ** 2 }}{% elif x in 'abc' %}{% endif "
+      "%}",
+      "{% set y | upper %}a{{ x | replace(' ', '_') }}{% endset %}{% filter indent(2, true) %}{{ y "
+      "}}"
+      "\n{% endfilter %}{% raw %}{{ }}{% endraw %}{# c #}{% with a = 1 %}{{ a }}{% endwith %}",
+      "{% for i in range(9) %}{% if i == 3 %}{% continue %}{% endif %}{% if i > 5 %}{% break %}"
+      "{% endif %}{{ loop.cycle('a', 'b') }}{{ '%5.2f|%s' % (i / 3, x) }}{% endfor %}",
+      "{{ x | title }}{{ [3, 1, 2] | sort(reverse=true) | join(', ') }}{{ {'b': 1} | dictsort }}"
+      "{{ x.replace('z', '') | int(7) }}{{ 1.5 | round | string ~ [x] | unique | first }}",
+  };
+}
+
 std::vector<std::string> GoldensFiles(const std::string& directory) {
   Goldens goldens;
   goldens.device = "cpu";
@@ -160,8 +196,10 @@ int main(int argc, char** argv) {
   const bool written = WriteSeeds(root, "gguf_fuzz", GgufFiles()) &&
                        WriteSeeds(root, "grammar_fuzz", Grammars()) &&
                        WriteSeeds(root, "server_request_fuzz", ServerRequests()) &&
+                       WriteSeeds(root, "template_fuzz", Templates()) &&
                        WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
                        WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&
+                       WriteSeeds(root, "tokenizer_fuzz", TokenizerTexts()) &&
                        WriteSeeds(root, "coreml_model_fuzz", coreml.models) &&
                        WriteSeeds(root, "coreml_weights_fuzz", coreml.weights) &&
                        WriteSeeds(root, "coreml_manifest_fuzz", coreml.manifests);

@@ -41,9 +41,11 @@ std::vector<std::string> AllTypes() {
   return names;
 }
 
-TestModel::TestModel(const std::string& shape, const std::string& type)
+TestModel::TestModel(const std::string& shape, const std::string& type,
+                     const std::string& head_type)
     : file_(directory_.Path("model.gguf")) {
-  const auto made = synth::Synthesise({.shape = shape, .type = type, .seed = 11}, file_, {});
+  const auto made = synth::Synthesise(
+      {.shape = shape, .type = type, .seed = 11, .head_type = head_type}, file_, {});
   EXPECT_TRUE(made) << made.error().message;
 }
 

@@ -34,7 +34,7 @@ std::vector<std::string> AllTypes();
 // A model file of a synth shape and the packages made of it, in a directory of its own.
 class TestModel {
  public:
-  TestModel(const std::string& shape, const std::string& type);
+  TestModel(const std::string& shape, const std::string& type, const std::string& head_type = "");
 
   const std::string& File() const { return file_; }
   std::string Path(const std::string& name) const { return directory_.Path(name); }

@@ -28,6 +28,8 @@ int64_t ScaleOffset(DataType type) {
   if (type == DataType::kQ4_K) return offsetof(BlockQ4_K, d);
   if (type == DataType::kQ5_K) return offsetof(BlockQ5_K, d);
   if (type == DataType::kQ6_K) return offsetof(BlockQ6_K, d);
+  if (type == DataType::kQ2_K) return offsetof(BlockQ2_K, d);
+  if (type == DataType::kQ3_K) return offsetof(BlockQ3_K, d);
   return 0;  // the other types begin with it
 }
 

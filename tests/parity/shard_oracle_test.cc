@@ -29,9 +29,11 @@ TEST_F(ShardOracleTest, Product_WithinItsRoundings) {
   constexpr int64_t kRows = 48;
   constexpr int64_t kColumns = 512;
   constexpr int64_t kTokens = 11;
-  for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ8_0,
-                              DataType::kQ4_0, DataType::kQ4_1, DataType::kQ5_0, DataType::kQ5_1,
-                              DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K}) {
+  for (const DataType type :
+       {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ8_0, DataType::kQ4_0,
+        DataType::kQ4_1, DataType::kQ5_0, DataType::kQ5_1, DataType::kQ4_K, DataType::kQ5_K,
+        DataType::kQ6_K, DataType::kQ2_K, DataType::kQ3_K, DataType::kIQ4_NL, DataType::kIQ4_XS,
+        DataType::kMXFP4}) {
     graph::Builder b;
     StoredTensors tensors;
     inputs_.clear();

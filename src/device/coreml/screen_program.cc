@@ -13,7 +13,7 @@
 #include "graph/text.h"
 #include "kernels/plane_layout.h"
 #include "lmhead/device_signs.h"
-#include "lmhead/plane_rows.h"
+#include "lmhead/planes.h"
 
 namespace headway::coreml {
 namespace {

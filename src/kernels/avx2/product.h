@@ -6,6 +6,8 @@
 //   6-bit codes: 2 groups of 2 * 63 * 127 stay below it: widened after two
 //   5-bit codes: widened after 4 groups
 //   4-bit codes: widened after all 8
+//   a table's values: as 8-bit codes (IQ4), or as 5-bit ones (MXFP4, up to 28)
+//   2- and 3-bit codes: widened after the 4 groups that share a scale, by the scale
 // Both halves of a tile (eight rows each) pass together with up to four tokens.
 
 #include <algorithm>
@@ -20,10 +22,11 @@
 
 namespace headway::kernels::avx2 {
 
-// What an integer sum starts from; Q8_0 codes are signed here.
+// What an integer sum starts from; Q8_0 codes and the values of IQ4 are signed here.
 template <DataType kType>
 HW_KERNEL_INLINE __m256i StartOf(const ActivationBlock& x, int half) {
-  if constexpr (kType == DataType::kQ5_0) return _mm256_set1_epi32(x.offset_q5);
+  if constexpr (kType == DataType::kQ5_0 || kType == DataType::kMXFP4)
+    return _mm256_set1_epi32(x.offset_q5);
   if constexpr (kType == DataType::kQ4_0) return _mm256_set1_epi32(x.offset_q4);
   if constexpr (kType == DataType::kQ6_K) return _mm256_set1_epi32(x.offset_q6[half]);
   return _mm256_setzero_si256();
@@ -50,7 +53,8 @@ HW_KERNEL_INLINE void ForgetLoads() {
 
 // Groups whose 16-bit sums fit together.
 template <DataType kType>
-constexpr int64_t kGroupsPerWidening = FormatOf(kType).bits == 8   ? 1
+constexpr int64_t kGroupsPerWidening = TileReader<kType>::kSigned  ? 1
+                                       : kType == DataType::kMXFP4 ? 4
                                        : FormatOf(kType).bits == 6 ? 2
                                        : FormatOf(kType).bits == 5 ? 4
                                                                    : 8;
@@ -69,12 +73,12 @@ HW_KERNEL_INLINE void IntegerSums(const TileReader<kType>& w, const ActivationBl
     HW_UNROLL
     for (int64_t g = first; g < first + kStep; ++g) {
       const __m256i codes = w.Codes(g);
-      const __m256i magnitude =
-          kType == DataType::kQ8_0 ? _mm256_abs_epi8(codes) : codes;  // -128 becomes 128
+      constexpr bool kSigned = TileReader<kType>::kSigned;
+      const __m256i magnitude = kSigned ? _mm256_abs_epi8(codes) : codes;  // -128 becomes 128
       HW_UNROLL
       for (size_t t = 0; t < kTokens; ++t) {
         __m256i group = BroadcastGroup(x[t], g);
-        if constexpr (kType == DataType::kQ8_0) group = _mm256_sign_epi8(group, codes);
+        if constexpr (kSigned) group = _mm256_sign_epi8(group, codes);
         const __m256i products = _mm256_maddubs_epi16(magnitude, group);
         pairs[t] = g == first ? products : _mm256_add_epi16(pairs[t], products);
         KeepOrder(pairs[t]);
@@ -103,6 +107,51 @@ HW_KERNEL_INLINE void ScaledSums(const TileReader<DataType::kQ6_K>& w, const Act
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) {
     isum[t] = _mm256_add_epi32(isum[t], _mm256_mullo_epi32(second[t], scale1));
+  }
+}
+
+// The sums of a token's two halves in every lane.
+HW_KERNEL_INLINE __m256i BroadcastHalfSums(const ActivationBlock& x) {
+  int32_t both;
+  std::memcpy(&both, x.half_sums, sizeof both);
+  return _mm256_set1_epi32(both);
+}
+
+// Q2_K, Q3_K: scale_0 * isum_0 + scale_1 * isum_1 over the two halves, whose scales widen the 16-bit
+// sums. What Q3_K's codes are too large, 4, is taken off by the halves' sums.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void PairedSums(const TileReader<kType>& w, const ActivationBlock* x,
+                                 __m256i (&isum)[kTokens]) {
+  if constexpr (kType == DataType::kQ3_K) {
+    const __m256i fourfold = _mm256_slli_epi16(w.ScalePair(), 2);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      isum[t] = _mm256_sub_epi32(_mm256_setzero_si256(),
+                                 _mm256_madd_epi16(fourfold, BroadcastHalfSums(x[t])));
+    }
+  } else {
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) isum[t] = _mm256_setzero_si256();
+  }
+  HW_UNROLL
+  for (int64_t h = 0; h < 2; ++h) {
+    __m256i pairs[kTokens];
+    HW_UNROLL
+    for (int64_t g = 4 * h; g < 4 * h + 4; ++g) {
+      const __m256i codes = w.Codes(g);
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        const __m256i products = _mm256_maddubs_epi16(codes, BroadcastGroup(x[t], g));
+        pairs[t] = g == 4 * h ? products : _mm256_add_epi16(pairs[t], products);
+        KeepOrder(pairs[t]);
+      }
+    }
+    const __m256i scale = w.ScaleTwice(h);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      isum[t] = _mm256_add_epi32(isum[t], _mm256_madd_epi16(pairs[t], scale));
+      KeepOrder(isum[t]);
+    }
   }
 }
 
@@ -139,6 +188,21 @@ HW_KERNEL_INLINE void AddSubBlock(const TileReader<kType>& w, const ActivationBl
       products[t] =
           _mm256_fmadd_ps(_mm256_cvtepi32_ps(isum[t]), _mm256_set1_ps(x[t].scale), products[t]);
     }
+  } else if constexpr (TileReader<kType>::kInPairs) {
+    PairedSums(w, x, isum);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      products[t] =
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(isum[t]), _mm256_set1_ps(x[t].scale), products[t]);
+    }
+    if constexpr (TileReader<kType>::kHasMin) {
+      const __m256i min = w.MinPair();
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        const __m256 minima = _mm256_cvtepi32_ps(_mm256_madd_epi16(min, BroadcastHalfSums(x[t])));
+        mins[t] = _mm256_fmadd_ps(minima, _mm256_set1_ps(x[t].scale), mins[t]);
+      }
+    }
   } else {
     IntegerSums<kType, kTokens, 0, 8>(w, x, isum);
     const __m256 scale = w.SubScale();
@@ -147,10 +211,12 @@ HW_KERNEL_INLINE void AddSubBlock(const TileReader<kType>& w, const ActivationBl
       const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(isum[t]), scale);
       products[t] = _mm256_fmadd_ps(scaled, _mm256_set1_ps(x[t].scale), products[t]);
     }
-    const __m256 min = w.SubMin();
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) {
-      mins[t] = _mm256_fmadd_ps(min, _mm256_set1_ps(x[t].scaled_sum), mins[t]);
+    if constexpr (TileReader<kType>::kHasMin) {
+      const __m256 min = w.SubMin();
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        mins[t] = _mm256_fmadd_ps(min, _mm256_set1_ps(x[t].scaled_sum), mins[t]);
+      }
     }
   }
 }
@@ -219,7 +285,7 @@ HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock
   for (size_t t = 0; t < kTokens; ++t) {
     float* sum = sums + static_cast<int64_t>(t) * kStripRows;
     __m256 acc = _mm256_fmadd_ps(reader.Scale(), products[t], _mm256_load_ps(sum));
-    if constexpr (Reader::kIsQ45K) acc = _mm256_fnmadd_ps(reader.Min(), mins[t], acc);
+    if constexpr (Reader::kHasMin) acc = _mm256_fnmadd_ps(reader.Min(), mins[t], acc);
     _mm256_store_ps(sum, acc);
   }
 }

@@ -12,6 +12,8 @@ const KernelSet& Set() {
     KernelSet made{.name = "avx2"};
     AddSimpleProducts(&made);
     AddKProducts(&made);
+    AddLowKProducts(&made);
+    AddTableProducts(&made);
     AddFloatProducts(&made);
     AddLaneKernels(&made);
     AddPlaneKernels(&made);

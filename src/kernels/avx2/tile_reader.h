@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -32,10 +33,16 @@ class TileReader {
   static constexpr TileFormat kFormat = FormatOf(kType);
   static constexpr bool kIsQ6 = kType == DataType::kQ6_K;
   static constexpr bool kIsQ45K = kType == DataType::kQ4_K || kType == DataType::kQ5_K;
-  static constexpr bool kHasMin = !kFormat.paired;
-  static constexpr int64_t kRunLength = kFormat.sub_blocks == 1 ? 1 : 4;
+  static constexpr bool kIsIQ4K = kType == DataType::kIQ4_XS;
+  static constexpr bool kInPairs = kType == DataType::kQ2_K || kType == DataType::kQ3_K;
+  static constexpr bool kHasMin = HasMinimum(kType);
+  // Whether Codes() gives signed bytes.
+  static constexpr bool kSigned =
+      kType == DataType::kQ8_0 || kType == DataType::kIQ4_NL || kType == DataType::kIQ4_XS;
+  static constexpr int kTableOffset = kType == DataType::kMXFP4 ? 16 : 0;
+  static constexpr int64_t kRunLength = kFormat.sub_blocks == 1 ? 1 : kInPairs ? 2 : 4;
   static constexpr int64_t kRuns = kFormat.sub_blocks / kRunLength;
-  static constexpr int64_t kBlocksPerStripe = kFormat.paired ? 2 : 1;
+  static constexpr int64_t kBlocksPerStripe = kFormat.stripe_blocks;
 
   HW_KERNEL_INLINE TileReader() {}  // NOLINT(modernize-use-equals-default): in the region
 
@@ -51,13 +58,30 @@ class TileReader {
   }
 
   HW_KERNEL_INLINE void EnterBlock(int64_t in_stripe) {
-    scale_ = LoadHalves(header_ + 32 * in_stripe + 16 * half_);
+    if constexpr (kType == DataType::kMXFP4) {
+      scale_ = Exponents(header_ + kStripRows * in_stripe + 8 * half_);
+    } else {
+      scale_ = LoadHalves(header_ + 32 * in_stripe + 16 * half_);
+    }
     if constexpr (kHasMin) min_ = LoadHalves(header_ + 32 + 16 * half_);
     words_ = p_ + (kIsQ6 ? 8 : 32) * half_;
     p_ += kFormat.scales_bytes;
   }
 
   HW_KERNEL_INLINE void EnterRun(int64_t run) {
+    if constexpr (kType == DataType::kQ2_K) scales_ = LoadVector(words_ + 64 * run);
+    if constexpr (kType == DataType::kQ3_K) {
+      const __m256i low = ShiftRight(LoadVector(words_ + 64 * (run % 2)), 4 * (run / 2));
+      const __m256i high = _mm256_slli_epi32(ShiftRight(LoadVector(words_ + 128), 2 * run), 4);
+      scales_ = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0f)),
+                                _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+    }
+    if constexpr (kIsIQ4K) {
+      const auto* high = reinterpret_cast<const __m128i*>(header_ + 32 + 16 * half_);
+      scales_ = ShiftRight(LoadVector(words_), 16 * run);
+      mins_ =
+          ShiftRight(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_load_si128(high)), 4), 8 * run);
+    }
     if constexpr (kIsQ45K) {
       const __m256i w0 = LoadVector(words_);
       const __m256i w1 = LoadVector(words_ + 64);
@@ -80,7 +104,15 @@ class TileReader {
   HW_KERNEL_INLINE __m256 Scale() const { return scale_; }
   HW_KERNEL_INLINE __m256 Min() const { return min_; }
 
-  HW_KERNEL_INLINE __m256 SubScale() const { return LowByte(scales_); }
+  HW_KERNEL_INLINE __m256 SubScale() const {
+    if constexpr (kIsIQ4K) {
+      const __m256i low = _mm256_and_si256(scales_, _mm256_set1_epi32(0x0f));
+      const __m256i high = _mm256_and_si256(mins_, _mm256_set1_epi32(0x30));
+      return _mm256_cvtepi32_ps(
+          _mm256_sub_epi32(_mm256_or_si256(low, high), _mm256_set1_epi32(32)));
+    }
+    return LowByte(scales_);
+  }
   HW_KERNEL_INLINE __m256 SubMin() const { return LowByte(mins_); }
 
   HW_KERNEL_INLINE __m256i HalfScale(int64_t h) const {
@@ -88,17 +120,37 @@ class TileReader {
         _mm_loadl_epi64(reinterpret_cast<const __m128i*>(words_ + kStripRows * h)));
   }
 
-  // The codes of channel group g (0..7) as unsigned bytes; Q8_0 as signed ones.
+  // Q2_K, Q3_K: the scale of half h (0, 1) in both 16-bit words of a lane; the scales of both halves
+  // in one each; likewise the minima.
+  HW_KERNEL_INLINE __m256i ScaleTwice(int64_t h) const {
+    return Scales(_mm256_set1_epi32(static_cast<int32_t>(h == 0 ? 0x80008000U : 0x80018001U)));
+  }
+  HW_KERNEL_INLINE __m256i ScalePair() const {
+    return Scales(_mm256_set1_epi32(static_cast<int32_t>(0x80018000U)));
+  }
+  HW_KERNEL_INLINE __m256i MinPair() const {
+    return _mm256_srli_epi16(BytesOf(_mm256_set1_epi32(static_cast<int32_t>(0x80018000U))), 4);
+  }
+
+  // The codes of channel group g (0..7) as unsigned bytes, or as signed ones (kSigned); of a table
+  // the values, kTableOffset above.
   HW_KERNEL_INLINE __m256i Codes(int64_t g) const {
     const std::byte* p = p_ + 32 * half_;
     if constexpr (kFormat.bits == 8) {
       return _mm256_xor_si256(LoadVector(p + 64 * g), _mm256_set1_epi8(static_cast<char>(0x80)));
     }
     if constexpr (kFormat.bits == 6) return SixBits(p + 192 * (g / 4), g % 4);
+    if constexpr (kFormat.bits == 3) return ThreeBits(p, g);
+    if constexpr (kFormat.bits == 2) {
+      return _mm256_and_si256(
+          _mm256_srli_epi16(LoadVector(p + 64 * (g / 4)), static_cast<int>(2 * (g % 4))),
+          _mm256_set1_epi8(0x03));
+    }
     __m256i code = LoadVector(p + (kFormat.bits == 5 ? 64 : 0) + 64 * (g % 4));
     if (g >= 4) code = _mm256_srli_epi16(code, 4);
     code = _mm256_and_si256(code, _mm256_set1_epi8(0x0f));
     if constexpr (kFormat.bits == 5) code = _mm256_or_si256(code, FifthBits(g));
+    if constexpr (TableOf(kType) != nullptr) return _mm256_shuffle_epi8(Table(), code);
     return code;
   }
 
@@ -109,9 +161,66 @@ class TileReader {
       scales_ = _mm256_srli_epi32(scales_, 8);
       mins_ = _mm256_srli_epi32(mins_, 8);
     }
+    if constexpr (kIsIQ4K) {
+      scales_ = _mm256_srli_epi32(scales_, 4);
+      mins_ = _mm256_srli_epi32(mins_, 2);
+    }
+    if constexpr (kInPairs) scales_ = _mm256_srli_epi32(scales_, 16);
   }
 
  private:
+  static HW_KERNEL_INLINE __m256i ShiftRight(__m256i words, int64_t bits) {
+    return _mm256_srl_epi32(words, _mm_cvtsi64_si128(bits));
+  }
+
+  // MxScale() of eight bytes.
+  static HW_KERNEL_INLINE __m256 Exponents(const std::byte* p) {
+    const __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i denormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    const __m256i large = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(1));
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(denormal, normal, large));
+  }
+
+  // The bytes of every word of the run's scales that `bytes` names, counted inside the word.
+  HW_KERNEL_INLINE __m256i BytesOf(__m256i bytes) const {
+    const __m256i word = _mm256_setr_epi32(0, 0x00040004, 0x00080008, 0x000c000c,  //
+                                           0, 0x00040004, 0x00080008, 0x000c000c);
+    return _mm256_shuffle_epi8(scales_, _mm256_add_epi16(bytes, word));
+  }
+  HW_KERNEL_INLINE __m256i Scales(__m256i bytes) const {
+    if constexpr (kType == DataType::kQ3_K)
+      return _mm256_sub_epi16(BytesOf(bytes), _mm256_set1_epi16(32));
+    return _mm256_and_si256(BytesOf(bytes), _mm256_set1_epi16(0x0f));
+  }
+
+  // The values of a table, in both 128 bits.
+  static HW_KERNEL_INLINE __m256i Table() {
+    alignas(16) static constexpr auto kBytes = [] {
+      std::array<int8_t, 16> bytes{};
+      for (size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = static_cast<int8_t>((*TableOf(kType))[i] + kTableOffset);
+      return bytes;
+    }();
+    return _mm256_broadcastsi128_si256(
+        _mm_load_si128(reinterpret_cast<const __m128i*>(kBytes.data())));
+  }
+
+  // Groups 0-5 lie in pairs in three vectors; two bits of group 6 and 7 are on top of the first and
+  // the second, their third bits on top of the third.
+  static HW_KERNEL_INLINE __m256i ThreeBits(const std::byte* p, int64_t g) {
+    if (g < 6) {
+      return _mm256_and_si256(
+          _mm256_srli_epi16(LoadVector(p + 64 * (g / 2)), static_cast<int>(3 * (g % 2))),
+          _mm256_set1_epi8(0x07));
+    }
+    const __m256i low = _mm256_and_si256(_mm256_srli_epi16(LoadVector(p + 64 * (g - 6)), 6),
+                                         _mm256_set1_epi8(0x03));
+    const __m256i high = _mm256_and_si256(
+        _mm256_srli_epi16(LoadVector(p + 128), static_cast<int>(g - 2)), _mm256_set1_epi8(0x04));
+    return _mm256_or_si256(low, high);
+  }
+
   static HW_KERNEL_INLINE __m256 LowByte(__m256i words) {
     return _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(0xff)));
   }

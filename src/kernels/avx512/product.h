@@ -26,8 +26,10 @@ namespace headway::kernels::avx512 {
 // What an integer sum starts from.
 template <DataType kType>
 HW_KERNEL_INLINE __m512i StartOf(const ActivationBlock& x, int half) {
-  if constexpr (kType == DataType::kQ8_0) return _mm512_set1_epi32(x.offset_q8);
-  if constexpr (kType == DataType::kQ5_0) return _mm512_set1_epi32(x.offset_q5);
+  constexpr bool kIQ4 = kType == DataType::kIQ4_NL || kType == DataType::kIQ4_XS;
+  if constexpr (kType == DataType::kQ8_0 || kIQ4) return _mm512_set1_epi32(x.offset_q8);
+  if constexpr (kType == DataType::kQ5_0 || kType == DataType::kMXFP4)
+    return _mm512_set1_epi32(x.offset_q5);
   if constexpr (kType == DataType::kQ4_0) return _mm512_set1_epi32(x.offset_q4);
   if constexpr (kType == DataType::kQ6_K) return _mm512_set1_epi32(x.offset_q6[half]);
   return _mm512_setzero_si512();
@@ -38,6 +40,13 @@ HW_KERNEL_INLINE __m512i BroadcastGroup(const ActivationBlock& x, int64_t g) {
   int32_t four;
   __builtin_memcpy(&four, x.q + 4 * g, sizeof four);
   return _mm512_set1_epi32(four);
+}
+
+// The sums of a token's two halves in every lane.
+HW_KERNEL_INLINE __m512i BroadcastHalfSums(const ActivationBlock& x) {
+  int32_t both;
+  __builtin_memcpy(&both, x.half_sums, sizeof both);
+  return _mm512_set1_epi32(both);
 }
 
 // isum[t] += the products of channel groups [kBegin, kEnd).
@@ -57,7 +66,7 @@ HW_KERNEL_INLINE void AddGroups(const TileReader<kType>& w, const ActivationBloc
 // Four bits and few tokens: the high nibbles stay where they are and count sixteenfold, the sum is
 // shifted instead of every vector of codes. Pays while the tokens are fewer than the four vectors.
 template <DataType kType, size_t kTokens>
-constexpr bool kSixteenfold = FormatOf(kType).bits == 4 && kTokens <= 2;
+constexpr bool kSixteenfold = FormatOf(kType).bits == 4 && TableOf(kType) == nullptr&& kTokens <= 2;
 
 template <DataType kType, size_t kTokens>
 HW_KERNEL_INLINE void AddNibbles(const TileReader<kType>& w, const ActivationBlock* x,
@@ -120,6 +129,38 @@ HW_KERNEL_INLINE void ScaledSums(const TileReader<DataType::kQ6_K>& w, const Act
   }
 }
 
+// Q2_K, Q3_K: scale_0 * isum_0 + scale_1 * isum_1 over the two halves in one multiply-add of 16-bit
+// words. Both sums grow in one register: the second half first, moved up 16 bits, then the first,
+// which starts high enough to stay above zero: 2^13 (15 bits of 2-bit codes stay below 6,096) and
+// 2^14 (3-bit codes: 14,224). What that start and Q3_K's codes are too large is taken off with the
+// scales, for all tokens at once where it can be.
+template <DataType kType, size_t kTokens>
+HW_KERNEL_INLINE void PairedSums(const TileReader<kType>& w, int64_t s, const ActivationBlock* x,
+                                 __m512i (&isum)[kTokens]) {
+  constexpr int kStartBits = kType == DataType::kQ2_K ? 13 : 14;
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) isum[t] = _mm512_setzero_si512();
+  AddGroups<4, 8>(w, x, isum);
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    isum[t] = _mm512_add_epi32(_mm512_slli_epi32(isum[t], 16), _mm512_set1_epi32(1 << kStartBits));
+  }
+  AddGroups<0, 4>(w, x, isum);
+  const __m512i scales = w.ScalePair(s);
+  const __m512i start = _mm512_sub_epi32(
+      _mm512_setzero_si512(),
+      _mm512_srai_epi32(_mm512_slli_epi32(scales, 16), static_cast<unsigned>(16 - kStartBits)));
+  const __m512i fourfold = _mm512_slli_epi16(scales, 2);
+  HW_UNROLL
+  for (size_t t = 0; t < kTokens; ++t) {
+    isum[t] = _mm512_dpwssd_epi32(start, isum[t], scales);
+    if constexpr (kType == DataType::kQ3_K) {
+      const __m512i above = _mm512_madd_epi16(fourfold, BroadcastHalfSums(x[t]));
+      isum[t] = _mm512_sub_epi32(isum[t], above);
+    }
+  }
+}
+
 // Whether to ask for weights ahead of the multiply-adds. Where arithmetic fills the window of
 // instructions too fast to wait for memory in it: 4 and 5 bits and Q8_0 from three and four tokens
 // on (Q4_0, 8 tokens: 11.4 and 14.5 GB/s). Q4_K and Q5_K with fewer tokens: as the processor has it
@@ -168,6 +209,21 @@ HW_KERNEL_INLINE void AddSubBlock(const TileReader<kType>& w, int64_t s, const A
       products[t] =
           _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[t]), _mm512_set1_ps(x[t].scale), products[t]);
     }
+  } else if constexpr (TileReader<kType>::kInPairs) {
+    PairedSums(w, s, x, isum);
+    HW_UNROLL
+    for (size_t t = 0; t < kTokens; ++t) {
+      products[t] =
+          _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[t]), _mm512_set1_ps(x[t].scale), products[t]);
+    }
+    if constexpr (TileReader<kType>::kHasMin) {
+      const __m512i min = w.MinPair(s);
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        const __m512 minima = _mm512_cvtepi32_ps(_mm512_madd_epi16(min, BroadcastHalfSums(x[t])));
+        mins[t] = _mm512_fmadd_ps(minima, _mm512_set1_ps(x[t].scale), mins[t]);
+      }
+    }
   } else {
     IntegerSums<kType, kTokens>(w, x, isum);
     const __m512 scale = w.SubScale(s);
@@ -176,10 +232,12 @@ HW_KERNEL_INLINE void AddSubBlock(const TileReader<kType>& w, int64_t s, const A
       const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(isum[t]), scale);
       products[t] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(x[t].scale), products[t]);
     }
-    const __m512 min = w.SubMin(s);
-    HW_UNROLL
-    for (size_t t = 0; t < kTokens; ++t) {
-      mins[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(x[t].scaled_sum), mins[t]);
+    if constexpr (TileReader<kType>::kHasMin) {
+      const __m512 min = w.SubMin(s);
+      HW_UNROLL
+      for (size_t t = 0; t < kTokens; ++t) {
+        mins[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(x[t].scaled_sum), mins[t]);
+      }
     }
   }
 }
@@ -251,7 +309,7 @@ HW_KERNEL_INLINE void AddKBlock(TileReader<kType>& reader, const ActivationBlock
   HW_UNROLL
   for (size_t t = 0; t < kTokens; ++t) {
     __m512 acc = _mm512_fmadd_ps(reader.Scale(), products[t], _mm512_load_ps(sums->of[t]));
-    if constexpr (Reader::kIsQ45K) acc = _mm512_fnmadd_ps(reader.Min(), mins[t], acc);
+    if constexpr (Reader::kHasMin) acc = _mm512_fnmadd_ps(reader.Min(), mins[t], acc);
     _mm512_store_ps(sums->of[t], acc);
   }
 }

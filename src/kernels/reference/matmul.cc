@@ -9,13 +9,13 @@
 namespace headway::kernels::reference {
 namespace {
 
-// 32 channels of one row: w[c] = d * sub_scale[c's half] * q[c] + m * sub_min.
+// 32 channels of one row: w[c] = d * sub_scale[c's half] * q[c] + m * sub_min[c's half].
 struct WeightBlock {
   int q[32];         // signed, or unsigned for the types that have a min
   int sub_scale[2];  // of channels 0-15 and 16-31; 1 for the types without
-  float sub_min;     // 1 for the types without
+  int sub_min[2];    // 1 for the types without
   float d;
-  float m;  // -dmin for Q4_K and Q5_K; 0 for the types without
+  float m;  // -dmin for the K types; 0 for the types without
 };
 
 // What is subtracted from a stored code to get the signed value.
@@ -24,6 +24,7 @@ constexpr int CodeOffset(DataType type) {
          : type == DataType::kQ6_K ? 32
          : type == DataType::kQ5_0 ? 16
          : type == DataType::kQ4_0 ? 8
+         : type == DataType::kQ3_K ? 4
                                    : 0;
 }
 
@@ -37,21 +38,44 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
   WeightBlock weights{};
   for (int64_t c = 0; c < 32; ++c) {
     const std::byte* codes = tile + place.codes + s * kFormat.sub_block_bytes;
-    weights.q[c] = TileCode<kFormat.bits>(codes, r, c) - CodeOffset(kType);
+    const int code = TileCode<kFormat.bits>(codes, r, c);
+    if constexpr (TableOf(kType) != nullptr) {
+      weights.q[c] = (*TableOf(kType))[static_cast<size_t>(code)];
+    } else {
+      weights.q[c] = code - CodeOffset(kType);
+    }
   }
-  weights.sub_scale[0] = weights.sub_scale[1] = 1;
-  weights.sub_min = 1.0F;
-  weights.d = ToFloat(TileHalf(tile + place.first_half, r));
-  if constexpr (!kFormat.paired) weights.m = ToFloat(TileHalf(tile + place.second_half, r));
+  for (int64_t h = 0; h < 2; ++h) weights.sub_scale[h] = weights.sub_min[h] = 1;
+  weights.d = TileScale<kType>(tile + place.first, r);
+  if constexpr (HasMinimum(kType)) weights.m = ToFloat(TileHalf(tile + place.second, r));
   uint8_t scales[16];
   for (int64_t i = 0; i < kFormat.scales_bytes / kStripRows; ++i) {
     scales[i] = static_cast<uint8_t>(tile[place.scales + ScaleOffset(kFormat, r, i)]);
   }
   if constexpr (kType == DataType::kQ4_K || kType == DataType::kQ5_K) {
     const SubScale sub = UnpackSubScale(scales, static_cast<int>(s));
-    weights.sub_scale[0] = weights.sub_scale[1] = sub.scale;
-    weights.sub_min = static_cast<float>(sub.min);
+    for (int64_t h = 0; h < 2; ++h) {
+      weights.sub_scale[h] = sub.scale;
+      weights.sub_min[h] = sub.min;
+    }
     weights.m = -weights.m;
+  }
+  if constexpr (kType == DataType::kQ2_K) {
+    for (int64_t h = 0; h < 2; ++h) {
+      weights.sub_scale[h] = scales[2 * s + h] & 15;
+      weights.sub_min[h] = scales[2 * s + h] >> 4;
+    }
+    weights.m = -weights.m;
+  }
+  if constexpr (kType == DataType::kQ3_K) {
+    for (int64_t h = 0; h < 2; ++h) {
+      weights.sub_scale[h] = UnpackQ3Scale(scales, static_cast<int>(2 * s + h)) - 32;
+    }
+  }
+  if constexpr (kType == DataType::kIQ4_XS) {
+    const uint16_t high = TileHalf(tile + place.second, r).bits;
+    const int scale = UnpackIQ4Scale(scales, high, static_cast<int>(s)) - 32;
+    for (int64_t h = 0; h < 2; ++h) weights.sub_scale[h] = scale;
   }
   if constexpr (kType == DataType::kQ6_K) {
     for (int64_t h = 0; h < 2; ++h) {
@@ -71,21 +95,26 @@ struct Sum {
   template <DataType kType>
   void Add(const WeightBlock& w, const ActivationBlock& x, int64_t b) {
     constexpr int64_t kSubBlocks = FormatOf(kType).sub_blocks;
-    constexpr bool kHasMin = CodeOffset(kType) == 0;
     int isum[2] = {0, 0};
     for (int c = 0; c < 32; ++c) isum[c / 16] += w.q[c] * static_cast<int>(x.q[c]);
     const auto sum = static_cast<float>(w.sub_scale[0] * isum[0] + w.sub_scale[1] * isum[1]);
     if (kSubBlocks == 1) {
       acc = std::fmaf(sum, w.d * x.scale, acc);
-      if (kHasMin) acc = std::fmaf(x.scaled_sum, w.m, acc);
+      if (HasMinimum(kType)) acc = std::fmaf(x.scaled_sum, w.m, acc);
       return;
     }
     const bool first = b % kSubBlocks == 0;
     products = std::fmaf(sum, x.scale, first ? 0.0F : products);
-    mins = std::fmaf(w.sub_min, x.scaled_sum, first ? 0.0F : mins);
+    if (first) mins = 0.0F;
+    if constexpr (kType == DataType::kQ2_K) {  // two minima: their sum is an exact integer, too
+      const int minima = w.sub_min[0] * x.half_sums[0] + w.sub_min[1] * x.half_sums[1];
+      mins = std::fmaf(static_cast<float>(minima), x.scale, mins);
+    } else {
+      mins = std::fmaf(static_cast<float>(w.sub_min[0]), x.scaled_sum, mins);
+    }
     if (b % kSubBlocks != kSubBlocks - 1) return;
     acc = std::fmaf(w.d, products, acc);
-    if (kHasMin) acc = std::fmaf(w.m, mins, acc);
+    if (HasMinimum(kType)) acc = std::fmaf(w.m, mins, acc);
   }
 };
 
@@ -159,6 +188,11 @@ std::array<MatMulFn, kNumDataTypes> MatMuls() {
   set(DataType::kQ4_K, MatMulQuantised<DataType::kQ4_K>);
   set(DataType::kQ5_K, MatMulQuantised<DataType::kQ5_K>);
   set(DataType::kQ6_K, MatMulQuantised<DataType::kQ6_K>);
+  set(DataType::kQ2_K, MatMulQuantised<DataType::kQ2_K>);
+  set(DataType::kQ3_K, MatMulQuantised<DataType::kQ3_K>);
+  set(DataType::kIQ4_NL, MatMulQuantised<DataType::kIQ4_NL>);
+  set(DataType::kIQ4_XS, MatMulQuantised<DataType::kIQ4_XS>);
+  set(DataType::kMXFP4, MatMulQuantised<DataType::kMXFP4>);
   return table;
 }
 

@@ -29,6 +29,8 @@ void QuantiseBlock(const float* x, ActivationBlock* block) {
   block->offset_q4 = -8 * sum;
   block->offset_q6[0] = -32 * half_sum[0];
   block->offset_q6[1] = -32 * half_sum[1];
+  block->half_sums[0] = static_cast<int16_t>(half_sum[0]);
+  block->half_sums[1] = static_cast<int16_t>(half_sum[1]);
 }
 
 }  // namespace

@@ -220,6 +220,7 @@ Result<BenchTable> BenchCertifiedHead(const Bench& bench) {
                               {"states", "full ms", "certified", "speedup", "95 % interval",
                                "batch of 4", "of int8", "exact", "fallback %"});
   std::vector<NamedStates> sets;
+  sets.reserve(request.margins.size() + 1);
   for (const double margin : request.margins) {
     sets.push_back({.name = margin > 0.0 ? fmt::format("M = {}", margin) : "iid",
                     .states = DrawStates(model, margin, request.tokens),

@@ -15,6 +15,8 @@ Result<BenchTable> BenchHeads(const Bench& bench) {
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<measure::Variant> variants;
   std::vector<double> reduce_share(manifest.heads.size(), 0.0);
+  sessions.reserve(manifest.heads.size());
+  variants.reserve(manifest.heads.size());
   for (size_t h = 0; h < manifest.heads.size(); ++h) {
     HW_TRY(auto pipeline, Pipeline::Open(model.pipeline->Directory(), model.loader.get(),
                                          manifest.heads[h].kind, false));
@@ -73,6 +75,8 @@ Result<BenchTable> BenchSampling(const Bench& bench) {
       {"temp 1, top-k 40", top40}};
   std::vector<std::unique_ptr<sampling::Sampler>> samplers;
   std::vector<measure::Variant> variants;
+  samplers.reserve(kinds.size());
+  variants.reserve(kinds.size());
   for (const auto& kind : kinds) {
     samplers.push_back(std::make_unique<sampling::Sampler>(kind.second, model.summary.vocab_size,
                                                            model.kernels->kernels, *model.pool));

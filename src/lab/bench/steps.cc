@@ -8,12 +8,12 @@
 
 namespace headway::lab {
 
-using measure::Spread;
-
 Result<BenchTable> BenchMemory(const Bench& bench) {
   const int max_threads = bench.request.threads == 0 ? DefaultThreads() : bench.request.threads;
   std::vector<std::unique_ptr<ThreadPool>> pools;
   std::vector<measure::Variant> variants;
+  pools.reserve(static_cast<size_t>(max_threads));
+  variants.reserve(static_cast<size_t>(max_threads));
   for (int n = 1; n <= max_threads; ++n) {
     HW_TRY(auto pool, ThreadPool::Start(n));
     pools.push_back(std::move(pool));
@@ -114,6 +114,7 @@ Result<BenchTable> BenchBatch(const Bench& bench) {
   HW_TRY(const auto session, NewContext(bench, bench.request.context + widths.back()));
   const std::vector<int32_t> ids = MadeUpIds(bench, bench.request.context + widths.back());
   std::vector<measure::Variant> variants;
+  variants.reserve(widths.size());
   for (const int64_t width : widths) {
     variants.emplace_back([&, width]() -> Result<double> {
       // Truncate() makes the last token run again, outside the clock.
@@ -156,6 +157,7 @@ Result<BenchTable> BenchContext(const Bench& bench) {
   const double bytes_per_position =
       static_cast<double>(session->GetCounters().kv_bytes) / static_cast<double>(positions);
   std::vector<measure::Variant> variants;
+  variants.reserve(lengths.size() + 1);
   for (const int64_t length : lengths) {
     variants.emplace_back([&, length]() -> Result<double> {
       session->AssumeContext(length);

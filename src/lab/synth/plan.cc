@@ -97,7 +97,9 @@ class SyntheticPlanner {
         branch ? 1.0F / std::sqrt(2.0F * static_cast<float>(shape_.num_layers)) : 1.0F;
     const auto columns = static_cast<float>(tensor.shape.Columns());
     tensors_.push_back({.name = tensor.name,
-                        .type = TypeFor(mix_, options_.pure, place),
+                        .type = place.serves_as_head && options_.head_type
+                                    ? *options_.head_type
+                                    : TypeFor(mix_, options_.pure, place),
                         .shape = tensor.shape,
                         .distribution = {0.0F, gain / std::sqrt(columns)},
                         .values = {},
@@ -105,7 +107,9 @@ class SyntheticPlanner {
   }
 
   TensorPlace PlaceOf(const model::TensorSpec& tensor, bool tied) const {
-    TensorPlace place{.num_layers = shape_.num_layers, .columns = tensor.shape.Columns()};
+    TensorPlace place{.num_layers = shape_.num_layers,
+                      .heads_per_kv_head = shape_.num_heads / shape_.num_kv_heads,
+                      .columns = tensor.shape.Columns()};
     const std::string_view name = tensor.name;
     if (name.starts_with("blk.")) {
       std::from_chars(name.data() + 4, name.data() + name.size(), place.layer);
@@ -114,6 +118,7 @@ class SyntheticPlanner {
     if (name == "output.weight") place.role = TensorRole::kOutput;
     if (name.ends_with(".attn_qkv.weight")) place.role = TensorRole::kAttentionQkv;
     if (name.ends_with(".attn_v.weight")) place.role = TensorRole::kAttentionV;
+    if (name.ends_with(".attn_output.weight")) place.role = TensorRole::kAttentionOutput;
     if (name.ends_with(".ffn_down.weight")) place.role = TensorRole::kFeedForwardDown;
     place.serves_as_head =
         place.role == TensorRole::kOutput || (tied && place.role == TensorRole::kEmbedding);

@@ -36,9 +36,11 @@ struct PlannedTensor {
 };
 
 struct PlanOptions {
-  bool pure = false;                   // see TypeFor
-  std::optional<double> margin_sigma;  // see SynthSpec; below MaxMargin(shape)
-  int64_t distinct_rows = 0;           // of the head; see PlannedTensor
+  bool pure = false;  // see TypeFor
+  std::optional<DataType> head_type =
+      std::nullopt;  // of the output matrix, or an embedding tied to it
+  std::optional<double> margin_sigma = std::nullopt;  // see SynthSpec; below MaxMargin(shape)
+  int64_t distinct_rows = 0;                          // of the head; see PlannedTensor
 };
 
 // All tensors of the model in file order. Standard deviations keep activations near 1 at any depth:

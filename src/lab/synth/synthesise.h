@@ -18,6 +18,12 @@ struct SynthSpec {
   std::string type = "q8_0";  // "q4_k_m", see lab/synth/type_mix.h; upper or lower case
   uint64_t seed = 0;
   bool pure = false;  // every matrix in the base type, instead of llama.cpp's mix
+  // "f16": the type of the head's matrix (of a tied embedding), as files have that were trained for
+  // 4 bits; "": as the mix has it.
+  std::string head_type = {};
+  // Files of the model; from 2 on `path` is NAME.gguf and the files are NAME-00001-of-0000N.gguf ...
+  // (gguf/split.h), of about the same size.
+  int64_t parts = 1;
   // An untied head whose winner stands about this many standard deviations above the bulk of the
   // logits, for the model's own final hidden states: after token t, Successor(t) wins. See
   // PlanTensors.
@@ -33,8 +39,9 @@ struct SynthSpec {
 // Called from the calling thread after every few MiB; may be empty.
 using SynthProgress = std::function<void(uint64_t bytes_done, uint64_t bytes_total)>;
 
-// Writes the file; it appears when complete. Memory: the metadata and a few MiB, whatever the
-// model's size. Errors: kInvalidInput (unknown shape or type: the message lists what there is),
+// Writes the file or files; they appear when complete. Memory: the metadata and a few MiB, whatever the
+// model's size. Errors: kInvalidInput (unknown shape or type: the message lists what there is;
+// parts),
 // kUnsupported (margin), kIo, kCancelled.
 Result<void> Synthesise(const SynthSpec& spec, const std::string& path,
                         const SynthProgress& progress);

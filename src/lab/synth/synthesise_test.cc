@@ -141,6 +141,44 @@ TEST_F(SynthesiseTest, TinyLlama_HasSeparateTensorsAndAHead) {
   EXPECT_EQ(file->GetTensor("token_embd.weight")->type, DataType::kQ4_0);
 }
 
+TEST_F(SynthesiseTest, Parts_HoldTheSameModel) {
+  const auto whole =
+      gguf::GgufFile::Open(Make({.shape = "tiny-llama", .type = "q4_0"}, "whole.gguf"));
+  Make({.shape = "tiny-llama", .type = "q4_0", .parts = 4}, "split.gguf");
+  EXPECT_FALSE(fs::exists(directory_ / "split.gguf"));
+  const auto split = gguf::GgufFile::Open((directory_ / "split-00003-of-00004.gguf").string());
+  ASSERT_TRUE(whole && split) << split.error().message;
+  ASSERT_EQ(split->Tensors().size(), whole->Tensors().size());
+  EXPECT_EQ(split->NumParts(), 4U);
+  std::vector<uint64_t> bytes(4);
+  for (const gguf::TensorInfo& tensor : split->Tensors()) {
+    bytes[tensor.part] += tensor.size_bytes;
+    const auto expected = whole->GetTensor(tensor.name);
+    const auto found = split->GetTensor(tensor.name);
+    ASSERT_TRUE(expected && found) << tensor.name;
+    EXPECT_EQ(std::memcmp(found->data, expected->data, tensor.size_bytes), 0) << tensor.name;
+  }
+  for (const uint64_t part : bytes) EXPECT_GT(part, 0U);
+  for (const gguf::MetadataEntry& entry : whole->Metadata())
+    EXPECT_NE(split->Find(entry.key), nullptr) << entry.key;
+}
+
+TEST_F(SynthesiseTest, HeadType_IsOfTheHeadAlone) {
+  for (const char* shape : {"tiny-phi", "tiny-llama"}) {  // tied, and not
+    const auto file = gguf::GgufFile::Open(
+        Make({.shape = shape, .type = "q4_0", .head_type = "bf16"}, "model.gguf"));
+    ASSERT_TRUE(file) << file.error().message;
+    int heads = 0;
+    for (const gguf::TensorInfo& tensor : file->Tensors()) {
+      heads += tensor.type == DataType::kBF16 ? 1 : 0;
+      if (tensor.shape.Rank() == 2 && tensor.name.starts_with("blk.")) {
+        EXPECT_EQ(tensor.type, DataType::kQ4_0) << tensor.name;
+      }
+    }
+    EXPECT_EQ(heads, 1) << shape;
+  }
+}
+
 TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
   const std::string path = (directory_ / "model.gguf").string();
   const auto message = [&](const SynthSpec& spec) {
@@ -150,14 +188,19 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
             "synth: unknown shape 'phi5' (expected one of: phi4-mini phi4-mini-head "
             "small-head-heavy tiny-phi test-phi tiny-llama tiny-qwen3 tiny-llama3 tiny-qwen2 "
             "tiny-gemma3 tiny-smollm3 tiny-granite tiny-ernie4_5 tiny-exaone4)");
-  EXPECT_EQ(message({.shape = "tiny-phi", .type = "q3_k"}),
-            "synth: unknown type 'q3_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
-            "q4_k_m q5_k_m q6_k)");
+  EXPECT_EQ(message({.shape = "tiny-phi", .type = "q9_k"}),
+            "synth: unknown type 'q9_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
+            "q2_k q3_k_m q4_k_m q5_k_m q6_k iq4_nl iq4_xs mxfp4)");
+  EXPECT_EQ(message({.shape = "tiny-phi", .head_type = "i8"}),
+            "synth: head type 'i8' (expected a weight type whose blocks fill rows of 256, such as "
+            "f16, bf16 or q8_0)");
   EXPECT_EQ(message({.shape = "tiny-phi", .margin_sigma = 16.0}),
             "synth: margin 16 (expected more than 0 and less than 15.0, what 256 channels allow)");
   EXPECT_EQ(message({.shape = "tiny-phi", .margin_sigma = 4.0, .distinct_rows = 2}),
             "synth: 2 distinct rows of the head (expected a positive number, and no margin beside "
             "it)");
+  EXPECT_EQ(message({.shape = "tiny-phi", .parts = 0}).find("synth: 0 parts (expected 1 to "), 0U);
+  EXPECT_EQ(message({.shape = "tiny-phi", .parts = 9999}).find("synth: 9999 parts (expected "), 0U);
   EXPECT_FALSE(fs::exists(path));
 }
 
@@ -246,6 +289,34 @@ TEST(TypeMixTest, Q4KM_FollowsLlamaCpp) {
   EXPECT_EQ(TypeFor(*FindTypeMix("q8_0"), false, head), DataType::kQ8_0);
 }
 
+TEST(TypeMixTest, LowBitMixes_FollowLlamaCpp) {
+  const auto type = [](const char* mix, TensorRole role, uint32_t layer, uint32_t group = 1) {
+    return TypeFor(*FindTypeMix(mix), false,
+                   {.role = role,
+                    .layer = layer,
+                    .num_layers = 32,
+                    .heads_per_kv_head = group,
+                    .columns = 8192});
+  };
+  EXPECT_EQ(type("q2_k", TensorRole::kOther, 0), DataType::kQ2_K);
+  EXPECT_EQ(type("q2_k", TensorRole::kEmbedding, 0), DataType::kQ2_K);
+  EXPECT_EQ(type("q2_k", TensorRole::kAttentionV, 0), DataType::kQ3_K);
+  EXPECT_EQ(type("q2_k", TensorRole::kAttentionV, 0, 4), DataType::kQ4_K);
+  EXPECT_EQ(type("q2_k", TensorRole::kAttentionOutput, 0), DataType::kQ3_K);
+  EXPECT_EQ(type("q2_k", TensorRole::kFeedForwardDown, 9), DataType::kQ3_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kAttentionQkv, 1), DataType::kQ5_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kAttentionV, 2), DataType::kQ4_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kAttentionOutput, 2), DataType::kQ4_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kFeedForwardDown, 1), DataType::kQ5_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kFeedForwardDown, 2), DataType::kQ4_K);
+  EXPECT_EQ(type("q3_k_m", TensorRole::kFeedForwardDown, 5), DataType::kQ3_K);
+  EXPECT_EQ(type("iq4_xs", TensorRole::kFeedForwardDown, 3), DataType::kQ5_K);
+  EXPECT_EQ(type("iq4_xs", TensorRole::kFeedForwardDown, 4), DataType::kIQ4_XS);
+  EXPECT_EQ(type("iq4_nl", TensorRole::kAttentionV, 4, 4), DataType::kQ5_K);
+  EXPECT_EQ(type("mxfp4", TensorRole::kFeedForwardDown, 4), DataType::kMXFP4);
+  EXPECT_EQ(type("mxfp4", TensorRole::kEmbedding, 0), DataType::kQ8_0);
+}
+
 TEST(TypeMixTest, RowsOfNoWholeBlocks_FallBack) {
   const TypeMix& k = *FindTypeMix("q4_k_m");
   EXPECT_EQ(TypeFor(k, false, {.columns = 640}), DataType::kQ5_0);
@@ -253,6 +324,8 @@ TEST(TypeMixTest, RowsOfNoWholeBlocks_FallBack) {
   EXPECT_EQ(TypeFor(*FindTypeMix("q4_0"), false, {.serves_as_head = true, .columns = 640}),
             DataType::kQ8_0);
   EXPECT_EQ(TypeFor(*FindTypeMix("q8_0"), false, {.columns = 100}), DataType::kF16);
+  EXPECT_EQ(TypeFor(*FindTypeMix("q2_k"), false, {.columns = 640}), DataType::kQ4_0);
+  EXPECT_EQ(TypeFor(*FindTypeMix("iq4_xs"), false, {.columns = 640}), DataType::kIQ4_NL);
 }
 
 TEST(VocabularyTest, EverySize_HasDistinctTokensAndMergesOfEarlierOnes) {

@@ -24,8 +24,8 @@ Result<void> ReadGemma3(const gguf::GgufFile& file, ModelConfig* c) {
   c->embedding_scale = std::sqrt(static_cast<float>(c->hidden_size));
   // query_pre_attn_scalar: head_dim, but D / H in the largest.
   if (c->num_hidden_layers == kGemma3Layers27B) {
-    c->attention_scale =
-        1.0F / std::sqrt(static_cast<float>(c->hidden_size / c->num_attention_heads));
+    const int64_t width = c->hidden_size / c->num_attention_heads;
+    c->attention_scale = 1.0F / std::sqrt(static_cast<float>(width));
   }
   HW_TRY(c->global_layers, GlobalLayers(file, *c, kGemma3Interval));
   HW_TRY(const float base, PositiveOr(file, "gemma3.rope.freq_base_swa", kGemma3LocalBase));

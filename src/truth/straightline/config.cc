@@ -162,7 +162,8 @@ Result<void> ReadDifferences(const gguf::GgufFile& file, const std::string& pref
   if (c->architecture == "gemma3") {
     c->embedding_factor = std::sqrt(static_cast<double>(c->dim));
     if (num_layers == 62) {  // query_pre_attn_scalar of the 27B model
-      c->attention_scale = 1 / std::sqrt(static_cast<double>(c->dim / c->num_heads));
+      const int64_t width = c->dim / c->num_heads;
+      c->attention_scale = 1 / std::sqrt(static_cast<double>(width));
     }
     HW_TRY(const uint32_t pattern, file.GetU32Or(prefix + "attention.sliding_window_pattern", 6));
     for (size_t l = 0; l < num_layers; ++l) {

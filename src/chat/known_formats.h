@@ -1,0 +1,20 @@
+#pragma once
+
+// Chat formats of families whose files sometimes lack their template, told by the control tokens of
+// their vocabulary. Written by us, after what each family publishes about its format.
+
+#include <optional>
+#include <string_view>
+
+#include "tokenizer/tokenizer.h"
+
+namespace headway::chat {
+
+struct KnownFormat {
+  std::string_view name;
+  std::string_view source;  // a Jinja template
+};
+
+std::optional<KnownFormat> FormatOf(const tokenizer::Tokenizer& tokenizer);
+
+}  // namespace headway::chat

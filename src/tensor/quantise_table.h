@@ -1,0 +1,14 @@
+#pragma once
+
+// Encoders of the blocks whose codes stand for the values of a table, used by tensor/quantise.cc.
+
+#include "tensor/blocks.h"
+
+namespace headway {
+
+// x: [32] f32, [256] f32 for IQ4_XS
+void EncodeBlock(const float* x, BlockIQ4_NL& block);
+void EncodeBlock(const float* x, BlockIQ4_XS& block);
+void EncodeBlock(const float* x, BlockMXFP4& block);
+
+}  // namespace headway

@@ -1,0 +1,18 @@
+#include "render_case.h"
+
+namespace headway {
+
+Result<jinja::Text> RenderCase(std::string_view source, const jinja::Dict& variables) {
+  HW_TRY(const jinja::Template program, jinja::Template::Parse(source));
+  std::tm now{};
+  now.tm_year = 126;
+  now.tm_mday = 2;
+  now.tm_hour = 3;
+  now.tm_min = 4;
+  now.tm_sec = 5;
+  now.tm_wday = 5;
+  now.tm_yday = 1;
+  return program.Render(variables, now);
+}
+
+}  // namespace headway
