@@ -388,7 +388,8 @@ TEST(EngineOfManyThreads, GivesEachCallWhatItGivesOne) {
   const auto engine = Engine::Open(model.Pack("2", {"full:3"}), {.threads = 1});
   ASSERT_TRUE(engine) << engine.error().message;
   const auto generate = [&](uint64_t seed) {
-    GenerateOptions options{.max_new_tokens = 20};
+    GenerateOptions options;
+    options.max_new_tokens = 20;
     options.sampling.temperature = 1.0F;
     options.sampling.seed = seed;
     const auto generation = engine->Generate(TestIds(10, kVocab), options, nullptr);
