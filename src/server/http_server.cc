@@ -240,8 +240,11 @@ class HttpLibrary final : public httplib::Server {
         request.progress = [&connection](uint64_t, uint64_t) { return connection.IsThere(); };
         has_unread_body = Screen(request).has_value();
       };
-      goes_on = process_request(stream, stopped_, closed, setup) && !closed && !stopped_ &&
-                !has_unread_body;
+      goes_on = process_request(stream, stopped_, closed, setup) && !closed && !stopped_;
+      if (has_unread_body) {
+        connection.Linger();
+        goes_on = false;
+      }
     }
   }
 
