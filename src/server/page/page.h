@@ -1,0 +1,18 @@
+#pragma once
+
+// The files of the page at "/": plain files of this folder, part of the program.
+
+#include <string_view>
+
+namespace headway::server {
+
+struct PageFile {
+  std::string_view path;  // "/", "/page.js"
+  std::string_view content_type;
+  std::string_view bytes;
+};
+
+// Null: there is no such file.
+const PageFile* FindPageFile(std::string_view path);
+
+}  // namespace headway::server
