@@ -5,9 +5,11 @@
 #include <httplib.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -25,6 +27,16 @@ namespace {
 constexpr int kBacklog = 1024;
 // What a request may have besides its body: the request line and headers.
 constexpr uint64_t kMostHeadBytes = uint64_t{1} << 20;
+
+// A connection is an open file, of which a process may have 1,024 unless it asks for more.
+void AllowFiles(int64_t count) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = std::min(static_cast<rlim_t>(count), limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 // The library's stream over our connection.
 class ConnectionStream final : public httplib::Stream {
@@ -268,6 +280,8 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const HttpOptions& options,
                                                        HttpScreen screen, HttpHandler handler) {
+  constexpr int64_t kOtherFiles = 256;
+  AllowFiles(options.most_connections + kOtherFiles);
   auto state = std::make_unique<State>(options, std::move(screen), std::move(handler));
   state->port = state->library.Bind();
   if (state->port <= 0) {
