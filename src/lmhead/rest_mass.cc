@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <functional>
 
 namespace headway::lmhead {
 namespace {
@@ -24,7 +23,7 @@ double RestMass::Sum(const Scores& scores, const Candidates& candidates, float b
   const auto mass_of = [&](int64_t row) { return mass_.Mass(best - scores.LogitBound(row)); };
   std::atomic<uint64_t> total{0};
   queue_.Reset();
-  const auto add_stretches = [&](int) {
+  pool_->Run([&](int) {
     uint64_t sum = 0;
     int64_t row = 0;
     int64_t end = 0;
@@ -32,8 +31,7 @@ double RestMass::Sum(const Scores& scores, const Candidates& candidates, float b
       for (; row < end; ++row) sum += mass_of(row);
     }
     total.fetch_add(sum);
-  };
-  pool_->Run(std::cref(add_stretches));  // what it captures is too large to be copied for nothing
+  });
   uint64_t found = 0;
   for (const Candidate& row : candidates.Rows()) found += mass_of(row.id);
   return static_cast<double>(total.load() - found);
