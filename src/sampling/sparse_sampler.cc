@@ -57,6 +57,11 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
   if (params_.temperature > 0.0F) inverse_temperature_ = 1.0F / params_.temperature;
   std::sort(allowed_.begin(), allowed_.end());
   allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+  // A window without end grows with its sequence.
+  const auto window = static_cast<size_t>(std::max(0, params_.repeat_last_n));
+  penalised_.reserve(window);
+  counts_.reserve(window);
+  changed_.reserve(window + params_.logit_bias.size());
   ranked_.reserve(static_cast<size_t>(vocab_size));
   mass_before_.reserve(static_cast<size_t>(vocab_size) + 1);
 }
