@@ -97,7 +97,7 @@ TEST(TemplateTest, Mistakes_HaveTheirPlace) {
 
 TEST(TemplateTest, Bounds_EndHostileTemplates) {
   const auto fails = [](const std::string& source, const std::string& why) {
-    const auto text = RenderText(source, {}, {.steps = 200'000, .built_bytes = 1 << 20});
+    const auto text = RenderText(source, {}, {.steps = 200'000, .built_bytes = 1 << 24});
     ASSERT_FALSE(text.has_value()) << source.substr(0, 80);
     EXPECT_NE(text.error().message.find(why), std::string::npos) << text.error().message;
   };
