@@ -16,7 +16,7 @@
 #include "check_gates.h"
 #include "commands.h"
 #include "interrupt.h"
-#include "lmhead/certificate_mode.h"
+#include "lmhead/certificate.h"
 #include "numbers.h"
 #include "output.h"
 #include "pack/open_model.h"

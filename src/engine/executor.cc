@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "engine/full_head.h"
 #include "engine/head.h"
 #include "engine/share_counters.h"
 

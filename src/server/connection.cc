@@ -95,6 +95,14 @@ ssize_t Connection::Write(const char* from, size_t size) {
   return static_cast<ssize_t>(size);
 }
 
+void Connection::Linger() {
+  ::shutdown(socket_, SHUT_WR);
+  BeginRequest(1, uint64_t{1} << 30);
+  std::vector<char> ignored(kBufferBytes);
+  while (Read(ignored.data(), ignored.size()) > 0) {
+  }
+}
+
 bool Connection::IsThere() const {
   pollfd fd = {.fd = socket_, .events = kGone, .revents = 0};
   return ::poll(&fd, 1, 0) == 0 || (fd.revents & kGone) == 0;

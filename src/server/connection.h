@@ -30,6 +30,9 @@ class Connection {
   ssize_t Write(const char* from, size_t size);
   // Whether the client can still read what we write.
   bool IsThere() const;
+  // Says that nothing more comes, and reads on for a while what the client still sends: closing with
+  // bytes unread would take back what it has not read yet.
+  void Linger();
   int Socket() const { return socket_; }
 
  private:

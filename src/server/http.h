@@ -3,7 +3,7 @@
 // Requests and replies over HTTP, without saying how: endpoints see these types alone.
 
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +38,8 @@ struct HttpReply {
   std::function<void(StreamWriter* writer)> stream = nullptr;
 };
 
+// Refuses a request by its head, before its body is read; absent: it may go on.
+using HttpScreen = std::function<std::optional<HttpReply>(const HttpRequest& request)>;
 using HttpHandler = std::function<HttpReply(const HttpRequest& request)>;
 
 }  // namespace headway::server

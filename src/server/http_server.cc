@@ -5,13 +5,16 @@
 #include <httplib.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -24,6 +27,16 @@ namespace {
 constexpr int kBacklog = 1024;
 // What a request may have besides its body: the request line and headers.
 constexpr uint64_t kMostHeadBytes = uint64_t{1} << 20;
+
+// A connection is an open file, of which a process may have 1,024 unless it asks for more.
+void AllowFiles(int64_t count) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = std::min(static_cast<rlim_t>(count), limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 // The library's stream over our connection.
 class ConnectionStream final : public httplib::Stream {
@@ -119,10 +132,13 @@ void SetReply(HttpReply reply, httplib::Response* response) {
       });
 }
 
+std::string ErrorBody(int status, const std::string& message) {
+  return JsonText(OpenAiError({.status = status, .message = message}));
+}
+
 void SetError(int status, const std::string& message, httplib::Response* response) {
   response->status = status;
-  response->set_content(JsonText(OpenAiError({.status = status, .message = message})),
-                        "application/json; charset=utf-8");
+  response->set_content(ErrorBody(status, message), "application/json; charset=utf-8");
 }
 
 }  // namespace
@@ -130,8 +146,8 @@ void SetError(int status, const std::string& message, httplib::Response* respons
 // Not in the unnamed namespace, because HttpServer::State holds one.
 class HttpLibrary final : public httplib::Server {
  public:
-  HttpLibrary(HttpOptions options, HttpHandler handler)
-      : options_(std::move(options)), handler_(std::move(handler)) {
+  HttpLibrary(HttpOptions options, HttpScreen screen, HttpHandler handler)
+      : options_(std::move(options)), screen_(std::move(screen)), handler_(std::move(handler)) {
     if (::pipe(stop_.data()) != 0) stop_ = {-1, -1};
     new_task_queue = [] { return new ThreadEach; };  // the library deletes it
     // Two servers on one port would share its connections in silence (SO_REUSEPORT).
@@ -145,8 +161,11 @@ class HttpLibrary final : public httplib::Server {
     };
     Get(".*", answer).Post(".*", answer).Put(".*", answer).Patch(".*", answer);
     Delete(".*", answer).Options(".*", answer);
-    set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
-      return Screen(request, &response);
+    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      std::optional<HttpReply> refusal = Screen(request);
+      if (!refusal) return HandlerResponse::Unhandled;
+      SetReply(*std::move(refusal), &response);
+      return HandlerResponse::Handled;
     });
     set_error_handler(HandlerWithResponse([](const httplib::Request&, httplib::Response& response) {
       if (!response.body.empty()) return HandlerResponse::Unhandled;
@@ -179,14 +198,15 @@ class HttpLibrary final : public httplib::Server {
 
  private:
   // What is refused before its body is read.
-  static HandlerResponse Screen(const httplib::Request& request, httplib::Response* response) {
+  std::optional<HttpReply> Screen(const httplib::Request& request) const {
     // Compressed bodies could unfold to any size.
     const std::string encoding = request.get_header_value("Content-Encoding");
-    if (encoding.empty() || encoding == "identity") {
-      if (!request.is_multipart_form_data()) return HandlerResponse::Unhandled;
-    }
-    SetError(415, "expected a body of JSON as it is, found a compressed one or a form", response);
-    return HandlerResponse::Handled;
+    const bool is_plain = encoding.empty() || encoding == "identity";
+    if (is_plain && !request.is_multipart_form_data()) return screen_(Neutral(request));
+    return HttpReply{
+        .status = 415,
+        .body =
+            ErrorBody(415, "expected a body of JSON as it is, found a compressed one or a form")};
   }
 
   static HttpRequest Neutral(const httplib::Request& request) {
@@ -230,15 +250,18 @@ class HttpLibrary final : public httplib::Server {
         request.ranges.clear();
         // How answers in the making learn whether their client is there.
         request.progress = [&connection](uint64_t, uint64_t) { return connection.IsThere(); };
-        has_unread_body =
-            request.has_header("Content-Encoding") || request.is_multipart_form_data();
+        has_unread_body = Screen(request).has_value();
       };
-      goes_on = process_request(stream, stopped_, closed, setup) && !closed && !stopped_ &&
-                !has_unread_body;
+      goes_on = process_request(stream, stopped_, closed, setup) && !closed && !stopped_;
+      if (has_unread_body) {
+        connection.Linger();
+        goes_on = false;
+      }
     }
   }
 
   const HttpOptions options_;
+  const HttpScreen screen_;
   const HttpHandler handler_;
   std::array<int, 2> stop_ = {-1, -1};  // a pipe that is readable once we stop
   std::atomic<bool> stopped_{false};
@@ -246,7 +269,8 @@ class HttpLibrary final : public httplib::Server {
 };
 
 struct HttpServer::State {
-  State(const HttpOptions& options, HttpHandler handler) : library(options, std::move(handler)) {}
+  State(const HttpOptions& options, HttpScreen screen, HttpHandler handler)
+      : library(options, std::move(screen), std::move(handler)) {}
   HttpLibrary library;
   int port = -1;
   std::thread listener;
@@ -255,8 +279,10 @@ struct HttpServer::State {
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const HttpOptions& options,
-                                                       HttpHandler handler) {
-  auto state = std::make_unique<State>(options, std::move(handler));
+                                                       HttpScreen screen, HttpHandler handler) {
+  constexpr int64_t kOtherFiles = 256;
+  AllowFiles(options.most_connections + kOtherFiles);
+  auto state = std::make_unique<State>(options, std::move(screen), std::move(handler));
   state->port = state->library.Bind();
   if (state->port <= 0) {
     return Fail(ErrorCode::kIo,

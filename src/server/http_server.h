@@ -24,9 +24,10 @@ struct HttpOptions {
 
 class HttpServer {
  public:
-  // Answers every request with what `handler` makes of it; it is called by many threads at once.
+  // Answers every request that `screen` lets pass with what `handler` makes of it; both are called by
+  // many threads at once.
   // Errors: kIo (the address is taken, or none of this machine's).
-  static Result<std::unique_ptr<HttpServer>> Listen(const HttpOptions& options,
+  static Result<std::unique_ptr<HttpServer>> Listen(const HttpOptions& options, HttpScreen screen,
                                                     HttpHandler handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

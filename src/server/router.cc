@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "server/endpoints.h"
 #include "server/page/page.h"
@@ -63,6 +65,20 @@ HttpReply PageReply(const PageFile& file) {
 
 }  // namespace
 
+std::optional<HttpReply> Router::Screen(const HttpRequest& request) const {
+  const bool needs_key =
+      std::any_of(std::begin(kEndpoints), std::end(kEndpoints), [&](const Endpoint& endpoint) {
+        return endpoint.path == request.path && endpoint.method == request.method &&
+               !endpoint.is_public;
+      });
+  if (!needs_key || keys_.Allow(request)) return std::nullopt;
+  return Refusal(request,
+                 {.status = 401,
+                  .type = "authentication_error",
+                  .message = "expected an API key of this server, found none or another one",
+                  .code = "invalid_api_key"});
+}
+
 HttpReply Router::Dispatch(const HttpRequest& request) const {
   if (const PageFile* const file = FindPageFile(request.path);
       file != nullptr && request.method == "GET") {
@@ -73,13 +89,6 @@ HttpReply Router::Dispatch(const HttpRequest& request) const {
     if (endpoint.path != request.path) continue;
     path_exists = true;
     if (endpoint.method != request.method) continue;
-    if (!endpoint.is_public && !keys_.Allow(request)) {
-      return Refusal(request, {.status = 401,
-                               .type = "authentication_error",
-                               .message = "expected an API key of this server, found none or "
-                                          "another one",
-                               .code = "invalid_api_key"});
-    }
     return endpoint.answer(*service_, request);
   }
   return Refusal(request, {.status = path_exists ? 405 : 404,
@@ -98,7 +107,8 @@ HttpReply Router::Answer(const HttpRequest& request) const {
                          {"Access-Control-Allow-Headers",
                           "Authorization, Content-Type, X-Api-Key, anthropic-version"}}};
   } else {
-    reply = Dispatch(request);
+    std::optional<HttpReply> refusal = Screen(request);
+    reply = refusal ? *std::move(refusal) : Dispatch(request);
   }
   if (!cors_origin_.empty())
     reply.headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);

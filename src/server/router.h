@@ -2,6 +2,7 @@
 
 // From a request's path to its endpoint: who may call it, and what browsers are told.
 
+#include <optional>
 #include <string>
 
 #include "server/api_keys.h"
@@ -17,6 +18,8 @@ class Router {
   Router(const Service* service, ApiKeys keys, std::string cors_origin)
       : service_(service), keys_(std::move(keys)), cors_origin_(std::move(cors_origin)) {}
 
+  // 401 for requests that need a key and have none.
+  std::optional<HttpReply> Screen(const HttpRequest& request) const;
   HttpReply Answer(const HttpRequest& request) const;
 
  private:

@@ -14,10 +14,11 @@ Result<std::unique_ptr<Server>> Server::Start(std::unique_ptr<OpenedModel> model
   HW_TRY(server->service_, Service::Start(std::move(model), options.service));
   server->router_ = std::make_unique<Router>(server->service_.get(), ApiKeys(options.api_keys),
                                              options.cors_origin);
-  HW_TRY(server->http_, HttpServer::Listen(options.http, [router = server->router_.get()](
-                                                             const HttpRequest& request) {
-           return router->Answer(request);
-         }));
+  const Router* const router = server->router_.get();
+  HW_TRY(server->http_,
+         HttpServer::Listen(
+             options.http, [router](const HttpRequest& request) { return router->Screen(request); },
+             [router](const HttpRequest& request) { return router->Answer(request); }));
   return server;
 }
 

@@ -49,6 +49,7 @@ class Listener : public RequestSink {
 
   bool OnTokens(const NewTokens& tokens) override {
     const std::lock_guard lock(mutex_);
+    if (answer_.tokens.empty()) first_ns_ = NowNs();
     for (const auto& choice : tokens.choices) {
       answer_.tokens.push_back(choice.token);
       answer_.logprobs.push_back(choice.logprob);
@@ -59,6 +60,7 @@ class Listener : public RequestSink {
   }
   void OnEnd(const RequestEnd& end) override {
     const std::lock_guard lock(mutex_);
+    end_ns_ = NowNs();
     end_ = end;
     answer_.reason = end.reason;
     changed_.notify_all();
@@ -76,6 +78,9 @@ class Listener : public RequestSink {
     });
   }
   const RequestEnd& End() const { return end_; }
+  // When the first token and the end came; after Wait().
+  uint64_t FirstNs() const { return first_ns_; }
+  uint64_t EndNs() const { return end_ns_; }
   const std::vector<std::vector<TokenLogprob>>& Alternatives() const { return alternatives_; }
 
  private:
@@ -84,6 +89,8 @@ class Listener : public RequestSink {
   std::condition_variable changed_;
   Answer answer_;
   RequestEnd end_;
+  uint64_t first_ns_ = 0;
+  uint64_t end_ns_ = 0;
   std::vector<std::vector<TokenLogprob>> alternatives_;
 };
 
@@ -321,6 +328,44 @@ TEST_P(SchedulerTest, ALongConversationStopsAtTheContext) {
   EXPECT_EQ(listener->Wait().tokens.size(), 10U);
 }
 
+// 150 tokens, one a step: 60 tokens are written meanwhile.
+TEST_P(SchedulerTest, ALongPromptStopsNobody) {
+  Open(GetParam(), 1);
+  Start({.most_rows = 2, .prompt_tokens_a_step = 1});
+  ScheduledRequest writing;
+  writing.prompt = TestIds(10, kVocab);
+  writing.max_new_tokens = 60;
+  writing.stop_at_end = false;
+  ScheduledRequest reading = writing;
+  reading.prompt = TestIds(150, kVocab);
+  reading.share_prefix = false;
+  reading.max_new_tokens = 3;
+  const auto writer = Submit(writing);
+  writer->WaitForTokens(1);
+  const auto reader = Submit(reading);
+  EXPECT_EQ(writer->Wait().tokens.size(), 60U);
+  EXPECT_EQ(reader->Wait().tokens.size(), 3U);
+  EXPECT_GT(reader->FirstNs(), writer->EndNs());
+}
+
+TEST_P(SchedulerTest, AClientWithFewerRunningRequestsGoesFirst) {
+  Open(GetParam(), 1);
+  Start({.most_rows = 2});
+  ScheduledRequest request;
+  request.prompt = TestIds(10, kVocab);
+  request.max_new_tokens = 100;
+  request.stop_at_end = false;
+  request.client.assign(1, 'a');
+  std::vector<std::shared_ptr<Listener>> many;
+  for (int i = 0; i < 8; ++i) many.push_back(Submit(request));
+  many[0]->WaitForTokens(1);
+  request.client.assign(1, 'b');
+  const auto other = Submit(request);
+  for (const auto& listener : many) listener->Wait();
+  other->Wait();
+  EXPECT_LT(other->EndNs(), many[4]->FirstNs());  // after at most two of those before it
+}
+
 TEST_P(SchedulerTest, AlternativesAreTheBestOfTheLogits) {
   Open(GetParam(), 1);
   Start({.most_rows = 2});
@@ -388,7 +433,8 @@ TEST(EngineOfManyThreads, GivesEachCallWhatItGivesOne) {
   const auto engine = Engine::Open(model.Pack("2", {"full:3"}), {.threads = 1});
   ASSERT_TRUE(engine) << engine.error().message;
   const auto generate = [&](uint64_t seed) {
-    GenerateOptions options{.max_new_tokens = 20};
+    GenerateOptions options;
+    options.max_new_tokens = 20;
     options.sampling.temperature = 1.0F;
     options.sampling.seed = seed;
     const auto generation = engine->Generate(TestIds(10, kVocab), options, nullptr);

@@ -27,6 +27,10 @@ class Life(unittest.TestCase):
         self.assertEqual(server.ask("GET", "/metrics")[0], 401)
         self.assertEqual(server.ask("GET", "/health")[0], 200)
         self.assertEqual(server.ask("GET", "/v1/models")[0], 200)
+        # Refused by its head: the body, of which there is a beginning, is not waited for.
+        with raw_connection(server) as connection:
+            connection.sendall(raw_request("/v1/completions", dict(SHORT, prompt="x" * 100000))[:500])
+            self.assertIn(b"401", connection.recv(500))
         status, answer, _ = server.ask("POST", "/v1/messages", SHORT)
         self.assertEqual((status, answer["error"]["type"]), (401, "authentication_error"))
         server.stop()

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "device/coreml/loaded_shards.h"
+#include "manifest/head_kind.h"
 
 namespace headway::coreml {
 namespace {
