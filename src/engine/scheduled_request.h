@@ -62,6 +62,7 @@ struct NewTokens {
   std::span<const Certificate> certificates;   // one each with a certified head, else none
   std::span<const TokenLogprob> alternatives;  // of the only choice, when asked for
   bool ended = false;                          // the last one ends the text and is no part of it
+  const Counters* counters = nullptr;          // the conversation's, this step among them
 };
 
 // Called by the scheduler's thread between steps: must be quick, and must not call the scheduler.

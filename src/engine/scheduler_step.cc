@@ -174,7 +174,8 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
   const bool wants_more = entry->sink->OnTokens({.choices = choices,
                                                  .certificates = sequence->Certificates(),
                                                  .alternatives = alternatives,
-                                                 .ended = ended});
+                                                 .ended = ended,
+                                                 .counters = &sequence->GetCounters()});
   counts_.new_tokens += static_cast<uint64_t>(count);
   counts_.longest = std::max(counts_.longest, sequence->Length());
   if (ended || sequence->GrammarIsOver()) return EndReason::kEndToken;

@@ -60,6 +60,8 @@ AnswerSink::AnswerSink(std::shared_ptr<AnswerQueue> queue, int64_t index,
 
 bool AnswerSink::OnTokens(const NewTokens& tokens) {
   AnswerEvent event{.index = index_, .text = {}, .tokens = {}, .end = std::nullopt};
+  const std::vector<TokenFacts> facts =
+      options_.want_facts ? facts_.Read(tokens) : std::vector<TokenFacts>();
   for (size_t i = 0; i < tokens.choices.size() && !stops_.Found(); ++i) {
     const auto& choice = tokens.choices[i];
     const bool is_last = i + 1 == tokens.choices.size();
@@ -67,6 +69,7 @@ bool AnswerSink::OnTokens(const NewTokens& tokens) {
     event.text += stops_.Push(decoder_.Push(choice.token));
     if (!options_.want_tokens) continue;
     event.tokens.push_back({.id = choice.token, .logprob = choice.logprob, .alternatives = {}});
+    if (options_.want_facts) event.tokens.back().facts = facts[i];
     if (is_last) {
       event.tokens.back().alternatives.assign(tokens.alternatives.begin(),
                                               tokens.alternatives.end());

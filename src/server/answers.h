@@ -17,6 +17,7 @@
 #include "engine/scheduler.h"
 #include "server/api_error.h"
 #include "server/stop_matcher.h"
+#include "server/token_facts.h"
 #include "tokenizer/stream_decoder.h"
 
 namespace headway::server {
@@ -26,6 +27,7 @@ struct TokenText {
   int32_t id = -1;
   float logprob = 0.0F;
   std::vector<TokenLogprob> alternatives;
+  TokenFacts facts = {};  // when they are wanted
 };
 
 struct AnswerEnd {
@@ -56,6 +58,7 @@ class AnswerQueue {
 struct AnswerOptions {
   std::vector<std::string> stop;
   bool want_tokens = false;
+  bool want_facts = false;   // of the tokens
   bool starts_text = false;  // the answer begins a text of its own, as in a chat
 };
 
@@ -74,6 +77,7 @@ class AnswerSink final : public RequestSink {
   const AnswerOptions options_;
   tokenizer::StreamDecoder decoder_;
   StopMatcher stops_;
+  TokenFactsReader facts_;
 };
 
 // Whether the client is still there.

@@ -46,6 +46,19 @@ Json CallsOf(const ToolAnswer& answer, bool with_index) {
   return calls;
 }
 
+// What it took to choose the tokens.
+Json FactsOf(const Service& service, const std::vector<TokenText>& tokens) {
+  const uint64_t whole_bytes = WholeHeadBytes(*service.Model().pipeline);
+  Json all = Json::array();
+  for (const TokenText& token : tokens) {
+    Json one = TokenFactsJson(token.facts, whole_bytes);
+    one["id"] = token.id;
+    one["token"] = service.Tokens().TokenBytes(token.id);
+    all.push_back(std::move(one));
+  }
+  return {{"tokens", std::move(all)}};
+}
+
 Json WholeChoice(const Service& service, const ChatRequest& request, int64_t index,
                  const WholeAnswer& answer) {
   const bool by_tools = request.tools.Active();
@@ -60,10 +73,12 @@ Json WholeChoice(const Service& service, const ChatRequest& request, int64_t ind
   }
   Json logprobs = nullptr;
   if (request.options.logprobs) logprobs = ChatLogprobs(service.Tokens(), answer.tokens);
-  return {{"index", index},
-          {"message", std::move(message)},
-          {"logprobs", std::move(logprobs)},
-          {"finish_reason", finish}};
+  Json choice = {{"index", index},
+                 {"message", std::move(message)},
+                 {"logprobs", std::move(logprobs)},
+                 {"finish_reason", finish}};
+  if (request.options.token_facts) choice["headway"] = FactsOf(service, answer.tokens);
+  return choice;
 }
 
 HttpReply WholeChat(const Service& service, const ChatRequest& request, const ChatFrame& frame,
@@ -119,12 +134,16 @@ class ChatStream {
   bool Take(const AnswerEvent& event) {
     const bool by_tools = request_.tools.Active();
     std::string& text = texts_[static_cast<size_t>(event.index)];
-    if (by_tools) {
-      text += event.text;
-    } else if (!event.text.empty() || !event.tokens.empty()) {
+    if (by_tools) text += event.text;
+    const bool has_facts = request_.options.token_facts && !event.tokens.empty();
+    if (has_facts || (!by_tools && (!event.text.empty() || !event.tokens.empty()))) {
       Json logprobs = nullptr;
-      if (request_.options.logprobs) logprobs = ChatLogprobs(service_.Tokens(), event.tokens);
-      Write(frame_.Chunk(event.index, {{"content", event.text}}, std::move(logprobs), nullptr));
+      if (request_.options.logprobs && !by_tools)
+        logprobs = ChatLogprobs(service_.Tokens(), event.tokens);
+      Json chunk = frame_.Chunk(event.index, {{"content", by_tools ? "" : event.text}},
+                                std::move(logprobs), nullptr);
+      if (has_facts) chunk["choices"][0]["headway"] = FactsOf(service_, event.tokens);
+      Write(std::move(chunk));
     }
     if (!event.end) return true;
     const RequestEnd& end = event.end->request;

@@ -33,6 +33,7 @@ struct GenerationOptions {
   bool ignore_end = false;
   bool logprobs = false;
   int64_t top_logprobs = 0;
+  bool token_facts = false;  // what it took to choose each token (token_facts.h)
   bool cache_prompt = true;
   double timeout_s = 0.0;  // 0: none
   TextForm form = {};

@@ -19,6 +19,11 @@ Parsed<ChatRequest> ParseChatCompletion(const Json& body) {
       fields.Wrong("chat_template_kwargs", "an object", KindOf(*variables));
     request.template_variables = JsonText(*variables);
   }
+  if (const Json* const ours = fields.Find("headway"); ours != nullptr) {
+    Fields inner(*ours, "headway");
+    inner.Read("per_token", &options.token_facts);
+    if (!inner.Good()) fields.Wrong(*inner.Mistake());
+  }
   fields.Read("n", &options.num_choices, 1, kMostChoices);
   fields.Read("logprobs", &options.logprobs);
   fields.Read("top_logprobs", &options.top_logprobs, 0, kMostTopLogprobs);

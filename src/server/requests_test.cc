@@ -43,6 +43,16 @@ TEST(ChatCompletionRequest, HasOpenAisDefaults) {
   EXPECT_FALSE(request->options.has_seed);
 }
 
+TEST(ChatCompletionRequest, TellsOfEachTokenWhenAsked) {
+  EXPECT_FALSE(Chat("")->options.token_facts);
+  const auto request = Chat(R"("headway": {"per_token": true, "unknown": 1})");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_TRUE(request->options.token_facts);
+  EXPECT_FALSE(request->options.logprobs);
+  ExpectRefused(Chat(R"("headway": {"per_token": 1})"), "headway.per_token", "a number");
+  ExpectRefused(Chat(R"("headway": true)"), "headway", "object");
+}
+
 TEST(ChatCompletionRequest, ReadsWhatItIsGiven) {
   const auto request = Chat(
       R"("temperature": 0.5, "top_p": 0.9, "top_k": 5, "min_p": 0.1, "seed": 7, "n": 3,

@@ -50,6 +50,19 @@ HttpReply Refusal(const HttpRequest& request, const ApiError& error) {
   return IsAnthropic(request.path) ? AnthropicErrorReply(error) : ErrorReply(error);
 }
 
+// The page runs its own files and talks to this server alone, and nobody may frame it.
+HttpReply PageReply(const PageFile& file) {
+  return {.content_type = std::string(file.content_type),
+          .body = std::string(file.bytes),
+          .headers = {{"Content-Security-Policy",
+                       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+                       "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                       "frame-ancestors 'none'"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Referrer-Policy", "no-referrer"},
+                      {"Cache-Control", "no-cache"}}};
+}
+
 }  // namespace
 
 std::optional<HttpReply> Router::Screen(const HttpRequest& request) const {
@@ -69,7 +82,7 @@ std::optional<HttpReply> Router::Screen(const HttpRequest& request) const {
 HttpReply Router::Dispatch(const HttpRequest& request) const {
   if (const PageFile* const file = FindPageFile(request.path);
       file != nullptr && request.method == "GET") {
-    return {.content_type = std::string(file->content_type), .body = std::string(file->bytes)};
+    return PageReply(*file);
   }
   bool path_exists = false;
   for (const Endpoint& endpoint : kEndpoints) {

@@ -148,7 +148,8 @@ Parsed<std::unique_ptr<Answers>> Service::Begin(std::vector<ScheduledRequest> re
                                                 const HttpRequest& http) const {
   HW_API_TRY(auto answers, Answers::Begin(scheduler_.get(), Tokens(), std::move(requests),
                                           {.stop = options.stop,
-                                           .want_tokens = options.logprobs,
+                                           .want_tokens = options.logprobs || options.token_facts,
+                                           .want_facts = options.token_facts,
                                            .starts_text = starts_text}));
   HW_API_TRY_VOID(answers->WaitForFirst(http.is_there));
   return answers;

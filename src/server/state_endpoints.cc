@@ -4,6 +4,7 @@
 
 #include "headway/version.h"
 #include "server/endpoints.h"
+#include "server/token_facts.h"
 #include "server/wire.h"
 
 namespace headway::server {
@@ -47,6 +48,7 @@ HttpReply Props(const Service& service, const HttpRequest&) {
                     {"eos_token", TokenName(service, vocabulary.eos_id)},
                     {"build_info", std::string("headway ") + kVersion},
                     {"head", summary.head},
+                    {"head_bytes", WholeHeadBytes(*service.Model().pipeline)},
                     {"instruction_set", summary.instruction_set},
                     {"threads", summary.threads}});
 }

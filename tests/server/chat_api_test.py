@@ -54,6 +54,36 @@ class Chat(ServerTest):
         self.assertEqual(content[0]["token"], content[0]["top_logprobs"][0]["token"])
         self.assertEqual(bytes(content[0]["bytes"]).decode(), content[0]["token"])
 
+    def test_what_each_token_took(self):
+        ask = {"headway": {"per_token": True}, "seed": 3, "temperature": 1}
+        plain = self.chat(seed=3, temperature=1)["choices"][0]
+        choice = self.chat(**ask)["choices"][0]
+        self.assertNotIn("headway", plain)
+        self.assertEqual(choice["message"], plain["message"])
+        self.assertIsNone(choice["logprobs"])
+        tokens = choice["headway"]["tokens"]
+        self.assertEqual("".join(token["token"] for token in tokens).strip(), choice["message"]["content"].strip())
+        self.assertIsNone(tokens[0]["layers_ms"])  # the prompt's step chose it
+        self.assertGreater(tokens[-1]["layers_ms"], 0)
+        self.assertGreater(tokens[-1]["head_share"], 0)
+        for token in tokens:
+            self.assertEqual(set(token), {"id", "token", "chosen_by", "drafted", "head_bytes", "head_share",
+                                          "rows_exact", "layers_ms", "head_ms"})
+            self.assertEqual(token["chosen_by"], "full")
+        body = {"messages": MESSAGES, "max_tokens": 40, **ask}
+        streamed = []
+        for _, event in self.server.stream("/v1/chat/completions", body)[:-1]:
+            for one in event["choices"]:
+                streamed += one.get("headway", {}).get("tokens", [])
+        self.assertEqual([token["id"] for token in streamed], [token["id"] for token in tokens])
+
+    def test_forced_tokens_took_no_head(self):
+        schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
+        choice = self.chat(response_format=schema, headway={"per_token": True})["choices"][0]
+        forced = [token for token in choice["headway"]["tokens"] if token["chosen_by"] == "forced"]
+        self.assertTrue(forced)
+        self.assertTrue(all(token["head_bytes"] == 0 and token["head_ms"] is None for token in forced))
+
     def test_json(self):
         for seed in range(4):
             schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
