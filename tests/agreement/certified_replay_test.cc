@@ -178,11 +178,12 @@ TEST_F(SlowCertifiedReplay, FilteredChoicesAreTheFullHeads) {
       std::printf("T %g, top-k %d, top-p %g, min-p %g: ", static_cast<double>(temperature),
                   filters.top_k, static_cast<double>(filters.top_p),
                   static_cast<double>(filters.min_p));
+      ++seed;
       Compare({.temperature = temperature,
                .top_k = filters.top_k,
                .top_p = filters.top_p,
                .min_p = filters.min_p,
-               .seed = ++seed},
+               .seed = seed},
               (NumChoices() + settings - 1) / settings, static_cast<int64_t>(seed) * 10);
     }
   }
