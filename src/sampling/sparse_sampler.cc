@@ -58,6 +58,10 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
   allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
   ranked_.reserve(static_cast<size_t>(vocab_size));
   mass_before_.reserve(static_cast<size_t>(vocab_size) + 1);
+  seen_.resize(static_cast<size_t>(vocab_size + 63) / 64);
+  const size_t penalised = params_.repeat_penalty != 1.0F ? static_cast<size_t>(vocab_size) : 0;
+  penalised_.reserve(penalised);
+  changed_.reserve(penalised + params_.logit_bias.size());
 }
 
 void SparseSampler::SetHistory(std::span<const int32_t> history) {
@@ -68,10 +72,14 @@ void SparseSampler::SetHistory(std::span<const int32_t> history) {
             ? history.size()
             : std::min(history.size(), static_cast<size_t>(params_.repeat_last_n));
     for (const int32_t id : history.last(window)) {
-      if (id >= 0 && id < vocab_size_) penalised_.push_back(id);
+      if (id < 0 || id >= vocab_size_) continue;
+      uint64_t& word = seen_[static_cast<size_t>(id) / 64];
+      const uint64_t bit = uint64_t{1} << (id % 64);
+      if ((word & bit) == 0) penalised_.push_back(id);
+      word |= bit;
     }
+    for (const int32_t id : penalised_) seen_[static_cast<size_t>(id) / 64] = 0;
     std::sort(penalised_.begin(), penalised_.end());
-    penalised_.erase(std::unique(penalised_.begin(), penalised_.end()), penalised_.end());
   }
   changed_ = penalised_;
   for (const auto& [id, bias] : params_.logit_bias) changed_.push_back(id);

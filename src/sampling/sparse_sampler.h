@@ -117,6 +117,7 @@ class SparseSampler {
   float inverse_temperature_ = 1.0F;
   std::vector<int32_t> allowed_;
   std::vector<int32_t> penalised_;  // ascending, each once
+  std::vector<uint64_t> seen_;      // one bit an id; all clear between calls
   std::vector<int32_t> changed_;
   std::vector<Ranked> ranked_;
   Missing missing_;
