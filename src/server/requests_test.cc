@@ -49,7 +49,7 @@ TEST(ChatCompletionRequest, TellsOfEachTokenWhenAsked) {
   ASSERT_TRUE(request) << request.error().message;
   EXPECT_TRUE(request->options.token_facts);
   EXPECT_FALSE(request->options.logprobs);
-  ExpectRefused(Chat(R"("headway": {"per_token": 1})"), "headway.per_token", "a number");
+  ExpectRefused(Chat(R"("headway": {"per_token": 1})"), "headway.per_token", "found 1");
   ExpectRefused(Chat(R"("headway": true)"), "headway", "object");
 }
 

@@ -17,6 +17,7 @@ std::vector<TokenFacts> TokenFactsReader::Read(const NewTokens& tokens) {
   const Counters& counters = *tokens.counters;
   const bool is_timed = Growth(counters.steps, &steps_) > 0;
   const bool is_forced = Growth(counters.forced_tokens, &forced_) > 0;
+  const bool fell_back = Growth(counters.head_fallbacks, &fallbacks_) > 0;
   const uint64_t layers_ns = Growth(counters.layers_ns, &layers_ns_);
   const uint64_t head_ns = Growth(counters.head_ns, &head_ns_);
   const uint64_t head_bytes = Growth(counters.head_bytes_read, &head_bytes_);
@@ -36,10 +37,16 @@ std::vector<TokenFacts> TokenFactsReader::Read(const NewTokens& tokens) {
     facts.head_bytes = head_bytes / count;
     if (i >= tokens.certificates.size()) continue;
     const Certificate& certificate = tokens.certificates[i];
-    facts.chooser =
-        certificate.fallback ? TokenFacts::Chooser::kFallback : TokenFacts::Chooser::kCertified;
-    facts.head_bytes = certificate.bytes_read;
     facts.rows_exact = certificate.rows_exact;
+    if (!certificate.fallback) {
+      facts.chooser = TokenFacts::Chooser::kCertified;
+    } else if (fell_back || certificate.bytes_read > 0 || !is_timed) {
+      facts.chooser = TokenFacts::Chooser::kFallback;
+    } else {
+      facts.chooser = TokenFacts::Chooser::kNarrowed;
+    }
+    // A pass of the whole head for all states has no bytes of each.
+    if (certificate.bytes_read > 0) facts.head_bytes = certificate.bytes_read;
   }
   return all;
 }
@@ -52,6 +59,8 @@ std::string_view ChooserName(TokenFacts::Chooser chooser) {
       return "certified";
     case TokenFacts::Chooser::kFallback:
       return "fallback";
+    case TokenFacts::Chooser::kNarrowed:
+      return "narrowed";
     case TokenFacts::Chooser::kForced:
       break;
   }
@@ -66,7 +75,8 @@ uint64_t WholeHeadBytes(const Pipeline& pipeline) {
 }
 
 Json TokenFactsJson(const TokenFacts& facts, uint64_t whole_head_bytes) {
-  const bool has_bytes = facts.is_timed || facts.chooser != TokenFacts::Chooser::kFull;
+  const bool has_bytes =
+      facts.is_timed || facts.chooser == TokenFacts::Chooser::kForced || facts.head_bytes > 0;
   Json json = {{"chosen_by", ChooserName(facts.chooser)},
                {"drafted", facts.was_drafted},
                {"head_bytes", nullptr},

@@ -18,6 +18,7 @@ struct TokenFacts {
     kFull,       // a head that scores every token
     kCertified,  // a certified head that read a part
     kFallback,   // a certified head that had to read everything
+    kNarrowed,   // one that computed the few rows that the grammar allowed, and no others
     kForced,     // the grammar, which allowed no other token: no head ran
   };
   Chooser chooser = Chooser::kFull;
@@ -42,12 +43,13 @@ class TokenFactsReader {
   // The conversation's counters after the step before.
   uint64_t steps_ = 0;
   uint64_t forced_ = 0;
+  uint64_t fallbacks_ = 0;
   uint64_t layers_ns_ = 0;
   uint64_t head_ns_ = 0;
   uint64_t head_bytes_ = 0;
 };
 
-// "full", "certified", "fallback", "forced".
+// "full", "certified", "fallback", "narrowed", "forced".
 std::string_view ChooserName(TokenFacts::Chooser chooser);
 // The bytes of a whole head's weights.
 uint64_t WholeHeadBytes(const Pipeline& pipeline);

@@ -64,6 +64,22 @@ TEST(TokenFactsTest, CertificatesSayWhatWasReadForEachToken) {
   EXPECT_DOUBLE_EQ(TokenFactsJson(facts[1], 1000)["head_share"].get<double>(), 1.2);
 }
 
+TEST(TokenFactsTest, FewRowsAreNoFallback) {
+  TokenFactsReader reader;
+  Counters counters;
+  counters.steps = 1;
+  counters.head_bytes_read = 64;
+  const auto narrowed = ReadStep(&reader, counters, 1, {{.fallback = true}});
+  EXPECT_EQ(narrowed[0].chooser, Chooser::kNarrowed);
+  EXPECT_EQ(narrowed[0].head_bytes, 64U);
+  counters.steps = 2;
+  counters.head_bytes_read += 1000;
+  counters.head_fallbacks = 1;
+  const auto whole = ReadStep(&reader, counters, 1, {{.fallback = true}});
+  EXPECT_EQ(whole[0].chooser, Chooser::kFallback);
+  EXPECT_EQ(whole[0].head_bytes, 1000U);
+}
+
 TEST(TokenFactsTest, NoHeadRunsForForcedTokens) {
   TokenFactsReader reader;
   Counters counters;

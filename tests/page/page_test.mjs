@@ -92,7 +92,7 @@ describe("chat", () => {
     assert.equal(await text(page, "#schema-state"), "not JSON yet");
     await send(page, FOX);
     assert.equal(await page.evaluate(() => document.activeElement.name), "schema");
-    assert.equal(await answers(page).count(), 0);
+    assert.equal(await page.locator(".message").count(), 0);
     const schema = { type: "object", properties: { animal: { enum: ["fox", "bear"] } }, required: ["animal"] };
     await setting(page, "schema", JSON.stringify(schema));
     await ask(page, FOX, "100");

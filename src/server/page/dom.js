@@ -39,7 +39,7 @@ export const number = (value, digits = 0) =>
 
 /** Three figures or so: "0.031", "2.41", "58.3", "612". */
 export function figures(value) {
-  const digits = value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0;
+  const digits = value === 0 ? 0 : value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0;
   return number(value, digits);
 }
 

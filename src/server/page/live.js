@@ -1,7 +1,7 @@
 // The figures beside the chat: of the answer that is written now, or was last, and of the server.
 import { $, el, figures, number, percent, setText } from "./dom.js";
 import { metrics } from "./server.js";
-import { Tally } from "./token_strip.js";
+import { CHOOSERS, Tally } from "./token_strip.js";
 
 const WINDOW_MS = 1500; // over which tokens a second are counted while an answer is written
 const MOST_DOTS = 64;
@@ -36,12 +36,14 @@ export function showAnswer(message, rate) {
   const head = timed ? tally.headMs / tally.timed : 0;
   setText($("layers-ms"), timed ? `${figures(layers)} ms` : "–");
   setText($("head-ms"), timed ? `${figures(head)} ms` : "–");
-  setText($("head-part"), timed ? percent(head / (head + layers || 1)) : "");
-  $("bar-layers").style.flexGrow = String(timed ? layers : 1);
-  $("bar-head").style.flexGrow = String(timed ? head : 0);
+  setText($("head-part"), timed ? percent(part / 1000) : "");
+  // Per mille: parts that add up to less than 1 would leave a rest.
+  const part = timed ? Math.round((1000 * head) / (head + layers || 1)) : 0;
+  $("bar-layers").style.flexGrow = String(1000 - part);
+  $("bar-head").style.flexGrow = String(part);
   const share = tally.meanShare();
   setText($("share"), share === null ? "–" : percent(share));
-  ["full", "certified", "fallback", "forced"].forEach((name, i) => setText($(`n-${name}`), number(tally.counts[i])));
+  CHOOSERS.forEach((name, i) => setText($(`n-${name}`), number(tally.counts[i])));
   setText($("n-drafted"), number(tally.drafted));
   const line = [];
   if (perSecond) line.push(`${figures(perSecond)} tokens/s`);

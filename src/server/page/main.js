@@ -129,14 +129,17 @@ function save(one) {
   return chats.updateMessage(one.chatId, one.message.id, (message) => Object.assign(message, one.message));
 }
 
+/** Whether the settings can be sent; else shows the one that cannot. */
+function settingsAreGood() {
+  const wrong = settings.wrongField();
+  if (!wrong) return true;
+  openSide($("panel"), $("open-panel"));
+  wrong.focus();
+  return false;
+}
+
 /** Asks for the answer to what the chat holds, and receives it. */
 async function answer() {
-  const wrong = settings.wrongField();
-  if (wrong) {
-    openSide($("panel"), $("open-panel"));
-    wrong.focus();
-    return;
-  }
   const request = requestOf(current());
   const message = { id: newId(), role: "assistant", text: "", state: "streaming", tokens: [], beat: Date.now() };
   const one = { chatId, message, abort: new AbortController(), rate: new Rate(), saved: performance.now() };
@@ -185,7 +188,7 @@ function end(message, error) {
 
 function send() {
   const text = input.value.trim();
-  if (text === "" || runningHere().length > 0) return;
+  if (text === "" || runningHere().length > 0 || !settingsAreGood()) return;
   if (!chats.update(chatId, (chat) => chat.messages.push({ id: newId(), role: "user", text, state: "done" })))
     return say("This browser has no room left.");
   input.value = "";
@@ -208,6 +211,7 @@ function cutFrom(id) {
 }
 
 function retry(id) {
+  if (!settingsAreGood()) return;
   cutFrom(id);
   answer();
 }
@@ -225,6 +229,7 @@ function edit(id) {
 // For those who listen to the page; `quiet`: what others see anyway.
 function say(text, quiet = false) {
   setText($("announce"), text);
+  $("now-line").classList.toggle("told", !quiet);
   if (!quiet) setText($("now-line"), text);
 }
 
@@ -236,7 +241,7 @@ function grow() {
 function openSide(side, button) {
   side.classList.add("open");
   button.setAttribute("aria-expanded", "true");
-  $("shade").hidden = false;
+  $("shade").hidden = getComputedStyle(side).position !== "fixed"; // on wide screens it is there anyway
 }
 
 function closeSides() {
@@ -312,6 +317,7 @@ addEventListener("pagehide", () => {
   for (const one of running.values()) {
     one.message.state = "stopped";
     save(one);
+    one.abort.abort(); // the browser's own end would look like a connection that broke
   }
 });
 chats.onChange((id) => {

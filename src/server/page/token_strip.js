@@ -2,8 +2,8 @@
 // it, with a dot where it had been guessed ahead.
 import { bytes, el, figures, number, percent, setText } from "./dom.js";
 
-export const CHOOSERS = ["full", "certified", "fallback", "forced"];
-const WORDS = ["the whole head", "certified", "fell back to the whole head", "forced by the grammar"];
+export const CHOOSERS = ["full", "certified", "fallback", "forced", "narrowed"];
+const WORDS = ["the whole head", "certified", "fell back to the whole head", "forced by the grammar", "few rows for the grammar"];
 
 /** What is kept of a token, as an array because there are thousands. */
 export function record(token) {
@@ -16,7 +16,7 @@ export function record(token) {
 
 /** Sums over an answer's tokens. */
 export class Tally {
-  counts = [0, 0, 0, 0];
+  counts = CHOOSERS.map(() => 0);
   drafted = 0;
   tokens = 0;
   share = 0; // sum, over those that a head chose
