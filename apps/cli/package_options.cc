@@ -52,11 +52,12 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--topology", pack->topology, "layers a shard, or 0:20,20:24,...")
       ->capture_default_str()
       ->type_name("T");
-  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,certified")
+  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,certified; or auto: certified where it pays")
       ->capture_default_str()
       ->type_name("KINDS");
   app->add_option("--usage", pack->usage_file,
-                  "with reduced:K: a text like those to come; its K most used tokens come first")
+                  "a text like those to come, which certified heads learn from; with reduced:K its "
+                  "K most used tokens come first")
       ->type_name("FILE");
   AddNumber(app, "--directions", &pack->most_directions,
             "of a certified head: common directions of its rows that it may take, at most 16")
