@@ -183,8 +183,7 @@ CommonDirections FindDirections(const ConstTensorView& rows, const RecordedState
   // Fewer channels than that are not worth it, and might be no more than directions.
   if (D < 2 * kernels::kMaxDirections) return {};
   const Vectors sample = Sample(rows, pool);
-  const Vectors seen{
-      .values = states.hidden, .channels = D, .energy = EnergyOf(states.hidden)};
+  const Vectors seen{.values = states.hidden, .channels = D, .energy = EnergyOf(states.hidden)};
   if (!(sample.energy > 0.0) || !std::isfinite(sample.energy + seen.energy)) return {};
   Held held;
   const DirectionBasis basis = Iterate(sample, seen, pool, &held);

@@ -116,7 +116,7 @@ TEST_F(CommonParts, OfStatesAreFound_OrthonormalForAnyNumberOfThreads) {
 
 TEST(CommonDirections, IndependentRowsHaveNone) {
   ThreadPool pool(2);
-  TestHead head(DataType::kF32, kClusteredRows, kClusteredChannels,
+  TestHead head(DataType::kQ8_0, kClusteredRows, kClusteredChannels,
                 Normals(kClusteredRows * kClusteredChannels, 7));
   EXPECT_TRUE(FindDirections(head.View(), {}, &pool).values.empty());
   const std::vector<float> states = head.SetStates(Normals(50 * kClusteredChannels, 8));

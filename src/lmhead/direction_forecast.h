@@ -24,7 +24,7 @@ class DirectionForecast {
   struct Inputs {
     int64_t num_rows = 0;  // of the head
     int64_t num_channels = 0;
-    double row_bytes = 0.0;  // as the full head streams it
+    double row_bytes = 0.0;              // as the full head streams it
     std::span<const float> rows;         // [count, D]: some of them
     std::span<const float> states;       // [T, D]
     std::span<const float> best_logits;  // [T]

@@ -43,9 +43,9 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     }
   }
   if (text == kAutoHead) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("head '{}': expected it alone, or kinds such as full:4 and certified",
-                            text));
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("head '{}': expected it alone, or kinds such as full:4 and certified", text));
   }
   if (name == "routed") {
     return Fail(ErrorCode::kUnsupported,

@@ -216,7 +216,8 @@ Manifest FromJson(const Json& json) {
   if (json.contains("auto_head")) {
     const Json& chosen = json.at("auto_head");
     manifest.auto_head.emplace();
-    if (chosen.contains("forecast")) manifest.auto_head->forecast = chosen.at("forecast").get<double>();
+    if (chosen.contains("forecast"))
+      manifest.auto_head->forecast = chosen.at("forecast").get<double>();
   }
   // Packages without these were never gated.
   if (json.contains("goldens")) manifest.goldens = FileFromJson(json.at("goldens"));

@@ -114,8 +114,8 @@ struct Manifest {
   std::vector<LayerShard> layers;      // ascending, without gap or overlap
   std::vector<HeadSpec> heads;         // the first is the default
   std::optional<AutoHead> auto_head = std::nullopt;  // absent: the heads were named
-  std::optional<FileEntry> goldens = std::nullopt;  // what the golden gate compares with
-  std::vector<GateRecord> gates = {};               // empty: never gated
+  std::optional<FileEntry> goldens = std::nullopt;   // what the golden gate compares with
+  std::vector<GateRecord> gates = {};                // empty: never gated
 
   // The longest sequence.
   int64_t ContextTokens() const {

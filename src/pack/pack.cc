@@ -114,8 +114,8 @@ Result<void> ChooseHead(const PackPlan& plan, const gguf::GgufFile& file,
   if (!(*found.forecast <= kMostForecast)) return {};
   HeadSpec certified{.kind = KindText({.form = HeadForm::kCertified}),
                      .shards = manifest->heads.front().shards};
-  HW_TRY(certified.planes, WritePlanes(rows, RowsDigest(certified), std::move(found.values),
-                                       directory, options));
+  HW_TRY(certified.planes,
+         WritePlanes(rows, RowsDigest(certified), std::move(found.values), directory, options));
   manifest->heads.insert(manifest->heads.begin(), std::move(certified));
   return {};
 }

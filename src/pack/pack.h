@@ -18,7 +18,7 @@
 namespace headway::pack {
 
 struct PackOptions {
-  std::string topology = "6";                   // graph::ParseTopology
+  std::string topology = "6";  // graph::ParseTopology
   // The first becomes the default. "auto", alone: full:4, before it a certified head where one is
   // expected to pay (pack/auto_head.h).
   std::vector<std::string> heads = {"full:4"};

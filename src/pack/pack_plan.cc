@@ -117,11 +117,8 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
     HW_TRY_VOID(CheckHeadKind(text, kind, traits.name, traits.head_forms));
     HW_TRY(const size_t shares, SharedHead(heads, kind, plan.heads.size(), emitter));
-    PackPlan::PlannedHead planned{.kind = kind,
-                                  .shards = {},
-                                  .shares = shares,
-                                  .first_ids = {},
-                                  .first = {}};
+    PackPlan::PlannedHead planned{
+        .kind = kind, .shards = {}, .shares = shares, .first_ids = {}, .first = {}};
     if (kind.first_rows > 0) {
       HW_TRY_VOID(PlanFirstRows(kind, plan.head, tokenizer, options, &plan, &planned));
     }

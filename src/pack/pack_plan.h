@@ -37,8 +37,8 @@ struct PackPlan {
   std::vector<PlannedHead> heads;
   bool auto_head = false;         // full:4 is planned; a certified head may come before it
   bool may_be_certified = false;  // with auto_head: device and shape allow one that pays
-  graph::Graph head;        // before it is cut into shards
-  std::string head_weight;  // the tensor of the head's rows
+  graph::Graph head;              // before it is cut into shards
+  std::string head_weight;        // the tensor of the head's rows
   graph::Graph embedding;
   bool own_embedding = false;
   int64_t max_seq = 0;

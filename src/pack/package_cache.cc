@@ -87,8 +87,9 @@ std::string ModelStem(const std::string& gguf_path) {
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
   const std::string topology = options.topology.empty() ? kDefaultTopology : options.topology;
   std::string head(kAutoHead);
-  if (!options.head.empty() && options.head != kAutoHead)
+  if (!options.head.empty() && options.head != kAutoHead) {
     HW_TRY(head, CanonicalHeadKind(options.head));
+  }
   HW_TRY(const std::string root, CacheDirectory(options));
   HW_TRY(const std::string source, SourceDigest(gguf_path, root, options.verify_contents));
   HW_TRY(const auto emitter, MakeEmitterFor(kDefaultDevice));

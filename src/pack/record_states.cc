@@ -162,17 +162,17 @@ class Recorder {
   lmhead::RecordedStates states_;
 };
 
-// The ids of what the vocabulary can spell of a text.
+// The ids of those words of a text that the vocabulary can spell.
 std::vector<int32_t> Spell(const tokenizer::Tokenizer& tokenizer, std::string_view text) {
   if (auto ids = tokenizer.Encode(text, {.add_bos = true})) return *std::move(ids);
-  std::vector<int32_t> ids = tokenizer.Encode("", {.add_bos = true}).value_or(std::vector<int32_t>());
+  std::string kept;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find_first_of(" \n", begin + 1), text.size());
-    const auto word = tokenizer.Encode(text.substr(begin, end - begin), {.add_bos = false});
-    if (word) ids.insert(ids.end(), word->begin(), word->end());
+    const std::string_view word = text.substr(begin, end - begin);
+    if (tokenizer.Encode(word, {.add_bos = false})) kept += word;
     begin = end;
   }
-  return ids;
+  return tokenizer.Encode(kept, {.add_bos = true}).value_or(std::vector<int32_t>());
 }
 
 // Whether a text, mostly not ASCII, takes about a token a byte: more than two tokens for three.

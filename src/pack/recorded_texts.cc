@@ -7,6 +7,7 @@ namespace {
 
 // One of each kind, all about as long in tokens, so that none dominates: what counts is the
 // beginning of each that the budget of tokens allows.
+// clang-format off
 constexpr std::array<std::string_view, 38> kTexts = {{
     R"(Once upon a time there was a girl named Mina who lived in a small house near the river. One morning she found a little boat between the stones. "Whose boat is this?" she asked. Nobody answered, so she climbed in and let the water carry her past the mill and under the old bridge. When evening came she heard her brother calling from the bank, and he was not pleased at all.)",
 
@@ -185,6 +186,7 @@ items.filter((item) => item.total > 0).forEach((item) => console.log(item.id, it
 
     R"(The mitochondria of a cell convert chemical energy into a form that other parts can use. Question: Why is the sky blue? Answer: Air scatters short waves of light more than long ones, so blue reaches the eye from every direction, while red goes straight on. That is also why the sun looks red in the evening. Let $f(x) = x^2 + 3x$; then $f'(x) = 2x + 3$, which vanishes at $x = -3/2$, so f has its minimum there.)",
 }};
+// clang-format on
 
 }  // namespace
 

@@ -80,8 +80,8 @@ class SlowCertifiedReplay : public testing::Test {
   // up they come again with another first token, on which all states of a window depend.
   void Compare(SamplingParams params, int64_t num_choices = NumChoices()) {
     const int64_t D = model_->pipeline->model().hidden_size;
-    ChoiceRules rules({.sampling = params, .certified = {.may_switch = false}}, *model_->pipeline, model_->kernels->kernels,
-                      model_->pool.get());
+    ChoiceRules rules({.sampling = params, .certified = {.mode = {}, .may_switch = false}},
+                      *model_->pipeline, model_->kernels->kernels, model_->pool.get());
     FullHead full(model_->pipeline.get(), model_->kernels->kernels, 1);
     auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels);
     ASSERT_TRUE(certified.has_value());

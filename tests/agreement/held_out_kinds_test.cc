@@ -75,8 +75,8 @@ TEST(SlowHeldOutKinds, ChoicesAreTheFullHeads) {
     ASSERT_TRUE(ids.has_value()) << kind.name << ": " << ids.error().message;
     ids->resize(std::min(ids->size(), kMostTokens));
     const std::vector<float> hidden = RunLayers(model.pipeline.get(), *ids);
-    ChoiceRules rules({.sampling = {}, .certified = {.may_switch = false}}, *model.pipeline,
-                      model.kernels->kernels, model.pool.get());
+    ChoiceRules rules({.sampling = {}, .certified = {.mode = {}, .may_switch = false}},
+                      *model.pipeline, model.kernels->kernels, model.pool.get());
     Counters counters = NoCountsOf(model);
     Counters full_counters = NoCountsOf(model);
     for (size_t t = kSkippedTokens; t < ids->size(); ++t) {
