@@ -13,7 +13,7 @@ LAYERS = [
     ["chat", "lmhead", "truth"],
     ["device"],
     ["engine"],
-    ["pack", "gates"],
+    ["pack", "gates", "server"],
     ["lab"],
 ]
 DIVIDED = {"device", "truth"}  # folders whose parts do not see each other

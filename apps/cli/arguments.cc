@@ -17,6 +17,7 @@ constexpr const char* kAbout =
     "\n"
     "  headway run models/story-12m.gguf -p \"Once upon a time\"         text from a model\n"
     "  headway run models/story-12m.gguf --chat -p \"Tell me a story.\"  an answer in a chat\n"
+    "  headway serve models/story-12m.gguf                             OpenAI's API at port 8080\n"
     "  headway pack model.gguf -o package --head full:8                a package for later runs\n"
     "  headway inspect package                                         what is in it\n"
     "  headway gate all package                                        whether it is right\n"
@@ -63,6 +64,9 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   CLI::App* grammar_app =
       app.add_subcommand("grammar", "Tests texts against a grammar or a JSON schema.");
   AddGrammar(grammar_app, &grammar);
+  ServeArguments serve;
+  CLI::App* serve_app = app.add_subcommand("serve", "Serves a model over HTTP: OpenAI's API.");
+  AddServe(serve_app, &serve);
   LabArguments lab;
   CLI::App* lab_app = app.add_subcommand("lab", "Runs an experiment and writes its report.");
   AddLab(lab_app, &lab);
@@ -86,6 +90,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (eval_app->parsed()) outcome.arguments = std::move(eval);
+  if (serve_app->parsed()) outcome.arguments = std::move(serve);
   if (lab_app->parsed()) outcome.arguments = std::move(lab);
   if (grammar_app->parsed()) outcome.arguments = std::move(grammar);
   if (gate_app->parsed()) outcome.arguments = std::move(gate);

@@ -136,6 +136,32 @@ struct LabArguments {
   std::string machine;  // how the report calls this machine
 };
 
+// Absent values come from the environment, or are the defaults.
+struct ServeArguments {
+  std::optional<std::string> model;
+  std::optional<std::string> host;
+  std::optional<int> port;
+  std::optional<int64_t> context_tokens;
+  std::optional<int64_t> parallel;
+  std::optional<std::string> alias;
+  std::optional<std::string> api_key;
+  std::optional<std::string> api_key_file;
+  std::string cors;
+  int64_t queue = 256;
+  int64_t kv_tokens = 0;
+  int64_t prompt_budget = 64;
+  int64_t drain_s = 30;
+  int64_t draft_tokens = 7;
+  std::optional<int> threads;
+  std::string head;
+  std::string topology;
+  std::string certificate;
+  std::string load = "auto";
+  std::string kv = "f16";
+  bool verify = false;
+  bool allow_ungated = false;
+};
+
 struct GrammarArguments {
   std::string grammar_file;
   std::string json_schema_file;
@@ -148,7 +174,7 @@ struct GrammarArguments {
 
 using Arguments =
     std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments,
-                 EvalArguments, GateArguments, LabArguments, GrammarArguments>;
+                 EvalArguments, GateArguments, LabArguments, GrammarArguments, ServeArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

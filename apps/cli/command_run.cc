@@ -10,9 +10,9 @@
 
 #include "base/file_writer.h"
 #include "base/progress.h"
+#include "check_gates.h"
 #include "commands.h"
 #include "engine/devices.h"
-#include "gates/gate.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
@@ -143,17 +143,6 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
   return {};
 }
 
-// Whether the package was gated. What the cache makes from a GGUF counts as such: nobody else made
-// it.
-Result<bool> CheckGates(const RunArguments& arguments) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(arguments.model, error)) return true;
-  HW_TRY(const Manifest manifest, OpenManifest(arguments.model, false));
-  Result<bool> gated = gates::CheckRecords(manifest, arguments.model, ParseKv(arguments.kv));
-  if (!gated && arguments.allow_ungated) return true;
-  return gated;
-}
-
 // --usage decides about what is packed: a package has been.
 Result<std::string> ReadUsageFor(const RunArguments& arguments) {
   std::error_code error;
@@ -193,7 +182,7 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(GrammarTexts grammar, ReadGrammar(arguments));
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
-  HW_TRY(const bool gated, CheckGates(arguments));
+  HW_TRY(const bool gated, CheckGates(arguments.model, arguments.kv, arguments.allow_ungated));
   EngineOptions engine_options = EngineOptionsOf(arguments, speculation.draft_model, stop);
   HW_TRY(engine_options.usage_text, ReadUsageFor(arguments));
   HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));

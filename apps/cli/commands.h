@@ -16,6 +16,7 @@ Result<void> Bench(const BenchArguments& arguments);
 Result<void> Evaluate(const EvalArguments& arguments);
 Result<void> Gate(const GateArguments& arguments);
 Result<void> Grammar(const GrammarArguments& arguments);
+Result<void> Serve(const ServeArguments& arguments);
 Result<void> Lab(const LabArguments& arguments);
 
 }  // namespace headway::cli

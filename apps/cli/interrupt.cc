@@ -9,9 +9,9 @@ namespace {
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "what a signal handler may touch");
 
-void OnInterrupt(int) {
+void OnInterrupt(int signal) {
   interrupted.store(true, std::memory_order_relaxed);
-  std::signal(SIGINT, SIG_DFL);
+  std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
@@ -21,5 +21,7 @@ std::atomic<bool>* CatchInterrupts() {
   if (std::signal(SIGINT, OnInterrupt) == SIG_IGN) std::signal(SIGINT, SIG_IGN);
   return &interrupted;
 }
+
+void CatchTermination() { std::signal(SIGTERM, OnInterrupt); }
 
 }  // namespace headway::cli

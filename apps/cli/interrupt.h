@@ -10,4 +10,7 @@ namespace headway::cli {
 // the second ends the process the usual way.
 std::atomic<bool>* CatchInterrupts();
 
+// SIGTERM sets the same flag, and ends the process the second time.
+void CatchTermination();
+
 }  // namespace headway::cli

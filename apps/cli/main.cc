@@ -55,6 +55,9 @@ struct Dispatch {
   headway::Result<void> operator()(const headway::cli::GrammarArguments& a) const {
     return headway::cli::Grammar(a);
   }
+  headway::Result<void> operator()(const headway::cli::ServeArguments& a) const {
+    return headway::cli::Serve(a);
+  }
   headway::Result<void> operator()(const headway::cli::LabArguments& a) const {
     return headway::cli::Lab(a);
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The options of each command, entered into its parser: run_options.cc, package_options.cc,
+// The options of each command, entered into its parser: run_options.cc, package_options.cc, serve_options.cc,
 // measure_options.cc, grammar_options.cc. These files, arguments.cc and parse_mistake.cc are the ones that see CLI11.
 
 #include <fmt/format.h>
@@ -59,6 +59,7 @@ void AddInspect(CLI::App* app, InspectArguments* inspect);
 
 void AddBench(CLI::App* app, BenchArguments* bench);
 void AddEval(CLI::App* app, EvalArguments* eval);
+void AddServe(CLI::App* app, ServeArguments* serve);
 void AddLab(CLI::App* app, LabArguments* lab);
 
 }  // namespace headway::cli

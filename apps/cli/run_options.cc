@@ -30,6 +30,12 @@ void AddSampling(CLI::App* app, RunArguments* run) {
   group(AddNumber(app, "--repeat-last-n", &s.repeat_last_n,
                   "tokens the penalty looks back at; -1: all"),
         "N");
+  group(AddNumber(app, "--presence-penalty", &s.presence_penalty,
+                  "off logits of ids among them; 0: off"),
+        "P");
+  group(AddNumber(app, "--frequency-penalty", &s.frequency_penalty,
+                  "off logits of ids among them, each time; 0: off"),
+        "F");
   group(AddNumber(app, "--seed", &s.seed, "same seed, same text"), "S");
   group(app->add_option("--logit-bias", run->logit_bias,
                         "added to logits: ID:B,ID:B; -inf bans an id"),

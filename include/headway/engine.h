@@ -112,8 +112,8 @@ struct ModelSummary {
 
 struct OpenedModel;  // src/engine/open.h
 
-// A model ready to generate. Immutable after Open(); Generate() calls share one team of threads and
-// must not overlap.
+// A model ready to generate. Immutable after Open(), and safe to use from several threads; Generate()
+// calls share one team of threads and wait for each other. Many at once: headway serve.
 class Engine {
  public:
   // Opens a package directory, or a GGUF file (packed once into the cache directory; later opens
@@ -143,7 +143,7 @@ class Engine {
   std::string Decode(std::span<const int32_t> ids) const;
 
   // Generates from a prompt of at least one token; `on_token` (may be null) sees each token as it
-  // is chosen.
+  // is chosen, and must not call Generate().
   Result<Generation> Generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<void(const GeneratedToken&)>& on_token) const;
 

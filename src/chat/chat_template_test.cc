@@ -100,7 +100,8 @@ TEST(ChatTemplateTest, ContentAndArguments_TakeTheFormThatTheTemplateReads) {
                                          .value()};
   EXPECT_EQ(RenderWith(kPhi4Mini, parts), "<|user|>a\nb<|end|><|assistant|>");
   const char* typed =
-      "{% for m in messages %}{% for p in m.content %}[{{ p['text'] }}]{% endfor %}{% endfor %}";
+      "{% for m in messages %}{% for p in m.content %}{% if p.type == 'text' %}[{{ p['text'] }}]"
+      "{% endif %}{% endfor %}{% endfor %}";
   EXPECT_EQ(RenderWith(typed, parts), "[a][b]");
   EXPECT_EQ(RenderWith(typed, RequestOf({{"user", "hi"}})), "[hi]");
   const Request call = {.messages = MessagesFromJson(R"([{"role": "assistant", "content": null,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "engine/generation_session.h"
@@ -155,6 +156,7 @@ Result<Generation> Engine::Generate(
         fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
+  const std::lock_guard lock(model_->generating);
   HW_TRY(auto source, GenerationSession::Create(*model_, options, prompt_tokens + max_new));
   Generation result;
   result.kv = options.kv;

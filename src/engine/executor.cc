@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "engine/full_head.h"
 #include "engine/head.h"
 #include "engine/share_counters.h"
 
@@ -47,6 +48,7 @@ Executor::Executor(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool,
   head_states_.resize(most);
   active_.reserve(most);
   layer_rows_.reserve(most);
+  read_tokens_.reserve(most);
 }
 
 Result<void> Executor::CheckHasLogits(const char* otherwise) const {
@@ -88,10 +90,9 @@ void Executor::FailRow(ActiveRow* active, const Error& error) {
   active->row = nullptr;
 }
 
-void Executor::Decode(std::span<BatchRow> rows) {
+void Executor::Step(std::span<BatchRow> rows, std::span<ReadRow> reads) {
   BeginRows(rows);
-  while (RunLayersOnce()) {
-  }
+  while (RunLayersOnce(reads)) reads = {};
   RunHead();
 }
 
@@ -122,7 +123,7 @@ void Executor::BeginRows(std::span<BatchRow> rows) {
 
 // One reading of the layers for as many pending tokens as it takes; false: there are none. Tokens
 // from whose states others are chosen run together, in their row's last reading.
-bool Executor::RunLayersOnce() {
+bool Executor::RunLayersOnce(std::span<ReadRow> reads) {
   layer_rows_.clear();
   int64_t room = layers_.MaxStep();
   Counters* counters = nullptr;
@@ -144,19 +145,51 @@ bool Executor::RunLayersOnce() {
     layer_rows_.push_back({.cache = sequence.Cache(), .ids = sequence.Pending(count)});
     counters = layer_rows_.size() == 1 ? sequence.StepCounters() : &shared_;
   }
+  const size_t num_decoding = layer_rows_.size();
+  AddReads(reads, room);
   if (layer_rows_.empty()) return false;
+  // What is read beside rows that decode is part of their step's time.
+  if (counters == nullptr) counters = reads.front().sequence->Uncounted();
   layers_.Run(layer_rows_, counters);
   int64_t first_token = 0;
   for (ActiveRow& active : active_) {
     if (active.num_tokens == 0) continue;
     const auto count = active.num_tokens;
-    if (counters == &shared_)
-      AddShare(shared_, layer_rows_.size(), active.row->sequence->StepCounters());
+    if (counters == &shared_) AddShare(shared_, num_decoding, active.row->sequence->StepCounters());
     if (const auto done = Commit(active, first_token); !done) FailRow(&active, done.error());
     first_token += count;
   }
   if (counters == &shared_) ClearCounts(&shared_);
+  EndReads(reads, first_token);
   return true;
+}
+
+void Executor::AddReads(std::span<ReadRow> reads, int64_t room) {
+  HW_CHECK(reads.size() <= static_cast<size_t>(MaxRows()), "at most MaxRows() prompts a step");
+  read_tokens_.clear();
+  for (const ReadRow& read : reads) {
+    const int64_t count = std::min({read.most_tokens, read.sequence->NumPending(), room});
+    read_tokens_.push_back(count);
+    if (count <= 0) continue;
+    room -= count;
+    layer_rows_.push_back({.cache = read.sequence->Cache(), .ids = read.sequence->Pending(count)});
+  }
+}
+
+void Executor::EndReads(std::span<ReadRow> reads, int64_t first_token) {
+  const int64_t D = pipeline_->model().hidden_size;
+  for (size_t i = 0; i < reads.size(); ++i) {
+    const int64_t count = read_tokens_[i];
+    reads[i].outcome = {};
+    if (count <= 0) continue;
+    Sequence* const sequence = reads[i].sequence;
+    const float* const states = layers_.Hidden() + first_token * D;
+    reads[i].outcome = layers_.CheckFinite(first_token, count, sequence->Cache()->NumCached());
+    first_token += count;
+    if (!reads[i].outcome) continue;
+    if (reads[i].states) reads[i].states(states, count);
+    sequence->CommitTokens(count, states + (count - 1) * D);
+  }
 }
 
 // Enters what a reading of the layers made of a row; the hidden states of drafts may be anything.

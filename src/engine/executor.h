@@ -31,6 +31,15 @@ struct BatchRow {
   Result<std::span<const Sequence::Choice>> choices = std::span<const Sequence::Choice>();
 };
 
+// A conversation of which a step reads the next tokens beside what others decode, choosing none.
+struct ReadRow {
+  Sequence* sequence = nullptr;  // of this executor, in no other row; BeginReading() was called
+  int64_t most_tokens = 0;       // at least 1; fewer are read where the step has less room, or none
+  // Told the hidden states before the head's norm of the tokens read, [num_tokens, D]; may be null.
+  std::function<void(const float* hidden, int64_t num_tokens)> states = nullptr;
+  Result<void> outcome = {};  // kCorrupt: a state that is not finite
+};
+
 class Executor {
  public:
   // `pool` and `kernels` must outlive the executor. Errors: those of MakeHead().
@@ -51,7 +60,10 @@ class Executor {
   // appended to its sequence, and the others go on. Of drafts, those are looked at for which
   // MaxRows() leaves room. Times in counters are the whole batch's, bytes and rows computed an equal
   // share.
-  void Decode(std::span<BatchRow> rows);
+  void Decode(std::span<BatchRow> rows) { Step(rows, {}); }
+  // The same, and reads on in other sequences' prompts in the first reading of the layers, as far as
+  // it has room. What a sequence gets does not depend on where its prompt was cut.
+  void Step(std::span<BatchRow> rows, std::span<ReadRow> reads);
 
   // Runs the layers for all tokens of `sequence` that are not cached yet. `length`: of the sequence
   // that they are part of. With a sink: hands it the logits [V] of each of these positions, in
@@ -75,7 +87,9 @@ class Executor {
   Executor(std::shared_ptr<Pipeline> pipeline, ThreadPool* pool, const kernels::KernelSet& kernels);
 
   void BeginRows(std::span<BatchRow> rows);
-  bool RunLayersOnce();
+  bool RunLayersOnce(std::span<ReadRow> reads);
+  void AddReads(std::span<ReadRow> reads, int64_t room);
+  void EndReads(std::span<ReadRow> reads, int64_t first_token);
   Result<void> Commit(const ActiveRow& active, int64_t first_token);
   void RunHead();
   size_t EndOfGroup(size_t begin);
@@ -96,6 +110,7 @@ class Executor {
   std::vector<HeadState> head_states_;  // of states_
   std::vector<ActiveRow> active_;
   std::vector<LayerRow> layer_rows_;  // scratch
+  std::vector<int64_t> read_tokens_;  // of each ReadRow, in this pass
   uint64_t head_start_ns_ = 0;
   Counters shared_;  // of a pass for several rows
 };

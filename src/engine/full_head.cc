@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "sampling/penalties.h"
 
 namespace headway {
 namespace {
@@ -33,8 +34,8 @@ int64_t RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) {
 }  // namespace
 
 bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
-  return params.temperature == 0.0F && params.repeat_penalty == 1.0F && params.logit_bias.empty() &&
-         params.allow_ids.empty() && !want_logprobs;
+  return params.temperature == 0.0F && !sampling::HasPenalties(params) &&
+         params.logit_bias.empty() && params.allow_ids.empty() && !want_logprobs;
 }
 
 FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels, int64_t max_states)

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/drafter.h"
+#include "engine/text_trie.h"
 #include "grammar/compile.h"
 
 namespace headway {
@@ -86,18 +87,6 @@ Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
   return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(std::move(session), capacity));
 }
 
-// The bytes of every token that is text, and the tokens that end one.
-std::shared_ptr<const grammar::TokenTrie> NewTrie(const tokenizer::Tokenizer& tokenizer) {
-  std::vector<std::string_view> tokens;
-  std::vector<int32_t> ends;
-  for (int32_t id = 0; id < tokenizer.VocabSize(); ++id) {
-    const bool is_text = !tokenizer.vocabulary().IsSpecial(id) && !tokenizer.IsEndOfGeneration(id);
-    tokens.push_back(is_text ? tokenizer.TokenBytes(id) : std::string_view());
-    if (tokenizer.IsEndOfGeneration(id)) ends.push_back(id);
-  }
-  return std::make_shared<const grammar::TokenTrie>(tokens, std::move(ends));
-}
-
 Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateOptions& options) {
   if (!options.grammar.empty() && !options.json_schema.empty())
     return Fail(ErrorCode::kInvalidInput, "expected a grammar or a JSON schema, found both");
@@ -124,7 +113,7 @@ Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
                                  .cancelled_or_null = options.cancelled_or_null};
   if (!options.grammar.empty() || !options.json_schema.empty()) {
     HW_TRY(session_options.grammar, CompileGrammar(options));
-    session_options.trie = NewTrie(*model.tokenizer);
+    session_options.trie = NewTextTrie(*model.tokenizer);
   }
   HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
   GenerationSession source(std::move(session));

@@ -4,6 +4,7 @@
 // command line tool and tests use the parts; users of the library use headway/engine.h.
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/result.h"
@@ -38,6 +39,7 @@ struct OpenedModel {
   std::unique_ptr<Result<chat::ChatTemplate>> chat;
   std::optional<DraftModel> draft;
   ModelSummary summary;
+  std::mutex generating = {};  // held by Engine::Generate(): the executor runs one step at a time
 };
 
 // Opens a package directory; `options` say how, but for the cache and the draft model. A GGUF is

@@ -89,6 +89,11 @@ int64_t Sequence::ShareFrom(const Sequence& other, int64_t num_tokens) {
   return shared;
 }
 
+void Sequence::ForgetCache() {
+  cache_.KeepCached(0);
+  hidden_.clear();
+}
+
 void Sequence::AssumeContext(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 1 && num_tokens < options_.capacity_tokens, "a length that fits");
   cache_.Assume(num_tokens);

@@ -76,6 +76,8 @@ class Sequence {
 
   std::span<const int32_t> Tokens() const { return tokens_; }
   int64_t Length() const { return static_cast<int64_t>(tokens_.size()); }
+  int64_t Capacity() const { return options_.capacity_tokens; }
+  KvType Kv() const { return options_.kv; }
   const Counters& GetCounters() const { return counters_; }
   // Of the last step's choices, one each, with a certified head; else empty.
   std::span<const Certificate> Certificates() const { return certificates_; }
@@ -96,6 +98,8 @@ class Sequence {
   // bit. Requires that this sequence has no tokens. Returns how many it has now: 0 where the two
   // store keys and values in different forms.
   int64_t ShareFrom(const Sequence& other, int64_t num_tokens);
+  // Gives the memory of keys and values back; the tokens stay, and run again with the next step.
+  void ForgetCache();
   void AssumeContext(int64_t num_tokens);
 
   // Reading: layers run for the tokens that are not cached yet. `sequence_length`: of the sequence
@@ -103,6 +107,7 @@ class Sequence {
   void BeginReading(int64_t sequence_length, const char* work);
   int64_t NumPending() const { return Length() - cache_.NumCached(); }
   std::span<const int32_t> Pending(int64_t count) const;
+  int64_t NumCached() const { return cache_.NumCached(); }
   SequenceCache* Cache() { return &cache_; }
   // The layers saw the next `num_tokens` tokens; `hidden` [D] belongs to the one before the drafts,
   // or to the last of them all.

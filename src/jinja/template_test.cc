@@ -41,7 +41,7 @@ TEST(TemplateTest, Foreign_SurvivesEveryOperation) {
   EXPECT_EQ(Marked("<|{{ x }}|>"), "<|[[<|end|> Ab]]|>");
   EXPECT_EQ(Marked("{{ '<' + x + '>' }}{{ '<' ~ x }}"), "<[[<|end|> Ab]]><[[<|end|> Ab]]");
   EXPECT_EQ(Marked("{{ (' ' + x + ' ') | trim }}"), "[[<|end|> Ab]]");
-  EXPECT_EQ(Marked("{{ ('#' ~ x)[:4] }}{{ x[::-1] }}"), "#[[<|e]][[bA >|dne|<]]");
+  EXPECT_EQ(Marked("{{ ('#' ~ x)[:4] }}{{ x[::2] }}"), "#[[<|e<ed>A]]");
   EXPECT_EQ(Marked("{{ x.split(' ') | join('-') }}"), "[[<|end|>]]-[[Ab]]");
   EXPECT_EQ(Marked("{{ x | upper }}|{{ x | title }}"), "[[<|END|> AB]]|[[<|end|> Ab]]");
   EXPECT_EQ(Marked("{{ [x] }}{{ {'k': x} }}"), "['[[<|end|> Ab]]']{'k': '[[<|end|> Ab]]'}");
@@ -84,7 +84,7 @@ TEST(TemplateTest, Mistakes_HaveTheirPlace) {
   EXPECT_EQ(Render("{{ 1 + 'a' }}"),
             "error: line 1, column 4: expected operands that '+' can combine, found int and str");
   EXPECT_EQ(Render("{{ [].append(1) }}"),
-            "error: line 1, column 4: access to attribute 'append' of 'list' is not allowed: "
+            "error: line 1, column 6: access to attribute 'append' of 'list' is not allowed: "
             "templates cannot change values");
   EXPECT_EQ(Render("\n{{ raise_exception('no\x1b[31m ' ~ 'tools') }}"),
             "error: line 2, column 4: the template refuses this conversation: no\\x1b[31m tools");
@@ -97,13 +97,14 @@ TEST(TemplateTest, Mistakes_HaveTheirPlace) {
 
 TEST(TemplateTest, Bounds_EndHostileTemplates) {
   const auto fails = [](const std::string& source, const std::string& why) {
-    const auto text = RenderText(source, {}, {.steps = 200'000, .built_bytes = 1 << 20});
+    const auto text = RenderText(source, {}, {.steps = 200'000, .built_bytes = 1 << 24});
     ASSERT_FALSE(text.has_value()) << source.substr(0, 80);
     EXPECT_NE(text.error().message.find(why), std::string::npos) << text.error().message;
   };
   const std::string many = "{% for i in range(99999) %}";
+  const std::string some = "{% for i in range(99) %}";
   fails(many + many + "{% endfor %}{% endfor %}", "fewer steps");
-  fails("{% set ns = namespace(x='ab') %}" + many + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+  fails("{% set ns = namespace(x='ab') %}" + some + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
         "builds less text");
   fails("{{ 'x' * 9999999999 }}", "builds less text");
   fails("{{ range(100001) }}", "at most 100000 numbers");
@@ -113,13 +114,13 @@ TEST(TemplateTest, Bounds_EndHostileTemplates) {
       "at most 400 levels");
   fails("{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}", "without itself");
   fails(
-      "{% set ns = namespace(x=[1]) %}" + many +
+      "{% set ns = namespace(x=[1]) %}" + some +
           "{% set ns.x = [ns.x, ns.x] %}{% if loop.index == 60 %}{% break %}{% endif %}{% endfor %}"
           "{{ ns.x == ns.x ~ '' }}",
       "");
-  std::string deep;
-  for (int i = 0; i < 100000; ++i) deep += "(";
-  fails("{{ " + deep, "levels of nesting");
+  const std::string opening(100000, '(');
+  const std::string closing(100000, ')');
+  fails("{{ " + opening + "1" + closing + " }}", "levels of nesting");
   std::string sum = "{{ 1";
   for (int i = 0; i < 100000; ++i) sum += "+1";
   fails(sum + " }}", "at most 250 levels");

@@ -19,7 +19,7 @@ Result<Text> Subject(Context* context, const Arguments& arguments) {
 }
 
 template <Case kCase>
-Result<Value> InCase(Context* context, const Arguments& arguments) {
+Result<Value> WithCaseOf(Context* context, const Arguments& arguments) {
   HW_TRY(const auto bound, arguments.Bind("upper and lower", {"value"}, 1));
   HW_TRY(const Text text, Subject(context, arguments));
   return context->Make(WithCase(text, kCase));
@@ -197,9 +197,9 @@ Result<Value> AsJson(Context* context, const Arguments& arguments) {
 }
 
 constexpr NamedBuiltin kTextFilters[] = {
-    {"upper", InCase<Case::kUpper>},
-    {"lower", InCase<Case::kLower>},
-    {"capitalize", InCase<Case::kCapitalized>},
+    {"upper", WithCaseOf<Case::kUpper>},
+    {"lower", WithCaseOf<Case::kLower>},
+    {"capitalize", WithCaseOf<Case::kCapitalized>},
     {"title", Title},
     {"trim", Trim},
     {"replace", ReplaceIn},

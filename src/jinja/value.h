@@ -53,7 +53,8 @@ class Value {
   static Value Of(int64_t value) { return Value(Held(value)); }
   static Value Of(double value) { return Value(Held(value)); }
   static Value Of(Text text);
-  static Value Of(std::string_view text);  // the template's own
+  static Value Of(std::string_view text);                                   // the template's own
+  static Value Of(const char* text) { return Of(std::string_view(text)); }  // not as a bool
   static Value Of(List list);
   static Value Of(Dict dict);
   static Value Of(Function function);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sampling/penalties.h"
 #include "sampling/ranges.h"
 
 namespace headway::sampling {
@@ -101,31 +102,41 @@ Sampler::Choice Sampler::Sample(std::span<float> logits, uint64_t position,
   return choice;
 }
 
-// Divides positive and multiplies other logits of recent ids by the penalty, each id once: the rule
-// of the CTRL paper (Keskar et al. 2019, section 4.1) with llama.cpp's correction for negative
-// logits.
+// Each id of the window once.
 void Sampler::Penalise(std::span<float> logits, std::span<const int32_t> history) {
-  if (params_.repeat_penalty == 1.0F) return;
-  const size_t window = params_.repeat_last_n < 0
-                            ? history.size()
-                            : std::min(history.size(), static_cast<size_t>(params_.repeat_last_n));
-  for (const int32_t id : history.last(window)) {
+  if (!HasPenalties(params_)) return;
+  const std::span<const int32_t> window = PenaltyWindow(params_, history);
+  for (const int32_t id : window) {
     const auto i = static_cast<size_t>(id);
     if (id < 0 || i >= logits.size()) continue;
     const uint64_t bit = uint64_t{1} << (i % 64);
     if ((seen_[i / 64] & bit) != 0) continue;
     seen_[i / 64] |= bit;
-    touched_.push_back({.id = id, .raw_logit = logits[i]});
-    logits[i] =
-        logits[i] > 0.0F ? logits[i] / params_.repeat_penalty : logits[i] * params_.repeat_penalty;
+    touched_.push_back({.id = id, .raw_logit = logits[i], .count = 1});
   }
-  for (const Touched& touched : touched_) seen_[static_cast<size_t>(touched.id) / 64] = 0;
+  if (HasCountedPenalties(params_)) CountTouched(window);
+  for (const Touched& touched : touched_) {
+    seen_[static_cast<size_t>(touched.id) / 64] = 0;
+    logits[static_cast<size_t>(touched.id)] =
+        PenalisedLogit(params_, touched.raw_logit, touched.count);
+  }
+}
+
+void Sampler::CountTouched(std::span<const int32_t> window) {
+  const auto by_id = [](const Touched& a, const Touched& b) { return a.id < b.id; };
+  std::sort(touched_.begin(), touched_.end(), by_id);
+  for (Touched& touched : touched_) touched.count = 0;
+  for (const int32_t id : window) {
+    const Touched wanted{.id = id, .raw_logit = 0.0F, .count = 0};
+    const auto found = std::lower_bound(touched_.begin(), touched_.end(), wanted, by_id);
+    if (found != touched_.end() && found->id == id) ++found->count;
+  }
 }
 
 void Sampler::AddBias(std::span<float> logits) {
   for (const auto& [id, bias] : params_.logit_bias) {
     float& logit = logits[static_cast<size_t>(id)];
-    touched_.push_back({.id = id, .raw_logit = logit});
+    touched_.push_back({.id = id, .raw_logit = logit, .count = 0});
     logit += bias;
   }
 }

@@ -47,9 +47,11 @@ class Sampler {
   struct Touched {
     int32_t id;
     float raw_logit;
+    int32_t count;  // in the penalties' window
   };
 
   void Penalise(std::span<float> logits, std::span<const int32_t> history);
+  void CountTouched(std::span<const int32_t> window);
   void AddBias(std::span<float> logits);
   void KeepAllowed(std::span<float> logits);
   static void KeepMasked(std::span<float> logits, std::span<const uint64_t> mask);

@@ -33,6 +33,9 @@ std::vector<Candidate> SlowCandidates(const SamplingParams& params, std::vector<
   for (const int32_t id : std::set<int32_t>(recent.begin(), recent.end())) {
     float& logit = logits[static_cast<size_t>(id)];
     logit = logit > 0 ? logit / params.repeat_penalty : logit * params.repeat_penalty;
+    const auto count = static_cast<float>(std::count(recent.begin(), recent.end(), id));
+    if (params.presence_penalty != 0.0F || params.frequency_penalty != 0.0F)
+      logit -= count * params.frequency_penalty + params.presence_penalty;
   }
   for (const auto& [id, bias] : params.logit_bias) logits[static_cast<size_t>(id)] += bias;
   std::vector<Candidate> kept;
@@ -128,6 +131,9 @@ class Case {
   void FillHistory() {
     params_.repeat_penalty = Below(2) == 0 ? 1.3F : 0.8F;
     params_.repeat_last_n = static_cast<int32_t>(Below(150)) - 1;
+    if (Below(3) == 0) params_.repeat_penalty = 1.0F;
+    if (Below(2) == 0) params_.presence_penalty = Normal();
+    if (Below(2) == 0) params_.frequency_penalty = Normal();
     for (int i = 0; i < 150; ++i) history_.push_back(Id());
   }
 

@@ -45,6 +45,11 @@ Result<void> ValidateNumbers(const SamplingParams& params) {
     return Wrong("repeat-penalty", "a positive finite number (1: off)",
                  fmt::format("{}", params.repeat_penalty));
   }
+  for (const auto& [name, penalty] : {std::pair{"presence-penalty", params.presence_penalty},
+                                      std::pair{"frequency-penalty", params.frequency_penalty}}) {
+    if (!std::isfinite(penalty))
+      return Wrong(name, "a finite number (0: off)", fmt::format("{}", penalty));
+  }
   if (params.repeat_last_n < -1) {
     return Wrong("repeat-last-n", "-1 (the whole history), 0 (off) or a count",
                  fmt::format("{}", params.repeat_last_n));

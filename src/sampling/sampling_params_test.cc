@@ -39,6 +39,9 @@ TEST(SamplingParams, NonsenseNumbers_AreNamedWithWhatWasExpected) {
             "sampling: min-p: expected a number from 0 (off) to 1, found 1.5");
   EXPECT_EQ(MessageFor({.repeat_penalty = 0.0F}),
             "sampling: repeat-penalty: expected a positive finite number (1: off), found 0");
+  EXPECT_EQ(MessageFor({.presence_penalty = kNan}),
+            "sampling: presence-penalty: expected a finite number (0: off), found nan");
+  EXPECT_NE(MessageFor({.frequency_penalty = kInfinity}), "");
   EXPECT_NE(MessageFor({.temperature = kInfinity}), "");
   EXPECT_NE(MessageFor({.top_p = kNan}), "");
   EXPECT_NE(MessageFor({.top_p = 1.01F}), "");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sampling/penalties.h"
 
 namespace headway::sampling {
 namespace {
@@ -56,36 +57,42 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
   if (params_.temperature > 0.0F) inverse_temperature_ = 1.0F / params_.temperature;
   std::sort(allowed_.begin(), allowed_.end());
   allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+  // So that a step allocates nothing; a window without end has room for as many as there are ids.
+  const auto window =
+      static_cast<size_t>(params_.repeat_last_n < 0 ? vocab_size : int64_t{params_.repeat_last_n});
+  penalised_.reserve(window);
+  counts_.reserve(window);
+  changed_.reserve(window + params_.logit_bias.size());
   ranked_.reserve(static_cast<size_t>(vocab_size));
   mass_before_.reserve(static_cast<size_t>(vocab_size) + 1);
 }
 
 void SparseSampler::SetHistory(std::span<const int32_t> history) {
   penalised_.clear();
-  if (params_.repeat_penalty != 1.0F) {
-    const size_t window =
-        params_.repeat_last_n < 0
-            ? history.size()
-            : std::min(history.size(), static_cast<size_t>(params_.repeat_last_n));
-    for (const int32_t id : history.last(window)) {
+  counts_.clear();
+  if (HasPenalties(params_)) {
+    for (const int32_t id : PenaltyWindow(params_, history)) {
       if (id >= 0 && id < vocab_size_) penalised_.push_back(id);
     }
     std::sort(penalised_.begin(), penalised_.end());
+    for (size_t i = 0; i < penalised_.size(); ++i) {
+      const bool is_new = i == 0 || penalised_[i] != penalised_[i - 1];
+      if (is_new) counts_.push_back(0);
+      ++counts_.back();
+    }
     penalised_.erase(std::unique(penalised_.begin(), penalised_.end()), penalised_.end());
   }
-  changed_ = penalised_;
+  changed_.assign(penalised_.begin(), penalised_.end());
   for (const auto& [id, bias] : params_.logit_bias) changed_.push_back(id);
   std::sort(changed_.begin(), changed_.end());
   changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());
 }
 
-bool SparseSampler::IsPenalised(int32_t id) const {
-  return std::binary_search(penalised_.begin(), penalised_.end(), id);
-}
-
 float SparseSampler::Change(int32_t id, float logit) const {
-  if (IsPenalised(id)) {
-    logit = logit > 0.0F ? logit / params_.repeat_penalty : logit * params_.repeat_penalty;
+  const auto found = std::lower_bound(penalised_.begin(), penalised_.end(), id);
+  if (found != penalised_.end() && *found == id) {
+    logit =
+        PenalisedLogit(params_, logit, counts_[static_cast<size_t>(found - penalised_.begin())]);
   }
   for (const auto& [biased, bias] : params_.logit_bias) {
     if (biased == id) logit += bias;

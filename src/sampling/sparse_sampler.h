@@ -106,7 +106,6 @@ class SparseSampler {
   Verdict Judge(float value, uint64_t before, size_t num_complete, const RestOfRows& rest);
   bool MinPKeeps(float value) const;
   Sampler::Choice Draw(std::span<const Ranked> kept, uint64_t position) const;
-  bool IsPenalised(int32_t id) const;
   size_t NumKept(std::span<const Ranked> ranked) const;
 
   SamplingParams params_;
@@ -117,6 +116,7 @@ class SparseSampler {
   float inverse_temperature_ = 1.0F;
   std::vector<int32_t> allowed_;
   std::vector<int32_t> penalised_;  // ascending, each once
+  std::vector<int32_t> counts_;     // of penalised_, in the penalties' window
   std::vector<int32_t> changed_;
   std::vector<Ranked> ranked_;
   Missing missing_;

@@ -70,6 +70,8 @@ TEST(SparseSampler, ChoosesWhatTheSamplerChoosesFromTheWholeRow) {
     params.top_p = std::array{1.0F, 1.0F, 0.9F, 0.3F}[random() % 4];
     params.min_p = std::array{0.0F, 0.0F, 0.05F, 0.5F}[random() % 4];
     if (random() % 2 == 0) params.repeat_penalty = 1.4F;
+    if (random() % 3 == 0) params.presence_penalty = 0.7F;
+    if (random() % 3 == 0) params.frequency_penalty = -0.3F;
     params.repeat_last_n = 10;
     if (random() % 3 == 0) {
       for (int i = 0; i < 4; ++i) params.logit_bias.emplace_back(id(), normal(random));

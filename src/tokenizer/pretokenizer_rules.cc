@@ -10,6 +10,8 @@ namespace {
 // Unicode 6.3.
 #define HW_SPACE \
   R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})"
+// Blocks of pictures: their code points that Unicode 14 does not know yet have become symbols.
+#define HW_SYMBOL R"(\p{S}\x{1F300}-\x{1FAFF})"
 #define HW_UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
 #define HW_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
 #define HW_CONTRACTION R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
@@ -87,7 +89,8 @@ constexpr std::array kDeepSeekCoderStages = {
     R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)", kOneDigit};
 constexpr std::array kDeepSeek3Stages = {
     kThreeDigits, R"([\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+)",
-    R"([!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|)" HW_SPACE_RULES};
+    R"([!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P})" HW_SYMBOL R"(]?[\p{L}\p{M}]+| ?[\p{P})" HW_SYMBOL
+    R"(]+[\r\n]*|)" HW_SPACE_RULES};
 constexpr const char* kBloom =
     " ?[^(|.,!?" HW_SPACE R"(\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C})]+)";
 constexpr std::array kBloomStages = {kBloom};

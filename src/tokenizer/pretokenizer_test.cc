@@ -118,6 +118,7 @@ TEST(PretokenizerTest, DeepSeekCoder_AnyLettersAndPunctuation) {
 TEST(PretokenizerTest, DeepSeek3_DigitsAndCjkFirst) {
   EXPECT_EQ(Split("deepseek-v3", "12345 中文かな abc"),
             (Pieces{"123", "45", " ", "中文かな", " abc"}));
+  EXPECT_EQ(Split("deepseek-v3", "a\U0001FA77b"), (Pieces{"a", "\U0001FA77", "b"}));  // Unicode 15
   EXPECT_EQ(Split("deepseek-v3", "_name (x)\n\n y"), (Pieces{"_name", " (", "x", ")\n\n", " y"}));
   EXPECT_EQ(Split("deepseek-v3",
                   "e\u0301a\x01\x02"

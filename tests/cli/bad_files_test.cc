@@ -52,11 +52,11 @@ TEST_F(BadFiles, UnsupportedTensorType_IsNamedWithTheSupportedOnes) {
   const std::string name = "blk.0.ffn_down.weight";
   const size_t at = bytes.find(name);
   ASSERT_NE(at, std::string::npos);
-  const uint32_t iq4_nl = 20;  // blocks of 32 in fewer bytes than Q8_0: still inside the file
-  std::memcpy(bytes.data() + at + name.size() + 4 + 2 * 8, &iq4_nl, 4);
+  const uint32_t iq2_xxs = 16;  // fewer bytes than Q8_0: still inside the file
+  std::memcpy(bytes.data() + at + name.size() + 4 + 2 * 8, &iq2_xxs, 4);
   const std::string path = Path("type.gguf");
   WriteFile(path, bytes);
-  EXPECT_MODEL_REFUSED(path, path, name, "IQ4_NL", "supported: F32 F16");
+  EXPECT_MODEL_REFUSED(path, path, name, "IQ2_XXS", "supported: F32 F16");
 }
 
 TEST_F(BadFiles, IncompleteModel_SaysWhatIsMissing) {

@@ -15,6 +15,7 @@ using HelpTest = CliTest;
 
 const std::vector<Args> kCommands = {{"run"},
                                      {"pack"},
+                                     {"serve"},
                                      {"synth"},
                                      {"inspect"},
                                      {"bench"},

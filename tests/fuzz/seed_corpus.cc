@@ -79,6 +79,21 @@ std::vector<std::string> Grammars() {
   return files;
 }
 
+std::vector<std::string> ServerRequests() {
+  return {
+      R"({"messages": [{"role": "user", "content": "Hi"}], "stop": ["a"], "n": 2, "seed": 7,
+          "temperature": 0.5, "top_p": 0.9, "logprobs": true, "top_logprobs": 2, "max_tokens": 9,
+          "logit_bias": {"1": -100}, "stream": true, "stream_options": {"include_usage": true}})",
+      R"({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f",
+          "arguments": "{}"}}]}, {"role": "tool", "content": [{"type": "text", "text": "1"}]}],
+          "tools": [{"type": "function", "function": {"name": "f", "parameters": {"$ref": "#/x"}}}],
+          "tool_choice": "required", "parallel_tool_calls": false, "max_tokens": 1})",
+      R"({"input": [{"type": "function_call_output", "output": "1"}], "instructions": "x",
+          "text": {"format": {"type": "json_schema", "schema": {}}}})",
+      R"({"prompt": [[1, 2], "a"], "best_of": 1, "echo": true, "logit_bias": [[1, false]],
+          "response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""})"};
+}
+
 // As tokenizer_fuzz.cc reads them: what to do it with, whether to parse special tokens, the text;
 // from 192 on a vocabulary first.
 std::vector<std::string> TokenizerTexts() {
@@ -180,6 +195,7 @@ int main(int argc, char** argv) {
   const CoremlSeeds coreml = MakeCoremlSeeds();
   const bool written = WriteSeeds(root, "gguf_fuzz", GgufFiles()) &&
                        WriteSeeds(root, "grammar_fuzz", Grammars()) &&
+                       WriteSeeds(root, "server_request_fuzz", ServerRequests()) &&
                        WriteSeeds(root, "template_fuzz", Templates()) &&
                        WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
                        WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&

@@ -2,8 +2,7 @@
 
 namespace headway {
 
-Result<jinja::Text> RenderCase(std::string_view source, const jinja::Dict& variables) {
-  HW_TRY(const jinja::Template program, jinja::Template::Parse(source));
+Result<jinja::Text> RenderCase(const jinja::Template& program, const jinja::Dict& variables) {
   std::tm now{};
   now.tm_year = 126;
   now.tm_mday = 2;

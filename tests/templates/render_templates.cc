@@ -19,7 +19,8 @@ Result<std::string> Answer(const std::string& line) {
   if (source == nullptr || variables == nullptr)
     return Fail(ErrorCode::kInvalidInput, "expected a template and variables");
   HW_TRY(const jinja::Value values, chat::ValueFromJson(variables->text));
-  HW_TRY(const jinja::Text text, RenderCase(source->text, values.dict()));
+  HW_TRY(const jinja::Template program, jinja::Template::Parse(source->text));
+  HW_TRY(const jinja::Text text, RenderCase(program, values.dict()));
   return text.bytes();
 }
 

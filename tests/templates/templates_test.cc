@@ -52,14 +52,15 @@ TEST(TemplatesTest, Renderings_AreJinjas) {
   const auto& settings = given.dict().Find("settings")->list().items;
   size_t seen = 0;
   for (const std::string& file : TemplateFiles()) {
-    const std::string source = Read(file);
+    const auto program = jinja::Template::Parse(Read(file));
+    ASSERT_TRUE(program.has_value()) << file << program.error().message;
     const std::string stem = std::filesystem::path(file).stem().string();
     for (size_t i = 0; i < conversations.size(); ++i) {
       for (size_t k = 0; k < settings.size(); ++k, ++seen) {
         const std::string name = stem + "/" + std::to_string(i) + "/" + std::to_string(k);
         const Value* wanted = expected.dict().Find(name);
         ASSERT_NE(wanted, nullptr) << name << ": record again, tools/compare_templates.py --record";
-        const auto text = RenderCase(source, Variables(settings[k], conversations[i]));
+        const auto text = RenderCase(*program, Variables(settings[k], conversations[i]));
         if (wanted->IsString()) {
           ASSERT_TRUE(text.has_value()) << name << ": " << text.error().message;
           EXPECT_EQ(text->bytes(), wanted->bytes()) << name;
@@ -93,7 +94,9 @@ TEST(TemplatesTest, ForeignCharacters_StayMarked) {
   variables.Set("add_generation_prompt", Value::Of(true));
   size_t found = 0;
   for (const std::string& file : TemplateFiles()) {
-    const auto text = RenderCase(Read(file), variables);
+    const auto program = jinja::Template::Parse(Read(file));
+    ASSERT_TRUE(program.has_value()) << file << program.error().message;
+    const auto text = RenderCase(*program, variables);
     ASSERT_TRUE(text.has_value()) << file << text.error().message;
     const std::string_view bytes = text->bytes();
     for (size_t at = bytes.find("\xEE\x80"); at != std::string_view::npos;

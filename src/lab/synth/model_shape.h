@@ -29,7 +29,7 @@ struct ModelShape {
   float rope_base = 10000.0F;
   float linear_factor = 0.0F;    // of linear rotary scaling; 0: no such key
   uint32_t window_pattern = 0;   // every n-th layer sees all positions; 0: no such key
-  std::string_view biases = "";  // matrices of a layer that have one: "attn_q attn_k"
+  std::string_view biases = {};  // matrices of a layer that have one: "attn_q attn_k"
   bool rope_freqs = false;       // Llama 3's factors on the frequencies
   uint32_t yarn_context = 0;     // the original context of YaRN, a quarter of the new; 0: none
   bool granite_scales = false;   // constants on embedding, attention, residual stream, logits

@@ -55,6 +55,7 @@ ModelConfig ConfigOf(const ModelShape& shape, bool tied) {
   config.rotary_dim = shape.rotary_dim;
   config.vocab_size = shape.vocab_size;
   config.tie_word_embeddings = tied;
+  config.fused_qkv = shape.architecture == "phi3";  // as its files have it
   std::istringstream biases{std::string(shape.biases)};
   for (std::string matrix; biases >> matrix;) config.biases.push_back(matrix);
   return config;

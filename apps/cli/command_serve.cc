@@ -1,0 +1,195 @@
+// headway serve: a model over HTTP.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+#include "base/file_writer.h"
+#include "base/platform.h"
+#include "check_gates.h"
+#include "commands.h"
+#include "interrupt.h"
+#include "lmhead/certificate.h"
+#include "numbers.h"
+#include "output.h"
+#include "pack/open_model.h"
+#include "server/server.h"
+
+namespace headway::cli {
+namespace {
+
+// What was not given on the command line may stand in the environment, under llama-server's names.
+void TakeFromEnvironment(const char* name, std::optional<std::string>* value) {
+  const char* const found = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
+  if (!*value && found != nullptr && *found != '\0') *value = found;
+}
+
+template <class T>
+Result<void> TakeNumberFromEnvironment(const char* name, std::optional<T>* value) {
+  std::optional<std::string> text;
+  TakeFromEnvironment(name, &text);
+  if (*value || !text) return {};
+  T number{};
+  const char* const end = text->data() + text->size();
+  const auto parsed = std::from_chars(text->data(), end, number);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected a whole number, found '{}'", name, *text));
+  }
+  *value = number;
+  return {};
+}
+
+Result<ServeArguments> WithEnvironment(ServeArguments arguments) {
+  TakeFromEnvironment("LLAMA_ARG_MODEL", &arguments.model);
+  TakeFromEnvironment("LLAMA_ARG_HOST", &arguments.host);
+  TakeFromEnvironment("LLAMA_ARG_ALIAS", &arguments.alias);
+  TakeFromEnvironment("LLAMA_API_KEY", &arguments.api_key);
+  TakeFromEnvironment("LLAMA_ARG_API_KEY_FILE", &arguments.api_key_file);
+  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_PORT", &arguments.port));
+  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_CTX_SIZE", &arguments.context_tokens));
+  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_N_PARALLEL", &arguments.parallel));
+  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_THREADS", &arguments.threads));
+  return arguments;
+}
+
+Result<void> CheckRange(const char* flag, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("{}: expected {} to {}, found {}", flag, least, most, value));
+}
+
+Result<void> CheckNumbers(const ServeArguments& arguments) {
+  constexpr int64_t kMany = int64_t{1} << 31;
+  HW_TRY_VOID(CheckRange("--port", arguments.port.value_or(0), 0, 65535));
+  HW_TRY_VOID(CheckRange("--ctx-size", arguments.context_tokens.value_or(0), 0, kMany));
+  HW_TRY_VOID(CheckRange("--parallel", arguments.parallel.value_or(1), 1, 256));
+  HW_TRY_VOID(CheckRange("--queue", arguments.queue, 0, 1000000));
+  HW_TRY_VOID(CheckRange("--kv-tokens", arguments.kv_tokens, 0, kMany));
+  HW_TRY_VOID(CheckRange("--prompt-budget", arguments.prompt_budget, 1, 256));
+  HW_TRY_VOID(CheckRange("--drain", arguments.drain_s, 0, 86400));
+  return CheckRange("--draft-tokens", arguments.draft_tokens, 0, 15);
+}
+
+Result<std::vector<std::string>> ReadKeys(const ServeArguments& arguments) {
+  std::vector<std::string> keys;
+  if (arguments.api_key) keys.push_back(*arguments.api_key);
+  if (arguments.api_key_file) {
+    constexpr uint64_t kMostBytes = uint64_t{1} << 20;
+    HW_TRY(const std::string text, ReadTextFile(*arguments.api_key_file, kMostBytes));
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      std::string key = text.substr(at, end - at);
+      while (!key.empty() && (key.back() == '\r' || key.back() == ' ')) key.pop_back();
+      if (!key.empty()) keys.push_back(std::move(key));
+      at = end + 1;
+    }
+    if (keys.empty()) {
+      return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected keys, one a line, found none",
+                                                        *arguments.api_key_file));
+    }
+  }
+  for (const std::string& key : keys) {
+    if (key.empty())
+      return Fail(ErrorCode::kInvalidInput, "--api-key: expected a key, found an empty one");
+  }
+  return keys;
+}
+
+// Unless told otherwise, keys and values of all conversations take at most half of the free memory.
+Result<int64_t> KvBudget(const ServeArguments& arguments, const OpenedModel& model,
+                         int64_t parallel) {
+  const int64_t model_context = model.pipeline->manifest().ContextTokens();
+  const int64_t asked = arguments.context_tokens.value_or(0);
+  const int64_t context = asked == 0 ? model_context : std::min(asked, model_context);
+  if (arguments.kv_tokens > 0) return arguments.kv_tokens;
+  const uint64_t free_bytes = platform::AvailableMemoryBytes();
+  if (free_bytes == 0) return parallel * context;
+  SessionOptions session;
+  session.capacity_tokens = context;
+  session.kv = ParseKv(arguments.kv);
+  HW_TRY(const auto sequence, model.executor->NewSequence(std::move(session)));
+  const uint64_t token_bytes =
+      std::max<uint64_t>(sequence->GetCounters().kv_bytes / static_cast<uint64_t>(context), 1);
+  const auto affordable = static_cast<int64_t>(free_bytes / 2 / token_bytes);
+  return std::max<int64_t>(std::min(parallel * context, affordable), 1);
+}
+
+Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const OpenedModel& model) {
+  server::ServerOptions options;
+  options.http.host = arguments.host.value_or("127.0.0.1");
+  options.http.port = arguments.port.value_or(8080);
+  options.cors_origin = arguments.cors;
+  server::ServiceOptions& service = options.service;
+  service.alias = arguments.alias.value_or("");
+  service.model_path = *arguments.model;
+  service.most_drafts = arguments.draft_tokens;
+  service.kv = ParseKv(arguments.kv);
+  if (!arguments.certificate.empty()) {
+    HW_TRY(service.certified.mode, lmhead::ParseCertificateMode(arguments.certificate));
+    if (!model.pipeline->Head().planes) {
+      return Fail(ErrorCode::kInvalidInput,
+                  fmt::format("--certificate: expected a certified head, found {}",
+                              model.pipeline->Head().kind));
+    }
+  }
+  SchedulerOptions& scheduler = service.scheduler;
+  scheduler.most_rows = arguments.parallel.value_or(8);
+  scheduler.most_waiting = arguments.queue;
+  scheduler.prompt_tokens_a_step = arguments.prompt_budget;
+  scheduler.context_tokens = arguments.context_tokens.value_or(0);
+  HW_TRY(scheduler.kv_tokens, KvBudget(arguments, model, scheduler.most_rows));
+  return options;
+}
+
+Result<void> SayWhere(const server::Server& server, const server::ServerOptions& options) {
+  const bool is_v6 = options.http.host.find(':') != std::string::npos;
+  return WriteOut(fmt::format("headway: serving {} at http://{}{}{}:{}\n",
+                              server.GetService().ModelName(), is_v6 ? "[" : "", options.http.host,
+                              is_v6 ? "]" : "", server.Port()));
+}
+
+}  // namespace
+
+Result<void> Serve(const ServeArguments& given) {
+  HW_TRY(const ServeArguments arguments, WithEnvironment(given));
+  if (!arguments.model) {
+    return Fail(ErrorCode::kInvalidInput,
+                "serve: expected a model, or LLAMA_ARG_MODEL in the environment, found none");
+  }
+  HW_TRY_VOID(CheckNumbers(arguments));
+  HW_TRY(auto keys, ReadKeys(arguments));
+  const std::atomic<bool>* const stop = CatchInterrupts();
+  CatchTermination();
+  HW_TRY(const bool gated, CheckGates(*arguments.model, arguments.kv, arguments.allow_ungated));
+  HW_TRY(auto model, pack::OpenModel(*arguments.model, {.threads = arguments.threads.value_or(0),
+                                                        .instruction_set = ForcedInstructionSet(),
+                                                        .topology = arguments.topology,
+                                                        .head = arguments.head,
+                                                        .load = ParseLoad(arguments.load),
+                                                        .verify_contents = arguments.verify,
+                                                        .show_progress = true,
+                                                        .cancelled_or_null = stop}));
+  if (!gated && !arguments.allow_ungated) {
+    std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
+                 arguments.model->c_str(), arguments.model->c_str());
+  }
+  HW_TRY(server::ServerOptions options, OptionsOf(arguments, *model));
+  options.api_keys = std::move(keys);
+  HW_TRY(const auto server, server::Server::Start(std::move(model), options));
+  HW_TRY_VOID(SayWhere(*server, options));
+  while (!stop->load(std::memory_order_relaxed))
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::fprintf(stderr, "headway: finishing what runs; again to end at once\n");
+  server->Drain(static_cast<double>(arguments.drain_s));
+  return {};
+}
+
+}  // namespace headway::cli

@@ -1,0 +1,56 @@
+#pragma once
+
+// What requests of every kind say about how an answer is generated, read from JSON: names and
+// meaning are OpenAI's and llama-server's (docs/serving.md). Knows no model.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "headway/sampling_params.h"
+#include "server/api_error.h"
+#include "server/fields.h"
+
+namespace headway::server {
+
+// What the new text must be.
+struct TextForm {
+  enum class Kind { kAny, kGbnf, kSchema };
+  Kind kind = Kind::kAny;
+  std::string text = {};            // the grammar, or the schema as JSON
+  bool unnamed_properties = false;  // of a schema
+  friend bool operator==(const TextForm&, const TextForm&) = default;
+};
+
+struct GenerationOptions {
+  SamplingParams sampling;
+  bool has_seed = false;    // else sampling.seed is chosen when the request runs
+  int64_t max_tokens = -1;  // -1: as many as the context has room for
+  std::vector<std::string> stop = {};
+  int64_t num_choices = 1;
+  bool stream = false;
+  bool include_usage = false;
+  bool ignore_end = false;
+  bool logprobs = false;
+  int64_t top_logprobs = 0;
+  bool token_facts = false;  // what it took to choose each token (token_facts.h)
+  bool cache_prompt = true;
+  double timeout_s = 0.0;  // 0: none
+  TextForm form = {};
+};
+
+inline constexpr int64_t kMostChoices = 128;
+inline constexpr int64_t kMostTopLogprobs = 20;
+inline constexpr int64_t kMostStops = 64;
+inline constexpr size_t kLongestStop = 4096;
+
+// Everything but `stream` and the numbers of tokens and logprobs, which differ between endpoints.
+void ReadSampling(Fields* fields, GenerationOptions* options);
+// "stop": a string or a list of them.
+void ReadStops(Fields* fields, std::string_view name, std::vector<std::string>* stops);
+// response_format, json_schema and grammar.
+void ReadForm(Fields* fields, TextForm* form);
+// stream and stream_options.
+void ReadStreaming(Fields* fields, GenerationOptions* options);
+
+}  // namespace headway::server

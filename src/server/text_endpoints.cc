@@ -1,0 +1,82 @@
+// Texts and ids: POST /tokenize, /detokenize, /apply-template.
+
+#include <fmt/format.h>
+
+#include "server/chat_prompt.h"
+#include "server/endpoints.h"
+#include "server/prompt_field.h"
+#include "server/wire.h"
+#include "tokenizer/utf8.h"
+
+namespace headway::server {
+namespace {
+
+// A token's bytes as a string, or as numbers where they are no text by themselves.
+Json PieceOf(std::string_view bytes) {
+  if (tokenizer::Utf8ValidPrefixBytes(bytes) == bytes.size()) return bytes;
+  Json numbers = Json::array();
+  for (const char byte : bytes) numbers.push_back(static_cast<unsigned char>(byte));
+  return numbers;
+}
+
+}  // namespace
+
+HttpReply Tokenize(const Service& service, const HttpRequest& http) {
+  const auto body = ParseJsonText(http.body);
+  if (!body) return ErrorReply(FromError(body.error()));
+  Fields fields(*body);
+  std::string content;
+  bool add_special = false;
+  bool parse_special = true;
+  bool with_pieces = false;
+  fields.Read("content", &content);
+  fields.Read("add_special", &add_special);
+  fields.Read("parse_special", &parse_special);
+  fields.Read("with_pieces", &with_pieces);
+  if (!fields.Good()) return ErrorReply(*fields.Mistake());
+  const auto ids =
+      service.Tokens().Encode(content, {.add_bos = add_special, .parse_special = parse_special});
+  if (!ids) return ErrorReply(FromError(ids.error(), "content"));
+  Json tokens = Json::array();
+  for (const int32_t id : *ids) {
+    if (with_pieces) {
+      tokens.push_back({{"id", id}, {"piece", PieceOf(service.Tokens().TokenBytes(id))}});
+    } else {
+      tokens.push_back(id);
+    }
+  }
+  return JsonReply({{"tokens", std::move(tokens)}});
+}
+
+HttpReply Detokenize(const Service& service, const HttpRequest& http) {
+  const auto body = ParseJsonText(http.body);
+  if (!body) return ErrorReply(FromError(body.error()));
+  Fields fields(*body);
+  const Json* const tokens = fields.Find("tokens");
+  if (tokens == nullptr || !tokens->is_array()) {
+    fields.Wrong("tokens", "an array of token ids", tokens == nullptr ? "none" : KindOf(*tokens));
+  }
+  if (!fields.Good()) return ErrorReply(*fields.Mistake());
+  PromptPiece piece{.is_text = false};
+  for (const Json& id : *tokens) {
+    const int64_t number = id.is_number_integer() ? id.get<int64_t>() : -1;
+    if (number < 0 || number >= service.Tokens().VocabSize()) {
+      return ErrorReply(BadField("tokens", fmt::format("tokens: expected ids from 0 to {}",
+                                                       service.Tokens().VocabSize() - 1)));
+    }
+    piece.ids.push_back(static_cast<int32_t>(number));
+  }
+  return JsonReply({{"content", service.Tokens().Decode(piece.ids, true)}});
+}
+
+HttpReply ApplyTemplate(const Service& service, const HttpRequest& http) {
+  const auto body = ParseJsonText(http.body);
+  if (!body) return ErrorReply(FromError(body.error()));
+  const auto request = ParseChatCompletion(*body);
+  if (!request) return ErrorReply(request.error());
+  const auto text = RenderChat(service, *request);
+  if (!text) return ErrorReply(text.error());
+  return JsonReply({{"prompt", *text}});
+}
+
+}  // namespace headway::server

@@ -1,0 +1,44 @@
+#pragma once
+
+// Pieces of answers that several endpoints write, and server-sent events.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/answers.h"
+#include "server/http.h"
+#include "server/json.h"
+#include "tokenizer/tokenizer.h"
+
+namespace headway::server {
+
+HttpReply JsonReply(const Json& body, int status = 200);
+// In OpenAI's form.
+HttpReply ErrorReply(const ApiError& error);
+HttpReply AnthropicErrorReply(const ApiError& error);
+
+// "data: {...}" and an empty line. False: the client has gone.
+bool WriteEvent(StreamWriter* writer, const Json& event);
+// The same with "event: NAME" before it.
+bool WriteNamedEvent(StreamWriter* writer, std::string_view name, const Json& event);
+// A reply that streams events.
+HttpReply EventStream(std::function<void(StreamWriter* writer)> stream);
+
+// Sums over a request's answers, which share the prompt.
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;
+  int64_t completion_tokens = 0;
+
+  void Add(const RequestEnd& end, bool same_prompt);
+};
+Json OpenAiUsage(const Usage& usage);
+// llama-server's, of one answer.
+Json Timings(const RequestEnd& end);
+
+// {"token", "logprob", "bytes"} and what else could have come.
+Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens);
+
+}  // namespace headway::server
