@@ -81,8 +81,8 @@ class SlowCertifiedReplay : public testing::Test {
   void Compare(SamplingParams params, int64_t num_choices = NumChoices(),
                int64_t first_window = 0) {
     const int64_t D = model_->pipeline->model().hidden_size;
-    ChoiceRules rules({.sampling = params}, *model_->pipeline, model_->kernels->kernels,
-                      model_->pool.get());
+    ChoiceRules rules({.sampling = params, .certified = {.mode = {}, .may_switch = false}},
+                      *model_->pipeline, model_->kernels->kernels, model_->pool.get());
     FullHead full(model_->pipeline.get(), model_->kernels->kernels, 1);
     auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels);
     ASSERT_TRUE(certified.has_value());
