@@ -15,11 +15,12 @@ using Json = nlohmann::json;
 
 class AutoHeadTest : public CliTest {
  protected:
-  // A head that a certified one may pay on; with a margin, winners that stand far out.
-  std::string WideHead(const std::string& margin) {
-    const std::string path = Path("wide" + margin + ".gguf");
+  // A head that a certified one may pay on: with a margin, winners that stand far out; with few
+  // distinct rows, none that does.
+  std::string WideHead(const std::string& how, const std::string& number) {
+    const std::string path = Path("wide" + how + ".gguf");
     Args args = {"synth", "tiny-wide-head", "-o", path, "--type", "q8_0"};
-    if (!margin.empty()) args.insert(args.end(), {"--margin", margin});
+    args.insert(args.end(), {how, number});
     HeadwayOk(args);
     return path;
   }
@@ -31,7 +32,7 @@ class AutoHeadTest : public CliTest {
 };
 
 TEST_F(AutoHeadTest, WhereWinnersStandOut_TakesTheCertifiedHeadAndSaysSo) {
-  const std::string model = WideHead("10");
+  const std::string model = WideHead("--margin", "10");
   const Json chosen = Run(model, {});
   EXPECT_EQ(chosen["model"]["head"], "certified");
   const auto why = chosen["model"]["head_choice"].get<std::string>();
@@ -48,7 +49,7 @@ TEST_F(AutoHeadTest, WhereWinnersStandOut_TakesTheCertifiedHeadAndSaysSo) {
 }
 
 TEST_F(AutoHeadTest, WhereNoneStandsOut_TakesTheFullOneAndSaysSo) {
-  const Json chosen = Run(WideHead(""), {});
+  const Json chosen = Run(WideHead("--distinct-rows", "100"), {});
   EXPECT_EQ(chosen["model"]["head"], "full:4");
   const auto why = chosen["model"]["head_choice"].get<std::string>();
   EXPECT_EQ(why.rfind("auto: forecast ", 0), 0U) << why;
@@ -68,7 +69,7 @@ TEST_F(AutoHeadTest, OfASmallHead_TakesTheFullOneAndACertifiedOneSaysWhatItIs) {
 
 // The package holds both heads, on the same rows.
 TEST_F(AutoHeadTest, APackageOfIt_HoldsTheFullHeadToo) {
-  const std::string model = WideHead("10");
+  const std::string model = WideHead("--margin", "10");
   HeadwayOk({"pack", model, "-o", Path("package"), "--head", "auto", "--no-goldens"});
   const Json first = Run(Path("package"), {"--head", "auto", "--allow-ungated"});
   EXPECT_EQ(first["model"]["head"], "certified");
@@ -80,7 +81,7 @@ TEST_F(AutoHeadTest, APackageOfIt_HoldsTheFullHeadToo) {
 
 // A text of the user's makes a package of its own.
 TEST_F(AutoHeadTest, UsageIsLearntFrom) {
-  const std::string model = WideHead("10");
+  const std::string model = WideHead("--margin", "10");
   WriteFile(Path("usage.txt"), "a text of the kind that is to come, and more of the same kind");
   const Json with = Run(model, {"--usage", Path("usage.txt")});
   const Json without = Run(model, {});
