@@ -118,6 +118,7 @@ TEST_F(RunTest, Gguf_IsPackedOnce) {
   EXPECT_NE(HeadwayOk(args).err.find("packing " + TinyPhi() + " once into " + Path("cache")),
             std::string::npos);
   EXPECT_EQ(HeadwayOk(args).err, "");
+  HeadwayOk({"run", TinyPhi(), "-p", "a", "-n", "2", "--head", "full:4"});
   EXPECT_EQ(HeadwayOk({"run", TinyPhi(), "-p", "a", "-n", "2", "--head", "full:04"}).err, "");
 }
 
