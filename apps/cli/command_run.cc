@@ -148,10 +148,12 @@ Result<std::string> ReadUsageFor(const RunArguments& arguments) {
   std::error_code error;
   const bool packed = std::filesystem::is_directory(arguments.model, error);
   const auto kind = ParseHeadKind(arguments.head);
-  const bool reduced = kind && kind->form == HeadForm::kReduced;
-  if (!arguments.usage_file.empty() && (packed || !reduced)) {
+  const bool learns =
+      arguments.head.empty() || arguments.head == kAutoHead || (kind && kind->HasPlanes());
+  if (!arguments.usage_file.empty() && (packed || !learns)) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("--usage: expected a GGUF and --head reduced:K beside it, found {}",
+                fmt::format("--usage: expected a GGUF and --head auto, certified or reduced:K, "
+                            "found {}",
                             packed ? "a package" : "another head"));
   }
   return ReadUsage(arguments.usage_file);

@@ -44,6 +44,7 @@ Json CountersJson(const Counters& c) {
               {"head_rows_rescored", c.head_rows_rescored},
               {"head_planes_read", c.head_planes_read},
               {"head_fallbacks", c.head_fallbacks},
+              {"head_switched_to_full", c.head_switched_to_full},
               {"head_winners_kept", c.head_winners_kept},
               {"head_winners_dropped", c.head_winners_dropped},
               {"head_rest_needed", c.head_rest_needed},
@@ -70,6 +71,7 @@ Json ModelJson(const ModelSummary& model) {
               {"threads", model.threads},
               {"topology", model.topology},
               {"head", model.head},
+              {"head_choice", model.head_choice},
               {"vocab_size", model.vocab_size},
               {"context_tokens", model.context_tokens},
               {"weight_bytes_per_token", model.weight_bytes_per_token}};

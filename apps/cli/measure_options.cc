@@ -75,7 +75,7 @@ void AddEval(CLI::App* app, EvalArguments* eval) {
     each->add_option("--topology", eval->topology,
                      "layers a shard, or 0:20,20:24,...; default 6, or the package's own")
         ->type_name("T");
-    each->add_option("--head", eval->head, "LM head kind; default full:4, or the package's first")
+    each->add_option("--head", eval->head, "LM head kind; default auto, or the package's first")
         ->type_name("KIND");
     AddKv(each, &eval->kv);
     each->add_flag("--json", eval->json, "print one JSON object");

@@ -27,7 +27,7 @@ constexpr const char* kGateExamples =
 constexpr const char* kSynthExamples =
     "Shapes: phi4-mini (4 GB at q8_0), phi4-mini-head (one layer), small-head-heavy, tiny-phi, "
     "tiny-llama, tiny-llama3, tiny-qwen2, tiny-qwen3, tiny-gemma3, tiny-smollm3, tiny-granite,\n"
-    "tiny-ernie4_5, tiny-exaone4.\n"
+    "tiny-ernie4_5, tiny-exaone4, tiny-wide-head.\n"
     "Types: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k_m q5_k_m q6_k.\n"
     "Example:\n"
     "  headway synth tiny-phi -o tiny.gguf --type q4_0 --seed 3";
@@ -52,11 +52,14 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   app->add_option("--topology", pack->topology, "layers a shard, or 0:20,20:24,...")
       ->capture_default_str()
       ->type_name("T");
-  app->add_option("--head", pack->heads, "head kinds, the first is the default: full:4,certified")
+  app->add_option(
+         "--head", pack->heads,
+         "head kinds, the first is the default: full:4,certified; or auto: certified where it pays")
       ->capture_default_str()
       ->type_name("KINDS");
   app->add_option("--usage", pack->usage_file,
-                  "with reduced:K: a text like those to come; its K most used tokens come first")
+                  "a text like those to come, which certified heads learn from; with reduced:K its "
+                  "K most used tokens come first")
       ->type_name("FILE");
   AddNumber(app, "--directions", &pack->most_directions,
             "of a certified head: common directions of its rows that it may take, at most 16")

@@ -39,7 +39,8 @@ std::vector<std::string> SplitAtCommas(const std::string& text) {
 std::string Header(const ModelSummary& model, const Counters& c) {
   const double prefill_s = static_cast<double>(c.prefill_ns) / 1e9;
   std::string text = fmt::format("model    {} ({})\n", model.name, model.architecture);
-  text += fmt::format("shards   layers {}; head {}\n", model.topology, model.head);
+  text += fmt::format("shards   layers {}; head {}{}\n", model.topology, model.head,
+                      model.head_choice.empty() ? "" : fmt::format(" ({})", model.head_choice));
   text += fmt::format("device   {} {}, {}\n", model.device, model.instruction_set,
                       Plural(static_cast<uint64_t>(model.threads), "thread"));
   text += fmt::format("memory   {} of weights read a token, KV cache {}\n",
@@ -120,6 +121,10 @@ std::string ProfileTable(const ModelSummary& model, const Counters& c) {
   if (c.head_rows_computed > 0 && c.head_rows_computed < all_rows) {
     text += fmt::format("; {:.1f} % of the tokens' rows computed",
                         Percent(c.head_rows_computed, all_rows));
+  }
+  if (c.head_switched_to_full > 0) {
+    text += fmt::format("; {} by the full head, since too many fell back",
+                        Plural(c.head_switched_to_full, "token"));
   }
   if (c.cache_rebuilds > 0)
     text += fmt::format("; cache rebuilt {}", Plural(c.cache_rebuilds, "time"));

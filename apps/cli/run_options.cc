@@ -121,12 +121,12 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option(
          "--head", run->head,
          "LM head: full:N has N vocabulary shards, certified reads less, reduced:K tries K rows "
-         "first; default full:4, or "
-         "the package's first")
+         "first; default auto: certified where it is expected to pay, else full:4; or the "
+         "package's first")
       ->type_name("KIND");
   app->add_option("--usage", run->usage_file,
-                  "of a GGUF, with --head reduced:K: a text like those to come; its K most used "
-                  "tokens come first")
+                  "of a GGUF: a text like those to come, which the head learns from; with "
+                  "reduced:K its K most used tokens come first")
       ->type_name("FILE");
   app->add_option(
          "--certificate", run->certificate,

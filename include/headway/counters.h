@@ -44,6 +44,9 @@ struct Counters {
   uint64_t head_rows_rescored = 0;
   uint64_t head_planes_read = 0;
   uint64_t head_fallbacks = 0;
+  // Certified heads: tokens of the full head after so many had fallen back that it took over for the
+  // rest of the session; 0: it never did.
+  uint64_t head_switched_to_full = 0;
   // Certified heads, under top-k or top-p: tokens that were the best of all rows with their noise,
   // which is looked for first, and those where the filters drop that. The others fell back.
   uint64_t head_winners_kept = 0;

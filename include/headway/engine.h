@@ -32,8 +32,9 @@ struct EngineOptions {
   int threads = 0;                   // 0: the processors this process may run on
   std::string instruction_set = {};  // "reference", "avx2", ...: exactly that; empty: the best
   std::string topology = {};         // "6", "0:20,20:32"; empty: the package's own, or 6 for a GGUF
-  std::string head = {};             // "full:4"; empty: the package's first, or full:4 for a GGUF
-  std::string usage_text = {};       // for reduced:K of a GGUF: what decides about the first rows
+  // "full:4"; empty or "auto": the package's first, or for a GGUF a certified head where it pays.
+  std::string head = {};
+  std::string usage_text = {};  // of a GGUF: a text like those to come, for its head to learn from
   std::string cache_directory = {};  // for packages made from GGUFs; empty: docs/cli.md says which
   std::string draft_model = {};      // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;
@@ -100,6 +101,7 @@ struct ModelSummary {
   std::string device;
   std::string instruction_set;
   std::string head;
+  std::string head_choice = {};  // why that one, where none was named
   std::string topology;
   int threads = 0;
   int64_t context_tokens = 0;

@@ -34,19 +34,32 @@ Progress::~Progress() {
   std::fprintf(stderr, terminal_ ? "\r\033[K%s\n" : "%s\n", line.c_str());
 }
 
+// By the pace since the first update, since what comes before it is preparation. Nothing while there
+// is too little to judge by.
+std::string Progress::TimeLeft(uint64_t done, steady_clock::time_point now) const {
+  const double seconds = Seconds(first_update_, now);
+  if (done <= first_done_ || done > total_ || seconds < 0.5) return "";
+  const auto progress = static_cast<double>(done - first_done_);
+  return fmt::format("  {:.0f} s left", seconds * static_cast<double>(total_ - done) / progress);
+}
+
 void Progress::Update(uint64_t done, const std::string& detail) {
   if (!enabled_) return;
   const auto now = steady_clock::now();
   const double elapsed = Seconds(start_, now);
+  if (!updated_) {
+    updated_ = true;
+    first_done_ = done;
+    first_update_ = now;
+  }
   if (elapsed < 1.0 || (drawn_ && Seconds(last_draw_, now) < 0.2)) return;
   if (drawn_ && !terminal_) return;
   last_draw_ = now;
   if (terminal_ && fresh_line_ && !drawn_) std::fputc('\n', stderr);
   drawn_ = true;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0.0;
-  const double left = share > 0.0 ? elapsed * (1.0 - share) / share : 0.0;
   const std::string line =
-      fmt::format("{}: {:3.0f} %  {:.0f} s left  {}", label_, 100.0 * share, left, detail);
+      fmt::format("{}: {:3.0f} %{}  {}", label_, 100.0 * share, TimeLeft(done, now), detail);
   std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
   std::fflush(stderr);
 }

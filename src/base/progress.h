@@ -23,12 +23,17 @@ class Progress {
   void Update(uint64_t done, const std::string& detail = "");
 
  private:
+  std::string TimeLeft(uint64_t done, std::chrono::steady_clock::time_point now) const;
+
   std::string label_;
   uint64_t total_;
   bool enabled_;
   bool terminal_;
   bool fresh_line_;
   bool drawn_ = false;
+  bool updated_ = false;
+  uint64_t first_done_ = 0;
+  std::chrono::steady_clock::time_point first_update_;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_draw_;
 };

@@ -19,6 +19,10 @@ static_assert(kScreenedStates <= kernels::kMaxScreenTokens);
 // screening.
 constexpr double kFewShare = 0.12;
 
+bool HasSwitched(const ChoiceRules& rules) {
+  return rules.certified.may_switch && rules.fallbacks.Exceeded();
+}
+
 bool CanSearch(const ChoiceRules& rules) { return rules.goal.possible && !rules.want_logprobs; }
 
 }  // namespace
@@ -54,17 +58,18 @@ bool CertifiedHead::AllowsFew(std::span<const HeadState> states) const {
 
 int64_t CertifiedHead::SharedStates(std::span<const HeadState> states) {
   const bool screens = static_cast<int64_t>(states.size()) <= search_->MaxStates() &&
-                       CanSearch(*states.front().rules) && search_->NeedsScreen(states) &&
-                       !AllowsFew(states);
+                       CanSearch(*states.front().rules) && !HasSwitched(*states.front().rules) &&
+                       search_->NeedsScreen(states) && !AllowsFew(states);
   return screens ? search_->MaxStates() : 0;
 }
 
 void CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   const bool few = AllowsFew(step.states);
-  full_pass_ = few || step.NumStates() > search_->MaxStates();
+  switched_ = !few && HasSwitched(*step.states.front().rules);
+  full_pass_ = few || switched_ || step.NumStates() > search_->MaxStates();
   if (full_pass_) {
-    counters->head_fallbacks += few ? 0U : 1U;
+    counters->head_fallbacks += few || switched_ ? 0U : 1U;
     full_->Begin(step, counters);
   } else if (CanSearch(*step.states.front().rules)) {
     search_->Begin(step, counters);
@@ -87,6 +92,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   if (full_pass_) {
     HW_TRY(const auto choice, full_->Choose(state, history, counters));
     certificate_ = {.token = choice.token, .fallback = true, .value = choice.logit};
+    counters->head_switched_to_full += switched_ ? 1U : 0U;
     return choice;
   }
   ChoiceRules& rules = *At(state).rules;
@@ -107,6 +113,7 @@ Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,
   counters->head_winners_kept += outcome.kept_winner ? 1U : 0U;
   counters->head_winners_dropped += outcome.dropped_winner ? 1U : 0U;
   Count(outcome.evidence, counters);
+  rules.fallbacks.Add(!outcome.choice);
   if (!outcome.choice) return ChooseFully(state, history, counters);
 
   certificate_.token = outcome.choice->token;

@@ -31,7 +31,7 @@ class CertifiedHead final : public Head {
   // As many as a screen takes, of those that need one.
   int64_t SharedStates(std::span<const HeadState> states) override;
   // For more states than a screen takes the full head runs; likewise, for the rows it allows, under
-  // a grammar that allows few.
+  // a grammar that allows few; and for good, once too many choices of a conversation fell back.
   void Begin(const HeadStep& step, Counters* counters) override;
   Result<void> CheckState(int64_t state) const override;
   bool IsUsable(int64_t state) const override;
@@ -65,6 +65,7 @@ class CertifiedHead final : public Head {
   const std::unique_ptr<CertifiedSearch> search_;
   HeadStep step_;
   bool full_pass_ = false;  // the full head has the step
+  bool switched_ = false;   // because its conversation has switched to it
   Certificate certificate_;
   Counters uncounted_;
 };

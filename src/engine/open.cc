@@ -26,6 +26,13 @@ std::string TopologyOf(const Manifest& manifest) {
   return text;
 }
 
+// "auto: forecast 0.17 of the bytes"; empty: the head was named.
+std::string HeadChoice(const Manifest& manifest, const std::string& head) {
+  if (!manifest.auto_head || manifest.heads.front().kind != head) return "";
+  if (!manifest.auto_head->forecast) return "auto: no certified head could pay";
+  return fmt::format("auto: forecast {:.2f} of the bytes", *manifest.auto_head->forecast);
+}
+
 ModelSummary Summarise(const OpenedModel& model) {
   const Manifest& manifest = model.pipeline->manifest();
   ModelSummary summary{.name = manifest.model.name,
@@ -36,6 +43,7 @@ ModelSummary Summarise(const OpenedModel& model) {
                                               ? std::string(model.kernels->kernels.name)
                                               : "interpreted",
                        .head = model.pipeline->Head().kind,
+                       .head_choice = HeadChoice(manifest, model.pipeline->Head().kind),
                        .topology = TopologyOf(manifest),
                        .threads = model.pool->NumThreads(),
                        .context_tokens = manifest.ContextTokens(),
@@ -133,7 +141,8 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
       {.pool = model->pool.get(), .kernels = model->kernels.get(), .load = options.load});
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
   // they are.
-  const std::string head = CanonicalHeadKind(options.head).value_or(options.head);
+  const std::string head =
+      options.head == kAutoHead ? "" : CanonicalHeadKind(options.head).value_or(options.head);
   HW_TRY(model->pipeline,
          Pipeline::Open(directory, model->loader.get(), head, options.verify_contents));
   if (!options.topology.empty()) {

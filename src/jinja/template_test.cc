@@ -102,8 +102,9 @@ TEST(TemplateTest, Bounds_EndHostileTemplates) {
     EXPECT_NE(text.error().message.find(why), std::string::npos) << text.error().message;
   };
   const std::string many = "{% for i in range(99999) %}";
+  const std::string some = "{% for i in range(99) %}";
   fails(many + many + "{% endfor %}{% endfor %}", "fewer steps");
-  fails("{% set ns = namespace(x='ab') %}" + many + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+  fails("{% set ns = namespace(x='ab') %}" + some + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
         "builds less text");
   fails("{{ 'x' * 9999999999 }}", "builds less text");
   fails("{{ range(100001) }}", "at most 100000 numbers");
@@ -113,7 +114,7 @@ TEST(TemplateTest, Bounds_EndHostileTemplates) {
       "at most 400 levels");
   fails("{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}", "without itself");
   fails(
-      "{% set ns = namespace(x=[1]) %}" + many +
+      "{% set ns = namespace(x=[1]) %}" + some +
           "{% set ns.x = [ns.x, ns.x] %}{% if loop.index == 60 %}{% break %}{% endif %}{% endfor %}"
           "{{ ns.x == ns.x ~ '' }}",
       "");

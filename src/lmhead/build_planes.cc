@@ -50,10 +50,10 @@ class Builder {
           fmt::format("certified head: expected finite weights in {}, found NaN or infinity",
                       rows_.name));
     }
-    if (options_.most_directions > 0) {
-      directions_ = FindDirections(rows_, options_.states, pool_);
-      directions_.resize(
-          std::min(directions_.size(), static_cast<size_t>(options_.most_directions * D)));
+    if (options_.directions) {
+      directions_ = *options_.directions;
+    } else if (options_.most_directions > 0) {
+      directions_ = FindDirections(rows_, {}, pool_, options_.most_directions).values;
     }
     shape_ = {.channels = D, .directions = static_cast<int64_t>(directions_.size()) / D};
     for (int i = 0; i < pool_->NumThreads(); ++i)

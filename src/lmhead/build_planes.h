@@ -6,13 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/plane_layout.h"
-#include "lmhead/common_directions.h"
 #include "lmhead/random_bits.h"
 #include "tensor/tensor_view.h"
 
@@ -20,8 +21,9 @@ namespace headway::lmhead {
 
 struct BuildOptions {
   RotationSeed seed;
-  RecordedStates states = {};  // to choose common directions by; empty: by the rows alone
-  int64_t most_directions = kernels::kMaxDirections;  // fewer to see what they are worth
+  // Common directions [k, D], found before; nothing: those of the rows alone, so many at most.
+  std::optional<std::vector<float>> directions = std::nullopt;
+  int64_t most_directions = kernels::kMaxDirections;
   std::string rows_digest;  // 32 hexadecimal digits: what Planes::Open() will ask for
   // Called by one thread now and then with the rows done so far; may be empty.
   std::function<void(int64_t rows)> progress = nullptr;

@@ -15,9 +15,6 @@ namespace headway::lmhead {
 namespace {
 
 constexpr int64_t kSampledRows = 8192;
-// Every fourth state is kept from the search for directions: the forecast of bytes looks at those
-// alone. Directions fit the states that they were found by.
-constexpr int64_t kKeptStates = 4;
 constexpr size_t kMost = kMostDirections;
 constexpr int kRounds = 16;
 constexpr int64_t kSlices = 16;  // whose sums are added in order, whoever makes them
@@ -39,27 +36,6 @@ double EnergyOf(const std::vector<float>& values) {
   double energy = 0.0;
   for (const float value : values) energy += static_cast<double>(value) * value;
   return energy;
-}
-
-// The states whose place modulo kKeptStates is not, or is, the last.
-std::vector<int64_t> PlacesOf(const RecordedStates& states, bool kept) {
-  std::vector<int64_t> places;
-  for (size_t t = 0; t < states.best_logits.size(); ++t) {
-    const auto place = static_cast<int64_t>(t);
-    if ((place % kKeptStates == kKeptStates - 1) == kept) places.push_back(place);
-  }
-  return places;
-}
-
-Vectors StatesAt(const RecordedStates& states, int64_t channels,
-                 const std::vector<int64_t>& places) {
-  Vectors chosen{.values = {}, .channels = channels};
-  for (const int64_t place : places) {
-    const auto first = states.hidden.begin() + place * channels;
-    chosen.values.insert(chosen.values.end(), first, first + channels);
-  }
-  chosen.energy = EnergyOf(chosen.values);
-  return chosen;
 }
 
 Vectors Sample(const ConstTensorView& rows, ThreadPool* pool) {
@@ -164,29 +140,31 @@ DirectionBasis Iterate(const Vectors& rows, const Vectors& states, ThreadPool* p
   return basis;
 }
 
-// As many as make a token read least, by the states that were kept.
-size_t CountFor(const ConstTensorView& rows, const Vectors& sample, const RecordedStates& states,
-                const DirectionBasis& basis) {
-  const std::vector<int64_t> places = PlacesOf(states, true);
-  const Vectors kept = StatesAt(states, sample.channels, places);
-  std::vector<float> best_logits;
-  best_logits.reserve(places.size());
-  for (const int64_t place : places)
-    best_logits.push_back(states.best_logits[static_cast<size_t>(place)]);
+struct Count {
+  size_t directions = 0;
+  double forecast = 0.0;  // in full passes
+};
+
+// As many as make a token cost least, by the states that were kept to judge.
+Count CountFor(const ConstTensorView& rows, const Vectors& sample, const RecordedStates& states,
+               const DirectionBasis& basis, size_t most) {
+  const auto row_bytes = static_cast<double>(rows.row_stride_bytes);
   const DirectionForecast forecast({.num_rows = rows.shape[0],
                                     .num_channels = sample.channels,
+                                    .row_bytes = row_bytes,
                                     .rows = sample.values,
-                                    .states = kept.values,
-                                    .best_logits = best_logits},
+                                    .states = states.judged,
+                                    .best_logits = states.best_logits},
                                    basis);
-  size_t best = 0;
+  Count best;
   double least = forecast.Bytes(0);
-  for (size_t k = 1; k <= kMost; ++k) {
+  for (size_t k = 1; k <= most; ++k) {
     const double bytes = forecast.Bytes(k);
     if (bytes >= least) continue;
-    best = k;
+    best.directions = k;
     least = bytes;
   }
+  best.forecast = least / (static_cast<double>(rows.shape[0]) * row_bytes);
   return best;
 }
 
@@ -199,25 +177,30 @@ size_t CountOutstanding(const Held& held, const Vectors& rows) {
 
 }  // namespace
 
-std::vector<float> FindDirections(const ConstTensorView& rows, const RecordedStates& states,
-                                  ThreadPool* pool) {
+CommonDirections FindDirections(const ConstTensorView& rows, const RecordedStates& states,
+                                ThreadPool* pool, int64_t most) {
   const int64_t D = rows.shape.Columns();
   // Fewer channels than that are not worth it, and might be no more than directions.
   if (D < 2 * kernels::kMaxDirections) return {};
   const Vectors sample = Sample(rows, pool);
-  const Vectors seen = StatesAt(states, D, PlacesOf(states, false));
+  const Vectors seen{.values = states.hidden, .channels = D, .energy = EnergyOf(states.hidden)};
   if (!(sample.energy > 0.0) || !std::isfinite(sample.energy + seen.energy)) return {};
   Held held;
   const DirectionBasis basis = Iterate(sample, seen, pool, &held);
-  const auto num_states = static_cast<int64_t>(states.best_logits.size());
-  const size_t count = num_states < kKeptStates ? CountOutstanding(held, sample)
-                                                : CountFor(rows, sample, states, basis);
-  std::vector<float> directions(count * static_cast<size_t>(D));
+  const auto limit = std::min(kMost, static_cast<size_t>(std::max<int64_t>(0, most)));
+  CommonDirections found;
+  size_t count = std::min(limit, CountOutstanding(held, sample));
+  if (!states.best_logits.empty()) {
+    const Count chosen = CountFor(rows, sample, states, basis, limit);
+    count = chosen.directions;
+    found.forecast = chosen.forecast;
+  }
+  found.values.resize(count * static_cast<size_t>(D));
   for (size_t d = 0; d < count; ++d) {
     for (size_t c = 0; c < static_cast<size_t>(D); ++c)
-      directions[d * static_cast<size_t>(D) + c] = basis[c * kMost + d];
+      found.values[d * static_cast<size_t>(D) + c] = basis[c * kMost + d];
   }
-  return directions;
+  return found;
 }
 
 }  // namespace headway::lmhead

@@ -51,6 +51,19 @@ std::vector<float> BestLogits(TestHead* head, const std::vector<float>& states) 
   return best;
 }
 
+// Every fourth state is kept to judge by.
+RecordedStates Recorded(TestHead* head, const std::vector<float>& states) {
+  const std::vector<float> best = BestLogits(head, states);
+  RecordedStates recorded;
+  for (size_t t = 0; t < best.size(); ++t) {
+    const auto first = states.begin() + static_cast<int64_t>(t) * kClusteredChannels;
+    std::vector<float>& into = t % 4 == 3 ? recorded.judged : recorded.hidden;
+    into.insert(into.end(), first, first + kClusteredChannels);
+    if (t % 4 == 3) recorded.best_logits.push_back(best[t]);
+  }
+  return recorded;
+}
+
 // How much of the unit vector `v` lies in the directions.
 double ShareIn(const std::vector<float>& directions, const std::vector<float>& v) {
   double share = 0.0;
@@ -73,7 +86,7 @@ class CommonParts : public testing::Test {
 };
 
 TEST_F(CommonParts, AreFoundFromRowsAlone) {
-  const std::vector<float> found = FindDirections(head_.View(), {}, &pool_);
+  const std::vector<float> found = FindDirections(head_.View(), {}, &pool_).values;
   ASSERT_EQ(found.size() % kClusteredChannels, 0U);
   EXPECT_EQ(found.size() / kClusteredChannels, 2U);
   EXPECT_GT(ShareIn(found, shared_), 0.999);
@@ -84,8 +97,8 @@ TEST_F(CommonParts, OfStatesAreFound_OrthonormalForAnyNumberOfThreads) {
   const std::vector<float> of_states = UnitVector(5);
   const std::vector<float> states =
       head_.SetStates(WithCommonPart(100, 6, of_states, of_states, 60.0F));
-  const RecordedStates recorded{.hidden = states, .best_logits = BestLogits(&head_, states)};
-  const std::vector<float> found = FindDirections(head_.View(), recorded, &pool_);
+  const RecordedStates recorded = Recorded(&head_, states);
+  const std::vector<float> found = FindDirections(head_.View(), recorded, &pool_).values;
   ASSERT_GE(found.size() / kClusteredChannels, 3U);
   EXPECT_GT(ShareIn(found, shared_), 0.99);
   EXPECT_GT(ShareIn(found, varying_), 0.99);
@@ -96,28 +109,50 @@ TEST_F(CommonParts, OfStatesAreFound_OrthonormalForAnyNumberOfThreads) {
     EXPECT_NEAR(ShareIn(found, one), 1.0, 1e-5);
   }
   ThreadPool three(3);
-  const std::vector<float> again = FindDirections(head_.View(), recorded, &three);
+  const std::vector<float> again = FindDirections(head_.View(), recorded, &three).values;
   ASSERT_EQ(again.size(), found.size());
   EXPECT_EQ(std::memcmp(again.data(), found.data(), found.size() * sizeof(float)), 0);
 }
 
 TEST(CommonDirections, IndependentRowsHaveNone) {
   ThreadPool pool(2);
-  TestHead head(DataType::kF32, kClusteredRows, kClusteredChannels,
+  TestHead head(DataType::kQ8_0, kClusteredRows, kClusteredChannels,
                 Normals(kClusteredRows * kClusteredChannels, 7));
-  EXPECT_TRUE(FindDirections(head.View(), {}, &pool).empty());
+  EXPECT_TRUE(FindDirections(head.View(), {}, &pool).values.empty());
   const std::vector<float> states = head.SetStates(Normals(50 * kClusteredChannels, 8));
-  const RecordedStates recorded{.hidden = states, .best_logits = BestLogits(&head, states)};
-  EXPECT_LE(FindDirections(head.View(), recorded, &pool).size() / kClusteredChannels, 4U);
+  const RecordedStates recorded = Recorded(&head, states);
+  EXPECT_LE(FindDirections(head.View(), recorded, &pool).values.size() / kClusteredChannels, 4U);
+}
+
+// States that a row stands far out for are forecast to cost about the signs, states that none does
+// more than the whole head; a limit is kept, and without states there is no forecast.
+TEST(CommonDirections, TheForecastTellsClearWinnersFromNone) {
+  ThreadPool pool(2);
+  TestHead head(DataType::kQ8_0, kClusteredRows, kClusteredChannels,
+                Normals(kClusteredRows * kClusteredChannels, 21));
+  EXPECT_FALSE(FindDirections(head.View(), {}, &pool).forecast.has_value());
+  std::vector<float> clear;
+  for (int64_t t = 0; t < 64; ++t) {
+    const std::vector<float> row = head.Row(t * 61);
+    clear.insert(clear.end(), row.begin(), row.end());
+  }
+  const CommonDirections easy =
+      FindDirections(head.View(), Recorded(&head, head.SetStates(std::move(clear))), &pool);
+  const CommonDirections hard = FindDirections(
+      head.View(), Recorded(&head, head.SetStates(Normals(64 * kClusteredChannels, 22))), &pool, 2);
+  ASSERT_TRUE(easy.forecast.has_value() && hard.forecast.has_value());
+  EXPECT_LT(*easy.forecast, 0.3);
+  EXPECT_GT(*hard.forecast, 0.75);
+  EXPECT_LE(hard.values.size() / kClusteredChannels, 2U);
 }
 
 TEST(CommonDirections, RowsOfNothingAndNarrowRowsHaveNone) {
   ThreadPool pool(1);
   const TestHead zeros(DataType::kF32, 64, kClusteredChannels,
                        std::vector<float>(64 * kClusteredChannels, 0.0F));
-  EXPECT_TRUE(FindDirections(zeros.View(), {}, &pool).empty());
+  EXPECT_TRUE(FindDirections(zeros.View(), {}, &pool).values.empty());
   const TestHead narrow(DataType::kF32, 64, 16, std::vector<float>(64 * 16, 1.0F));
-  EXPECT_TRUE(FindDirections(narrow.View(), {}, &pool).empty());
+  EXPECT_TRUE(FindDirections(narrow.View(), {}, &pool).values.empty());
 }
 
 // The states that a model's head sees: a common part, and something of the row that is to win.

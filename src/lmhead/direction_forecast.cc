@@ -9,7 +9,6 @@
 namespace headway::lmhead {
 namespace {
 
-constexpr int64_t kMostStates = 64;
 constexpr int64_t kMostRows = 2048;
 
 }  // namespace
@@ -25,15 +24,15 @@ DirectionProducts ProductsWith(const DirectionBasis& basis, const float* x, int6
 }
 
 DirectionForecast::DirectionForecast(const Inputs& inputs, const DirectionBasis& basis)
-    : num_rows_(static_cast<double>(inputs.num_rows)), channels_(inputs.num_channels) {
+    : num_rows_(static_cast<double>(inputs.num_rows)),
+      channels_(inputs.num_channels),
+      row_bytes_(inputs.row_bytes) {
   const auto num_states = static_cast<int64_t>(inputs.best_logits.size());
-  const int64_t used_states = std::min(num_states, kMostStates);
   std::vector<const float*> states;
-  for (int64_t t = 0; t < used_states; ++t) {
-    const int64_t place = t * num_states / used_states;
-    states.push_back(inputs.states.data() + place * channels_);
+  for (int64_t t = 0; t < num_states; ++t) {
+    states.push_back(inputs.states.data() + t * channels_);
     states_.push_back(PartsOf(basis, states.back()));
-    best_.push_back(inputs.best_logits[static_cast<size_t>(place)]);
+    best_.push_back(inputs.best_logits[static_cast<size_t>(t)]);
   }
   const int64_t num_rows = static_cast<int64_t>(inputs.rows.size()) / channels_;
   const int64_t used_rows = std::min(num_rows, kMostRows);
@@ -49,7 +48,6 @@ DirectionForecast::DirectionForecast(const Inputs& inputs, const DirectionBasis&
 }
 
 double DirectionForecast::Bytes(size_t k) const {
-  const auto full = static_cast<double>(channels_);
   const kernels::PlaneShape shape{.channels = channels_, .directions = static_cast<int64_t>(k)};
   const double signs = static_cast<double>(kernels::SignTileBytes(shape)) / kernels::kSignTileRows;
   const auto record = static_cast<double>(kernels::RefineRecordBytes(shape));
@@ -59,8 +57,8 @@ double DirectionForecast::Bytes(size_t k) const {
     const std::array<double, 3> shares = SharesLeft(k, t);
     const double strips = 1.0 - std::exp(-static_cast<double>(kernels::kStripRows) * shares[2]);
     const double bytes =
-        (shares[0] * record + shares[1] * third) * kRecordCost + strips * full * kStripCost;
-    sum += std::min(bytes, full);
+        (shares[0] * record + shares[1] * third) * kRecordCost + strips * row_bytes_ * kStripCost;
+    sum += std::min(bytes, row_bytes_);
   }
   return num_rows_ * (signs + sum / static_cast<double>(states_.size()));
 }

@@ -24,16 +24,17 @@ class DirectionForecast {
   struct Inputs {
     int64_t num_rows = 0;  // of the head
     int64_t num_channels = 0;
+    double row_bytes = 0.0;              // as the full head streams it
     std::span<const float> rows;         // [count, D]: some of them
     std::span<const float> states;       // [T, D]
     std::span<const float> best_logits;  // [T]
   };
-  // Looks at 2,048 of the rows and 64 of the states at most; keeps nothing of its arguments.
+  // Looks at 2,048 of the rows at most; keeps nothing of its arguments.
   DirectionForecast(const Inputs& inputs, const DirectionBasis& basis);
 
   // What a token reads with the first k directions, about, in bytes of a stream: the signs of all
-  // rows, further bits of those that reach the best logit, exact rows; never more than the whole
-  // head at a byte a weight.
+  // rows, further bits of those that reach the best logit, exact rows; beyond the signs never more
+  // than the whole head.
   double Bytes(size_t k) const;
 
  private:
@@ -46,6 +47,7 @@ class DirectionForecast {
 
   double num_rows_;
   int64_t channels_;
+  double row_bytes_;
   std::vector<Parts> states_;
   std::vector<float> best_;
   std::vector<Parts> rows_;

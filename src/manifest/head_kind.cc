@@ -42,6 +42,11 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
           fmt::format("head '{}': expected KIND:N with a number N, for example full:4", text));
     }
   }
+  if (text == kAutoHead) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("head '{}': expected it alone, or kinds such as full:4 and certified", text));
+  }
   if (name == "routed") {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("head '{}': not built, since clusters of rows exclude less than they "
@@ -54,7 +59,7 @@ Result<HeadKind> ParseHeadKind(const std::string& text) {
     return Fail(
         ErrorCode::kInvalidInput,
         fmt::format(
-            "head '{}': expected full:N with N from 1 to 64, certified, reduced:K, top1:N or "
+            "head '{}': expected auto, full:N with N from 1 to 64, certified, reduced:K, top1:N or "
             "blockmax:N, found an unknown kind",
             text));
   }

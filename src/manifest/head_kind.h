@@ -34,6 +34,9 @@ struct HeadKind {
   bool IsTop1() const { return form == HeadForm::kTop1 || form == HeadForm::kTop1F16; }
 };
 
+// Stands for a choice by the rows, where no kind is named: no kind itself.
+inline constexpr std::string_view kAutoHead = "auto";
+
 // Errors: kInvalidInput (not KIND or KIND:N, no known kind).
 Result<HeadKind> ParseHeadKind(const std::string& text);
 

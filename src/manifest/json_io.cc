@@ -213,6 +213,12 @@ Manifest FromJson(const Json& json) {
                                .wider = WiderFromJson(shard)});
   }
   for (const Json& head : json.at("heads")) manifest.heads.push_back(HeadFromJson(head));
+  if (json.contains("auto_head")) {
+    const Json& chosen = json.at("auto_head");
+    manifest.auto_head.emplace();
+    if (chosen.contains("forecast"))
+      manifest.auto_head->forecast = chosen.at("forecast").get<double>();
+  }
   // Packages without these were never gated.
   if (json.contains("goldens")) manifest.goldens = FileFromJson(json.at("goldens"));
   if (json.contains("gates")) {
@@ -241,6 +247,10 @@ std::string ToJson(const Manifest& manifest) {
             {"embedding", manifest.embedding ? ToJsonValue(*manifest.embedding) : Json(nullptr)},
             {"layers", std::move(layers)},
             {"heads", std::move(heads)}};
+  if (manifest.auto_head) {
+    json["auto_head"] = Json::object();
+    if (manifest.auto_head->forecast) json["auto_head"]["forecast"] = *manifest.auto_head->forecast;
+  }
   if (manifest.goldens) json["goldens"] = ToJsonValue(*manifest.goldens);
   if (!manifest.gates.empty()) {
     Json gates = Json::array();

@@ -91,6 +91,14 @@ struct GateRecord {
   friend bool operator==(const GateRecord&, const GateRecord&) = default;
 };
 
+// How the first head was chosen where none was named (docs/certified_head.md, "--head auto").
+struct AutoHead {
+  // What a token of the certified head was expected to cost, in full passes of the head; nothing: by
+  // its shape alone it could not pay, or there was nothing to judge by.
+  std::optional<double> forecast = std::nullopt;
+  friend bool operator==(const AutoHead&, const AutoHead&) = default;
+};
+
 struct Manifest {
   static constexpr int kSchema = 2;  // 2: shards of the cpu device in version 2
 
@@ -105,8 +113,9 @@ struct Manifest {
   std::optional<FileEntry> embedding;  // absent: rows are read from the first head (tied)
   std::vector<LayerShard> layers;      // ascending, without gap or overlap
   std::vector<HeadSpec> heads;         // the first is the default
-  std::optional<FileEntry> goldens = std::nullopt;  // what the golden gate compares with
-  std::vector<GateRecord> gates = {};               // empty: never gated
+  std::optional<AutoHead> auto_head = std::nullopt;  // absent: the heads were named
+  std::optional<FileEntry> goldens = std::nullopt;   // what the golden gate compares with
+  std::vector<GateRecord> gates = {};                // empty: never gated
 
   // The longest sequence.
   int64_t ContextTokens() const {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "pack/auto_head.h"
 #include "pack/package_cache.h"
 
 namespace headway::pack {
@@ -36,7 +37,7 @@ Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
   if (fs::is_regular_file(draft, error)) HW_TRY_VOID(CheckDraftFile(draft, *model));
   EngineOptions draft_options = options;
   draft_options.topology = "";
-  draft_options.head = "";
+  draft_options.head = kHeadOfAuto;  // no states are recorded for a guess
   HW_TRY(const std::string draft_directory, PackageDirectory(draft, draft_options));
   HW_TRY_VOID(OpenDraftModel(draft_directory, draft, options.verify_contents, model.get()));
   return model;

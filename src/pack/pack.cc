@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -11,15 +12,20 @@
 
 #include "base/digest.h"
 #include "base/file_writer.h"
+#include "base/thread_pool.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
 #include "gguf/split.h"
 #include "headway/version.h"
+#include "lmhead/common_directions.h"
 #include "lmhead/planes.h"
+#include "manifest/head_kind.h"
+#include "pack/auto_head.h"
 #include "pack/journal.h"
 #include "pack/pack_plan.h"
 #include "pack/packer.h"
 #include "pack/record_states.h"
+#include "pack/recorded_texts.h"
 
 namespace headway::pack {
 namespace {
@@ -55,6 +61,18 @@ Result<void> CheckReplaceable(const std::string& directory, bool replace) {
                           directory, kManifestFileName));
 }
 
+// By what the model reads with the head `manifest` has so far. Nothing to learn from: those of the
+// rows alone.
+Result<lmhead::CommonDirections> LearnDirections(const ConstTensorView& rows,
+                                                 const std::string& directory,
+                                                 const PackOptions& options,
+                                                 const Manifest& manifest) {
+  HW_TRY(const lmhead::RecordedStates states, RecordStates(directory, manifest, options));
+  HW_TRY(const auto pool,
+         ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
+  return lmhead::FindDirections(rows, states, pool.get(), options.most_directions);
+}
+
 // The planes, once every row has been written: one file, since all heads that have planes share
 // their rows.
 Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
@@ -67,12 +85,38 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
     if (plan.heads[i].shares != i) spec.shards = manifest->heads[plan.heads[i].shares].shards;
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {
-      HW_TRY(auto states,
-             RecordStates(directory, *manifest, options.threads, options.cancelled_or_null));
-      HW_TRY(planes, WritePlanes(rows, RowsDigest(spec), std::move(states), directory, options));
+      if (options.show_progress && !ShapeCanPay(rows)) {
+        std::fprintf(stderr,
+                     "headway: a head of %lld rows of %lld channels is faster in full: --head auto "
+                     "would not take the certified one\n",
+                     static_cast<long long>(rows.shape[0]),
+                     static_cast<long long>(rows.shape.Columns()));
+      }
+      HW_TRY(auto found, LearnDirections(rows, directory, options, *manifest));
+      HW_TRY(planes,
+             WritePlanes(rows, RowsDigest(spec), std::move(found.values), directory, options));
     }
     spec.planes = planes;
   }
+  return {};
+}
+
+// A certified head in front of the full one, on the same rows, when it is expected to pay.
+Result<void> ChooseHead(const PackPlan& plan, const gguf::GgufFile& file,
+                        const std::string& directory, const PackOptions& options,
+                        Manifest* manifest) {
+  manifest->auto_head = AutoHead{};
+  if (!plan.may_be_certified) return {};
+  HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
+  HW_TRY(auto found, LearnDirections(rows, directory, options, *manifest));
+  if (!found.forecast) return {};
+  manifest->auto_head->forecast = std::round(1000.0 * *found.forecast) / 1000.0;
+  if (!(*found.forecast <= kMostForecast)) return {};
+  HeadSpec certified{.kind = KindText({.form = HeadForm::kCertified}),
+                     .shards = manifest->heads.front().shards};
+  HW_TRY(certified.planes,
+         WritePlanes(rows, RowsDigest(certified), std::move(found.values), directory, options));
+  manifest->heads.insert(manifest->heads.begin(), std::move(certified));
   return {};
 }
 
@@ -98,6 +142,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
                   emitter.Settings(), options.topology, plan.max_seq);
   for (const PackPlan::PlannedHead& head : plan.heads)
     line += fmt::format(" {}", KindText(head.kind));
+  if (plan.auto_head) line += fmt::format(" auto texts {}", kRecordedTextsVersion);
   if (options.rotation_seed) line += fmt::format(" rotation {}", *options.rotation_seed);
   if (options.most_directions < kernels::kMaxDirections)
     line += fmt::format(" directions {}", options.most_directions);
@@ -134,6 +179,9 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   {
     ShardPacker packer(file, emitter, &target, plan, options);
     HW_TRY_VOID(packer.EmitShards(&manifest));
+  }
+  if (plan.auto_head) {
+    HW_TRY_VOID(ChooseHead(plan, file, target.directory.Path(), options, &manifest));
   }
   HW_TRY_VOID(AddPlanes(plan, file, target.directory.Path(), options, &manifest));
   HW_TRY_VOID(AddGoldensOf(options, gguf_path, target.directory.Path(), &manifest));

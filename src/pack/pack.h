@@ -11,7 +11,6 @@
 #include "base/result.h"
 #include "device/emitter.h"
 #include "kernels/plane_layout.h"
-#include "lmhead/common_directions.h"
 #include "manifest/goldens.h"
 #include "manifest/manifest.h"
 #include "pack/record_goldens.h"
@@ -19,15 +18,17 @@
 namespace headway::pack {
 
 struct PackOptions {
-  std::string topology = "6";                   // graph::ParseTopology
-  std::vector<std::string> heads = {"full:4"};  // the first becomes the default
+  std::string topology = "6";  // graph::ParseTopology
+  // The first becomes the default. "auto", alone: full:4, before it a certified head where one is
+  // expected to pay (pack/auto_head.h).
+  std::vector<std::string> heads = {"full:4"};
   // Decides the rotation of a certified head, for reproduction only; else 256 bits from the
   // operating system (docs/certified_head.md says why).
   std::optional<uint64_t> rotation_seed = std::nullopt;
   // Common directions that a certified head may take (docs/certified_head.md).
   int64_t most_directions = kernels::kMaxDirections;
   // A text in the manner of those to come: the tokens that it uses most are the first rows of a
-  // reduced head. Empty: the lowest ids.
+  // reduced head (empty: the lowest ids), and heads with planes learn from it, too.
   std::string usage_text = {};
   int threads = 0;  // that read a text and build the planes of a certified head; 0: all processors
   // Programs made of each shard, for devices whose programs have a fixed width; the first is the

@@ -12,6 +12,7 @@
 #include "manifest/head_kind.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
+#include "pack/auto_head.h"
 #include "pack/pack.h"
 #include "tokenizer/tokenizer.h"
 
@@ -105,15 +106,19 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   }
   HW_TRY(plan.head, graph::CutStages(graph, {.begin = num_layers, .end = num_layers + 1}));
   plan.head_weight = LastWeight(plan.head);
-  for (const std::string& text : options.heads) {
+  std::vector<std::string> heads = options.heads;
+  if (heads.size() == 1 && heads.front() == kAutoHead) {
+    HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
+    heads.front() = kHeadOfAuto;
+    plan.auto_head = true;
+    plan.may_be_certified = CanRecord(emitter) && ShapeCanPay(rows);
+  }
+  for (const std::string& text : heads) {
     HW_TRY(const HeadKind kind, ParseHeadKind(text));
     HW_TRY_VOID(CheckHeadKind(text, kind, traits.name, traits.head_forms));
-    HW_TRY(const size_t shares, SharedHead(options.heads, kind, plan.heads.size(), emitter));
-    PackPlan::PlannedHead planned{.kind = kind,
-                                  .shards = {},
-                                  .shares = shares,
-                                  .first_ids = {},
-                                  .first = {}};
+    HW_TRY(const size_t shares, SharedHead(heads, kind, plan.heads.size(), emitter));
+    PackPlan::PlannedHead planned{
+        .kind = kind, .shards = {}, .shares = shares, .first_ids = {}, .first = {}};
     if (kind.first_rows > 0) {
       HW_TRY_VOID(PlanFirstRows(kind, plan.head, tokenizer, options, &plan, &planned));
     }

@@ -35,8 +35,10 @@ struct PackPlan {
     graph::Graph first;
   };
   std::vector<PlannedHead> heads;
-  graph::Graph head;        // before it is cut into shards
-  std::string head_weight;  // the tensor of the head's rows
+  bool auto_head = false;         // full:4 is planned; a certified head may come before it
+  bool may_be_certified = false;  // with auto_head: device and shape allow one that pays
+  graph::Graph head;              // before it is cut into shards
+  std::string head_weight;        // the tensor of the head's rows
   graph::Graph embedding;
   bool own_embedding = false;
   int64_t max_seq = 0;

@@ -17,6 +17,7 @@
 #include "manifest/head_kind.h"
 #include "manifest/manifest.h"
 #include "pack/pack.h"
+#include "pack/recorded_texts.h"
 #include "pack/source_digest.h"
 
 namespace headway::pack {
@@ -25,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDefaultTopology = "6";
-constexpr const char* kDefaultHead = "full:4";
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
@@ -86,14 +86,18 @@ std::string ModelStem(const std::string& gguf_path) {
 
 Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions& options) {
   const std::string topology = options.topology.empty() ? kDefaultTopology : options.topology;
-  HW_TRY(const std::string head,
-         CanonicalHeadKind(options.head.empty() ? kDefaultHead : options.head));
+  std::string head(kAutoHead);
+  if (!options.head.empty() && options.head != kAutoHead) {
+    HW_TRY(head, CanonicalHeadKind(options.head));
+  }
   HW_TRY(const std::string root, CacheDirectory(options));
   HW_TRY(const std::string source, SourceDigest(gguf_path, root, options.verify_contents));
   HW_TRY(const auto emitter, MakeEmitterFor(kDefaultDevice));
   // Whatever changes what a package holds must change its name.
   std::string request = fmt::format("{} {} {} {} schema {} {} {}", source, topology, head, kVersion,
                                     Manifest::kSchema, emitter->Settings(), lmhead::kPlanesMagic);
+  if (head == kAutoHead || ParseHeadKind(head)->HasPlanes())
+    request += fmt::format(" texts {}", kRecordedTextsVersion);
   if (!options.usage_text.empty()) request += " usage " + options.usage_text;
   const std::string key =
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);

@@ -123,7 +123,7 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
   const std::string& directory = construction_.directory.Path();
   HW_TRY(spec->planes, Once(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
            HW_TRY(const ConstTensorView rows, Find(plan_.head_weight));
-           return WritePlanes(rows, RowsDigest(*spec), {}, directory, options_);
+           return WritePlanes(rows, RowsDigest(*spec), std::nullopt, directory, options_);
          }));
   HW_TRY(const lmhead::Planes planes,
          lmhead::Planes::Open((fs::path(directory) / kPlanesFileName).string(), RowsDigest(*spec),
@@ -198,10 +198,10 @@ Result<void> ShardPacker::EmitShards(Manifest* manifest) {
 }
 
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
-                              lmhead::RecordedStates states, const std::string& directory,
-                              const PackOptions& options) {
+                              std::optional<std::vector<float>> directions,
+                              const std::string& directory, const PackOptions& options) {
   lmhead::BuildOptions build{.seed = {},
-                             .states = std::move(states),
+                             .directions = std::move(directions),
                              .most_directions = options.most_directions,
                              .rows_digest = rows_digest,
                              .progress = nullptr,

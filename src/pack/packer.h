@@ -67,10 +67,10 @@ class ShardPacker {
 
 inline constexpr const char* kPlanesFileName = "head_certified.planes";
 
-// Builds the planes of `rows` [V, D] and writes them to `directory`; `states` choose their common
-// directions. Errors: those of lmhead::BuildPlanes, kIo.
+// Builds the planes of `rows` [V, D] and writes them to `directory`. `directions`: the common ones
+// [k, D]; nothing: those of the rows alone. Errors: those of lmhead::BuildPlanes, kIo.
 Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& rows_digest,
-                              lmhead::RecordedStates states, const std::string& directory,
-                              const PackOptions& options);
+                              std::optional<std::vector<float>> directions,
+                              const std::string& directory, const PackOptions& options);
 
 }  // namespace headway::pack

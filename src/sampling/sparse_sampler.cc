@@ -57,6 +57,12 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
   if (params_.temperature > 0.0F) inverse_temperature_ = 1.0F / params_.temperature;
   std::sort(allowed_.begin(), allowed_.end());
   allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+  // So that a step allocates nothing; a window without end has room for as many as there are ids.
+  const auto window =
+      static_cast<size_t>(params_.repeat_last_n < 0 ? vocab_size : int64_t{params_.repeat_last_n});
+  penalised_.reserve(window);
+  counts_.reserve(window);
+  changed_.reserve(window + params_.logit_bias.size());
   ranked_.reserve(static_cast<size_t>(vocab_size));
   mass_before_.reserve(static_cast<size_t>(vocab_size) + 1);
 }
@@ -76,7 +82,7 @@ void SparseSampler::SetHistory(std::span<const int32_t> history) {
     }
     penalised_.erase(std::unique(penalised_.begin(), penalised_.end()), penalised_.end());
   }
-  changed_ = penalised_;
+  changed_.assign(penalised_.begin(), penalised_.end());
   for (const auto& [id, bias] : params_.logit_bias) changed_.push_back(id);
   std::sort(changed_.begin(), changed_.end());
   changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());

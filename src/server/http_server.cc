@@ -1,9 +1,7 @@
 #include "server/http_server.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <httplib.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,6 +18,7 @@
 
 #include "server/api_error.h"
 #include "server/connection.h"
+#include "server/connection_stream.h"
 
 namespace headway::server {
 namespace {
@@ -37,41 +36,6 @@ void AllowFiles(int64_t count) {
   limit.rlim_cur = wanted;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
-
-// The library's stream over our connection.
-class ConnectionStream final : public httplib::Stream {
- public:
-  explicit ConnectionStream(Connection* connection) : connection_(connection) {}
-  bool is_readable() const override { return connection_->IsReadable(); }
-  bool is_writable() const override { return connection_->IsThere(); }
-  ssize_t read(char* to, size_t size) override { return connection_->Read(to, size); }
-  ssize_t write(const char* from, size_t size) override { return connection_->Write(from, size); }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
-    NameOf(::getpeername, &ip, &port);
-  }
-  void get_local_ip_and_port(std::string& ip, int& port) const override {
-    NameOf(::getsockname, &ip, &port);
-  }
-  socket_t socket() const override { return connection_->Socket(); }
-
- private:
-  template <class Ask>
-  void NameOf(const Ask& ask, std::string* ip, int* port) const {
-    sockaddr_storage address{};
-    socklen_t length = sizeof(address);
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> service{};
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    if (ask(connection_->Socket(), generic, &length) != 0) return;
-    if (::getnameinfo(generic, length, host.data(), host.size(), service.data(), service.size(),
-                      NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-      return;
-    *ip = host.data();
-    *port = static_cast<int>(std::strtol(service.data(), nullptr, 10));
-  }
-
-  Connection* const connection_;
-};
 
 // A thread for every connection: most of them wait, for a token or for their client.
 class ThreadEach final : public httplib::TaskQueue {

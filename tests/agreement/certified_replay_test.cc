@@ -81,8 +81,8 @@ class SlowCertifiedReplay : public testing::Test {
   void Compare(SamplingParams params, int64_t num_choices = NumChoices(),
                int64_t first_window = 0) {
     const int64_t D = model_->pipeline->model().hidden_size;
-    ChoiceRules rules({.sampling = params}, *model_->pipeline, model_->kernels->kernels,
-                      model_->pool.get());
+    ChoiceRules rules({.sampling = params, .certified = {.mode = {}, .may_switch = false}},
+                      *model_->pipeline, model_->kernels->kernels, model_->pool.get());
     FullHead full(model_->pipeline.get(), model_->kernels->kernels, 1);
     auto certified = MakeHead(model_->pipeline.get(), model_->pool.get(), model_->kernels->kernels);
     ASSERT_TRUE(certified.has_value());
@@ -178,11 +178,12 @@ TEST_F(SlowCertifiedReplay, FilteredChoicesAreTheFullHeads) {
       std::printf("T %g, top-k %d, top-p %g, min-p %g: ", static_cast<double>(temperature),
                   filters.top_k, static_cast<double>(filters.top_p),
                   static_cast<double>(filters.min_p));
+      ++seed;
       Compare({.temperature = temperature,
                .top_k = filters.top_k,
                .top_p = filters.top_p,
                .min_p = filters.min_p,
-               .seed = ++seed},
+               .seed = seed},
               (NumChoices() + settings - 1) / settings, static_cast<int64_t>(seed) * 10);
     }
   }

@@ -54,8 +54,9 @@ TEST_F(ReducedTest, Mistakes_AreNamed) {
   ExpectRefused({"run", model, "-p", "x", "--head", "reduced"}, {"expected reduced:K"});
   ExpectRefused({"run", model, "-p", "x", "--head", "reduced:320"},
                 {"reduced:320", "expected fewer rows than the vocabulary's 320"});
-  ExpectRefused({"run", model, "-p", "x", "--usage", Path("usage.txt")},
-                {"--usage: expected a GGUF and --head reduced:K beside it, found another head"});
+  ExpectRefused({"run", model, "-p", "x", "--head", "full:2", "--usage", Path("usage.txt")},
+                {"--usage: expected a GGUF and --head auto, certified or reduced:K, found another "
+                 "head"});
   ExpectRefused({"run", Package(), "-p", "x", "--usage", Path("usage.txt")}, {"found a package"});
   ExpectRefused({"pack", model, "-o", Path("p"), "--head", "reduced:9", "--usage", Path("none")},
                 {"none"});

@@ -199,6 +199,7 @@ TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
                            "head_rows_rescored",
                            "head_planes_read",
                            "head_fallbacks",
+                           "head_switched_to_full",
                            "head_winners_kept",
                            "head_winners_dropped",
                            "head_skipped",

@@ -105,6 +105,38 @@ TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
   }
 }
 
+// Worst-case bounds are too wide for these heads: nearly every choice falls back, so that the full
+// head takes over, with the same tokens; and stays, where that is not wanted.
+TEST(CertifiedHead, AfterTooManyFallbacks_TheFullHeadTakesOver) {
+  const TestModel file("tiny-phi", "q8_0");
+  const std::string package = file.Pack("2", {"full:2", "certified"});
+  const auto full = OpenPackage(package, {.head = "full:2"});
+  const auto certified = OpenPackage(package, {.head = "certified"});
+  ASSERT_TRUE(full != nullptr && certified != nullptr);
+  constexpr uint64_t kChoices = 100;
+  std::vector<std::vector<int32_t>> tokens;
+  for (const OpenedModel* const model : {full.get(), certified.get(), certified.get()}) {
+    const bool may_switch = tokens.size() < 2;
+    SessionOptions options{.capacity_tokens = 120, .sampling = {.temperature = 3.0F, .seed = 5}};
+    options.certified.mode.deterministic = true;
+    options.certified.may_switch = may_switch;
+    const auto session = NewSession(*model, std::move(options));
+    ASSERT_TRUE(session->Append(TestIds(8, 320)));
+    for (uint64_t i = 0; i < kChoices; ++i) ASSERT_TRUE(session->Decode());
+    const Counters& counters = session->GetCounters();
+    if (tokens.empty() || !may_switch) {
+      EXPECT_EQ(counters.head_switched_to_full, 0U);
+    } else {
+      EXPECT_GT(counters.head_fallbacks, uint64_t{FallbackWindow::kMostFallbacks});
+      EXPECT_LE(counters.head_fallbacks + counters.head_switched_to_full, kChoices);
+      EXPECT_GT(counters.head_switched_to_full, 0U);
+    }
+    tokens.emplace_back(session->Tokens().begin(), session->Tokens().end());
+  }
+  EXPECT_EQ(tokens[1], tokens[0]);
+  EXPECT_EQ(tokens[2], tokens[0]);
+}
+
 // As files look that were trained for 4 bits: the head, or the embedding that serves as one, is
 // left in 16.
 TEST(CertifiedHead, OfSixteenBitsOverABodyOfFour_GivesTheFullHeadsTokens) {

@@ -65,7 +65,9 @@ TEST_P(TinyShardTest, LayersAndHead_AgreeWithTheOracle) {
     const auto channels =
         static_cast<size_t>(shard->values[static_cast<size_t>(shard->outputs[0])].channels);
     const std::vector<double> errors = TokenErrors(out, channels);
-    EXPECT_LT(errors.back(), WorstJumps(is_float)) << stages.begin << ":" << stages.end;
+    // Codes of every layer may jump.
+    EXPECT_LT(errors.back(), WorstJumps(is_float) * static_cast<double>(stages.end - stages.begin))
+        << stages.begin << ":" << stages.end;
     if (!is_float && stages.end - stages.begin == 1) {
       EXPECT_LT(errors[errors.size() / 2], kNoCodeJumped) << stages.begin << ":" << stages.end;
     }

@@ -69,7 +69,7 @@ class ClientsGone(ServerTest):
             connection = raw_connection(self.server)
             try:
                 connection.sendall(text)
-                connection.settimeout(2)
+                connection.settimeout(0.5)
                 connection.recv(1000)
             except OSError:
                 pass

@@ -93,7 +93,8 @@ class Contest {
  private:
   Contest(OpenedModel* model, const SamplingParams& params)
       : num_channels_(model->pipeline->model().hidden_size),
-        rules_({.sampling = params}, *model->pipeline, model->kernels->kernels, model->pool.get()),
+        rules_({.sampling = params, .certified = {.mode = {}, .may_switch = false}},
+               *model->pipeline, model->kernels->kernels, model->pool.get()),
         full_(model->pipeline.get(), model->kernels->kernels, 1) {
     counters_.head_shard_ns.assign(model->pipeline->Head().shards.size(), 0);
     full_counters_ = counters_;

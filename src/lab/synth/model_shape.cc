@@ -7,7 +7,7 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 14> kShapes = {{
+constexpr std::array<ModelShape, 15> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
@@ -103,6 +103,23 @@ constexpr std::array<ModelShape, 14> kShapes = {{
      .head_dim = 64,
      .rotary_dim = 64,
      .vocab_size = 320,
+     .tied_embedding = false,
+     .context_length = 512,
+     .original_context_length = 512,
+     .rope_attention_factor = 1.0F,
+     .sliding_window = 0},
+    // The smallest head that a certified one may pay on (pack/auto_head.h).
+    {.name = "tiny-wide-head",
+     .architecture = "llama",
+     .pre_tokenizer = "llama-bpe",
+     .num_layers = 1,
+     .hidden_size = 512,
+     .intermediate_size = 256,
+     .num_heads = 4,
+     .num_kv_heads = 2,
+     .head_dim = 64,
+     .rotary_dim = 64,
+     .vocab_size = 24576,
      .tied_embedding = false,
      .context_length = 512,
      .original_context_length = 512,
