@@ -34,11 +34,11 @@ export function showAnswer(message, rate) {
   const timed = tally.timed > 0;
   const layers = timed ? tally.layersMs / tally.timed : 0;
   const head = timed ? tally.headMs / tally.timed : 0;
+  // Per mille: parts that add up to less than 1 would leave a rest.
+  const part = timed ? Math.round((1000 * head) / (head + layers || 1)) : 0;
   setText($("layers-ms"), timed ? `${figures(layers)} ms` : "–");
   setText($("head-ms"), timed ? `${figures(head)} ms` : "–");
   setText($("head-part"), timed ? percent(part / 1000) : "");
-  // Per mille: parts that add up to less than 1 would leave a rest.
-  const part = timed ? Math.round((1000 * head) / (head + layers || 1)) : 0;
   $("bar-layers").style.flexGrow = String(1000 - part);
   $("bar-head").style.flexGrow = String(part);
   const share = tally.meanShare();

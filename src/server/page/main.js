@@ -18,6 +18,7 @@ const views = new Map(); // of the chat that is shown, by message
 const running = new Map(); // answers that this tab receives: message -> {chatId, message, abort, rate}
 let chatId = "";
 let numSlots = 0;
+let leaving = false;
 
 // --- the conversation that is shown ---
 
@@ -175,7 +176,7 @@ async function answer() {
 }
 
 function end(message, error) {
-  if (error.name === "AbortError") {
+  if (error.name === "AbortError" || leaving) {
     message.state = "stopped";
     return;
   }
@@ -312,12 +313,16 @@ $("starters").append(...STARTERS.map((text) => el("button", {
     send();
   },
 }, text)));
+// A browser that leaves cuts connections first, which looks like a server that broke off.
+addEventListener("beforeunload", () => {
+  leaving = true;
+  setTimeout(() => (leaving = false), 1000); // if it stays after all
+});
 // What came so far stays when the page is left in the middle of an answer.
 addEventListener("pagehide", () => {
   for (const one of running.values()) {
     one.message.state = "stopped";
     save(one);
-    one.abort.abort(); // the browser's own end would look like a connection that broke
   }
 });
 chats.onChange((id) => {

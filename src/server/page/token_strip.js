@@ -90,8 +90,8 @@ export class TokenStrip {
     for (const one of records.slice(from)) {
       const [, chooser, share, drafted] = one;
       const bar = el("i", { class: CHOOSERS[chooser] + (drafted ? " drafted" : "") });
-      // A whole head, or a prompt's step that was not counted, fills the height.
-      bar.style.setProperty("--share", chooser === 3 ? 0 : Math.min(share ?? 1, 1));
+      // What is not known, in a prompt's step, is all of a whole head, and a stub of others.
+      bar.style.setProperty("--share", chooser === 3 ? 0 : Math.min(share ?? (chooser === 0 ? 1 : 0), 1));
       fresh.append(bar);
     }
     this.bars.append(fresh);
