@@ -148,7 +148,7 @@ TEST_F(BadArguments, Heads_SayWhichThereAre) {
   refused("full:0", "head shards: expected 1 to 20 for a vocabulary of 320 tokens, found 0");
   refused("full:65", "found 65");
   refused("full:four", "head 'full:four': expected KIND:N with a number N, for example full:4");
-  refused("nose:4", "head 'nose:4': expected full:N");
+  refused("nose:4", "head 'nose:4': expected auto, full:N");
   refused("top1-fp16:4", "not available on the device cpu (available: full:N, certified, ");
   for (const char* routed : {"routed", "routed:64"})
     refused(routed, "not built, since clusters of rows exclude less than they cost");

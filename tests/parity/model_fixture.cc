@@ -49,15 +49,16 @@ TestModel::TestModel(const std::string& shape, const std::string& type,
   EXPECT_TRUE(made) << made.error().message;
 }
 
-std::string TestModel::Pack(const std::string& topology,
-                            const std::vector<std::string>& heads) const {
+std::string TestModel::Pack(const std::string& topology, const std::vector<std::string>& heads,
+                            int64_t most_directions) const {
   std::string name = "package_" + topology + "_" + heads.front();
   std::replace(name.begin(), name.end(), ':', '-');
   std::string directory = directory_.Path(name);
   const auto emitter = MakeEmitterFor("cpu");
   EXPECT_TRUE(emitter);
-  const auto packed = pack::Pack(
-      file_, directory, {.topology = topology, .heads = heads, .replace = true}, emitter->get());
+  pack::PackOptions options{.topology = topology, .heads = heads, .replace = true};
+  options.most_directions = most_directions;
+  const auto packed = pack::Pack(file_, directory, options, emitter->get());
   EXPECT_TRUE(packed) << packed.error().message;
   return directory;
 }

@@ -40,7 +40,9 @@ class TestModel {
   std::string Path(const std::string& name) const { return directory_.Path(name); }
 
   // Packs with that topology and those heads; returns the package's directory.
-  std::string Pack(const std::string& topology, const std::vector<std::string>& heads) const;
+  // `most_directions`: of a certified head's planes.
+  std::string Pack(const std::string& topology, const std::vector<std::string>& heads,
+                   int64_t most_directions = kernels::kMaxDirections) const;
 
  private:
   TemporaryDirectory directory_;
