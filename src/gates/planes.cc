@@ -1,3 +1,5 @@
+#include "lmhead/planes.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include "kernels/plane_layout.h"
 #include "lmhead/check_planes.h"
 #include "lmhead/device_signs.h"
-#include "lmhead/planes.h"
 #include "lmhead/screening.h"
 
 namespace headway::gates {

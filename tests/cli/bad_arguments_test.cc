@@ -87,8 +87,9 @@ TEST_F(BadArguments, ThreadsThatTheSystemDoesNotStart_AreAMessage) {
 
 TEST_F(BadArguments, Prompts_ExactlyOneThatFits) {
   const std::string package = Package();
-  ExpectRefused({"run", package},
-                {"prompt: expected exactly one of -p, --prompt-file, --ids and --messages, found none"});
+  ExpectRefused(
+      {"run", package},
+      {"prompt: expected exactly one of -p, --prompt-file, --ids and --messages, found none"});
   ExpectRefused({"run", package, "-p", "a", "--ids", "1"}, {"found 2"});
   ExpectRefused({"run", package, "--chat", "--ids", "1"},
                 {"--chat: expected a prompt of text, found --ids"});

@@ -186,7 +186,8 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
   };
   EXPECT_EQ(message({.shape = "phi5"}),
             "synth: unknown shape 'phi5' (expected one of: phi4-mini phi4-mini-head "
-            "small-head-heavy tiny-phi test-phi tiny-llama tiny-wide-head tiny-qwen3 tiny-llama3 tiny-qwen2 "
+            "small-head-heavy tiny-phi test-phi tiny-llama tiny-wide-head tiny-qwen3 tiny-llama3 "
+            "tiny-qwen2 "
             "tiny-gemma3 tiny-smollm3 tiny-granite tiny-ernie4_5 tiny-exaone4)");
   EXPECT_EQ(message({.shape = "tiny-phi", .type = "q9_k"}),
             "synth: unknown type 'q9_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "
