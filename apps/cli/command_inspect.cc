@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/quoted.h"
 #include "commands.h"
 #include "device/shard_description.h"
 #include "engine/devices.h"
@@ -169,7 +170,7 @@ Result<void> Inspect(const InspectArguments& arguments) {
   } else if (fs::is_directory(arguments.path, error)) {
     if (arguments.json) {
       HW_TRY(text, PackageJson(arguments.path));
-      return WriteOut(text);
+      return WriteOut(Printable(text));
     }
     HW_TRY_VOID(InspectPackage(arguments.path, arguments.graph, &text));
   } else {
@@ -180,7 +181,7 @@ Result<void> Inspect(const InspectArguments& arguments) {
     }
     HW_TRY_VOID(InspectGguf(arguments.path, &text));
   }
-  return WriteOut(text);
+  return WriteOut(Printable(text));
 }
 
 }  // namespace headway::cli

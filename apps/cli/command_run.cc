@@ -10,6 +10,7 @@
 
 #include "base/file_writer.h"
 #include "base/progress.h"
+#include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
 #include "engine/devices.h"
@@ -130,7 +131,7 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
                  model.device.c_str());
   }
   if (arguments.profile) {
-    std::fprintf(stderr, "\n%s", ProfileTable(model, generation.counters).c_str());
+    std::fprintf(stderr, "\n%s", Printable(ProfileTable(model, generation.counters)).c_str());
   }
   if (generation.stop_reason == StopReason::kCancelled) {
     return Fail(ErrorCode::kCancelled,

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "arguments.h"
+#include "base/quoted.h"
 #include "commands.h"
 #include "output.h"
 
@@ -77,13 +78,13 @@ int main(int argc, char** argv) {
                                              ? std::visit(Dispatch{}, *outcome.arguments)
                                              : headway::cli::WriteOut(outcome.text);
     if (result) return 0;
-    std::fprintf(stderr, "headway: %s\n", result.error().message.c_str());
+    std::fprintf(stderr, "headway: %s\n", headway::Printable(result.error().message).c_str());
     return ExitStatus(result.error().code);
   } catch (const std::bad_alloc&) {
     std::fputs("headway: not enough memory for this model on this machine\n", stderr);
     return 2;
   } catch (const std::exception& error) {  // nothing that we know of
-    std::fprintf(stderr, "headway: internal error: %s\n", error.what());
+    std::fprintf(stderr, "headway: internal error: %s\n", headway::Printable(error.what()).c_str());
     return 3;
   }
 }

@@ -10,4 +10,8 @@ namespace headway {
 // 'text' with everything outside printable ASCII as \xNN, cut after 80 characters.
 std::string Quoted(std::string_view text);
 
+// A whole text for a terminal: lines, tabs and well-formed UTF-8 as they are; control characters,
+// what turns the direction of writing, and bytes outside UTF-8 as \xNN.
+std::string Printable(std::string_view text);
+
 }  // namespace headway

@@ -105,7 +105,7 @@ Result<GgufFile> GgufFile::OpenParts(GgufFile opened) {
   for (uint32_t index = 0; index < keys->count; ++index) {
     GgufFile part;
     if (index == keys->index) {
-      part = std::move(opened);
+      part = std::move(opened);  // NOLINT(bugprone-use-after-move): once only
     } else {
       const std::string path = SplitPath(name->stem, index + 1, keys->count);
       auto other = OpenOne(path);

@@ -144,8 +144,10 @@ Result<NodePtr> ExpressionParser::Comparison() {
     if (op.empty()) break;
     cursor_.Next();
     if (node == nullptr) {
+      // NOLINTBEGIN(bugprone-use-after-move): once only
       node = NewNode(NodeKind::kCompare, first->place);
       HW_TRY_VOID(AddChild(node.get(), std::move(first)));
+      // NOLINTEND(bugprone-use-after-move)
     }
     HW_TRY(NodePtr next, Sum());
     HW_TRY_VOID(AddChild(node.get(), std::move(next)));

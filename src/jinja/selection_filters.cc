@@ -38,7 +38,8 @@ Result<Value> MapAttribute(Context* context, const Arguments& arguments) {
   for (const Value& item : items) {
     HW_TRY(Value value, GetPath(item, *bound[0], context));
     const bool replaces = value.IsUndefined() && bound[1] && !bound[1]->Is(Kind::kNone);
-    mapped.push_back(replaces ? *bound[1] : std::move(value));
+    if (replaces) value = *bound[1];
+    mapped.push_back(std::move(value));
   }
   return context->MakeIterator(std::move(mapped));
 }

@@ -101,6 +101,7 @@ Result<std::vector<Value>> Sorted(std::vector<Value> items, std::vector<Value> k
   std::stable_sort(order.begin(), order.end(), before);
   if (!outcome) return tl::unexpected<Error>(outcome.error());
   std::vector<Value> sorted;
+  sorted.reserve(order.size());
   for (const size_t i : order) sorted.push_back(std::move(items[i]));
   return sorted;
 }

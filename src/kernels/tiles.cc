@@ -208,7 +208,7 @@ void WriteBlock(const BlockFields& fields, BlockQ3_K* block) {
 constexpr size_t RunNibbleByte(size_t i) { return i / 32 * 16 + i % 16; }
 constexpr size_t RunNibbleShift(size_t i) { return i % 32 / 16 * 4; }
 
-void ReadBlock(const BlockIQ4_XS& block, BlockFields* fields) {
+void ReadBlock(const BlockIq4Xs& block, BlockFields* fields) {
   fields->halves = {block.d, F16{block.scales_high}};
   std::memcpy(fields->scales.data(), block.scales_low, sizeof block.scales_low);
   for (size_t i = 0; i < 256; ++i) {
@@ -216,7 +216,7 @@ void ReadBlock(const BlockIQ4_XS& block, BlockFields* fields) {
   }
 }
 
-void WriteBlock(const BlockFields& fields, BlockIQ4_XS* block) {
+void WriteBlock(const BlockFields& fields, BlockIq4Xs* block) {
   *block = {};
   block->d = fields.halves[0];
   block->scales_high = fields.halves[1].bits;
@@ -343,9 +343,9 @@ const Packer& PackerOf(DataType type) {
     case DataType::kQ3_K:
       return kPacker<DataType::kQ3_K, BlockQ3_K>;
     case DataType::kIQ4_NL:
-      return kPacker<DataType::kIQ4_NL, BlockIQ4_NL>;
+      return kPacker<DataType::kIQ4_NL, BlockIq4Nl>;
     case DataType::kIQ4_XS:
-      return kPacker<DataType::kIQ4_XS, BlockIQ4_XS>;
+      return kPacker<DataType::kIQ4_XS, BlockIq4Xs>;
     case DataType::kMXFP4:
       return kPacker<DataType::kMXFP4, BlockMXFP4>;
     case DataType::kF32:

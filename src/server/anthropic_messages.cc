@@ -84,7 +84,7 @@ class MessageStream {
   }
 
  private:
-  void Write(const char* name, Json event) {
+  void Write(const char* name, const Json& event) {
     Json whole = {{"type", name}};
     whole.update(event);
     good_ = good_ && WriteNamedEvent(writer_, name, whole);

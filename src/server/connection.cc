@@ -21,7 +21,7 @@ constexpr short kGone = POLLHUP | POLLERR;
 
 int Milliseconds(std::chrono::steady_clock::duration time) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-  return static_cast<int>(std::clamp<int64_t>(ms, 0, 3600 * 1000));
+  return static_cast<int>(std::clamp<int64_t>(ms, 0, 3'600'000));
 }
 
 }  // namespace

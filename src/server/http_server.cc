@@ -136,8 +136,10 @@ class HttpLibrary final : public httplib::Server {
       SetError(response.status, "the request could not be read", &response);
       return HandlerResponse::Handled;
     }));
-    set_exception_handler([](const httplib::Request&, httplib::Response& response,
-                             std::exception_ptr) { SetError(500, "internal error", &response); });
+    set_exception_handler(
+        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
+          SetError(500, "internal error", &response);
+        });
   }
   HttpLibrary(const HttpLibrary&) = delete;
   HttpLibrary& operator=(const HttpLibrary&) = delete;

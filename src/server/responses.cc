@@ -80,16 +80,16 @@ class ResponseStream {
   }
 
  private:
-  void Write(const char* name, Json event) {
+  void Write(const char* name, const Json& event) {
     Json whole = {{"type", name}, {"sequence_number", number_++}};
     whole.update(event);
     good_ = good_ && WriteNamedEvent(writer_, name, whole);
   }
   // The same about the message's only part.
-  void WritePart(const char* name, Json event) {
+  void WritePart(const char* name, const Json& event) {
     Json whole = {{"item_id", id_}, {"output_index", 0}, {"content_index", 0}};
     whole.update(event);
-    Write(name, std::move(whole));
+    Write(name, whole);
   }
   void WriteDelta(const std::string& text) {
     WritePart("response.output_text.delta", {{"delta", text}});

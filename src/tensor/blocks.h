@@ -106,7 +106,7 @@ inline constexpr std::array<int8_t, 16> kIQ4Values = {-127, -104, -83, -65, -49,
                                                       1,    13,   25,  38,  53,  69,  89,  113};
 
 // x[i] = d * kIQ4Values[nibble(i)], nibbles as in Q4_0
-struct BlockIQ4_NL {
+struct BlockIq4Nl {
   F16 d;
   uint8_t q[16];
 };
@@ -114,7 +114,7 @@ struct BlockIQ4_NL {
 // Eight sub-blocks of 32. x[i] = d * (scale(s) - 32) * kIQ4Values[nibble(i)], s = i / 32; sub-block s
 // has the bytes [16s, 16s + 16) of q, nibbles as in Q4_0. Of scale(s) the low four bits are nibble
 // s % 2 of scales_low[s / 2], the high two are bits 2s, 2s + 1 of scales_high.
-struct BlockIQ4_XS {
+struct BlockIq4Xs {
   F16 d;
   uint16_t scales_high;
   uint8_t scales_low[4];
@@ -135,7 +135,7 @@ static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 && sizeof(Block
 static_assert(sizeof(BlockQ5_0) == 22 && sizeof(BlockQ5_1) == 24);
 static_assert(sizeof(BlockQ4_K) == 144 && sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
 static_assert(sizeof(BlockQ2_K) == 84 && sizeof(BlockQ3_K) == 110);
-static_assert(sizeof(BlockIQ4_NL) == 18 && sizeof(BlockIQ4_XS) == 136 && sizeof(BlockMXFP4) == 17);
+static_assert(sizeof(BlockIq4Nl) == 18 && sizeof(BlockIq4Xs) == 136 && sizeof(BlockMXFP4) == 17);
 static_assert(offsetof(BlockQ6_K, d) == 208 && offsetof(BlockQ5_K, q) == 48);
 
 struct SubScale {

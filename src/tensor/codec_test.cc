@@ -180,7 +180,7 @@ TEST(DequantiseRowTest, Q3_K_HandMadeBlock) {
 }
 
 TEST(DequantiseRowTest, IQ4_NL_HandMadeBlock) {
-  BlockIQ4_NL block{};
+  BlockIq4Nl block{};
   block.d.bits = 0x3800;  // 0.5
   block.q[0] = 0xf0;
   block.q[15] = 0x87;
@@ -193,7 +193,7 @@ TEST(DequantiseRowTest, IQ4_NL_HandMadeBlock) {
 
 // Sub-block 3: scale 5 + 3 * 16 - 32 = 21.
 TEST(DequantiseRowTest, IQ4_XS_HandMadeBlock) {
-  BlockIQ4_XS block{};
+  BlockIq4Xs block{};
   block.d.bits = 0x3c00;  // 1
   block.scales_low[1] = 0x50;
   block.scales_high = 0x00c0;

@@ -107,14 +107,14 @@ void DecodeBlock(const BlockQ3_K& block, float* out) {
   }
 }
 
-void DecodeBlock(const BlockIQ4_NL& block, float* out) {
+void DecodeBlock(const BlockIq4Nl& block, float* out) {
   const float d = ToFloat(block.d);
   for (int i = 0; i < 32; ++i) {
     out[i] = d * static_cast<float>(kIQ4Values[static_cast<size_t>(Nibble(block.q, i))]);
   }
 }
 
-void DecodeBlock(const BlockIQ4_XS& block, float* out) {
+void DecodeBlock(const BlockIq4Xs& block, float* out) {
   const float d = ToFloat(block.d);
   for (int i = 0; i < 256; ++i) {
     const int s = i / 32;
@@ -180,9 +180,9 @@ void DequantiseRow(DataType type, const std::byte* row, int64_t num_elements, fl
     case DataType::kQ3_K:
       return DecodeRow<BlockQ3_K>(type, row, num_elements, out);
     case DataType::kIQ4_NL:
-      return DecodeRow<BlockIQ4_NL>(type, row, num_elements, out);
+      return DecodeRow<BlockIq4Nl>(type, row, num_elements, out);
     case DataType::kIQ4_XS:
-      return DecodeRow<BlockIQ4_XS>(type, row, num_elements, out);
+      return DecodeRow<BlockIq4Xs>(type, row, num_elements, out);
     case DataType::kMXFP4:
       return DecodeRow<BlockMXFP4>(type, row, num_elements, out);
     case DataType::kI8:

@@ -114,9 +114,9 @@ void QuantiseRow(DataType type, const float* values, int64_t num_elements, std::
     case DataType::kQ3_K:
       return EncodeRow<BlockQ3_K>(type, values, num_elements, row);
     case DataType::kIQ4_NL:
-      return EncodeRow<BlockIQ4_NL>(type, values, num_elements, row);
+      return EncodeRow<BlockIq4Nl>(type, values, num_elements, row);
     case DataType::kIQ4_XS:
-      return EncodeRow<BlockIQ4_XS>(type, values, num_elements, row);
+      return EncodeRow<BlockIq4Xs>(type, values, num_elements, row);
     case DataType::kMXFP4:
       return EncodeRow<BlockMXFP4>(type, values, num_elements, row);
     case DataType::kI8:

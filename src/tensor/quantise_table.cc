@@ -98,12 +98,12 @@ float ErrorOf(const float* x, uint8_t e) {
 
 }  // namespace
 
-void EncodeBlock(const float* x, BlockIQ4_NL& block) {
+void EncodeBlock(const float* x, BlockIq4Nl& block) {
   block.d = FiniteF16(FitTable(x));
   EncodeTable(x, ToFloat(block.d), block.q);
 }
 
-void EncodeBlock(const float* x, BlockIQ4_XS& block) {
+void EncodeBlock(const float* x, BlockIq4Xs& block) {
   std::array<float, 8> fits{};
   float extreme = 0.0F;  // the largest scale by magnitude becomes -32 steps exactly
   for (size_t s = 0; s < fits.size(); ++s) {

@@ -7,8 +7,8 @@
 namespace headway {
 
 // x: [32] f32, [256] f32 for IQ4_XS
-void EncodeBlock(const float* x, BlockIQ4_NL& block);
-void EncodeBlock(const float* x, BlockIQ4_XS& block);
+void EncodeBlock(const float* x, BlockIq4Nl& block);
+void EncodeBlock(const float* x, BlockIq4Xs& block);
 void EncodeBlock(const float* x, BlockMXFP4& block);
 
 }  // namespace headway

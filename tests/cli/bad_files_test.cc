@@ -59,6 +59,19 @@ TEST_F(BadFiles, UnsupportedTensorType_IsNamedWithTheSupportedOnes) {
   EXPECT_MODEL_REFUSED(path, path, name, "IQ2_XXS", "supported: F32 F16");
 }
 
+TEST_F(BadFiles, NamesInAFile_CannotSteerTheTerminal) {
+  std::string bytes = ReadFile(TinyPhi());
+  for (const std::string_view name : {"general.type", "blk.0.ffn_norm.weight"})
+    bytes.at(bytes.find(name) + 1) = '\x1b';
+  WriteFile(Path("escape.gguf"), bytes);
+  const Outcome inspected = HeadwayOk({"inspect", Path("escape.gguf")});
+  EXPECT_EQ(inspected.out.find('\x1b'), std::string::npos);
+  EXPECT_NE(inspected.out.find("g\\x1bneral.type"), std::string::npos);
+  const Outcome refused = Headway({"run", Path("escape.gguf"), "-p", "a"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(refused.err.find('\x1b'), std::string::npos) << refused.err;
+}
+
 TEST_F(BadFiles, IncompleteModel_SaysWhatIsMissing) {
   const std::string architecture =
       EditedGguf("a.gguf", {.string_value = {"general.architecture", "mamba"}});
