@@ -1,6 +1,6 @@
 #pragma once
 
-// What the layers of most architectures have in common, after the norm and before the residual sum.
+// What the layers of most architectures have in common.
 // Inside this folder only.
 
 #include "manifest/model_config.h"
@@ -11,7 +11,7 @@ namespace headway::model {
 // Whether each head of q and k is normalised before rotary.
 enum class HeadNorms : uint8_t { kNone, kQueriesAndKeys };
 
-// Projections of n [T, D] by one matrix or three, rotary, attention and the output product: [T, D].
+// Between norm and residual sum: projections of n [T, D] by one matrix or three, rotary, attention and the output product: [T, D].
 ValueId SelfAttention(const ModelConfig& config, ValueId n, HeadNorms norms, ModelBuilder* builder);
 
 // down(activation(gate n) * up n), n [T, D]: [T, D].
@@ -30,5 +30,10 @@ void BuildModel(const ModelConfig& config, const Layer& layer, ModelBuilder* bui
   }
   builder->Head(x);
 }
+
+// Of architectures/llama.cc, which others are made of. The layer: x1 = x + attention(norm x), x1 +
+// feed-forward(norm x1), with SiLU; x [T, D].
+ValueId LlamaLayer(const ModelConfig& config, ValueId x, HeadNorms norms, ModelBuilder* builder);
+void BuildLlama(const ModelConfig& config, ModelBuilder* builder);
 
 }  // namespace headway::model

@@ -14,9 +14,11 @@ Result<void> ReadLlama(const gguf::GgufFile& file, ModelConfig* c) {
   return ReadCommonKeys(file, c);
 }
 
-ValueId LlamaLayer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
+}  // namespace
+
+ValueId LlamaLayer(const ModelConfig& c, ValueId x, HeadNorms norms, ModelBuilder* b) {
   const ValueId n = b->Norm("attn_norm", x);
-  const ValueId o = SelfAttention(c, n, HeadNorms::kNone, b);
+  const ValueId o = SelfAttention(c, n, norms, b);
   const ValueId x1 = b->Add("attn_residual", x, o);
 
   const ValueId n1 = b->Norm("ffn_norm", x1);
@@ -24,9 +26,12 @@ ValueId LlamaLayer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
   return b->Add("ffn_residual", x1, down);
 }
 
-void BuildLlama(const ModelConfig& c, ModelBuilder* b) { BuildModel(c, LlamaLayer, b); }
-
-}  // namespace
+void BuildLlama(const ModelConfig& c, ModelBuilder* b) {
+  const auto layer = [](const ModelConfig& config, ValueId x, ModelBuilder* builder) {
+    return LlamaLayer(config, x, HeadNorms::kNone, builder);
+  };
+  BuildModel(c, layer, b);
+}
 
 const Architecture kLlama = {.name = "llama", .models = "", .read = ReadLlama, .build = BuildLlama};
 

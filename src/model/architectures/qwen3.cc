@@ -9,13 +9,7 @@ namespace headway::model {
 namespace {
 
 ValueId Qwen3Layer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
-  const ValueId n = b->Norm("attn_norm", x);
-  const ValueId o = SelfAttention(c, n, HeadNorms::kQueriesAndKeys, b);
-  const ValueId x1 = b->Add("attn_residual", x, o);
-
-  const ValueId n1 = b->Norm("ffn_norm", x1);
-  const ValueId down = FeedForward(c, n1, Activation::kSilu, b);
-  return b->Add("ffn_residual", x1, down);
+  return LlamaLayer(c, x, HeadNorms::kQueriesAndKeys, b);
 }
 
 void BuildQwen3(const ModelConfig& c, ModelBuilder* b) { BuildModel(c, Qwen3Layer, b); }

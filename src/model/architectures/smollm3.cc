@@ -18,21 +18,9 @@ Result<void> ReadSmollm3(const gguf::GgufFile& file, ModelConfig* c) {
   return {};
 }
 
-ValueId Smollm3Layer(const ModelConfig& c, ValueId x, ModelBuilder* b) {
-  const ValueId n = b->Norm("attn_norm", x);
-  const ValueId o = SelfAttention(c, n, HeadNorms::kNone, b);
-  const ValueId x1 = b->Add("attn_residual", x, o);
-
-  const ValueId n1 = b->Norm("ffn_norm", x1);
-  const ValueId down = FeedForward(c, n1, Activation::kSilu, b);
-  return b->Add("ffn_residual", x1, down);
-}
-
-void BuildSmollm3(const ModelConfig& c, ModelBuilder* b) { BuildModel(c, Smollm3Layer, b); }
-
 }  // namespace
 
 const Architecture kSmollm3 = {
-    .name = "smollm3", .models = "", .read = ReadSmollm3, .build = BuildSmollm3};
+    .name = "smollm3", .models = "", .read = ReadSmollm3, .build = BuildLlama};
 
 }  // namespace headway::model
