@@ -8,23 +8,24 @@
 
 namespace headway::synth {
 
+// What a shape does not say is as in the tiny models of tests.
 struct ModelShape {
   std::string_view name;
   std::string_view architecture;  // general.architecture
-  std::string_view pre_tokenizer;
-  uint32_t num_layers;
-  uint32_t hidden_size;
-  uint32_t intermediate_size;
-  uint32_t num_heads;
-  uint32_t num_kv_heads;
-  uint32_t head_dim;
-  uint32_t rotary_dim;
-  uint32_t vocab_size;
-  bool tied_embedding;
-  uint32_t context_length;
-  uint32_t original_context_length;  // equal to context_length: no LongRoPE
-  float rope_attention_factor;       // 1 without LongRoPE
-  uint32_t sliding_window;           // 0: the key says "none"
+  std::string_view pre_tokenizer = "llama-bpe";
+  uint32_t num_layers = 2;
+  uint32_t hidden_size = 256;
+  uint32_t intermediate_size = 256;
+  uint32_t num_heads = 4;
+  uint32_t num_kv_heads = 2;
+  uint32_t head_dim = 64;
+  uint32_t rotary_dim = 64;
+  uint32_t vocab_size = 320;
+  bool tied_embedding = true;
+  uint32_t context_length = 512;
+  uint32_t original_context_length = 512;  // equal to context_length: no LongRoPE
+  float rope_attention_factor = 1.0F;      // 1 without LongRoPE
+  uint32_t sliding_window = 0;             // 0: the key says "none"
   // What few architectures have.
   float rope_base = 10000.0F;
   float linear_factor = 0.0F;    // of linear rotary scaling; 0: no such key
