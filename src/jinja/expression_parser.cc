@@ -301,6 +301,13 @@ Result<NodePtr> ExpressionParser::DictLiteral() {
   return node;
 }
 
+Result<NodePtr> ExpressionParser::Call(NodePtr callee) {
+  NodePtr call = NewNode(NodeKind::kCall, callee->place);
+  HW_TRY_VOID(AddChild(call.get(), std::move(callee)));
+  HW_TRY_VOID(CallArguments(call.get()));
+  return call;
+}
+
 Result<NodePtr> ExpressionParser::Postfix(NodePtr node) {
   while (true) {
     if (cursor_.IsOperator(".")) {
@@ -308,10 +315,7 @@ Result<NodePtr> ExpressionParser::Postfix(NodePtr node) {
     } else if (cursor_.IsOperator("[")) {
       HW_TRY(node, Subscript(std::move(node)));
     } else if (cursor_.IsOperator("(")) {
-      NodePtr call = NewNode(NodeKind::kCall, node->place);
-      HW_TRY_VOID(AddChild(call.get(), std::move(node)));
-      HW_TRY_VOID(CallArguments(call.get()));
-      node = std::move(call);
+      HW_TRY(node, Call(std::move(node)));
     } else {
       return node;
     }
@@ -325,10 +329,7 @@ Result<NodePtr> ExpressionParser::FiltersAndTests(NodePtr node) {
     } else if (cursor_.IsName("is")) {
       HW_TRY(node, Test(std::move(node)));
     } else if (cursor_.IsOperator("(")) {
-      NodePtr call = NewNode(NodeKind::kCall, node->place);
-      HW_TRY_VOID(AddChild(call.get(), std::move(node)));
-      HW_TRY_VOID(CallArguments(call.get()));
-      node = std::move(call);
+      HW_TRY(node, Call(std::move(node)));
     } else {
       return node;
     }

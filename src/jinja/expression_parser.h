@@ -57,6 +57,7 @@ class ExpressionParser {
   Result<NodePtr> ListLiteral();
   Result<NodePtr> DictLiteral();
   Result<NodePtr> Postfix(NodePtr node);
+  Result<NodePtr> Call(NodePtr callee);
   Result<NodePtr> FiltersAndTests(NodePtr node);
   Result<NodePtr> Attribute(NodePtr node);
   Result<NodePtr> Subscript(NodePtr node);
