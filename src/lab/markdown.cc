@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "base/file_writer.h"
@@ -19,6 +21,38 @@ std::string Cell(std::string text) {
   for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
     text.replace(at, 1, "\\|");
   return text;
+}
+
+// Lines of prose no longer than our own documents' (tools/check_style.py); tables and headings stay.
+std::string Wrapped(std::string_view text) {
+  constexpr size_t kColumns = 100;
+  std::string wrapped;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    const bool is_prose = !line.starts_with('|') && !line.starts_with('#');
+    const std::string_view indent = line.starts_with("* ") ? "  " : "";
+    size_t column = 0;
+    for (size_t begin = 0; begin < line.size();) {
+      const size_t after = is_prose ? std::min(line.find(' ', begin), line.size()) : line.size();
+      const std::string_view word = line.substr(begin, after - begin);
+      const auto columns = static_cast<size_t>(
+          std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+      if (begin > 0 && column + 1 + columns > kColumns) {
+        wrapped.append("\n").append(indent);
+        column = indent.size();
+      } else if (begin > 0) {
+        wrapped += ' ';
+        ++column;
+      }
+      wrapped += word;
+      column += columns;
+      begin = after + 1;
+    }
+    wrapped += '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return wrapped;
 }
 
 void AppendSetup(const Spec& spec, const Results& results, std::string* out) {
@@ -117,7 +151,7 @@ std::string MarkdownEntry(const Spec& spec, const Results& results) {
   Append(&out, "* *For the author.*\n\n## References\n\n");
   for (const std::string& reference : spec.references) Append(&out, "* {}\n", reference);
   Append(&out, "* {}.html beside this entry, results.json with every round\n", spec.name);
-  return out;
+  return Wrapped(out);
 }
 
 Result<void> WriteReports(const Spec& spec, const Results& results, const std::string& directory) {

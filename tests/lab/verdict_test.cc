@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+
 #include "lab/report.h"
 #include "lab/results.h"
 #include "lab/words.h"
@@ -104,6 +107,12 @@ TEST_F(VerdictTest, Report_SaysWhatTheDataSays) {
     EXPECT_NE(entry.find(heading), std::string::npos) << heading;
   EXPECT_NE(entry.find("| faster \\| better | **better** |"), std::string::npos) << entry;
   EXPECT_NE(entry.find("expected tied, found better"), std::string::npos);
+  std::istringstream lines(entry);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with('|')) {
+      EXPECT_LE(line.size(), 100U) << line;
+    }
+  }
   const std::string page = HtmlPage(spec_, results_);
   EXPECT_NE(page.find("A &lt;title&gt; &amp; more"), std::string::npos);
   EXPECT_NE(page.find("NaN &lt;here&gt;"), std::string::npos);
