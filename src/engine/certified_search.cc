@@ -1,13 +1,13 @@
 #include "engine/certified_search.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "base/clock.h"
+#include "base/platform.h"
 
 namespace headway {
 namespace {
@@ -27,7 +27,7 @@ Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(Pipeline* pipel
                                                                  const kernels::KernelSet& kernels,
                                                                  int64_t max_states) {
   uint64_t noise_key = 0;
-  if (::getrandom(&noise_key, sizeof noise_key, 0) != static_cast<ssize_t>(sizeof noise_key))
+  if (!platform::FillRandom(std::as_writable_bytes(std::span(&noise_key, 1))))
     return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
   return std::unique_ptr<CertifiedSearch>(
       new CertifiedSearch(pipeline, pool, kernels, max_states, noise_key));

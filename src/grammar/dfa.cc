@@ -6,8 +6,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "base/utf8.h"
 #include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::grammar {
 namespace {
@@ -130,8 +130,8 @@ std::vector<bool> ReachAnEnd(const std::vector<std::vector<int32_t>>& before,
 bool Dfa::Accepts(std::string_view utf8) const {
   int32_t at = states.empty() ? kNone : 0;
   while (!utf8.empty() && at != kNone) {
-    const size_t bytes = std::max<size_t>(1, tokenizer::Utf8CharacterBytes(utf8));
-    const uint32_t code_point = tokenizer::Utf8CodePoint(utf8, bytes);
+    const size_t bytes = std::max<size_t>(1, Utf8CharacterBytes(utf8));
+    const uint32_t code_point = Utf8CodePoint(utf8, bytes);
     utf8.remove_prefix(bytes);
     const auto& edges = states[static_cast<size_t>(at)].edges;
     at = std::lower_bound(edges.begin(), edges.end(), code_point, [](const Edge& edge, uint32_t c) {
@@ -200,8 +200,8 @@ DfaPointer Words(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     size_t at = 0;
     for (std::string_view rest = word; !rest.empty();) {
-      const size_t bytes = std::max<size_t>(1, tokenizer::Utf8CharacterBytes(rest));
-      const uint32_t code_point = tokenizer::Utf8CodePoint(rest, bytes);
+      const size_t bytes = std::max<size_t>(1, Utf8CharacterBytes(rest));
+      const uint32_t code_point = Utf8CodePoint(rest, bytes);
       rest.remove_prefix(bytes);
       const auto [next, is_new] =
           tree[at].try_emplace(code_point, static_cast<int32_t>(tree.size()));

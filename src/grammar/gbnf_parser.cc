@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::grammar {
 namespace {
@@ -197,10 +197,10 @@ class Parser {
     if (AtEnd()) return Wrong("a character");
     if (!Take('\\')) {
       const std::string_view rest = text_.substr(at_);
-      const size_t bytes = tokenizer::Utf8CharacterBytes(rest);
+      const size_t bytes = Utf8CharacterBytes(rest);
       if (bytes == 0) return Wrong("UTF-8");
       at_ += bytes;
-      return tokenizer::Utf8CodePoint(rest, bytes);
+      return Utf8CodePoint(rest, bytes);
     }
     const char c = Peek();
     const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;

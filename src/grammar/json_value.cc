@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.h"
 #include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::grammar {
 namespace {
@@ -144,7 +144,7 @@ class JsonParser {
         continue;
       }
       const std::string_view rest = text_.substr(at_);
-      const size_t bytes = tokenizer::Utf8CharacterBytes(rest);
+      const size_t bytes = Utf8CharacterBytes(rest);
       if (bytes == 0) return Wrong("UTF-8");
       if (static_cast<unsigned char>(rest.front()) < 0x20) return Wrong("an escape for this");
       value += rest.substr(0, bytes);

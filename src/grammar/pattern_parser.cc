@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "grammar/code_points.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::grammar {
 namespace {
@@ -162,10 +162,10 @@ class PatternParser {
     if (at_ >= text_.size()) return Unsupported();
     if (Take("\\")) return ParseEscape(in_class);
     const std::string_view rest = text_.substr(at_);
-    const size_t bytes = tokenizer::Utf8CharacterBytes(rest);
+    const size_t bytes = Utf8CharacterBytes(rest);
     if (bytes == 0) return Unsupported();
     at_ += bytes;
-    return One(tokenizer::Utf8CodePoint(rest, bytes));
+    return One(Utf8CodePoint(rest, bytes));
   }
 
   Result<Ranges> ParseEscape(bool in_class) {

@@ -7,8 +7,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/utf8.h"
 #include "jinja/text.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::jinja {
 namespace {
@@ -395,7 +395,7 @@ Result<std::vector<Token>> Tokenize(std::string_view source) {
                 fmt::format("expected a template of at most {} bytes, found {}", kMostTemplateBytes,
                             source.size()));
   }
-  const size_t valid = tokenizer::Utf8ValidPrefixBytes(source);
+  const size_t valid = Utf8ValidPrefixBytes(source);
   if (valid < source.size()) {
     return Fail(
         ErrorCode::kInvalidInput,

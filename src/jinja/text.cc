@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tokenizer/utf8.h"
+#include "base/utf8.h"
 
 namespace headway::jinja {
 
@@ -53,14 +53,14 @@ Text Text::Slice(size_t begin, size_t end) const {
 size_t CharacterBytes(std::string_view text) {
   if (text.empty()) return 0;
   if (static_cast<unsigned char>(text.front()) < 0x80) return 1;
-  return std::max<size_t>(tokenizer::Utf8CharacterBytes(text), 1);
+  return std::max<size_t>(Utf8CharacterBytes(text), 1);
 }
 
 uint32_t CodePointOf(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());
   if (first < 0x80) return first;
-  const size_t bytes = tokenizer::Utf8CharacterBytes(text);
-  return bytes == 0 ? 0xFFFD : tokenizer::Utf8CodePoint(text, bytes);
+  const size_t bytes = Utf8CharacterBytes(text);
+  return bytes == 0 ? 0xFFFD : Utf8CodePoint(text, bytes);
 }
 
 size_t CountCharacters(std::string_view text) {

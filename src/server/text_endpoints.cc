@@ -2,18 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "server/chat_prompt.h"
 #include "server/endpoints.h"
 #include "server/prompt_field.h"
 #include "server/wire.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::server {
 namespace {
 
 // A token's bytes as a string, or as numbers where they are no text by themselves.
 Json PieceOf(std::string_view bytes) {
-  if (tokenizer::Utf8ValidPrefixBytes(bytes) == bytes.size()) return bytes;
+  if (Utf8ValidPrefixBytes(bytes) == bytes.size()) return bytes;
   Json numbers = Json::array();
   for (const char byte : bytes) numbers.push_back(static_cast<unsigned char>(byte));
   return numbers;

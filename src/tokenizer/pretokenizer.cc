@@ -10,8 +10,8 @@
 
 #include "base/check.h"
 #include "base/quoted.h"
+#include "base/utf8.h"
 #include "tokenizer/pretokenizer_rules.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::tokenizer {
 namespace {

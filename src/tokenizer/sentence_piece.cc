@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "base/utf8.h"
 #include "tokenizer/merge.h"
-#include "tokenizer/utf8.h"
 
 namespace headway::tokenizer {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "tokenizer/utf8.h"
+#include "base/utf8.h"
 #include "tokenizer/vocabulary_fixture.h"
 
 namespace headway::tokenizer {

@@ -1,13 +1,13 @@
 #pragma once
 
-// UTF-8 as this folder needs it: how many of the next bytes form one valid character, or could
+// UTF-8: how many of the next bytes form one valid character, or could
 // still. Strict (Unicode 15, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF.
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace headway::tokenizer {
+namespace headway {
 
 // The number of bytes (1 to 4) of the valid character at the start of `text`, or 0 when there is
 // none.
@@ -28,4 +28,4 @@ size_t Utf8IllFormedBytes(std::string_view text);
 // Utf8CharacterBytes, not 0).
 uint32_t Utf8CodePoint(std::string_view text, size_t num_bytes);
 
-}  // namespace headway::tokenizer
+}  // namespace headway

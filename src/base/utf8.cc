@@ -1,8 +1,8 @@
-#include "tokenizer/utf8.h"
+#include "base/utf8.h"
 
 #include <cstring>
 
-namespace headway::tokenizer {
+namespace headway {
 namespace {
 
 // One row of Unicode's table 3-7: the length announced by a first byte and the range of the second
@@ -85,4 +85,4 @@ uint32_t Utf8CodePoint(std::string_view text, size_t num_bytes) {
   return code_point;
 }
 
-}  // namespace headway::tokenizer
+}  // namespace headway
