@@ -190,14 +190,17 @@ describe("what is kept", () => {
   test("two tabs have their own chats, and may write into the same one at once", async () => {
     const first = await openPage(context, slow.url);
     const second = await openPage(context, slow.url);
+    await first.bringToFront(); // a page behind another draws no frames
     await setting(first, "max_tokens", "60");
     await send(first, "One");
     await streaming(first, 3);
     assert.equal(await second.locator(".message").count(), 0);
+    await second.bringToFront();
     await second.locator("#chat-list .open").first().click();
     await send(second, "Two");
     await Promise.all([untilDone(first), untilDone(second)]);
     for (const page of [first, second]) {
+      await page.bringToFront();
       await page.waitForFunction(() => document.querySelectorAll(".message").length === 4);
       await page.waitForFunction(() => document.querySelectorAll(".message.streaming").length === 0);
       assert.deepEqual(await page.locator(".user .body").allInnerTexts(), ["One", "Two"]);
@@ -205,6 +208,7 @@ describe("what is kept", () => {
     }
     assert.deepEqual(await first.locator(".assistant .body").allInnerTexts(), await second.locator(".assistant .body").allInnerTexts());
     await second.getByRole("button", { name: "Delete One" }).click();
+    await first.bringToFront();
     await first.waitForFunction(() => document.querySelectorAll(".message").length === 0);
   });
 

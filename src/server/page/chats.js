@@ -1,8 +1,10 @@
-// Conversations, in localStorage, which all tabs share: it is the truth, and a tab changes it only by
-// reading, changing and writing a conversation at once. So two tabs may write into the same one.
+// Conversations, in localStorage, which all tabs share. Another tab may write at any time, and what it
+// wrote comes late: so every message has a key of its own, which only the tab that makes the message
+// writes, and every conversation one for its title. Nothing is written that was not changed here.
 
-const INDEX = "headway.chats";
-const key = (id) => `headway.chat.${id}`;
+const PREFIX = "headway.chat.";
+const chatKey = (id) => PREFIX + id;
+const messageKey = (id, messageId) => `${chatKey(id)}/${messageId}`;
 const forbidden = new Map(); // instead of a storage that the browser forbids
 
 function get(name) {
@@ -44,16 +46,25 @@ export function read(name, otherwise) {
 
 export const write = (name, value) => set(name, JSON.stringify(value));
 
-/** [{id, title, at}], the last used one first. */
-export function list() {
-  const found = read(INDEX, []);
-  return Array.isArray(found) ? found.filter((chat) => chat && typeof chat.id === "string") : [];
+function keys() {
+  try {
+    return Object.keys(localStorage);
+  } catch {
+    return [...forbidden.keys()];
+  }
 }
 
-/** {id, messages: [{id, role, text, state, …}]}; an empty one where there is none. */
+/** [{id, title, at}], the last used one first. */
+export function list() {
+  const own = keys().filter((name) => name.startsWith(PREFIX) && !name.includes("/"));
+  return own.map((name) => ({ ...read(name, {}), id: name.slice(PREFIX.length) })).sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
+}
+
+/** {id, messages: [{id, role, text, state, order, …}]}; an empty one where there is none. */
 export function load(id) {
-  const chat = read(key(id), null);
-  return chat && Array.isArray(chat.messages) ? { id, messages: chat.messages } : { id, messages: [] };
+  const found = keys().filter((name) => name.startsWith(`${chatKey(id)}/`)).map((name) => read(name, null));
+  const messages = found.filter((message) => message && typeof message.id === "string");
+  return { id, messages: messages.sort((a, b) => a.order - b.order) };
 }
 
 function titleOf(chat) {
@@ -65,28 +76,37 @@ function titleOf(chat) {
 // Figures of tokens are the first to go when the browser gives no more room, oldest chats first.
 function makeRoom(except) {
   for (const { id } of list().reverse()) {
-    const chat = load(id);
-    if (id === except || !chat.messages.some((message) => message.tokens)) continue;
-    for (const message of chat.messages) delete message.tokens;
-    if (set(key(id), JSON.stringify(chat))) return true;
+    if (id === except) continue;
+    const heavy = load(id).messages.filter((message) => message.tokens);
+    for (const { tokens, ...light } of heavy) write(messageKey(id, light.id), light);
+    if (heavy.length > 0) return true;
   }
   return false;
 }
 
-/** Reads the chat, lets `change` change it, and writes it. False: there is no room for it. */
+function writeMessage(id, message) {
+  const name = messageKey(id, message.id);
+  let good = write(name, message);
+  while (!good && makeRoom(id)) good = write(name, message);
+  const { tokens, ...light } = message;
+  return good || write(name, light);
+}
+
+/** Reads the chat, lets `change` change it, and writes what is new. False: there is no room for it. */
 export function update(id, change) {
   const chat = load(id);
+  const before = new Map(chat.messages.map((message) => [message.id, JSON.stringify(message)]));
   change(chat);
-  const text = JSON.stringify(chat);
-  let good = set(key(id), text);
-  while (!good && makeRoom(id)) good = set(key(id), text);
-  if (!good) {
-    for (const message of chat.messages) delete message.tokens;
-    good = set(key(id), JSON.stringify(chat));
+  let last = 0;
+  let good = true;
+  for (const message of chat.messages) {
+    message.order ??= Math.max(last + 1, Date.now());
+    last = message.order;
+    if (before.get(message.id) !== JSON.stringify(message)) good = writeMessage(id, message) && good;
+    before.delete(message.id);
   }
-  const rest = list().filter((other) => other.id !== id);
-  write(INDEX, [{ id, title: titleOf(chat), at: Date.now() }, ...rest]);
-  return good;
+  for (const gone of before.keys()) drop(messageKey(id, gone));
+  return write(chatKey(id), { title: titleOf(chat), at: Date.now() }) && good;
 }
 
 /** Changes one message, if it is still there: true. */
@@ -96,14 +116,15 @@ export function updateMessage(id, messageId, change) {
 }
 
 export function remove(id) {
-  drop(key(id));
-  write(INDEX, list().filter((chat) => chat.id !== id));
+  for (const { id: messageId } of load(id).messages) drop(messageKey(id, messageId));
+  drop(chatKey(id));
 }
 
-/** Calls back when another tab changed a chat (its id), or the list of them (null). */
+/** Calls back when another tab changed the messages of a chat (its id), or the list of them (null). */
 export function onChange(call) {
-  addEventListener("storage", (event) => {
-    if (event.key === INDEX || event.key === null) call(null);
-    if (event.key?.startsWith(key(""))) call(event.key.slice(key("").length));
+  addEventListener("storage", ({ key }) => {
+    if (key !== null && !key.startsWith(PREFIX)) return;
+    const [id, message] = key === null ? [] : key.slice(PREFIX.length).split("/");
+    call(message === undefined ? null : id);
   });
 }
