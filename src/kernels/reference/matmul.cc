@@ -28,6 +28,13 @@ constexpr int CodeOffset(DataType type) {
                                    : 0;
 }
 
+// What a code stands for, before its scale.
+template <DataType kType>
+int CodeValue(int code) {
+  if constexpr (TableOf(kType) != nullptr) return (*TableOf(kType))[static_cast<size_t>(code)];
+  return code - CodeOffset(kType);
+}
+
 // Block b (of 32 channels) of row `row` of a tile.
 template <DataType kType>
 WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row, int64_t b) {
@@ -39,11 +46,7 @@ WeightBlock ReadWeights(const std::byte* tile, int64_t num_channels, int64_t row
   for (int64_t c = 0; c < 32; ++c) {
     const std::byte* codes = tile + place.codes + s * kFormat.sub_block_bytes;
     const int code = TileCode<kFormat.bits>(codes, r, c);
-    if constexpr (TableOf(kType) != nullptr) {
-      weights.q[c] = (*TableOf(kType))[static_cast<size_t>(code)];
-    } else {
-      weights.q[c] = code - CodeOffset(kType);
-    }
+    weights.q[c] = CodeValue<kType>(code);
   }
   for (int64_t h = 0; h < 2; ++h) weights.sub_scale[h] = weights.sub_min[h] = 1;
   weights.d = TileScale<kType>(tile + place.first, r);
