@@ -27,7 +27,7 @@ BANNED_TEXT = [
     (re.compile(r"(?<![\w.])/(root|home/[a-z]+)/"), "a path of one machine"),
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\))"), "a mark without an issue: TODO(#12)"),
 ]
-CODE = {".h", ".cc", ".cu", ".py", ".sh", ".cmake"}
+CODE = {".h", ".cc", ".cu", ".mm", ".py", ".sh", ".cmake"}
 MAX_PROSE = 100  # columns of Markdown
 LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)")
 

@@ -34,7 +34,7 @@ def main() -> int:
         if f"`{folder}/`" not in architecture:
             errors.append(f"src/{folder}/: not in docs/ARCHITECTURE.md")
     for path in sorted([*(ROOT / "src").rglob("*"), *(ROOT / "apps").rglob("*")]):
-        if path.suffix not in (".h", ".cc", ".cu"):
+        if path.suffix not in (".h", ".cc", ".cu", ".mm"):
             continue
         relative = path.relative_to(ROOT)
         parts = relative.parts[1:]

@@ -15,6 +15,7 @@ namespace headway::cli {
 
 struct RunArguments {
   std::string model;
+  std::string compute_units;
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;
   std::optional<std::string> ids;
@@ -76,6 +77,8 @@ struct GateArguments {
   std::string what;  // "residency", "golden", "all"
   std::string package;
   std::string reference;  // a GGUF to record goldens from first
+  std::string compute_units;
+  std::string report_file;  // empty: none
   bool json = false;
   int threads = 0;
 };
@@ -116,6 +119,7 @@ struct BenchArguments {
 
 struct EvalArguments {
   bool agreement = false;  // else perplexity
+  std::string compute_units;
   std::string model;
   std::string text_file;
   std::string reference;  // agreement: the GGUF, when the model is a package
@@ -138,6 +142,7 @@ struct LabArguments {
 
 // Absent values come from the environment, or are the defaults.
 struct ServeArguments {
+  std::string compute_units;
   std::optional<std::string> model;
   std::optional<std::string> host;
   std::optional<int> port;

@@ -27,6 +27,7 @@ Result<std::unique_ptr<OpenedModel>> Open(const EvalArguments& arguments) {
                               .instruction_set = ForcedInstructionSet(),
                               .topology = arguments.topology,
                               .head = arguments.head,
+                              .compute_units = arguments.compute_units,
                               .show_progress = true};
   return pack::OpenModel(arguments.model, options);
 }

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <filesystem>
 
+#include "base/file_writer.h"
 #include "commands.h"
 #include "gates/gate.h"
 #include "interrupt.h"
@@ -13,6 +15,15 @@
 #include "pack/record_goldens.h"
 
 namespace headway::cli {
+namespace {
+
+Result<void> WriteReport(const std::string& file, const std::string& text) {
+  HW_TRY_VOID(WriteTextFileAtomically(file, text));
+  std::fprintf(stderr, "headway: the report is in %s\n", file.c_str());
+  return {};
+}
+
+}  // namespace
 
 Result<void> Gate(const GateArguments& arguments) {
   std::error_code error;
@@ -27,11 +38,16 @@ Result<void> Gate(const GateArguments& arguments) {
     HW_TRY_VOID(pack::AddGoldens(arguments.reference, arguments.package,
                                  {.show_progress = true, .cancelled_or_null = cancelled}));
   }
-  HW_TRY(const gates::GateReport report,
-         gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
-                                             .golden = arguments.what != "residency",
-                                             .threads = arguments.threads,
-                                             .instruction_set = ForcedInstructionSet()}));
+  const Result<gates::GateReport> ran =
+      gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
+                                          .golden = arguments.what != "residency",
+                                          .threads = arguments.threads,
+                                          .instruction_set = ForcedInstructionSet(),
+                                          .compute_units = arguments.compute_units});
+  if (!arguments.report_file.empty())
+    HW_TRY_VOID(WriteReport(arguments.report_file, GateReportFile(ran, arguments.package)));
+  if (!ran) return tl::unexpected<Error>(ran.error());
+  const gates::GateReport& report = *ran;
   HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed, fmt::format("{}: a gate failed", arguments.package));

@@ -169,6 +169,7 @@ EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& 
           .usage_text = "",
           .draft_model = draft_model,
           .load = ParseLoad(arguments.load),
+          .compute_units = arguments.compute_units,
           .verify_contents = arguments.verify,
           .show_progress = true,
           .cancelled_or_null = stop};

@@ -174,6 +174,7 @@ Result<void> Serve(const ServeArguments& given) {
                                                         .topology = arguments.topology,
                                                         .head = arguments.head,
                                                         .load = ParseLoad(arguments.load),
+                                                        .compute_units = arguments.compute_units,
                                                         .verify_contents = arguments.verify,
                                                         .show_progress = true,
                                                         .cancelled_or_null = stop}));

@@ -1,10 +1,13 @@
 // The --json outputs of `gate` and `inspect`.
 
 #include <fmt/format.h>
+#include <sys/utsname.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/platform.h"
+#include "headway/version.h"
 #include "json_report.h"
 
 namespace headway::cli {
@@ -32,13 +35,16 @@ Json ShardJson(const gates::ShardPlacement& shard) {
   Json ops = Json::array();
   for (const OpPlacement& op : shard.residency.ops) {
     if (op.counts) ++histogram[op.op];
-    ops.push_back(Json{{"op", op.op},
-                       {"name", op.name},
-                       {"where", op.where},
-                       {"counts", op.counts},
-                       {"resident", op.resident},
-                       {"reason", op.reason},
-                       {"warnings", op.warnings}});
+    Json item{{"op", op.op},
+              {"name", op.name},
+              {"where", op.where},
+              {"counts", op.counts},
+              {"resident", op.resident},
+              {"reason", op.reason},
+              {"warnings", op.warnings}};
+    if (!op.predicted.empty()) item["predicted"] = op.predicted;
+    if (op.cost) item["cost"] = *op.cost;
+    ops.push_back(std::move(item));
   }
   return Json{{"shard", shard.shard},
               {"basis", shard.residency.basis},
@@ -65,9 +71,14 @@ Json ProgramJson(const PlacedProgram& program) {
               {"functions", std::move(functions)}};
 }
 
-}  // namespace
+// "Darwin 25.1.0 arm64"
+std::string SystemText() {
+  struct utsname names {};
+  if (::uname(&names) != 0) return "unknown system";
+  return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
+}
 
-std::string GateJson(const gates::GateReport& report) {
+Json GatesJson(const gates::GateReport& report) {
   Json gates = Json::array();
   for (const GateRecord& record : report.records) {
     gates.push_back(Json{{"gate", record.gate},
@@ -99,6 +110,25 @@ std::string GateJson(const gates::GateReport& report) {
   }
   if (report.quality.positions > 0) json["quality"] = QualityJson(report.quality);
   if (report.quality_q8_kv.positions > 0) json["quality_q8_kv"] = QualityJson(report.quality_q8_kv);
+  return json;
+}
+
+}  // namespace
+
+std::string GateJson(const gates::GateReport& report) { return Text(GatesJson(report)); }
+
+std::string GateReportFile(const Result<gates::GateReport>& report, const std::string& package) {
+  Json json{{"headway", kVersion},
+            {"system", SystemText()},
+            {"processor", platform::ProcessorName()},
+            {"processors", platform::NumProcessors()},
+            {"memory_bytes", platform::TotalMemoryBytes()},
+            {"package", package}};
+  if (report) {
+    json["report"] = GatesJson(*report);
+  } else {
+    json["error"] = report.error().message;
+  }
   return Text(json);
 }
 

@@ -24,6 +24,9 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
 std::string GateJson(const gates::GateReport& report);
 
+// What `gate --report` writes: the same, or why there is none, with the machine and its system.
+std::string GateReportFile(const Result<gates::GateReport>& report, const std::string& package);
+
 // A program that a device is not here to run, and where it stands.
 struct PlacedProgram {
   std::string path;

@@ -77,6 +77,7 @@ void AddEval(CLI::App* app, EvalArguments* eval) {
         ->type_name("T");
     each->add_option("--head", eval->head, "LM head kind; default auto, or the package's first")
         ->type_name("KIND");
+    AddComputeUnits(each, &eval->compute_units);
     AddKv(each, &eval->kv);
     each->add_flag("--json", eval->json, "print one JSON object");
   }

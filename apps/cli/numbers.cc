@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/from_chars.h"
+
 namespace headway::cli {
 namespace {
 
@@ -26,7 +28,7 @@ std::optional<std::string_view> NextWord(std::string_view* text) {
 
 template <class T>
 bool Parse(std::string_view word, T* value) {
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), *value);
+  const auto [end, error] = FromChars(word.data(), word.data() + word.size(), *value);
   return error == std::errc{} && end == word.data() + word.size();
 }
 

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "arguments.h"
+#include "base/from_chars.h"
 
 namespace headway::cli {
 
@@ -21,7 +22,7 @@ CLI::Validator IsNumber() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
         T parsed{};
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+        const auto [end, error] = FromChars(text.data(), text.data() + text.size(), parsed);
         if (error == std::errc{} && end == text.data() + text.size()) return "";
         if (std::is_floating_point_v<T>) return fmt::format("expected a number, found '{}'", text);
         return fmt::format("expected a whole number{}{}, found '{}'",
@@ -44,6 +45,8 @@ CLI::Option* AddNumber(CLI::App* app, const std::string& names, std::optional<T>
   return app->add_option(names, *value, what)->check(IsNumber<T>());
 }
 
+// --compute-units
+void AddComputeUnits(CLI::App* app, std::string* units);
 // --load
 void AddLoad(CLI::App* app, std::string* load);
 // --kv

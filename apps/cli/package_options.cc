@@ -17,6 +17,7 @@ constexpr const char* kGateExamples =
     "  headway gate all package\n"
     "  headway gate residency package --json\n"
     "  headway gate golden package --reference model.gguf\n"
+    "  headway gate all package --report\n"
     "\n"
     "residency: every compute op runs where the device wants it. golden: the shards compute what "
     "the\n"
@@ -120,6 +121,11 @@ void AddGate(CLI::App* app, GateArguments* gate) {
                   "the GGUF it was made from: record goldens from it first")
       ->type_name("FILE");
   AddNumber(app, "--threads", &gate->threads, "0: all processors")->type_name("N");
+  AddComputeUnits(app, &gate->compute_units);
+  app->add_flag("--report{headway-gate-report.json}", gate->report_file,
+                "write all of it and what machine this is to a file, also when opening fails; "
+                "--report=FILE names another")
+      ->type_name("FILE");
   app->add_flag("--json", gate->json, "print one JSON object");
 }
 

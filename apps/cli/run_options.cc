@@ -60,6 +60,14 @@ void AddSpeculation(CLI::App* app, RunArguments* run) {
 
 }  // namespace
 
+void AddComputeUnits(CLI::App* app, std::string* units) {
+  app->add_option(
+         "--compute-units", *units,
+         "of Core ML packages: cpu-and-neural-engine (default on a Mac), all, cpu-and-gpu, "
+         "cpu-only, or interpreter: ours runs them (default elsewhere)")
+      ->type_name("UNITS");
+}
+
 void AddLoad(CLI::App* app, std::string* load) {
   app->add_option("--load", *load,
                   "weights: map (read in place), copy (into huge pages), auto (copy when large and "
@@ -141,6 +149,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_flag("--allow-ungated", run->allow_ungated,
                 "run a package although a gate failed, or none was asked");
   AddLoad(app, &run->load);
+  AddComputeUnits(app, &run->compute_units);
   AddKv(app, &run->kv);
   app->add_flag("--profile", run->profile, "print where the time went, on stderr");
   app->add_flag("--json", run->json, "print one JSON object on stdout instead of the text");

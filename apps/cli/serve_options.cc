@@ -62,6 +62,7 @@ void AddServe(CLI::App* app, ServeArguments* serve) {
   app->add_flag("--allow-ungated", serve->allow_ungated,
                 "serve a package although a gate failed, or none was asked");
   AddLoad(app, &serve->load);
+  AddComputeUnits(app, &serve->compute_units);
   AddKv(app, &serve->kv);
 }
 

@@ -38,6 +38,10 @@ struct EngineOptions {
   std::string cache_directory = {};  // for packages made from GGUFs; empty: docs/cli.md says which
   std::string draft_model = {};      // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;
+  // Of Core ML packages: where Core ML may run them, "all", "cpu-and-neural-engine", "cpu-and-gpu" or
+  // "cpu-only"; or "interpreter": ours runs them. Empty: cpu-and-neural-engine where there is Core ML,
+  // else the interpreter.
+  std::string compute_units = {};
   bool verify_contents = false;  // read every file of the package and compare digests
   bool show_progress = false;    // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.

@@ -3,6 +3,7 @@
 // What Headway asks of the operating system beyond POSIX. One file a system implements it:
 // platform_linux.cc, platform_mac.cc; nothing else knows which system this is.
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -39,6 +40,14 @@ bool FillRandom(std::span<std::byte> bytes);
 // say.
 uint64_t AvailableMemoryBytes();
 uint64_t TotalMemoryBytes();
+
+// std::from_chars, as C++ has it, of real numbers.
+std::from_chars_result ReadReal(const char* first, const char* last, float& value);
+std::from_chars_result ReadReal(const char* first, const char* last, double& value);
+
+// Sends what fits without waiting; a connection that the other side has closed is an error, EPIPE,
+// and no signal. As send(): the bytes taken, or -1 with errno.
+int64_t SendNow(int socket, const char* from, size_t size_bytes);
 
 // The processor's name, for people: "AMD EPYC 9R14".
 std::string ProcessorName();

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +80,17 @@ bool FillRandom(std::span<std::byte> bytes) {
 
 uint64_t AvailableMemoryBytes() { return MemInfoBytes("MemAvailable:"); }
 uint64_t TotalMemoryBytes() { return MemInfoBytes("MemTotal:"); }
+
+std::from_chars_result ReadReal(const char* first, const char* last, float& value) {
+  return std::from_chars(first, last, value);
+}
+std::from_chars_result ReadReal(const char* first, const char* last, double& value) {
+  return std::from_chars(first, last, value);
+}
+
+int64_t SendNow(int socket, const char* from, size_t size_bytes) {
+  return ::send(socket, from, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 std::string ProcessorName() {
   std::ifstream cpu("/proc/cpuinfo");

@@ -3,14 +3,18 @@
 #include <mach/mach.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/sysctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <thread>
 
 #include "base/platform.h"
+#include "base/read_real.h"
 
 namespace headway::platform {
 
@@ -57,6 +61,20 @@ uint64_t TotalMemoryBytes() {
   uint64_t bytes = 0;
   size_t size = sizeof bytes;
   return ::sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) == 0 ? bytes : 0;
+}
+
+std::from_chars_result ReadReal(const char* first, const char* last, float& value) {
+  return ReadRealByStrtod(first, last, value);
+}
+std::from_chars_result ReadReal(const char* first, const char* last, double& value) {
+  return ReadRealByStrtod(first, last, value);
+}
+
+// The socket says for all its sends what others say for each.
+int64_t SendNow(int socket, const char* from, size_t size_bytes) {
+  const int yes = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes);
+  return ::send(socket, from, size_bytes, MSG_DONTWAIT);
 }
 
 std::string ProcessorName() {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/from_chars.h"
 #include "grammar/json_value.h"
 
 namespace headway::chat {
@@ -22,7 +23,7 @@ Result<Value> Number(const std::string& digits) {
                 "expected integers of 64 bits, found " + jinja::Printable(digits));
   }
   double real = 0.0;
-  if (std::from_chars(first, last, real).ec == std::errc()) return Value::Of(real);
+  if (FromChars(first, last, real).ec == std::errc()) return Value::Of(real);
   return Fail(ErrorCode::kInvalidInput,
               "expected numbers that a float can hold, found " + jinja::Printable(digits));
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "device/step.h"
 
 namespace headway {
@@ -42,9 +43,9 @@ class SignScreen {
   // What the device's sums must be for the bounds to hold. Static text.
   virtual std::string_view EstimateAssumption() const = 0;
   // rotated: [num_states, D], 16-bit floats; estimates of state s at estimates + s * stride, one a
-  // row of this shard. Cannot fail.
-  virtual void EstimateRows(const float* rotated, int64_t num_states, float* estimates,
-                            int64_t stride) noexcept = 0;
+  // row of this shard. Errors: those of LoadedShard::Run().
+  virtual Result<void> EstimateRows(const float* rotated, int64_t num_states, float* estimates,
+                                    int64_t stride) noexcept = 0;
 };
 
 // A matrix that a shard multiplies with: rows [row_begin, row_begin + rows) of the model file's

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -46,6 +47,11 @@ class ShardLoader {
   virtual ~ShardLoader() = default;
   const Device& GetDevice() const { return device_; }
   ThreadPool* Pool() const { return pool_; }
+  // What computes its shards, for people: "interpreted", "Core ML"; empty: the host's own kernels.
+  virtual std::string_view Computer() const { return ""; }
+  // False: there is no such device here. Its programs are interpreted, and where their ops run is
+  // predicted.
+  virtual bool IsDevice() const { return true; }
 
   // One shard made for several widths; all paths hold the same weights.
   virtual Result<std::unique_ptr<LoadedLayerShard>> LoadLayers(
@@ -68,13 +74,16 @@ struct LoaderOptions {
   ThreadPool* pool = nullptr;
   const kernels::SelectedKernels* kernels = nullptr;
   LoadWeights load = LoadWeights::kAuto;
+  // EngineOptions::compute_units.
+  std::string compute_units = {};
 };
 
 struct Device {
   DeviceTraits traits;
   // Errors: kInvalidInput (options that the device does not have).
   Result<std::unique_ptr<Emitter>> (*new_emitter)(const DeviceOptions& options) = nullptr;
-  std::unique_ptr<ShardLoader> (*new_loader)(const LoaderOptions& options) = nullptr;
+  // Errors: kInvalidInput, kUnsupported (compute units that are not here).
+  Result<std::unique_ptr<ShardLoader>> (*new_loader)(const LoaderOptions& options) = nullptr;
   // What is in the shard at `path`. Errors: as loading, but that a program need not verify.
   Result<ShardDescription> (*describe)(const std::string& path) = nullptr;
 

@@ -25,12 +25,13 @@ using HeadShardDone = std::function<void(size_t shard)>;
 class LoadedHeadShard : public LoadedShard {
  public:
   // Runs all shards of the head that this is the first shard of, on the same input and scratch,
-  // with the results of Run() on each. Cannot fail, does not allocate.
-  virtual void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+  // with the results and errors of Run() on each.
+  virtual Result<void> RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
     for (size_t i = 0; i < runs.size(); ++i) {
-      runs[i].shard->Run(runs[i].args);
+      HW_TRY_VOID(runs[i].shard->Run(runs[i].args));
       done(i);
     }
+    return {};
   }
   // Null: its rows come only all at once.
   virtual RowStrips* Strips() { return nullptr; }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/result.h"
 #include "device/capabilities.h"
 #include "device/residency.h"
 #include "device/step.h"
@@ -53,8 +54,10 @@ class LoadedShard {
       [[maybe_unused]] int64_t capacity_tokens) const {
     return nullptr;
   }
-  // Runs T tokens. Everything was checked at load: cannot fail, does not allocate.
-  virtual void Run(const StepArgs& args) noexcept = 0;
+  // Runs T tokens. Everything of ours was checked at load: what fails is the device. Then the output
+  // is anything, and so are keys and values at the step's positions; a later step may run them
+  // again. Errors: kIo, naming the file. Does not allocate, unless the device's loader says so.
+  virtual Result<void> Run(const StepArgs& args) noexcept = 0;
   // Where each of its compute ops runs, and what serves it.
   virtual headway::Residency Residency() const = 0;
   // Null: the shard's products cannot be taken apart.

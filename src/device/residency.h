@@ -2,6 +2,7 @@
 
 // Where the ops of a shard run, for the residency gate.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct OpPlacement {
   bool resident = false;                   // runs where the device wants it
   std::string reason;                      // when it is not resident
   std::vector<std::string> warnings = {};  // what may make it slow or wrong where it is
+  // Where it was measured: where it had been predicted to run; empty: nothing was predicted of it.
+  std::string predicted = {};
+  std::optional<double> cost = std::nullopt;  // its share of the program's, as the device estimates
 };
 
 struct Residency {

@@ -15,9 +15,6 @@ struct DeviceTraits {
   std::span<const HeadForm> head_forms;  // what heads it makes
   // Multiplies quantised weights with activations in 8 bits, as the oracle then does.
   bool quantises_activations = false;
-  // False: there is no such device here. Its programs are interpreted, and where their ops run is
-  // predicted.
-  bool measured = true;
   // Its layers can keep keys and values in Q8_0, where a head's channels are whole blocks.
   bool stores_q8_kv = false;
   // A shard is made once for every number of tokens a step; otherwise one serves them all.

@@ -65,6 +65,7 @@ int64_t CertifiedHead::SharedStates(std::span<const HeadState> states) {
 
 void CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
+  searched_ = {};
   const bool few = AllowsFew(step.states);
   switched_ = !few && HasSwitched(*step.states.front().rules);
   full_pass_ = few || switched_ || step.NumStates() > search_->MaxStates();
@@ -72,18 +73,18 @@ void CertifiedHead::Begin(const HeadStep& step, Counters* counters) {
     counters->head_fallbacks += few || switched_ ? 0U : 1U;
     full_->Begin(step, counters);
   } else if (CanSearch(*step.states.front().rules)) {
-    search_->Begin(step, counters);
+    searched_ = search_->Begin(step, counters);
   }
 }
 
 Result<void> CertifiedHead::CheckState(int64_t state) const {
-  return full_pass_ ? full_->CheckState(state) : Result<void>();
+  return full_pass_ ? full_->CheckState(state) : searched_;
 }
 
 bool CertifiedHead::IsUsable(int64_t state) const {
   if (full_pass_) return full_->IsUsable(state);
   const int64_t D = pipeline_->model().hidden_size;
-  return kernels_.all_finite(step_.hidden + state * D, D);
+  return searched_.has_value() && kernels_.all_finite(step_.hidden + state * D, D);
 }
 
 Result<sampling::Sampler::Choice> CertifiedHead::Choose(int64_t state,

@@ -66,6 +66,7 @@ class CertifiedHead final : public Head {
   HeadStep step_;
   bool full_pass_ = false;  // the full head has the step
   bool switched_ = false;   // because its conversation has switched to it
+  Result<void> searched_;   // whether the device did what the search's Begin() asked
   Certificate certificate_;
   Counters uncounted_;
 };

@@ -57,10 +57,10 @@ bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
   return allowed == 0 || states.front().mask != nullptr || !search_.IsFew(allowed);
 }
 
-void CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
+Result<void> CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   screened_ = false;
-  first_.Compute(step, counters);
+  HW_TRY_VOID(first_.Compute(step, counters));
   const uint64_t start = NowNs();
   inputs_.Compute(step.hidden, step.NumStates());
   if (NeedsScreen(step.states)) {
@@ -76,6 +76,7 @@ void CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
     ++counters->head_planes_read;
   }
   counters->head_predict_ns += NowNs() - start;
+  return screened_ ? signs_.Outcome() : Result<void>();
 }
 
 uint64_t CertifiedSearch::SharedBytes() const {

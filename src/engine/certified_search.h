@@ -48,7 +48,8 @@ class CertifiedSearch {
   bool NeedsScreen(std::span<const HeadState> states) const;
 
   // Computes what the choices of a pass have in common: a screen when its first state needs one.
-  void Begin(const HeadStep& step, Counters* counters);
+  // Errors: those of LoadedShard::Run().
+  Result<void> Begin(const HeadStep& step, Counters* counters);
 
   // Searches for state `state` of the pass, whose goal is possible.
   Outcome Choose(int64_t state, std::span<const int32_t> history);

@@ -150,7 +150,11 @@ bool Executor::RunLayersOnce(std::span<ReadRow> reads) {
   if (layer_rows_.empty()) return false;
   // What is read beside rows that decode is part of their step's time.
   if (counters == nullptr) counters = reads.front().sequence->Uncounted();
-  layers_.Run(layer_rows_, counters);
+  if (const auto ran = layers_.Run(layer_rows_, counters); !ran) {
+    if (counters == &shared_) ClearCounts(&shared_);
+    FailLayers(ran.error(), reads);
+    return true;
+  }
   int64_t first_token = 0;
   for (ActiveRow& active : active_) {
     if (active.num_tokens == 0) continue;
@@ -162,6 +166,18 @@ bool Executor::RunLayersOnce(std::span<ReadRow> reads) {
   if (counters == &shared_) ClearCounts(&shared_);
   EndReads(reads, first_token);
   return true;
+}
+
+// What failed is the device: every conversation of the reading has the same error. Their caches are
+// as before, since nothing was committed.
+void Executor::FailLayers(const Error& error, std::span<ReadRow> reads) {
+  for (ActiveRow& active : active_) {
+    if (active.num_tokens > 0) FailRow(&active, error);
+  }
+  for (size_t i = 0; i < reads.size(); ++i) {
+    reads[i].outcome = {};
+    if (read_tokens_[i] > 0) reads[i].outcome = tl::unexpected<Error>(error);
+  }
 }
 
 void Executor::AddReads(std::span<ReadRow> reads, int64_t room) {
@@ -287,7 +303,7 @@ Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink
     const int64_t count = std::min(most, sequence->NumPending());
     const int64_t first = sequence->Cache()->NumCached();
     const LayerRow row{.cache = sequence->Cache(), .ids = sequence->Pending(count)};
-    layers_.Run({&row, 1}, sequence->Uncounted());
+    HW_TRY_VOID(layers_.Run({&row, 1}, sequence->Uncounted()));
     HW_TRY_VOID(layers_.CheckFinite(0, count, first));
     sequence->CommitTokens(count, layers_.Hidden() + (count - 1) * D);
     if (sink_or_null == nullptr) continue;

@@ -37,7 +37,8 @@ struct ReadRow {
   int64_t most_tokens = 0;       // at least 1; fewer are read where the step has less room, or none
   // Told the hidden states before the head's norm of the tokens read, [num_tokens, D]; may be null.
   std::function<void(const float* hidden, int64_t num_tokens)> states = nullptr;
-  Result<void> outcome = {};  // kCorrupt: a state that is not finite
+  // kCorrupt: a state that is not finite; kIo: the device failed.
+  Result<void> outcome = {};
 };
 
 class Executor {
@@ -67,7 +68,7 @@ class Executor {
 
   // Runs the layers for all tokens of `sequence` that are not cached yet. `length`: of the sequence
   // that they are part of. With a sink: hands it the logits [V] of each of these positions, in
-  // order. Errors: kCancelled, kCorrupt.
+  // order. Errors: kCancelled, kCorrupt, kIo (the device failed).
   using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
   Result<void> Read(Sequence* sequence, int64_t length, const LogitsSink* sink_or_null);
 
@@ -90,6 +91,7 @@ class Executor {
   bool RunLayersOnce(std::span<ReadRow> reads);
   void AddReads(std::span<ReadRow> reads, int64_t room);
   void EndReads(std::span<ReadRow> reads, int64_t first_token);
+  void FailLayers(const Error& error, std::span<ReadRow> reads);
   Result<void> Commit(const ActiveRow& active, int64_t first_token);
   void RunHead();
   size_t EndOfGroup(size_t begin);

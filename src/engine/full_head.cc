@@ -133,16 +133,18 @@ Result<void> FullHead::CheckFinite(int64_t state, int64_t position) const {
 void FullHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   ChooseRows(step.states);
-  Project(step.hidden, step.NumStates(), counters);
+  projected_ = Project(step.hidden, step.NumStates(), counters);
 }
 
 Result<void> FullHead::CheckState(int64_t state) const {
+  if (!projected_) return projected_;
   return CheckFinite(state, step_.states[static_cast<size_t>(state)].position - 1);
 }
 
 bool FullHead::IsUsable(int64_t state) const {
   const int64_t D = pipeline_->model().hidden_size;
-  return kernels_.all_finite(step_.hidden + state * D, D) && LogitsAreFinite(state);
+  return projected_.has_value() && kernels_.all_finite(step_.hidden + state * D, D) &&
+         LogitsAreFinite(state);
 }
 
 Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<const int32_t> history,
@@ -168,28 +170,28 @@ Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<cons
 Result<std::span<float>> FullHead::Logits(const float* hidden, int64_t num_states,
                                           int64_t first_position, Counters* counters) {
   needed_ids_.clear();
-  Project(hidden, num_states, counters);
+  HW_TRY_VOID(Project(hidden, num_states, counters));
   for (int64_t state = 0; state < num_states; ++state)
     HW_TRY_VOID(CheckFinite(state, first_position + state));
   return logits_.As<float>(static_cast<size_t>(num_states * row_size_));
 }
 
-void FullHead::Project(const float* hidden, int64_t num_states, Counters* counters) noexcept {
+Result<void> FullHead::Project(const float* hidden, int64_t num_states,
+                               Counters* counters) noexcept {
   HW_CHECK(num_states >= 1 && num_states <= max_states_, "a head step of at most MaxStates");
   const uint64_t start = NowNs();
-  if (needed_ids_.empty()) {
-    ProjectAll(hidden, num_states, counters);
-  } else {
-    ProjectNeeded(hidden, num_states, counters);
-  }
+  Result<void> done = needed_ids_.empty() ? ProjectAll(hidden, num_states, counters)
+                                          : ProjectNeeded(hidden, num_states, counters);
   counters->head_predict_ns += NowNs() - start;
+  if (done) return done;
+  return Prefixed(std::move(done).error(), "head " + pipeline_->Head().kind);
 }
 
-void FullHead::ProjectAll(const float* hidden, int64_t num_states, Counters* counters) {
+Result<void> FullHead::ProjectAll(const float* hidden, int64_t num_states, Counters* counters) {
   if (!has_logits_) {
     for (size_t i = 0; i < workspaces_.size(); ++i)
-      RunShard(i, ArgsOf(i, hidden, num_states, {}), counters);
-    return;
+      HW_TRY_VOID(RunShard(i, ArgsOf(i, hidden, num_states, {}), counters));
+    return {};
   }
   struct {
     Counters* counters;
@@ -198,7 +200,7 @@ void FullHead::ProjectAll(const float* hidden, int64_t num_states, Counters* cou
   } clock{counters, this, NowNs()};
   for (size_t i = 0; i < runs_.size(); ++i) runs_[i].args = ArgsOf(i, hidden, num_states, {});
   // One pointer, so that the function needs no memory.
-  pipeline_->Head().shards.front()->RunHead(runs_, [&clock](size_t shard) {
+  return pipeline_->Head().shards.front()->RunHead(runs_, [&clock](size_t shard) {
     const uint64_t now = NowNs();
     clock.head->Count(shard, clock.head->runs_[shard].args, now - clock.since, clock.counters);
     clock.since = now;
@@ -206,15 +208,17 @@ void FullHead::ProjectAll(const float* hidden, int64_t num_states, Counters* cou
 }
 
 // The logits of tokens that are not needed are -infinity or, in the same block of rows, their own.
-void FullHead::ProjectNeeded(const float* hidden, int64_t num_states, Counters* counters) {
+Result<void> FullHead::ProjectNeeded(const float* hidden, int64_t num_states, Counters* counters) {
   HW_CHECK(has_logits_, "a head that gives logits");
   const auto logits = logits_.As<float>(static_cast<size_t>(num_states * row_size_));
   std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
   size_t next = 0;
   for (size_t i = 0; i < workspaces_.size(); ++i) {
     TakeBlocks(pipeline_->Head().specs[i], needed_ids_, &next, &blocks_);
-    if (!blocks_.empty()) RunShard(i, ArgsOf(i, hidden, num_states, blocks_), counters);
+    if (blocks_.empty()) continue;
+    HW_TRY_VOID(RunShard(i, ArgsOf(i, hidden, num_states, blocks_), counters));
   }
+  return {};
 }
 
 // All rows of the shard when `blocks` is empty.
@@ -234,11 +238,12 @@ StepArgs FullHead::ArgsOf(size_t shard, const float* hidden, int64_t num_states,
           .needed_blocks = blocks};
 }
 
-void FullHead::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
+Result<void> FullHead::RunShard(size_t shard, const StepArgs& args, Counters* counters) {
   const uint64_t start = NowNs();
-  pipeline_->Head().shards[shard]->Run(args);
+  HW_TRY_VOID(pipeline_->Head().shards[shard]->Run(args));
   if (!has_logits_) KeepWinners(shard, args.num_tokens);
   Count(shard, args, NowNs() - start, counters);
+  return {};
 }
 
 void FullHead::Count(size_t shard, const StepArgs& args, uint64_t ns, Counters* counters) const {

@@ -52,13 +52,13 @@ class FullHead final : public Head {
   Result<void> CheckFinite(int64_t state, int64_t position) const;
 
   // Of hidden states [num_states, D] to logits_.
-  void Project(const float* hidden, int64_t num_states, Counters* counters) noexcept;
-  void ProjectAll(const float* hidden, int64_t num_states, Counters* counters);
-  void ProjectNeeded(const float* hidden, int64_t num_states, Counters* counters);
+  Result<void> Project(const float* hidden, int64_t num_states, Counters* counters) noexcept;
+  Result<void> ProjectAll(const float* hidden, int64_t num_states, Counters* counters);
+  Result<void> ProjectNeeded(const float* hidden, int64_t num_states, Counters* counters);
   int64_t RowsOfNeeded() const;
   StepArgs ArgsOf(size_t shard, const float* hidden, int64_t num_states,
                   std::span<const int32_t> blocks);
-  void RunShard(size_t shard, const StepArgs& args, Counters* counters);
+  Result<void> RunShard(size_t shard, const StepArgs& args, Counters* counters);
   void Count(size_t shard, const StepArgs& args, uint64_t ns, Counters* counters) const;
 
   void KeepWinners(size_t shard, int64_t num_states) noexcept;
@@ -81,6 +81,7 @@ class FullHead final : public Head {
   std::vector<float> winners_;        // [max_states, 2] of one shard; empty: logits
   std::vector<int32_t> winner_ids_;   // [max_states, row_size_]; empty: logits
   HeadStep step_;
+  Result<void> projected_;           // whether the device did what Begin() asked
   std::vector<int32_t> needed_ids_;  // whose logits the step computes, ascending; empty: all
   std::vector<int32_t> blocks_;      // needed ones of one shard
   std::vector<HeadRun> runs_;        // one a shard

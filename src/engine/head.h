@@ -45,7 +45,8 @@ class Head {
   // Computes what the choices of a pass have in common. States may be anything (drafts).
   virtual void Begin(const HeadStep& step, Counters* counters) = 0;
 
-  // That the logits known of a state are finite. Errors: kCorrupt.
+  // That the pass could be computed, and the logits known of a state are finite. To be asked before
+  // Choose(). Errors: kIo (the device failed), kCorrupt.
   virtual Result<void> CheckState(int64_t state) const = 0;
   // Whether a draft's state is one to choose from: it is finite and so are the logits known of it.
   virtual bool IsUsable(int64_t state) const = 0;
@@ -57,7 +58,7 @@ class Head {
 
   // The logits [num_states, V] of all tokens from hidden states [num_states, D] at positions from
   // `first_position` on, without choosing; valid until the next call. Requires HasLogits() to mean
-  // anything. Errors: kCorrupt, when those of any state are not finite.
+  // anything. Errors: kIo; kCorrupt, when those of any state are not finite.
   virtual Result<std::span<float>> Logits(const float* hidden, int64_t num_states,
                                           int64_t first_position, Counters* counters) = 0;
 

@@ -1,6 +1,7 @@
 #include "engine/head_rows.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/clock.h"
 
@@ -50,11 +51,15 @@ void HeadRows::Compute(int64_t strip, int64_t state, float* logits) noexcept {
 HeadSigns::HeadSigns(Pipeline* pipeline)
     : head_(pipeline->Head()), num_rows_(pipeline->model().vocab_size) {}
 
+// After a failure estimates are NaN, of which nobody takes a bound.
 void HeadSigns::Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept {
-  for (size_t i = 0; i < head_.shards.size(); ++i) {
-    head_.shards[i]->Screen()->EstimateRows(rotated, num_states,
-                                            estimates + head_.specs[i].vocab_start, num_rows_);
+  outcome_ = {};
+  for (size_t i = 0; outcome_ && i < head_.shards.size(); ++i) {
+    outcome_ = head_.shards[i]->Screen()->EstimateRows(
+        rotated, num_states, estimates + head_.specs[i].vocab_start, num_rows_);
   }
+  if (!outcome_)
+    std::fill_n(estimates, num_states * num_rows_, std::numeric_limits<float>::quiet_NaN());
 }
 
 int64_t HeadSigns::Bytes() const {
@@ -71,21 +76,22 @@ ReducedRows::ReducedRows(Pipeline* pipeline, int64_t max_states)
   logits_ = AlignedBuffer(static_cast<size_t>(max_states) * ids_.size() * sizeof(float));
 }
 
-void ReducedRows::Compute(const HeadStep& step, Counters* counters) {
-  if (!Exist()) return;
+Result<void> ReducedRows::Compute(const HeadStep& step, Counters* counters) {
+  if (!Exist()) return {};
   const uint64_t start = NowNs();
   const auto count = static_cast<int64_t>(ids_.size());
-  shard_->Run({.num_tokens = step.NumStates(),
-               .input = step.hidden,
-               .output = logits_.Pointer<float>(),
-               .output_stride = count,
-               .scratch = scratch_.data(),
-               .workspace = workspace_.get()});
+  HW_TRY_VOID(shard_->Run({.num_tokens = step.NumStates(),
+                           .input = step.hidden,
+                           .output = logits_.Pointer<float>(),
+                           .output_stride = count,
+                           .scratch = scratch_.data(),
+                           .workspace = workspace_.get()}));
   const uint64_t ns = NowNs() - start;
   counters->head_predict_ns += ns;
   counters->head_predict_shard_work_ns += ns;
   counters->head_bytes_read += static_cast<uint64_t>(shard_->WeightBytes());
   counters->head_rows_computed += static_cast<uint64_t>(count * step.NumStates());
+  return {};
 }
 
 }  // namespace headway

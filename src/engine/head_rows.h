@@ -69,6 +69,9 @@ class HeadSigns final : public lmhead::DeviceSigns {
   // `pipeline` must outlive this object.
   explicit HeadSigns(Pipeline* pipeline);
 
+  // What came of the last Estimate(). Errors: those of LoadedShard::Run().
+  const Result<void>& Outcome() const { return outcome_; }
+
   // False: the shards are no programs for signs, the host multiplies them.
   static bool Exist(const LoadedHead& head) { return head.shards.front()->Screen() != nullptr; }
 
@@ -78,6 +81,7 @@ class HeadSigns final : public lmhead::DeviceSigns {
  private:
   const LoadedHead& head_;
   const int64_t num_rows_;
+  Result<void> outcome_;
 };
 
 // The rows that a reduced head computes before it looks at any other: a shard of their own.
@@ -89,8 +93,9 @@ class ReducedRows {
 
   bool Exist() const { return shard_ != nullptr; }
 
-  // Computes them for all states of `step`; nothing where there are none.
-  void Compute(const HeadStep& step, Counters* counters);
+  // Computes them for all states of `step`; nothing where there are none. Errors: those of
+  // LoadedShard::Run().
+  Result<void> Compute(const HeadStep& step, Counters* counters);
 
   // Ascending, and their logits of the last step.
   std::span<const int32_t> Ids() const { return ids_; }

@@ -35,7 +35,8 @@ LayerStack::LayerStack(Pipeline* pipeline, ThreadPool* pool, const kernels::Kern
   for (const auto& layer : pipeline->Layers())
     scratch_bytes = std::max(scratch_bytes, layer->ScratchBytes());
   scratch_ = AlignedBuffer(static_cast<size_t>(scratch_bytes));
-  step_rows_.reserve(static_cast<size_t>(max_step_));
+  step_rows_.reserve(workspaces_.size() * static_cast<size_t>(max_step_));
+  runs_.resize(workspaces_.size());
   ids_.reserve(static_cast<size_t>(max_step_));
 }
 
@@ -46,7 +47,7 @@ void LayerStack::Reserve(int64_t capacity_tokens) {
   capacity_tokens_ = capacity_tokens;
 }
 
-void LayerStack::Run(std::span<const LayerRow> rows, Counters* counters) noexcept {
+Result<void> LayerStack::Run(std::span<const LayerRow> rows, Counters* counters) noexcept {
   ids_.clear();
   for (const LayerRow& row : rows) {
     HW_CHECK(ids_.size() + row.ids.size() <= static_cast<size_t>(max_step_),
@@ -56,25 +57,36 @@ void LayerStack::Run(std::span<const LayerRow> rows, Counters* counters) noexcep
   num_tokens_ = static_cast<int64_t>(ids_.size());
   HW_CHECK(num_tokens_ >= 1, "a step of at least one token");
   const uint64_t start = NowNs();
-  float* x = hidden_a_.Pointer<float>();
-  float* y = hidden_b_.Pointer<float>();
-  Embed(x);
+  Embed(hidden_a_.Pointer<float>());
   const uint64_t embedded = NowNs();
   FillRotary(rows);
   const uint64_t rotated = NowNs();
   std::fill(finite_shards_.begin(), finite_shards_.end(), 0);
-  for (size_t i = 0; i < workspaces_.size(); ++i) {
-    const uint64_t shard_start = NowNs();
-    RunShard(i, rows, x, y);
-    CountFinite(i, y);
-    std::swap(x, y);
-    counters->layer_shard_ns[i] += NowNs() - shard_start;
-    counters->layers_bytes_read += static_cast<uint64_t>(pipeline_->Layers()[i]->WeightBytes());
-  }
-  hidden_ = x;
+  FillRuns(rows);
+  struct {
+    LayerStack* stack;
+    Counters* counters;
+    uint64_t since;
+    size_t done;
+  } progress{this, counters, NowNs(), 0};
+  // One pointer, so that the function needs no memory.
+  const Result<void> ran = pipeline_->Layers().front()->RunStack(runs_, [&progress](size_t shard) {
+    LayerStack& stack = *progress.stack;
+    stack.CountFinite(shard, stack.runs_[shard].args.output);
+    const uint64_t now = NowNs();
+    progress.counters->layer_shard_ns[shard] += now - progress.since;
+    progress.counters->layers_bytes_read +=
+        static_cast<uint64_t>(stack.pipeline_->Layers()[shard]->WeightBytes());
+    progress.since = now;
+    progress.done = shard + 1;
+  });
+  hidden_ = runs_.back().args.output;
   counters->embed_ns += embedded - start;
   counters->rope_mask_ns += rotated - embedded;
   counters->layers_ns += NowNs() - rotated;
+  if (ran) return {};
+  const LayerShard& layers = pipeline_->manifest().layers[progress.done];
+  return Prefixed(ran.error(), fmt::format("layers [{}, {})", layers.start, layers.end));
 }
 
 void LayerStack::Embed(float* x) noexcept {
@@ -94,24 +106,30 @@ void LayerStack::FillRotary(std::span<const LayerRow> rows) noexcept {
   }
 }
 
-void LayerStack::RunShard(size_t shard, std::span<const LayerRow> rows, const float* x,
-                          float* y) noexcept {
+// A shard's output is the next one's input: hidden_a_ and hidden_b_ in turns.
+void LayerStack::FillRuns(std::span<const LayerRow> rows) noexcept {
   step_rows_.clear();
-  for (const LayerRow& row : rows) {
-    step_rows_.push_back({.state = row.cache->Of(shard),
-                          .first_position = row.cache->NumCached(),
-                          .num_tokens = static_cast<int64_t>(row.ids.size())});
+  float* x = hidden_a_.Pointer<float>();
+  float* y = hidden_b_.Pointer<float>();
+  for (size_t shard = 0; shard < runs_.size(); ++shard) {
+    for (const LayerRow& row : rows) {
+      step_rows_.push_back({.state = row.cache->Of(shard),
+                            .first_position = row.cache->NumCached(),
+                            .num_tokens = static_cast<int64_t>(row.ids.size())});
+    }
+    runs_[shard] = {.shard = pipeline_->Layers()[shard].get(),
+                    .args = {.num_tokens = num_tokens_,
+                             .rows = std::span(step_rows_).last(rows.size()),
+                             .input = x,
+                             .output = y,
+                             .output_stride = pipeline_->model().hidden_size,
+                             .rotary_cos = rotary_.Cos(),
+                             .rotary_sin = rotary_.Sin(),
+                             .rotary_table_stride = rotary_.TableStride(),
+                             .scratch = scratch_.data(),
+                             .workspace = workspaces_[shard].get()}};
+    std::swap(x, y);
   }
-  pipeline_->Layers()[shard]->Run({.num_tokens = num_tokens_,
-                                   .rows = step_rows_,
-                                   .input = x,
-                                   .output = y,
-                                   .output_stride = pipeline_->model().hidden_size,
-                                   .rotary_cos = rotary_.Cos(),
-                                   .rotary_sin = rotary_.Sin(),
-                                   .rotary_table_stride = rotary_.TableStride(),
-                                   .scratch = scratch_.data(),
-                                   .workspace = workspaces_[shard].get()});
 }
 
 // Looks at every shard's output, since the next one but one overwrites it: 0.5 us for 3,072

@@ -38,8 +38,9 @@ class LayerStack {
   void Reserve(int64_t capacity_tokens);
 
   // Runs the tokens of all rows, together at most MaxStep(). The caches' lengths stay: whoever finds
-  // the hidden states good extends them. Does not allocate.
-  void Run(std::span<const LayerRow> rows, Counters* counters) noexcept;
+  // the hidden states good extends them. Does not allocate. Errors: those of LoadedShard::Run(),
+  // naming the layers; the hidden states are anything then.
+  Result<void> Run(std::span<const LayerRow> rows, Counters* counters) noexcept;
 
   // Hidden states before the head's norm of the tokens that ran last, row after row, [T, D]; valid
   // until the next Run().
@@ -52,7 +53,7 @@ class LayerStack {
  private:
   void Embed(float* x) noexcept;
   void FillRotary(std::span<const LayerRow> rows) noexcept;
-  void RunShard(size_t shard, std::span<const LayerRow> rows, const float* x, float* y) noexcept;
+  void FillRuns(std::span<const LayerRow> rows) noexcept;
   void CountFinite(size_t shard, const float* output) noexcept;
 
   Pipeline* const pipeline_;
@@ -65,7 +66,8 @@ class LayerStack {
   AlignedBuffer hidden_a_;       // [max_step_, D], ping
   AlignedBuffer hidden_b_;       // pong
   AlignedBuffer scratch_;
-  std::vector<StepRow> step_rows_;  // scratch
+  std::vector<StepRow> step_rows_;  // [layer shards, rows of the step]
+  std::vector<LayersRun> runs_;     // one a shard
   std::vector<int32_t> ids_;        // of the step
   const float* hidden_ = nullptr;
   int64_t num_tokens_ = 0;             // of the step

@@ -39,9 +39,9 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .architecture = manifest.model.architecture,
                        .package_directory = model.pipeline->Directory(),
                        .device = manifest.device,
-                       .instruction_set = model.pipeline->device().traits.measured
+                       .instruction_set = model.loader->Computer().empty()
                                               ? std::string(model.kernels->kernels.name)
-                                              : "interpreted",
+                                              : std::string(model.loader->Computer()),
                        .head = model.pipeline->Head().kind,
                        .head_choice = HeadChoice(manifest, model.pipeline->Head().kind),
                        .topology = TopologyOf(manifest),
@@ -137,8 +137,10 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
   HW_TRY(model->pool, ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
   HW_TRY(const Device* const device, FindDevice(manifest.device));
-  model->loader = device->new_loader(
-      {.pool = model->pool.get(), .kernels = model->kernels.get(), .load = options.load});
+  HW_TRY(model->loader, device->new_loader({.pool = model->pool.get(),
+                                            .kernels = model->kernels.get(),
+                                            .load = options.load,
+                                            .compute_units = options.compute_units}));
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
   // they are.
   const std::string head =

@@ -9,9 +9,9 @@ namespace headway {
 
 namespace {
 
-std::vector<float> RunSteps(LoadedShard* shard, ShardState* state_or_null,
-                            const ModelConfig& config, std::span<const float> input,
-                            int64_t num_channels, int64_t step) {
+Result<std::vector<float>> RunSteps(LoadedShard* shard, ShardState* state_or_null,
+                                    const ModelConfig& config, std::span<const float> input,
+                                    int64_t num_channels, int64_t step) {
   const int64_t D = config.hidden_size;
   const int64_t num_tokens = static_cast<int64_t>(input.size()) / D;
   const int64_t most = std::min(step, shard->MaxTokens());
@@ -23,42 +23,43 @@ std::vector<float> RunSteps(LoadedShard* shard, ShardState* state_or_null,
     const int64_t count = std::min(most, num_tokens - first);
     tables.Fill(first, count, false);
     const StepRow row{.state = state_or_null, .first_position = first, .num_tokens = count};
-    shard->Run({.num_tokens = count,
-                .rows = {&row, 1},
-                .input = input.data() + first * D,
-                .output = output.data() + first * num_channels,
-                .output_stride = num_channels,
-                .rotary_cos = tables.Cos(),
-                .rotary_sin = tables.Sin(),
-                .rotary_table_stride = tables.TableStride(),
-                .scratch = scratch.data(),
-                .workspace = workspace.get()});
+    HW_TRY_VOID(shard->Run({.num_tokens = count,
+                            .rows = {&row, 1},
+                            .input = input.data() + first * D,
+                            .output = output.data() + first * num_channels,
+                            .output_stride = num_channels,
+                            .rotary_cos = tables.Cos(),
+                            .rotary_sin = tables.Sin(),
+                            .rotary_table_stride = tables.TableStride(),
+                            .scratch = scratch.data(),
+                            .workspace = workspace.get()}));
   }
   return output;
 }
 
 }  // namespace
 
-std::vector<float> RunLayerShard(LoadedLayerShard* shard, const ModelConfig& config,
-                                 std::span<const float> input, int64_t step) {
+Result<std::vector<float>> RunLayerShard(LoadedLayerShard* shard, const ModelConfig& config,
+                                         std::span<const float> input, int64_t step) {
   const int64_t D = config.hidden_size;
   const auto state = shard->NewState({.capacity_tokens = static_cast<int64_t>(input.size()) / D});
   return RunSteps(shard, state.get(), config, input, D, step);
 }
 
-std::vector<float> RunHeadShard(LoadedHeadShard* shard, const ModelConfig& config,
-                                std::span<const float> input, int64_t num_rows) {
+Result<std::vector<float>> RunHeadShard(LoadedHeadShard* shard, const ModelConfig& config,
+                                        std::span<const float> input, int64_t num_rows) {
   return RunSteps(shard, nullptr, config, input, num_rows, shard->MaxTokens());
 }
 
-std::vector<float> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids, AfterRun after) {
+Result<std::vector<float>> RunLayers(Pipeline* pipeline, std::span<const int32_t> ids,
+                                     AfterRun after) {
   const ModelConfig& config = pipeline->model();
   const auto num_tokens = static_cast<int64_t>(ids.size());
   std::vector<float> x(static_cast<size_t>(num_tokens * config.hidden_size));
   for (size_t t = 0; t < ids.size(); ++t)
     pipeline->EmbedToken(ids[t], x.data() + t * static_cast<size_t>(config.hidden_size));
   for (const auto& shard : pipeline->Layers()) {
-    x = RunLayerShard(shard.get(), config, x, num_tokens);
+    HW_TRY(x, RunLayerShard(shard.get(), config, x, num_tokens));
     if (after == AfterRun::kLetGoOfWeights) shard->LetGoOfWeights();
   }
   return x;

@@ -89,8 +89,8 @@ Result<void> CheckProducts(const LoadedShard& shard, const std::string& name,
   return {};
 }
 
-void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& expectations,
-                 std::vector<Check>* checks) {
+Result<void> CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& expectations,
+                         std::vector<Check>* checks) {
   const int64_t T = goldens.NumTokens();
   const int64_t D = goldens.hidden_size;
   for (size_t i = 0; i < pipeline->Layers().size(); ++i) {
@@ -98,22 +98,24 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
     LoadedLayerShard* const shard = pipeline->Layers()[i].get();
     const auto before = RowsFrom(expectations.boundaries[i].data(), T, D);
     const auto expected = RowsFrom(expectations.boundaries[i + 1].data(), T, D);
-    const auto add = [&](int64_t step, const char* how) {
-      const std::vector<float> found = RunLayerShard(shard, pipeline->model(), before, step);
+    const auto add = [&](int64_t step, const char* how) -> Result<void> {
+      HW_TRY(const std::vector<float> found, RunLayerShard(shard, pipeline->model(), before, step));
       const Difference d = Measure(found, expected, before, D, kQuietShard);
       checks->push_back({.subject = fmt::format("{}, {}", spec.file.path, how),
                          .difference = d,
                          .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
+      return {};
     };
     // Programs of one width do the same either way.
     const bool same = pipeline->device().traits.fixed_widths && spec.wider.empty();
-    if (shard->MaxTokens() > 1 && !same) add(T, "all at once");
-    add(1, "one by one");
+    if (shard->MaxTokens() > 1 && !same) HW_TRY_VOID(add(T, "all at once"));
+    HW_TRY_VOID(add(1, "one by one"));
   }
+  return {};
 }
 
-void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expectations,
-               const std::vector<float>& logits, std::vector<Check>* checks) {
+Result<void> CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expectations,
+                       const std::vector<float>& logits, std::vector<Check>* checks) {
   const int64_t T = goldens.NumTokens();
   const LoadedHead& head = pipeline->Head();
   const auto hidden = RowsFrom(expectations.boundaries.back().data(), T, goldens.hidden_size);
@@ -125,13 +127,14 @@ void CheckHead(Pipeline* pipeline, const Goldens& goldens, const Expected& expec
       const auto first = logits.begin() + t * goldens.vocab_size + spec.vocab_start;
       expected.insert(expected.end(), first, first + width);
     }
-    const std::vector<float> found =
-        RunHeadShard(head.shards[i].get(), pipeline->model(), hidden, width);
+    HW_TRY(const std::vector<float> found,
+           RunHeadShard(head.shards[i].get(), pipeline->model(), hidden, width));
     const Difference d = Measure(found, expected, {}, width, kQuietShard);
     checks->push_back({.subject = spec.file.path,
                        .difference = d,
                        .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
   }
+  return {};
 }
 
 // What a head chooses must be the oracle's best token, or as good as it.
@@ -175,12 +178,12 @@ Result<void> CheckChoices(OpenedModel* model, const std::shared_ptr<Pipeline>& p
   return {};
 }
 
-void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expectations,
-                std::vector<Check>* checks) {
+Result<void> CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expectations,
+                        std::vector<Check>* checks) {
   Pipeline* pipeline = heads.front().get();
   const int64_t T = goldens.NumTokens();
   const int64_t D = goldens.hidden_size;
-  const std::vector<float> hidden = RunLayers(pipeline, goldens.ids);
+  HW_TRY(const std::vector<float> hidden, RunLayers(pipeline, goldens.ids));
   const Difference d =
       Measure(hidden, RowsFrom(expectations.boundaries.back().data(), T, D),
               RowsFrom(expectations.boundaries.front().data(), T, D), D, kQuietShard);
@@ -190,12 +193,14 @@ void CheckStack(const Heads& heads, const Goldens& goldens, const Expected& expe
   for (size_t i = 0; i < heads.size(); ++i) {
     const std::string& kind = heads[i]->Head().kind;
     if (!GivesLogits(kind)) continue;
-    const Difference l = Measure(RunHead(heads[i].get(), hidden), expectations.logits[i], {},
-                                 goldens.vocab_size, kQuietShard);
+    HW_TRY(const std::vector<float> logits, RunHead(heads[i].get(), hidden));
+    const Difference l =
+        Measure(logits, expectations.logits[i], {}, goldens.vocab_size, kQuietShard);
     checks->push_back({.subject = fmt::format("whole stack, logits of {}", kind),
                        .difference = l,
                        .problem = ProblemOf(l, kStackRelative, 4 * kStackRelative, kCosine)});
   }
+  return {};
 }
 
 }  // namespace
@@ -210,7 +215,7 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
                               goldens, &checks));
   }
   HW_TRY_VOID(CheckStoredRows(model, heads, goldens, &checks));
-  CheckLayers(pipeline, goldens, expectations, &checks);
+  HW_TRY_VOID(CheckLayers(pipeline, goldens, expectations, &checks));
   for (size_t h = 0; h < heads.size(); ++h) {
     const auto& head = heads[h];
     const std::vector<float>& logits = expectations.logits[h];
@@ -224,12 +229,12 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
     }
     const bool screened = loaded.shards.front()->Screen() != nullptr;
     if (GivesLogits(loaded.kind) || screened)
-      CheckHead(head.get(), goldens, expectations, logits, &checks);
+      HW_TRY_VOID(CheckHead(head.get(), goldens, expectations, logits, &checks));
     if (loaded.planes) checks.push_back(CheckPlanesOf(*model, head.get()));
-    if (screened) CheckEstimates(head.get(), expectations.boundaries.back(), &checks);
+    if (screened) HW_TRY_VOID(CheckEstimates(head.get(), expectations.boundaries.back(), &checks));
     HW_TRY_VOID(CheckChoices(model, head, goldens, logits, &checks));
   }
-  CheckStack(heads, goldens, expectations, &checks);
+  HW_TRY_VOID(CheckStack(heads, goldens, expectations, &checks));
   return checks;
 }
 

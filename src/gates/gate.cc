@@ -70,13 +70,13 @@ GateRecord RunResidency(const Heads& heads, GateReport* report) {
   return record;
 }
 
-std::string BasisOf(const DeviceTraits& device) {
-  return device.measured ? "measured" : "interpreted";
+std::string BasisOf(const ShardLoader& loader) {
+  return loader.IsDevice() ? "measured" : "interpreted";
 }
 
-GateRecord RecordArithmetic(const GateReport& report, const DeviceTraits& device,
+GateRecord RecordArithmetic(const GateReport& report, const ShardLoader& loader,
                             bool rows_compared) {
-  GateRecord record{.gate = "arithmetic", .passed = true, .basis = BasisOf(device), .detail = ""};
+  GateRecord record{.gate = "arithmetic", .passed = true, .basis = BasisOf(loader), .detail = ""};
   const auto failed = std::count_if(report.arithmetic.begin(), report.arithmetic.end(),
                                     [](const Check& check) { return !check.problem.empty(); });
   record.passed = failed == 0;
@@ -97,10 +97,10 @@ GateRecord RecordArithmetic(const GateReport& report, const DeviceTraits& device
 }
 
 GateRecord RecordQuality(const std::string& gate, const QualityFigures& q,
-                         const DeviceTraits& device) {
+                         const ShardLoader& loader) {
   return {.gate = gate,
           .passed = q.problems.empty(),
-          .basis = BasisOf(device),
+          .basis = BasisOf(loader),
           .detail = q.problems.empty()
                         ? fmt::format("cosine {:.5f}, {}{} of {} first choices", q.cosine,
                                       q.has_logits ? fmt::format("KL {:.2g}, ", q.mean_kl) : "",
@@ -170,15 +170,15 @@ Result<GateReport> RunGatesOn(OpenedModel* model, const GateOptions& options,
   report.positions = goldens_or_null->NumTokens();
   HW_TRY(report.arithmetic, CompareArithmetic(model, heads, *goldens_or_null));
   report.records.push_back(RecordArithmetic(
-      report, device.traits, !device.StoresOwnRows() || goldens_or_null->HasRowNorms()));
+      report, *model->loader, !device.StoresOwnRows() || goldens_or_null->HasRowNorms()));
   // Whether shards that compute something else than they hold are a good model is no question.
   if (!report.records.back().passed) return report;
   HW_TRY(report.quality, CompareQuality(model, heads, *goldens_or_null));
-  report.records.push_back(RecordQuality("quality", report.quality, device.traits));
+  report.records.push_back(RecordQuality("quality", report.quality, *model->loader));
   if (!options.q8_kv) return report;
   HW_TRY(report.quality_q8_kv, CompareQualityOfQ8Kv(*model, heads, *goldens_or_null));
   if (report.quality_q8_kv.positions > 0)
-    report.records.push_back(RecordQuality(kQ8KvGate, report.quality_q8_kv, device.traits));
+    report.records.push_back(RecordQuality(kQ8KvGate, report.quality_q8_kv, *model->loader));
   return report;
 }
 
@@ -187,6 +187,7 @@ Result<GateReport> RunGates(const std::string& directory, const GateOptions& opt
                                                    .instruction_set = options.instruction_set,
                                                    .head = options.head,
                                                    .load = LoadWeights::kMap,
+                                                   .compute_units = options.compute_units,
                                                    .verify_contents = true}));
   const Manifest& manifest = model->pipeline->manifest();
   Goldens goldens;

@@ -20,7 +20,8 @@ struct GateOptions {
   bool record = true;  // the results in the package's manifest
   int threads = 0;
   std::string instruction_set = {};
-  std::string head = {};  // only this kind; empty: all heads of the package
+  std::string compute_units = {};  // EngineOptions::compute_units
+  std::string head = {};           // only this kind; empty: all heads of the package
 };
 
 // Opens DIRECTORY, comparing every file with its digest, and runs the gates. That a gate fails is a

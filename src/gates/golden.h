@@ -46,8 +46,10 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens);
 Check CheckPlanesOf(const OpenedModel& model, Pipeline* head);
 
 // The estimates of every shard that multiplies signs on its device, against sums in double
-// precision of what the planes hold, for up to eight of the states `hidden` [T, D].
-void CheckEstimates(Pipeline* head, const std::vector<float>& hidden, std::vector<Check>* checks);
+// precision of what the planes hold, for up to eight of the states `hidden` [T, D]. Errors: those of
+// LoadedShard::Run().
+Result<void> CheckEstimates(Pipeline* head, const std::vector<float>& hidden,
+                            std::vector<Check>* checks);
 
 // The rows that a package stores in a form of its own against those of the model file, of which the
 // goldens hold norms and products with two probes (row_probes.h): the oracle, which runs on stored

@@ -113,8 +113,8 @@ Check CheckPlanesOf(const OpenedModel& model, Pipeline* pipeline) {
   return check;
 }
 
-void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
-                    std::vector<Check>* checks) {
+Result<void> CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
+                            std::vector<Check>* checks) {
   const LoadedHead& head = pipeline->Head();
   const int64_t D = pipeline->model().hidden_size;
   const int64_t T = std::min(kMostStates, static_cast<int64_t>(hidden.size()) / D);
@@ -123,7 +123,7 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
     const HeadShard& spec = head.specs[i];
     const int64_t rows = spec.vocab_end - spec.vocab_start;
     std::vector<float> found(static_cast<size_t>(T * rows));
-    head.shards[i]->Screen()->EstimateRows(states.data(), T, found.data(), rows);
+    HW_TRY_VOID(head.shards[i]->Screen()->EstimateRows(states.data(), T, found.data(), rows));
     const Difference d = Measure(found, Estimates(*head.planes, states, T, spec.vocab_start, rows),
                                  {}, rows, kQuietProduct);
     Check check{
@@ -136,6 +136,7 @@ void CheckEstimates(Pipeline* pipeline, const std::vector<float>& hidden,
     }
     checks->push_back(std::move(check));
   }
+  return {};
 }
 
 }  // namespace headway::gates

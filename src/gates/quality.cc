@@ -111,11 +111,12 @@ Result<QualityFigures> CompareQuality(OpenedModel* model, const Heads& heads,
                                       const Goldens& goldens) {
   QualityFigures figures;
   figures.positions = goldens.NumTokens();
-  const std::vector<float> hidden = RunLayers(heads.front().get(), goldens.ids);
+  HW_TRY(const std::vector<float> hidden, RunLayers(heads.front().get(), goldens.ids));
   CompareHidden(hidden, goldens, &figures);
   const auto with_logits = WithLogits(heads);
   if (with_logits != heads.end()) {
-    CompareLogits(RunHead(with_logits->get(), hidden), goldens, &figures);
+    HW_TRY(const std::vector<float> logits, RunHead(with_logits->get(), hidden));
+    CompareLogits(logits, goldens, &figures);
   } else {
     HW_TRY_VOID(CompareChoices(*model, heads, goldens, KvType::kF16, &figures));
   }

@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "gates/placement_difference.h"
+
 namespace headway::gates {
 namespace {
 
@@ -22,6 +24,7 @@ void AppendResidency(const GateReport& report, std::string* out) {
       if (op.counts && !op.resident)
         Append(out, "    not resident: {} {} on {}: {}\n", op.op, op.name, op.where, op.reason);
     }
+    *out += PlacementDifference(shard.residency);
     std::map<std::string, int> warned;  // how often, the shard itself counting once
     for (const std::string& warning : shard.residency.warnings) ++warned[warning];
     for (const OpPlacement& op : shard.residency.ops)

@@ -8,7 +8,7 @@
 
 namespace headway::gates {
 
-std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
+Result<std::vector<float>> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
   const ModelConfig& config = pipeline->model();
   const int64_t num_tokens = static_cast<int64_t>(hidden.size()) / config.hidden_size;
   const int64_t V = config.vocab_size;
@@ -17,7 +17,8 @@ std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden) {
   for (size_t i = 0; i < head.shards.size(); ++i) {
     const int64_t begin = head.specs[i].vocab_start;
     const int64_t width = head.specs[i].vocab_end - begin;
-    const std::vector<float> part = RunHeadShard(head.shards[i].get(), config, hidden, width);
+    HW_TRY(const std::vector<float> part,
+           RunHeadShard(head.shards[i].get(), config, hidden, width));
     for (int64_t t = 0; t < num_tokens; ++t)
       std::copy_n(part.begin() + t * width, width, logits.begin() + t * V + begin);
   }

@@ -15,7 +15,7 @@
 namespace headway::gates {
 
 // The logits [T, V] of a head whose shards give logits.   hidden: [T, D]
-std::vector<float> RunHead(Pipeline* pipeline, std::span<const float> hidden);
+Result<std::vector<float>> RunHead(Pipeline* pipeline, std::span<const float> hidden);
 
 // What a session gives, token by token, for every position of `ids`.
 struct SessionOutputs {

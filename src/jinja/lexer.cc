@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/from_chars.h"
 #include "base/utf8.h"
 #include "jinja/text.h"
 
@@ -282,7 +283,7 @@ class Lexer {
     Token& token = Add(is_real ? Token::Kind::kFloat : Token::Kind::kInteger, begin);
     const char* first = digits.data();
     const char* last = first + digits.size();
-    const auto outcome = is_real ? std::from_chars(first, last, token.real)
+    const auto outcome = is_real ? FromChars(first, last, token.real)
                                  : std::from_chars(first, last, token.integer, base);
     if (outcome.ec != std::errc() || outcome.ptr != last)
       return Mistake(begin, "expected a number of 64 bits, found " + Printable(digits));

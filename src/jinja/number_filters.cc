@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/from_chars.h"
 #include "jinja/builtins.h"
 #include "jinja/operators.h"
 #include "jinja/text_operations.h"
@@ -54,7 +55,7 @@ std::optional<double> ParseReal(const Text& text) {
   if (first != last && (*first == '+' || (*first == '-' && first != digits->data())))
     return std::nullopt;
   double value = 0.0;
-  const auto [end, error] = std::from_chars(first, last, value);
+  const auto [end, error] = FromChars(first, last, value);
   if (end != last) return std::nullopt;
   if (error == std::errc::result_out_of_range)
     return std::strtod(std::string(first, last).c_str(),

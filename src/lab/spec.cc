@@ -1,6 +1,7 @@
 #include "lab/spec.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // join, from fmt 11 on
 
 #include <algorithm>
 #include <initializer_list>

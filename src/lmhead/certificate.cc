@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/from_chars.h"
 #include "lmhead/row_code.h"
 
 namespace headway::lmhead {
@@ -183,7 +184,7 @@ Result<CertificateMode> ParseCertificateMode(const std::string& text) {
   if (text.rfind(name + ":", 0) == 0) {
     const char* begin = text.data() + name.size() + 1;
     const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(begin, end, mode.delta);
+    const auto [stop, error] = FromChars(begin, end, mode.delta);
     if (error == std::errc{} && stop == end && mode.delta > 0.0 && mode.delta <= kLargestDelta) {
       return mode;
     }

@@ -99,7 +99,8 @@ class Recorder {
       for (std::vector<float>& x : inputs) {
         if (options_.cancelled_or_null != nullptr && options_.cancelled_or_null->load())
           return Fail(ErrorCode::kCancelled, "interrupted while recording hidden states");
-        x = RunLayerShard(shard.get(), pipeline_->model(), x, static_cast<int64_t>(x.size() / D));
+        HW_TRY(x, RunLayerShard(shard.get(), pipeline_->model(), x,
+                                static_cast<int64_t>(x.size() / D)));
         progress.Update(++done);
       }
       shard->LetGoOfWeights();

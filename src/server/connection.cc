@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/platform.h"
+
 namespace headway::server {
 namespace {
 
@@ -81,8 +83,7 @@ ssize_t Connection::Read(char* to, size_t size) {
 ssize_t Connection::Write(const char* from, size_t size) {
   const auto until = Clock::now() + std::chrono::seconds(write_s_);
   for (size_t written = 0; written < size;) {
-    const ssize_t count =
-        ::send(socket_, from + written, size - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const int64_t count = platform::SendNow(socket_, from + written, size - written);
     if (count > 0) {
       written += static_cast<size_t>(count);
       continue;

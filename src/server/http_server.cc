@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/platform.h"
 #include "server/api_error.h"
 #include "server/connection.h"
 #include "server/connection_stream.h"
@@ -192,7 +193,7 @@ class HttpLibrary final : public httplib::Server {
       constexpr std::string_view kBusy =
           "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
           "Connection: close\r\n\r\n";
-      ::send(socket, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      platform::SendNow(socket, kBusy.data(), kBusy.size());
     } else {
       Converse(socket);
     }

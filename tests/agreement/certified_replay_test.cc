@@ -100,7 +100,7 @@ class SlowCertifiedReplay : public testing::Test {
       std::copy_n(ids_.begin() + static_cast<std::ptrdiff_t>(first), kWindow, window.begin());
       if (w >= windows) window.front() = ids_[static_cast<size_t>(w / windows)];
       const std::span<const int32_t> ids = window;
-      const std::vector<float> hidden = RunLayers(model_->pipeline.get(), ids);
+      const std::vector<float> hidden = RunLayers(model_->pipeline.get(), ids).value();
       for (int64_t t = 0; t < kWindow && done < num_choices; ++t, ++done) {
         const float* state = hidden.data() + t * D;
         const auto history = ids.first(static_cast<size_t>(t + 1));

@@ -74,7 +74,7 @@ TEST(SlowHeldOutKinds, ChoicesAreTheFullHeads) {
     auto ids = model.tokenizer->Encode(kind.text, {.add_bos = true});
     ASSERT_TRUE(ids.has_value()) << kind.name << ": " << ids.error().message;
     ids->resize(std::min(ids->size(), kMostTokens));
-    const std::vector<float> hidden = RunLayers(model.pipeline.get(), *ids);
+    const std::vector<float> hidden = RunLayers(model.pipeline.get(), *ids).value();
     ChoiceRules rules({.sampling = {}, .certified = {.mode = {}, .may_switch = false}},
                       *model.pipeline, model.kernels->kernels, model.pool.get());
     Counters counters = NoCountsOf(model);

@@ -34,6 +34,14 @@ class CoremlTest : public CliTest {
   }
 };
 
+TEST_F(CoremlTest, ComputeUnits_AreTheInterpretersWhereThereIsNoCoreMl) {
+  const std::string package = PackCoreml("units", {"--no-goldens"});
+  EXPECT_EQ(RunJson(package, {"--compute-units", "interpreter"})["generated_ids"],
+            RunJson(package)["generated_ids"]);
+  ExpectRefused({"run", package, "-p", "a", "--compute-units", "cpu-and-gpu", "--allow-ungated"},
+                {"has no Core ML", "'cpu-and-gpu'"});
+}
+
 TEST_F(CoremlTest, EveryHeadAndWidth_GeneratesTheSameText) {
   const std::string package =
       PackCoreml("all", {"--head", "full:4,full:1,full:20,top1:3,blockmax:2,top1-fp16:4",

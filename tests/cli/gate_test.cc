@@ -1,5 +1,6 @@
 // headway gate, and what run does with its results.
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli_fixture.h"
@@ -50,6 +51,25 @@ TEST_F(GateCommand, FailedPackage_IsRefusedByRunUntilAllowed) {
   EXPECT_EQ(refused.out, "");
   EXPECT_NE(refused.err.find("the gate residency failed"), std::string::npos) << refused.err;
   EXPECT_EQ(HeadwayOk(Run({"--allow-ungated"})).err, "");
+}
+
+// What a Mac's owner sends (docs/mac.md): also when nothing could be gated.
+TEST_F(GateCommand, Report_HasTheMachineAndTheGates_OrWhyThereAreNone) {
+  HeadwayOk({"pack", TinyPhi(), "-o", Path("package"), "--no-goldens"});
+  const std::string file = Path("report.json");
+  HeadwayOk({"gate", "residency", Path("package"), "--report=" + file});
+  const auto read = [&] { return Json::parse(std::ifstream(file), nullptr, false); };
+  const Json good = read();
+  ASSERT_FALSE(good.is_discarded());
+  EXPECT_NE(good["system"].get<std::string>().find("Linux"), std::string::npos);
+  EXPECT_FALSE(good["processor"].get<std::string>().empty());
+  EXPECT_EQ(good["report"]["passed"], true);
+  EXPECT_EQ(
+      Headway({"gate", "residency", Path("package"), "--report=" + file, "--compute-units", "all"})
+          .status,
+      2);
+  EXPECT_NE(read()["error"].get<std::string>().find("of the device cpu, found 'all'"),
+            std::string::npos);
 }
 
 TEST_F(GateCommand, GoldensCanBeAddedLater) {

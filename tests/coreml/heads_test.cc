@@ -78,12 +78,14 @@ class CoremlHeadsTest : public CoremlShardTest {
       const int64_t count = std::min(step, kTokens - first);
       float* const output = interface.is_top1 ? pairs.data() + first * 2
                                               : result->logits.data() + first * kV + range.begin;
-      shard->Run({.num_tokens = count,
-                  .input = hidden_.data() + first * kD,
-                  .output = output,
-                  .output_stride = interface.is_top1 ? 2 : kV,
-                  .block_maxima = maxima.data() + first * interface.NumBlocks(),
-                  .maxima_stride = interface.NumBlocks()});
+      EXPECT_TRUE(shard
+                      ->Run({.num_tokens = count,
+                             .input = hidden_.data() + first * kD,
+                             .output = output,
+                             .output_stride = interface.is_top1 ? 2 : kV,
+                             .block_maxima = maxima.data() + first * interface.NumBlocks(),
+                             .maxima_stride = interface.NumBlocks()})
+                      .has_value());
     }
     for (size_t t = 0; t < kTokens; ++t) {
       float value = pairs[2 * t];

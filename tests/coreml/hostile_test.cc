@@ -44,12 +44,14 @@ class CoremlHostileTest : public CoremlShardTest {
     const std::vector<float> x(static_cast<size_t>(3 * interface.input_channels), 1.0F);
     std::vector<float> y(static_cast<size_t>(3 * interface.output_channels));
     std::vector<float> maxima(static_cast<size_t>(3 * interface.NumBlocks()));
-    shard->Run({.num_tokens = 3,
-                .input = x.data(),
-                .output = y.data(),
-                .output_stride = interface.output_channels,
-                .block_maxima = maxima.data(),
-                .maxima_stride = interface.NumBlocks()});
+    EXPECT_TRUE(shard
+                    ->Run({.num_tokens = 3,
+                           .input = x.data(),
+                           .output = y.data(),
+                           .output_stride = interface.output_channels,
+                           .block_maxima = maxima.data(),
+                           .maxima_stride = interface.NumBlocks()})
+                    .has_value());
   }
 
   FloatTensors tensors_;

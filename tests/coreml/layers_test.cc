@@ -68,13 +68,15 @@ class CoremlLayersTest : public CoremlShardTest {
       std::vector<float> y(x.size());
       tables.Fill(position, T, false);
       const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
-      shard->Run({.num_tokens = T,
-                  .rows = {&row, 1},
-                  .input = x.data(),
-                  .output = y.data(),
-                  .output_stride = D,
-                  .rotary_cos = tables.Cos(),
-                  .rotary_sin = tables.Sin()});
+      EXPECT_TRUE(shard
+                      ->Run({.num_tokens = T,
+                             .rows = {&row, 1},
+                             .input = x.data(),
+                             .output = y.data(),
+                             .output_stride = D,
+                             .rotary_cos = tables.Cos(),
+                             .rotary_sin = tables.Sin()})
+                      .has_value());
       const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
       const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
       const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
@@ -150,13 +152,15 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
     std::vector<float> y(x.size());
     tables.Fill(position, 1, false);
     const StepRow row{.state = state.get(), .first_position = position, .num_tokens = 1};
-    shard->Run({.num_tokens = 1,
-                .rows = {&row, 1},
-                .input = x.data(),
-                .output = y.data(),
-                .output_stride = D,
-                .rotary_cos = tables.Cos(),
-                .rotary_sin = tables.Sin()});
+    EXPECT_TRUE(shard
+                    ->Run({.num_tokens = 1,
+                           .rows = {&row, 1},
+                           .input = x.data(),
+                           .output = y.data(),
+                           .output_stride = D,
+                           .rotary_cos = tables.Cos(),
+                           .rotary_sin = tables.Sin()})
+                    .has_value());
     return y;
   };
   run(0, 0.5F);
@@ -197,13 +201,15 @@ TEST_F(CoremlLayersTest, ConversationsOfOneStep_GetWhatEachGetsAlone) {
       for (size_t i = 0; i < rows.size(); i += together ? rows.size() : 1) {
         const auto some = std::span<const StepRow>(rows).subspan(i, together ? rows.size() : 1);
         const int64_t count = together ? num_tokens : rows[i].num_tokens;
-        shard->Run({.num_tokens = count,
-                    .rows = some,
-                    .input = x.data() + first * D,
-                    .output = y.data() + first * D,
-                    .output_stride = D,
-                    .rotary_cos = tables.Cos() + first * pairs,
-                    .rotary_sin = tables.Sin() + first * pairs});
+        EXPECT_TRUE(shard
+                        ->Run({.num_tokens = count,
+                               .rows = some,
+                               .input = x.data() + first * D,
+                               .output = y.data() + first * D,
+                               .output_stride = D,
+                               .rotary_cos = tables.Cos() + first * pairs,
+                               .rotary_sin = tables.Sin() + first * pairs})
+                        .has_value());
         first += count;
       }
       outputs.insert(outputs.end(), y.begin(), y.end());

@@ -52,18 +52,22 @@ class Screened final : public lmhead::DeviceSigns, public lmhead::ExactRows {
     std::vector<float> logits(kScreenedRows);
     AlignedBuffer scratch(static_cast<size_t>(parts_.front().shard->ScratchBytes()));
     for (const Part& part : parts_)
-      part.shard->Run({.num_tokens = 1,
-                       .input = hidden,
-                       .output = logits.data() + part.range.begin,
-                       .output_stride = kScreenedRows,
-                       .scratch = scratch.data()});
+      EXPECT_TRUE(part.shard
+                      ->Run({.num_tokens = 1,
+                             .input = hidden,
+                             .output = logits.data() + part.range.begin,
+                             .output_stride = kScreenedRows,
+                             .scratch = scratch.data()})
+                      .has_value());
     return logits;
   }
 
   void Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept override {
     for (const Part& part : parts_)
-      part.shard->Screen()->EstimateRows(rotated, num_states, estimates + part.range.begin,
-                                         kScreenedRows);
+      EXPECT_TRUE(
+          part.shard->Screen()
+              ->EstimateRows(rotated, num_states, estimates + part.range.begin, kScreenedRows)
+              .has_value());
   }
   int64_t Bytes() const override { return parts_.front().shard->Screen()->EstimateBytes(); }
   int64_t StripOf(int64_t row) const override { return row / kRowBlock; }

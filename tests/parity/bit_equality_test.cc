@@ -132,12 +132,14 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
     const auto workspace = (*shard)->NewWorkspace(0);
     AlignedBuffer scratch(static_cast<size_t>((*shard)->ScratchBytes()));
     float logit = 0.0F;
-    (*shard)->Run({.num_tokens = 1,
-                   .input = hidden.data(),
-                   .output = &logit,
-                   .output_stride = 1,
-                   .scratch = scratch.data(),
-                   .workspace = workspace.get()});
+    EXPECT_TRUE((*shard)
+                    ->Run({.num_tokens = 1,
+                           .input = hidden.data(),
+                           .output = &logit,
+                           .output_stride = 1,
+                           .scratch = scratch.data(),
+                           .workspace = workspace.get()})
+                    .has_value());
     EXPECT_TRUE(SameBits({&logit, 1}, {&expected[static_cast<size_t>(row)], 1})) << "row " << row;
   }
 }

@@ -74,16 +74,18 @@ Outputs ShardOracleTest::RunBoth(const graph::Graph& shard, const WeightSource& 
     FillTables(position, T);
     std::vector<float> y(static_cast<size_t>(T * N));
     const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
-    (*loaded)->Run({.num_tokens = T,
-                    .rows = {&row, 1},
-                    .input = x.data(),
-                    .output = y.data(),
-                    .output_stride = N,
-                    .rotary_cos = cos_.data(),
-                    .rotary_sin = sin_.data(),
-                    .rotary_table_stride = T * num_pairs_,
-                    .scratch = scratch.data(),
-                    .workspace = workspace.get()});
+    EXPECT_TRUE((*loaded)
+                    ->Run({.num_tokens = T,
+                           .rows = {&row, 1},
+                           .input = x.data(),
+                           .output = y.data(),
+                           .output_stride = N,
+                           .rotary_cos = cos_.data(),
+                           .rotary_sin = sin_.data(),
+                           .rotary_table_stride = T * num_pairs_,
+                           .scratch = scratch.data(),
+                           .workspace = workspace.get()})
+                    .has_value());
     outputs.device.insert(outputs.device.end(), y.begin(), y.end());
     // The same binary32 tables: rounding them is the runtime's business.
     const std::vector<double> cos(cos_.begin(), cos_.end());

@@ -8,7 +8,9 @@
 
 #include "device/coreml/describe.h"
 #include "device/coreml/emitter.h"
+#include "device/coreml/interpreting_runner.h"
 #include "device/coreml/loaded_shards.h"
+#include "device/coreml/native.h"
 #include "device/coreml/screen_program.h"
 #include "device/coreml/stored_shard.h"
 #include "gguf/gguf_file.h"
@@ -18,6 +20,8 @@ namespace headway::coreml {
 namespace {
 
 constexpr int64_t kDefaultMaxSeq = 1024;
+// The compute units that are ours.
+constexpr const char* kInterpreter = "interpreter";
 
 constexpr std::array kHeadForms = {HeadForm::kFull, HeadForm::kTop1, HeadForm::kBlockMax,
                                    HeadForm::kTop1F16, HeadForm::kCertified};
@@ -38,18 +42,22 @@ class EmbeddingRows final : public RowTable {
   const ConstTensorView table_;  // into file_
 };
 
-class InterpretingLoader final : public ShardLoader {
+class ProgramLoader final : public ShardLoader {
  public:
-  explicit InterpretingLoader(ThreadPool* pool) : ShardLoader(kDevice, pool) {}
+  ProgramLoader(std::unique_ptr<RunnerSource> source, ThreadPool* pool)
+      : ShardLoader(kDevice, pool), source_(std::move(source)) {}
+
+  std::string_view Computer() const override { return source_->Name(); }
+  bool IsDevice() const override { return source_->IsDevice(); }
 
   Result<std::unique_ptr<LoadedLayerShard>> LoadLayers(
       std::span<const std::string> paths) override {
-    HW_TRY(Programs programs, OpenPrograms(paths, Pool(), &keep_bytes_));
+    HW_TRY(Programs programs, OpenPrograms(paths, source_.get()));
     return MakeLayers(std::move(programs));
   }
 
   Result<std::unique_ptr<LoadedHeadShard>> LoadHead(const HeadFiles& files) override {
-    HW_TRY(Programs programs, OpenPrograms(files.paths, Pool(), &keep_bytes_));
+    HW_TRY(Programs programs, OpenPrograms(files.paths, source_.get()));
     if (files.rows.empty()) return MakeHead(std::move(programs));
     const std::string& path = files.paths.front();
     const auto graph = GraphOf(programs.front()->package.model);
@@ -76,11 +84,14 @@ class InterpretingLoader final : public ShardLoader {
   bool CopiesIntoMemory(uint64_t /*bytes*/) const override { return false; }
 
  private:
-  int64_t keep_bytes_ = kKeptWeightBytes;
+  const std::unique_ptr<RunnerSource> source_;
 };
 
-std::unique_ptr<ShardLoader> MakeLoader(const LoaderOptions& options) {
-  return MakeInterpretingLoader(options.pool);
+Result<std::unique_ptr<ShardLoader>> MakeLoader(const LoaderOptions& options) {
+  if (options.compute_units == kInterpreter) return MakeInterpretingLoader(options.pool);
+  HW_TRY(std::unique_ptr<RunnerSource> native, NativeSource(options.compute_units));
+  if (native == nullptr) return MakeInterpretingLoader(options.pool);
+  return std::make_unique<ProgramLoader>(std::move(native), options.pool);
 }
 
 bool IsPackage(const std::string& path) {
@@ -91,12 +102,11 @@ bool IsPackage(const std::string& path) {
 }  // namespace
 
 std::unique_ptr<ShardLoader> MakeInterpretingLoader(ThreadPool* pool) {
-  return std::make_unique<InterpretingLoader>(pool);
+  return std::make_unique<ProgramLoader>(InterpreterSource(pool, kKeptWeightBytes), pool);
 }
 
 const Device kDevice = {.traits = {.name = "coreml",
                                    .head_forms = kHeadForms,
-                                   .measured = false,
                                    .fixed_widths = true,
                                    .keeps_tied_embedding = true,
                                    .default_max_seq = kDefaultMaxSeq,

@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <limits>
+#include <mutex>
 
-#include "base/check.h"
 #include "device/coreml/loaded_shards.h"
 #include "manifest/head_kind.h"
 
@@ -99,9 +100,46 @@ ShardInterface InterfaceOf(const HeadShape& s) {
           .is_top1 = is_top1};
 }
 
-class InterpretedHead final : public LoadedHeadShard {
+// A prediction of a head shard that another thread may be at work on.
+class HeadPrediction {
  public:
-  InterpretedHead(Programs programs, std::vector<Width> widths, HeadShape shape)
+  // All must stay until Wait() has returned.
+  void Start(const LoadedProgram& program, const Arrays& inputs, const Arrays& outputs) {
+    done_ = false;
+    path_ = &program.path;
+    program.runner->Start({.inputs = &inputs, .outputs = &outputs}, [this](Result<Arrays> given) {
+      const std::lock_guard lock(mutex_);
+      given_ = std::move(given);
+      done_ = true;
+      changed_.notify_one();  // under the lock: the waiting thread may destroy this object next
+    });
+  }
+  // The outputs of what was started.
+  Result<Arrays> Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
+    if (given_) return std::move(given_);
+    return Prefixed(given_.error(), *path_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = true;
+  const std::string* path_ = nullptr;
+  Result<Arrays> given_;
+};
+
+// Arrays of a shard, by width, made at first use; used by one step at a time.
+struct HeadWorkspace final : ShardWorkspace {
+  std::map<int64_t, Arrays> inputs;
+  std::map<int64_t, Arrays> outputs;
+  HeadPrediction prediction;
+};
+
+class ProgramHead final : public LoadedHeadShard {
+ public:
+  ProgramHead(Programs programs, std::vector<Width> widths, HeadShape shape)
       : LoadedHeadShard({.interface = InterfaceOf(shape),
                          .max_tokens = kMaxStepTokens,
                          .weight_bytes = WeightBytesOf(widths)}),
@@ -109,63 +147,154 @@ class InterpretedHead final : public LoadedHeadShard {
         widths_(std::move(widths)),
         s_(std::move(shape)) {}
 
-  void Run(const StepArgs& args) noexcept override {
-    for (int64_t done = 0; done < args.num_tokens;) {
-      const Width& width = PickWidth(widths_, args.num_tokens - done);
-      const int64_t T = width.tokens;
-      const int64_t count = std::min(T, args.num_tokens - done);
-      std::vector<float> x(static_cast<size_t>(s_.D * T), 0.0F);
-      for (int64_t t = 0; t < count; ++t) {
-        for (int64_t c = 0; c < s_.D; ++c)
-          x[static_cast<size_t>(c * T + t)] = args.input[(done + t) * s_.D + c];
+  std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t /*capacity_tokens*/) const override {
+    return std::make_unique<HeadWorkspace>();
+  }
+
+  Result<void> Run(const StepArgs& args) noexcept override {
+    const HeadRun run{.shard = this, .args = args};
+    return RunHead({&run, 1}, [](size_t) {});
+  }
+
+  // All shards read the same array, and none waits for another.
+  Result<void> RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override {
+    for (const HeadRun& run : runs) {
+      if (!TakesAlike(static_cast<const ProgramHead&>(*run.shard)))
+        return LoadedHeadShard::RunHead(runs, done);
+    }
+    std::vector<std::unique_ptr<HeadWorkspace>> own;
+    std::vector<HeadWorkspace*> workspaces;
+    for (const HeadRun& run : runs) {
+      auto* workspace = static_cast<HeadWorkspace*>(run.args.workspace);
+      if (workspace == nullptr)
+        workspace = own.emplace_back(std::make_unique<HeadWorkspace>()).get();
+      workspaces.push_back(workspace);
+    }
+    const int64_t T = runs.front().args.num_tokens;
+    for (int64_t first = 0; first < T;) {
+      const Width& width = PickWidth(widths_, T - first);
+      const Tokens tokens{.first = first,
+                          .count = std::min(width.tokens, T - first),
+                          .width = static_cast<size_t>(&width - widths_.data())};
+      first += tokens.count;
+      HW_TRY_VOID(RunTokens(
+          runs, workspaces, tokens, first == T ? done : [](size_t) {}));
+    }
+    return {};
+  }
+
+  headway::Residency Residency() const override { return ResidencyOf(programs_); }
+
+ private:
+  // Tokens of a step that a width takes.
+  struct Tokens {
+    int64_t first = 0, count = 0;
+    size_t width = 0;
+  };
+
+  bool TakesAlike(const ProgramHead& other) const {
+    return s_.D == other.s_.D &&
+           std::equal(widths_.begin(), widths_.end(), other.widths_.begin(), other.widths_.end(),
+                      [](const Width& a, const Width& b) { return a.tokens == b.tokens; });
+  }
+
+  Result<void> RunTokens(std::span<const HeadRun> runs, std::span<HeadWorkspace* const> workspaces,
+                         const Tokens& tokens, const HeadShardDone& done) const {
+    HW_TRY(const Arrays* const inputs, FillInput(runs.front().args, tokens, workspaces.front()));
+    Result<void> outcome;
+    size_t started = 0;
+    for (; outcome && started < runs.size(); ++started) {
+      const auto& shard = static_cast<const ProgramHead&>(*runs[started].shard);
+      outcome = shard.StartTokens(*inputs, tokens, workspaces[started]);
+    }
+    if (!outcome) --started;  // the last one was not
+    for (size_t i = 0; i < started; ++i) {
+      const Result<Arrays> outputs = workspaces[i]->prediction.Wait();
+      if (!outcome) continue;  // whatever was started must end first
+      if (!outputs) {
+        outcome = tl::unexpected<Error>(outputs.error());
+        continue;
       }
-      mil::TensorMap none;
-      const auto out = width.program->interpreter->Run(
-          {{"hidden", mil::MakeTensor(mil::DType::kF16, {1, s_.D, T, 1}, x)}}, &none);
-      HW_CHECK(out.has_value(), "a step that was planned at load");
-      for (int64_t t = 0; t < count; ++t) {
-        float* const to = args.output + (done + t) * args.output_stride;
-        if (Interface().is_top1) {
-          CopyTop(*out, t, to);
-        } else {
-          CopyLogits(*out, T, t, to);
-          if (s_.form == HeadForm::kBlockMax && args.block_maxima != nullptr)
-            CopyColumn(out->at("block_max"), s_.num_blocks, T, t,
-                       args.block_maxima + (done + t) * args.maxima_stride);
-        }
+      static_cast<const ProgramHead&>(*runs[i].shard).Take(*outputs, runs[i].args, tokens);
+      done(i);
+    }
+    return outcome;
+  }
+
+  Result<const Arrays*> FillInput(const StepArgs& args, const Tokens& tokens,
+                                  HeadWorkspace* workspace) const {
+    const Width& width = widths_[tokens.width];
+    const int64_t T = width.tokens;
+    Arrays& inputs = workspace->inputs[T];
+    if (inputs.empty()) {
+      HW_TRY(inputs["hidden"],
+             width.program->runner->NewArray({mil::DType::kF16, {1, s_.D, T, 1}}));
+    }
+    F16* const x = static_cast<HostArray&>(*inputs.at("hidden")).Halves();
+    for (int64_t t = 0; t < T; ++t) {
+      const float* const from = args.input + (tokens.first + t) * s_.D;
+      for (int64_t c = 0; c < s_.D; ++c) x[c * T + t] = ToF16(t < tokens.count ? from[c] : 0.0F);
+    }
+    return &inputs;
+  }
+
+  Result<void> StartTokens(const Arrays& inputs, const Tokens& tokens,
+                           HeadWorkspace* workspace) const {
+    const Width& width = widths_[tokens.width];
+    Arrays& outputs = workspace->outputs[width.tokens];
+    if (outputs.empty()) {
+      for (const auto& [name, dims] : OutputDims(s_, width.tokens)) {
+        HW_TRY(outputs[name], width.program->runner->NewArray({mil::DType::kF16, dims}));
       }
-      done += count;
+      if (s_.form == HeadForm::kTop1) {
+        HW_TRY(outputs["top_index"],
+               width.program->runner->NewArray({mil::DType::kI32, {1, 1, width.tokens}}));
+      }
+    }
+    workspace->prediction.Start(*width.program, inputs, outputs);
+    return {};
+  }
+
+  void Take(const Arrays& outputs, const StepArgs& args, const Tokens& tokens) const {
+    for (int64_t t = 0; t < tokens.count; ++t) {
+      float* const to = args.output + (tokens.first + t) * args.output_stride;
+      if (Interface().is_top1) {
+        CopyTop(outputs, t, to);
+        continue;
+      }
+      CopyLogits(outputs, t, to);
+      if (s_.form == HeadForm::kBlockMax && args.block_maxima != nullptr)
+        CopyToken(*outputs.at("block_max"), 3, t,
+                  {args.block_maxima + (tokens.first + t) * args.maxima_stride,
+                   static_cast<size_t>(s_.num_blocks)});
     }
   }
 
-  headway::Residency Residency() const override { return PredictedResidency(programs_); }
-
- private:
-  // Column t of a value [rows, T].
-  static void CopyColumn(const mil::Tensor& from, int64_t rows, int64_t T, int64_t t, float* to) {
-    const float* const values = from.floats.get();
-    for (int64_t r = 0; r < rows; ++r) to[r] = values[r * T + t];
-  }
-  void CopyLogits(const mil::TensorMap& out, int64_t T, int64_t t, float* to) const {
+  void CopyLogits(const Arrays& outputs, int64_t t, float* to) const {
     for (size_t i = 0; i < s_.logits.size(); ++i) {
-      CopyColumn(out.at(s_.logits[i]), s_.logits_rows[i], T, t, to);
-      to += s_.logits_rows[i];
+      const auto rows = static_cast<size_t>(s_.logits_rows[i]);
+      CopyToken(*outputs.at(s_.logits[i]), 2, t, {to, rows});
+      to += rows;
     }
   }
   // Value and row. A row that the shard does not have (a program that was tampered with) becomes
   // NaN, which sessions report.
-  void CopyTop(const mil::TensorMap& out, int64_t t, float* to) const {
-    const auto at = static_cast<size_t>(t);
+  void CopyTop(const Arrays& outputs, int64_t t, float* to) const {
+    const auto read = [&](const char* name) {
+      const Array& array = *outputs.at(name);
+      float value = 0;
+      CopyToken(array, array.Type().dims.size() - 1, t, {&value, 1});
+      return value;
+    };
     double row = 0;
     if (s_.form == HeadForm::kTop1) {
-      row = out.at("top_index").Ints()[at];
+      row = ReadInt(*outputs.at("top_index"), t);
     } else {
       const int64_t block_rows = s_.rows / s_.num_blocks;
-      row =
-          static_cast<double>(out.at("top_block").Floats()[at]) * static_cast<double>(block_rows) +
-          static_cast<double>(out.at("top_lane").Floats()[at]);
+      row = static_cast<double>(read("top_block")) * static_cast<double>(block_rows) +
+            static_cast<double>(read("top_lane"));
     }
-    to[0] = out.at("top_value").Floats()[at];
+    to[0] = read("top_value");
     to[1] = row >= 0 && row < static_cast<double>(s_.rows)
                 ? static_cast<float>(row)
                 : std::numeric_limits<float>::quiet_NaN();
@@ -178,7 +307,7 @@ class InterpretedHead final : public LoadedHeadShard {
 
 Result<void> CheckIndex(const LoadedProgram& program,
                         const std::map<std::string, mil::Dims>& inputs, int64_t T) {
-  const auto types = program.interpreter->Prepare(inputs);
+  const auto types = program.runner->Prepare(inputs);
   if (!types) return Prefixed(types.error(), program.path);
   const auto found = types->find("top_index");
   if (found != types->end() && found->second == mil::TensorType{mil::DType::kI32, {1, 1, T}})
@@ -197,8 +326,7 @@ Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs) {
     if (shape.form == HeadForm::kTop1)
       HW_TRY_VOID(CheckIndex(*width.program, inputs, width.tokens));
   }
-  return std::make_unique<InterpretedHead>(std::move(programs), std::move(widths),
-                                           std::move(shape));
+  return std::make_unique<ProgramHead>(std::move(programs), std::move(widths), std::move(shape));
 }
 
 }  // namespace headway::coreml

@@ -4,67 +4,39 @@
 
 #include "base/check.h"
 #include "device/coreml/loaded_shards.h"
-#include "device/coreml/shard_prediction.h"
+#include "device/coreml/step_inputs.h"
 
 namespace headway::coreml {
 namespace {
 
 constexpr int64_t kMaxLayerExtent = int64_t{1} << 20;    // channels, positions
 constexpr int64_t kMaxStateElements = int64_t{1} << 32;  // 16 GB
-constexpr float kMasked = -1e4F;  // added to scores of positions that a token must not see
 
 class LayersState final : public ShardState {
  public:
-  explicit LayersState(mil::TensorMap states) : states_(std::move(states)) {}
-  int64_t KvBytes() const override {
-    int64_t bytes = 0;
-    for (const auto& [name, state] : states_)
-      bytes += state.Count() * static_cast<int64_t>(sizeof(float));
-    return bytes;
-  }
+  explicit LayersState(Result<std::unique_ptr<ProgramStates>> states)
+      : states_(std::move(states)) {}
+  int64_t KvBytes() const override { return states_ ? (*states_)->Bytes() : 0; }
   void ShareFrom(const ShardState& other, int64_t /*num_positions*/) override {
-    states_ = static_cast<const LayersState&>(other).states_;
+    const auto& from = static_cast<const LayersState&>(other);
+    if (!states_) return;
+    const Result<void> copied = from.states_ ? (*states_)->CopyFrom(**from.states_)
+                                             : tl::unexpected<Error>(from.states_.error());
+    if (!copied) states_ = tl::unexpected<Error>(copied.error());
   }
-  mil::TensorMap* States() { return &states_; }
+  // Those of every width: they have the same states. Errors: why there are none.
+  Result<ProgramStates*> States() {
+    if (!states_) return tl::unexpected<Error>(states_.error());
+    return states_->get();
+  }
 
  private:
-  mil::TensorMap states_;  // of every width: they have the same states
+  Result<std::unique_ptr<ProgramStates>> states_;
 };
 
-struct LayersShape {
-  int64_t D = 0, pairs = 0, max_seq = 0;
-};
-
-// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h); one token alone has shapes
-// of its own, told by the rank of the rotary tables.
-std::map<std::string, mil::Dims> InputDims(const LayersShape& s, int64_t tokens, bool single) {
-  const mil::Dims rope = single ? mil::Dims{1, s.pairs} : mil::Dims{1, 1, s.pairs, tokens};
-  return {{"x", {1, s.D, tokens, 1}},
-          {"rope_cos", rope},
-          {"rope_sin", rope},
-          {"attn_mask", {1, 1, tokens, s.max_seq}},
-          {"kv_write_mask", {1, 1, s.max_seq, tokens}}};
-}
-
-bool IsSingle(const LoadedProgram& program) {
-  const mil::TensorType* const rope = program.Input("rope_cos");
-  return rope != nullptr && rope->dims.size() == 2;
-}
-
-Result<LayersShape> LayersShapeOf(const LoadedProgram& program) {
-  const mil::TensorType* const x = program.Input("x");
-  const mil::TensorType* const rope = program.Input("rope_cos");
-  const mil::TensorType* const mask = program.Input("attn_mask");
-  if (x == nullptr || rope == nullptr || mask == nullptr || x->dims.size() != 4 ||
-      mask->dims.size() != 4 || (rope->dims.size() != 2 && rope->dims.size() != 4)) {
-    return BadProgram(program.path, "expected the inputs x, rope_cos and attn_mask of layers");
-  }
-  return LayersShape{x->dims[1], rope->dims[rope->dims.size() == 2 ? 1 : 2], mask->dims[3]};
-}
-
-class InterpretedLayers final : public LoadedLayerShard {
+class ProgramLayers final : public LoadedLayerShard {
  public:
-  InterpretedLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
+  ProgramLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
       : LoadedLayerShard({.interface = {.input_channels = shape.D,
                                         .output_channels = shape.D,
                                         .rotary_dim = 2 * shape.pairs,
@@ -77,73 +49,67 @@ class InterpretedLayers final : public LoadedLayerShard {
 
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override {
     HW_CHECK(options.capacity_tokens <= s_.max_seq, "a sequence that the states hold");
-    return std::make_unique<LayersState>(programs_.front()->interpreter->NewStates());
+    return std::make_unique<LayersState>(programs_.front()->runner->NewStates());
+  }
+  std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t /*capacity_tokens*/) const override {
+    return std::make_unique<StepInputs>();
   }
 
-  // One conversation after another: a program has the states of one.
-  void Run(const StepArgs& args) noexcept override {
-    int64_t first_token = 0;
-    for (const StepRow& row : args.rows) {
-      for (int64_t done = 0; done < row.num_tokens;) {
-        const Width& width = PickWidth(widths_, row.num_tokens - done);
-        const int64_t count = std::min(width.tokens, row.num_tokens - done);
-        RunWidth(args, row, {first_token + done, row.first_position + done, count}, width);
-        done += count;
-      }
-      first_token += row.num_tokens;
+  Result<void> Run(const StepArgs& args) noexcept override {
+    const LayersRun run{.shard = this, .args = args};
+    return RunStack({&run, 1}, [](size_t) {});
+  }
+
+  // Masks and rotary tables are filled once for all shards, and a shard reads the array that the one
+  // before has given. One conversation after another: a program has the states of one.
+  Result<void> RunStack(std::span<const LayersRun> runs, const LayersDone& done) noexcept override {
+    if (!std::all_of(runs.begin(), runs.end(), [this](const LayersRun& run) {
+          return TakesAlike(static_cast<const ProgramLayers&>(*run.shard));
+        }))
+      return LoadedLayerShard::RunStack(runs, done);
+    StepInputs own;
+    const StepArgs& args = runs.front().args;
+    auto* const workspace = static_cast<StepInputs*>(args.workspace);
+    HW_TRY(std::vector<Piece>* const pieces,
+           (workspace == nullptr ? own : *workspace).Fill(args, widths_, s_));
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const auto& shard = static_cast<const ProgramLayers&>(*runs[i].shard);
+      for (size_t p = 0; p < pieces->size(); ++p)
+        HW_TRY_VOID(shard.RunPiece(runs[i].args, i % 2, &(*pieces)[p]));
+      done(i);
     }
+    return {};
   }
 
-  headway::Residency Residency() const override { return PredictedResidency(programs_); }
+  headway::Residency Residency() const override { return ResidencyOf(programs_); }
 
  private:
-  // Consecutive tokens of one conversation; `token` counts in the step.
-  struct Tokens {
-    int64_t token, position, count;
-  };
-
-  void RunWidth(const StepArgs& args, const StepRow& row, const Tokens& tokens,
-                const Width& width) const {
-    auto* const states = static_cast<LayersState*>(row.state)->States();
-    const auto out = width.program->interpreter->Run(Inputs(args, tokens, width), states);
-    HW_CHECK(out.has_value(), "a step that was planned at load");
-    const float* const hidden = out->at("hidden").floats.get();  // [1, D, T, 1]
-    for (int64_t t = 0; t < tokens.count; ++t) {
-      float* const to = args.output + (tokens.token + t) * args.output_stride;
-      for (int64_t c = 0; c < s_.D; ++c) to[c] = hidden[c * width.tokens + t];
-    }
+  bool TakesAlike(const ProgramLayers& other) const {
+    return s_ == other.s_ && std::equal(widths_.begin(), widths_.end(), other.widths_.begin(),
+                                        other.widths_.end(), [](const Width& a, const Width& b) {
+                                          return a.tokens == b.tokens &&
+                                                 IsSingle(*a.program) == IsSingle(*b.program);
+                                        });
   }
 
-  // `tokens`, and padding up to the width that writes nothing.
-  mil::TensorMap Inputs(const StepArgs& args, const Tokens& tokens, const Width& width) const {
-    const int64_t T = width.tokens;
-    const int64_t S = s_.max_seq;
-    std::vector<float> x(static_cast<size_t>(s_.D * T), 0.0F);
-    std::vector<float> cos(static_cast<size_t>(s_.pairs * T), 0.0F);
-    std::vector<float> sin(cos.size(), 0.0F);
-    std::vector<float> mask(static_cast<size_t>(T * S), kMasked);
-    std::vector<float> write(static_cast<size_t>(S * T), 0.0F);
-    for (int64_t t = 0; t < T; ++t) {
-      const int64_t position = tokens.position + std::min(t, tokens.count - 1);
-      std::fill_n(mask.begin() + t * S, position + 1, 0.0F);
-      if (t >= tokens.count) continue;
-      const auto at = [T, t](int64_t row) { return static_cast<size_t>(row * T + t); };
-      for (int64_t c = 0; c < s_.D; ++c) x[at(c)] = args.input[(tokens.token + t) * s_.D + c];
-      for (int64_t i = 0; i < s_.pairs; ++i) {
-        cos[at(i)] = args.rotary_cos[(tokens.token + t) * s_.pairs + i];
-        sin[at(i)] = args.rotary_sin[(tokens.token + t) * s_.pairs + i];
-      }
-      write[at(position)] = 1.0F;
+  // Leaves the output as the next shard's input. `turn`: the array that it is asked to be in.
+  Result<void> RunPiece(const StepArgs& args, size_t turn, Piece* piece) const {
+    const Width& width = widths_[piece->width];
+    const StepRow& row = args.rows[piece->row];
+    const std::string& path = width.program->path;
+    const auto states = static_cast<LayersState*>(row.state)->States();
+    if (!states) return Prefixed(states.error(), path);
+    auto outputs = width.program->runner->Run({.inputs = &piece->arrays.inputs,
+                                               .states_or_null = *states,
+                                               .outputs = &piece->arrays.outputs[turn]});
+    if (!outputs) return Prefixed(std::move(outputs).error(), path);
+    std::shared_ptr<Array> hidden = outputs->at("hidden");  // [1, D, T, 1]
+    for (int64_t t = 0; t < piece->count; ++t) {
+      CopyToken(*hidden, 2, t,
+                {args.output + (piece->token + t) * args.output_stride, static_cast<size_t>(s_.D)});
     }
-    const auto dims = InputDims(s_, T, IsSingle(*width.program));
-    const auto tensor = [&dims](const char* name, const std::vector<float>& values) {
-      return mil::MakeTensor(mil::DType::kF16, dims.at(name), values);
-    };
-    return {{"x", tensor("x", x)},
-            {"rope_cos", tensor("rope_cos", cos)},
-            {"rope_sin", tensor("rope_sin", sin)},
-            {"attn_mask", tensor("attn_mask", mask)},
-            {"kv_write_mask", tensor("kv_write_mask", write)}};
+    piece->arrays.inputs["x"] = std::move(hidden);
+    return {};
   }
 
   const Programs programs_;
@@ -179,12 +145,11 @@ Result<void> CheckStates(const Programs& programs) {
 
 }  // namespace
 
-Residency PredictedResidency(const Programs& programs) {
-  Residency all{.basis = "predicted"};
+Residency ResidencyOf(const Programs& programs) {
+  Residency all;
   for (const auto& program : programs) {
-    const Residency own = ToResidency(mil::PredictPlacement(
-        *program->main,
-        {.weight_bytes = static_cast<int64_t>(program->package.weights.SizeBytes())}));
+    Residency own = program->runner->Placement();
+    all.basis = std::move(own.basis);
     all.ops.insert(all.ops.end(), own.ops.begin(), own.ops.end());
     all.warnings.insert(all.warnings.end(), own.warnings.begin(), own.warnings.end());
   }
@@ -205,10 +170,10 @@ Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs) {
                       s.pairs <= kMaxLayerExtent && s.max_seq > 0 && s.max_seq <= kMaxLayerExtent &&
                       (width.tokens == 1 || !IsSingle(program));
     if (!fits) return BadProgram(program.path, "expected a program of layers");
-    HW_TRY_VOID(Plan(program, InputDims(s, width.tokens, IsSingle(program)),
+    HW_TRY_VOID(Plan(program, LayersInputDims(s, width.tokens, IsSingle(program)),
                      {{"hidden", {1, s.D, width.tokens, 1}}}));
   }
-  return std::make_unique<InterpretedLayers>(std::move(programs), std::move(widths), s);
+  return std::make_unique<ProgramLayers>(std::move(programs), std::move(widths), s);
 }
 
 }  // namespace headway::coreml

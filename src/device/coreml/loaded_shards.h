@@ -1,8 +1,8 @@
 #pragma once
 
-// Interpreted layers and heads. Inside this folder only. The names and
+// Layers and heads that are programs, whatever runs them. Inside this folder only. The names and
 // shapes of inputs and outputs are those that device/coreml/shards writes; anything else is refused
-// when a shard is loaded, so that running cannot fail.
+// when a shard is loaded, so that only the device can fail later.
 
 #include <memory>
 #include <string>
@@ -20,12 +20,12 @@ inline constexpr int64_t kMaxStepTokens = 16;
 
 using Programs = std::vector<std::unique_ptr<LoadedProgram>>;
 
-// Errors: kCorrupt, kUnsupported, naming the package.
+// Errors: kCorrupt, kUnsupported, kIo, naming the package.
 Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs);
 Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs);
 
-// Every compute op of all programs: predicted, because they are interpreted here.
-Residency PredictedResidency(const Programs& programs);
+// Every compute op of all programs.
+Residency ResidencyOf(const Programs& programs);
 
 // Sum of the weight files of the narrowest program.
 int64_t WeightBytesOf(const std::vector<Width>& widths);

@@ -10,17 +10,6 @@ namespace {
 // Widest step that is accepted: more would be a mistake in the package.
 constexpr int64_t kMaxWidth = 4096;
 
-// Elements of the constants that products read.
-int64_t WeightElements(const mil::Function& function) {
-  int64_t total = 0;
-  for (const mil::Operation& op : function.Body()->operations) {
-    if (!mil::IsConstantOp(op.type)) continue;
-    for (const mil::NamedType& output : op.outputs)
-      total += mil::NumElements(output.type.tensor.dims).value_or(0);
-  }
-  return total;
-}
-
 // The most tokens of a flexible axis, as the description says; 0 when it does not.
 int64_t UpperBound(const mil::Model& model, const std::string& input) {
   const mil::FunctionDescription* const main = model.Find("main");
@@ -45,8 +34,7 @@ tl::unexpected<Error> BadProgram(const std::string& path, const std::string& mes
 }
 
 Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const std::string> paths,
-                                                                 ThreadPool* pool,
-                                                                 int64_t* keep_bytes) {
+                                                                 RunnerSource* source) {
   std::vector<std::unique_ptr<LoadedProgram>> programs;
   for (const std::string& path : paths) {
     auto program = std::make_unique<LoadedProgram>();
@@ -56,13 +44,9 @@ Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const
     const auto main = functions.find("main");
     if (main == functions.end()) return BadProgram(path, "expected a function 'main', found none");
     program->main = &main->second;
-    const int64_t wanted = WeightElements(*program->main) * static_cast<int64_t>(sizeof(float));
-    const int64_t kept = std::min(*keep_bytes, wanted);
-    *keep_bytes -= kept;
-    auto interpreter = mil::Interpreter::Create(*program->main, &program->package.weights,
-                                                {.keep_weight_bytes = kept, .pool = pool});
-    if (!interpreter) return Prefixed(std::move(interpreter).error(), path);
-    program->interpreter = std::make_unique<mil::Interpreter>(*std::move(interpreter));
+    auto runner = source->Open(*program);
+    if (!runner) return Prefixed(std::move(runner).error(), path);
+    program->runner = *std::move(runner);
     programs.push_back(std::move(program));
   }
   return programs;
@@ -92,7 +76,7 @@ Result<std::vector<Width>> WidthsOf(const std::vector<std::unique_ptr<LoadedProg
 
 Result<void> Plan(const LoadedProgram& program, const std::map<std::string, mil::Dims>& inputs,
                   const std::map<std::string, mil::Dims>& outputs) {
-  const auto types = program.interpreter->Prepare(inputs);
+  const auto types = program.runner->Prepare(inputs);
   if (!types) return Prefixed(types.error(), program.path);
   for (const auto& [name, dims] : outputs) {
     const auto found = types->find(name);

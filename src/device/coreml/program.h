@@ -1,6 +1,6 @@
 #pragma once
 
-// The programs of one shard, one a width, ready to be interpreted. Inside this folder only.
+// The programs of one shard, one a width, ready to run. Inside this folder only.
 
 #include <map>
 #include <memory>
@@ -9,18 +9,21 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/thread_pool.h"
 #include "device/coreml/package/package.h"
-#include "device/coreml/run/interpreter.h"
+#include "device/coreml/runner.h"
 
 namespace headway::coreml {
 
-// One package and its interpreter.
+// One package and what runs it.
 struct LoadedProgram {
   std::string path;
   mil::Package package;
   const mil::Function* main = nullptr;  // of the package
-  std::unique_ptr<mil::Interpreter> interpreter;
+  std::unique_ptr<Runner> runner;
+
+  LoadedProgram() = default;
+  LoadedProgram(const LoadedProgram&) = delete;  // the runner points at it
+  LoadedProgram& operator=(const LoadedProgram&) = delete;
 
   // The declared type of an input or state; null when there is none of that name and kind.
   const mil::TensorType* Input(const std::string& name) const;
@@ -32,11 +35,10 @@ struct Width {
   LoadedProgram* program = nullptr;
 };
 
-// Reads, verifies and wraps the packages. `keep_bytes`: decoded weights that may stay in memory;
-// lowered by what is used. Errors: those of mil::ReadPackage; kUnsupported (no function "main").
+// Reads and verifies the packages, and makes their runners. Errors: those of mil::ReadPackage and of
+// RunnerSource::Open; kCorrupt (no function "main").
 Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const std::string> paths,
-                                                                 ThreadPool* pool,
-                                                                 int64_t* keep_bytes);
+                                                                 RunnerSource* source);
 
 // The widths of programs whose input `input` has its tokens on axis 2, ascending: the fixed ones,
 // and 1 and the largest of flexible ones. Errors: kCorrupt.
@@ -46,8 +48,8 @@ Result<std::vector<Width>> WidthsOf(const std::vector<std::unique_ptr<LoadedProg
 // The smallest width that takes `tokens`, or the largest.
 const Width& PickWidth(const std::vector<Width>& widths, int64_t tokens);
 
-// Makes the plan for these inputs; the program must give at least these outputs, as floats.
-// Errors: kCorrupt, kUnsupported.
+// Prepares the runner for these inputs; the program must give at least these outputs, as fp16.
+// Errors: kCorrupt, kUnsupported, kIo.
 Result<void> Plan(const LoadedProgram& program, const std::map<std::string, mil::Dims>& inputs,
                   const std::map<std::string, mil::Dims>& outputs);
 

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
 #include "device/coreml/emitter.h"
 #include "device/coreml/layer_parts.h"
 #include "graph/text.h"
@@ -38,7 +37,7 @@ class ScreenedHead final : public LoadedHeadShard,
         pool_(pool) {}
 
   // Every row on the host, or the blocks asked for: what the certified head falls back to.
-  void Run(const StepArgs& args) noexcept override {
+  Result<void> Run(const StepArgs& args) noexcept override {
     auto* const normed = reinterpret_cast<float*>(args.scratch);
     const auto num_blocks = args.needed_blocks.empty()
                                 ? (rows_->NumRows() + kRowBlock - 1) / kRowBlock
@@ -59,10 +58,11 @@ class ScreenedHead final : public LoadedHeadShard,
         }
       });
     }
+    return {};
   }
 
   void ReadRow(int64_t row, float* out) const override { rows_->ReadRow(row, out); }
-  headway::Residency Residency() const override { return PredictedResidency(programs_); }
+  headway::Residency Residency() const override { return ResidencyOf(programs_); }
   RowStrips* Strips() override { return this; }
   SignScreen* Screen() override { return this; }
   const RowTable* Rows() const override { return this; }
@@ -78,29 +78,33 @@ class ScreenedHead final : public LoadedHeadShard,
 
   int64_t EstimateBytes() const override { return WeightBytesOf(widths_); }
   std::string_view EstimateAssumption() const override { return mil::kScreenAccumulation; }
-  void EstimateRows(const float* rotated, int64_t num_states, float* estimates,
-                    int64_t stride) noexcept override {
+  Result<void> EstimateRows(const float* rotated, int64_t num_states, float* estimates,
+                            int64_t stride) noexcept override {
     const int64_t D = rows_->Channels();
     for (int64_t done = 0; done < num_states;) {
       const Width& width = PickWidth(widths_, num_states - done);
       const int64_t T = width.tokens;
       const int64_t count = std::min(T, num_states - done);
-      std::vector<float> x(static_cast<size_t>(D * T), 0.0F);
+      Runner& runner = *width.program->runner;
+      HW_TRY(const std::shared_ptr<HostArray> input,
+             runner.NewArray({mil::DType::kF16, {1, D, T, 1}}));
       for (int64_t t = 0; t < count; ++t) {
         for (int64_t c = 0; c < D; ++c)
-          x[static_cast<size_t>(c * T + t)] = rotated[(done + t) * D + c];
+          input->Halves()[c * T + t] = ToF16(rotated[(done + t) * D + c]);
       }
-      mil::TensorMap none;
-      const auto out = width.program->interpreter->Run(
-          {{"rotated", mil::MakeTensor(mil::DType::kF16, {1, D, T, 1}, x)}}, &none);
-      HW_CHECK(out.has_value(), "a pass that was planned at load");
-      const float* const values = out->at("estimate").floats.get();
+      HW_TRY(const std::shared_ptr<HostArray> output,
+             runner.NewArray({mil::DType::kF16, {1, rows_->NumRows(), T, 1}}));
+      const Arrays inputs{{"rotated", input}};
+      const Arrays wanted{{"estimate", output}};
+      auto outputs = runner.Run({.inputs = &inputs, .outputs = &wanted});
+      if (!outputs) return Prefixed(std::move(outputs).error(), width.program->path);
       for (int64_t t = 0; t < count; ++t) {
-        float* const to = estimates + (done + t) * stride;
-        for (int64_t row = 0; row < rows_->NumRows(); ++row) to[row] = values[row * T + t];
+        CopyToken(*outputs->at("estimate"), 2, t,
+                  {estimates + (done + t) * stride, static_cast<size_t>(rows_->NumRows())});
       }
       done += count;
     }
+    return {};
   }
 
  private:

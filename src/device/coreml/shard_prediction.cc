@@ -1,6 +1,7 @@
 #include "device/coreml/shard_prediction.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // join, from fmt 11 on
 
 #include <algorithm>
 

@@ -79,7 +79,13 @@ class CpuLoader final : public ShardLoader {
   const LoadWeights load_;
 };
 
-std::unique_ptr<ShardLoader> MakeLoader(const LoaderOptions& options) {
+Result<std::unique_ptr<ShardLoader>> MakeLoader(const LoaderOptions& options) {
+  if (!options.compute_units.empty()) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("compute units: expected none for packages of the device cpu, found "
+                            "'{}'",
+                            options.compute_units));
+  }
   return std::make_unique<CpuLoader>(options);
 }
 

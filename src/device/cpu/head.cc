@@ -22,7 +22,7 @@ bool CpuHead::SharesInput(const CpuHead& other) const {
 
 // One meeting of the team a head instead of one a shard: norm and quantisation once, then each
 // member streams its stretch of shard after shard.
-void CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
+Result<void> CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept {
   for (const HeadRun& run : runs) {
     if (!SharesInput(static_cast<const CpuHead&>(*run.shard)))
       return LoadedHeadShard::RunHead(runs, done);
@@ -42,6 +42,7 @@ void CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) 
   for (const HeadRun& run : runs)
     static_cast<const CpuHead&>(*run.shard).shard_.StoreBest(run.args);
   done(runs.size() - 1);
+  return {};
 }
 
 ProductInput CpuHead::RunToProduct(const StepArgs& args, float* multiplied) noexcept {

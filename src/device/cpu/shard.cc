@@ -37,13 +37,14 @@ std::unique_ptr<ShardState> CpuLayers::NewState(const StateOptions& options) con
                                          options.capacity_tokens);
 }
 
-void CpuLayers::Run(const StepArgs& args) noexcept {
+Result<void> CpuLayers::Run(const StepArgs& args) noexcept {
   for (const StepRow& row : args.rows) {
     if (row.state != nullptr)
       static_cast<CpuShardState*>(row.state)->Kv().PrepareToStore(row.first_position,
                                                                   row.num_tokens);
   }
   shard_.Run(args);
+  return {};
 }
 
 std::unique_ptr<ShardWorkspace> CpuShard::NewWorkspace(int64_t capacity_tokens) const {

@@ -54,7 +54,7 @@ class CpuLayers final : public LoadedLayerShard {
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const override {
     return shard_.NewWorkspace(capacity_tokens);
   }
-  void Run(const StepArgs& args) noexcept override;
+  Result<void> Run(const StepArgs& args) noexcept override;
   headway::Residency Residency() const override { return shard_.Residency(); }
   const ProductProbe* Probe() const override { return &shard_; }
   void LetGoOfWeights() const override {
@@ -77,10 +77,13 @@ class CpuHead final : public LoadedHeadShard, public RowStrips, public RowTable 
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const override {
     return shard_.NewWorkspace(capacity_tokens);
   }
-  void Run(const StepArgs& args) noexcept override { shard_.Run(args); }
+  Result<void> Run(const StepArgs& args) noexcept override {
+    shard_.Run(args);
+    return {};
+  }
   headway::Residency Residency() const override { return shard_.Residency(); }
   const ProductProbe* Probe() const override { return &shard_; }
-  void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override;
+  Result<void> RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override;
   RowStrips* Strips() override { return shard_.plan.LastProduct() == nullptr ? nullptr : this; }
   const RowTable* Rows() const override { return this; }
   ProductInput RunToProduct(const StepArgs& args, float* multiplied) noexcept override;

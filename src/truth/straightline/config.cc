@@ -1,6 +1,7 @@
 #include "truth/straightline/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // join, from fmt 11 on
 #include <fmt/ranges.h>
 
 #include <algorithm>

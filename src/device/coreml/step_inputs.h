@@ -1,0 +1,61 @@
+#pragma once
+
+// A step of layers, cut into pieces that a program takes: consecutive tokens of one conversation,
+// and the arrays of each. Inside this folder only.
+
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "device/coreml/program.h"
+#include "device/step.h"
+
+namespace headway::coreml {
+
+// What the inputs' shapes follow from.
+struct LayersShape {
+  int64_t D = 0, pairs = 0, max_seq = 0;
+  friend bool operator==(const LayersShape&, const LayersShape&) = default;
+};
+
+// Whether a program has the shapes of one token alone, told by the rank of its rotary tables.
+bool IsSingle(const LoadedProgram& program);
+// Errors: kCorrupt.
+Result<LayersShape> LayersShapeOf(const LoadedProgram& program);
+// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h).
+std::map<std::string, mil::Dims> LayersInputDims(const LayersShape& shape, int64_t tokens,
+                                                 bool single);
+
+struct PieceArrays {
+  Arrays inputs = {};      // x, rope_cos, rope_sin, attn_mask, kv_write_mask
+  Arrays outputs[2] = {};  // "hidden" of shards that run in turn
+};
+
+struct Piece {
+  size_t row = 0;        // of the step
+  int64_t token = 0;     // the first, in the step
+  int64_t position = 0;  // of the first, in its conversation
+  int64_t count = 0;
+  size_t width = 0;  // index of the width that takes it
+  PieceArrays arrays = {};
+};
+
+// The pieces of steps through shards of one shape, and their arrays, made at first use. Used by one
+// step at a time.
+class StepInputs final : public ShardWorkspace {
+ public:
+  // Cuts the step and fills the inputs of every piece: its tokens, and padding up to the width that
+  // writes nothing. The pieces are valid until the next call. Errors: those of Runner::NewArray().
+  Result<std::vector<Piece>*> Fill(const StepArgs& args, const std::vector<Width>& widths,
+                                   const LayersShape& shape);
+
+ private:
+  static Result<PieceArrays> MakeArrays(const Width& width, const LayersShape& shape);
+
+  std::vector<Piece> pieces_;
+  // By place in the step and width.
+  std::map<std::pair<size_t, size_t>, PieceArrays> made_;
+};
+
+}  // namespace headway::coreml
