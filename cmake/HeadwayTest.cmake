@@ -6,7 +6,8 @@
 # Suites are read from the sources. Those whose name, or whose instantiation's name, begins with Slow get the label
 # "slow" and an entry of their own; the others get "unit". <name>.complete fails when the program has a suite that was
 # not read. HEAVY suites have the label "heavy" besides: 15 s and more under the sanitizers, and run in the release build,
-too, so that `./dev test` leaves their sanitizer run to `./dev nightly`. tests/test_paths.h tells a test where models/ and testdata are.
+# too, so that `./dev test` leaves their sanitizer run to `./dev nightly`. tests/test_paths.h tells a test where models/
+# and testdata are.
 function(headway_test name)
   cmake_parse_arguments(T "" "" "SOURCES;LIBS;HEAVY" ${ARGN})
   add_executable(${name} ${T_SOURCES})
