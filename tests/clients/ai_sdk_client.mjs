@@ -20,12 +20,12 @@ assert.equal(text, whole.text);
 assert.equal((await stream.usage).outputTokens, whole.usage.outputTokens);
 
 const kind = z.object({ kind: z.enum(["fox", "bear"]), legs: z.number().int().min(0).max(8) });
-const { object } = await generateObject({ ...ask, maxOutputTokens: 200, schema: kind });
+const { object } = await generateObject({ ...ask, maxOutputTokens: 400, schema: kind });
 assert.ok(object.legs <= 8);
 
 let asked;
 await generateText({
-  ...ask, maxOutputTokens: 200, toolChoice: "required",
+  ...ask, maxOutputTokens: 400, toolChoice: "required",
   tools: { choose: tool({ description: "Chooses.", inputSchema: kind, execute: async (input) => { asked = input; return "done"; } }) },
 });
 assert.ok(["fox", "bear"].includes(asked.kind));

@@ -20,7 +20,7 @@ assert final.usage.output_tokens == whole.usage.output_tokens
 counted = client.messages.count_tokens(model=ASK["model"], system=ASK["system"], messages=ASK["messages"])
 assert counted.input_tokens == whole.usage.input_tokens + (whole.usage.cache_read_input_tokens or 0)
 
-called = client.messages.create(**dict(ASK, max_tokens=200), tools=[TOOL], tool_choice={"type": "tool", "name": "weather"})
+called = client.messages.create(**dict(ASK, max_tokens=400), tools=[TOOL], tool_choice={"type": "tool", "name": "weather"})
 use = called.content[-1]
 assert called.stop_reason == "tool_use" and use.name == "weather", called
 assert use.input["town"] in ("Paris", "Oslo"), called

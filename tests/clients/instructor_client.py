@@ -22,7 +22,7 @@ base = openai.OpenAI(base_url=os.environ["HEADWAY_URL"] + "/v1", api_key=os.envi
 modes = (instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA)
 for mode in modes:
     animal = instructor.from_openai(base, mode=mode).chat.completions.create(
-        model="story", response_model=Animal, max_retries=0, max_tokens=200, temperature=0,
+        model="story", response_model=Animal, max_retries=0, max_tokens=400, temperature=0,
         messages=[{"role": "user", "content": "A fox has four legs."}])
     assert isinstance(animal, Animal), mode
 print(f"instructor {version('instructor')}: {', '.join(mode.name for mode in modes)}")

@@ -29,7 +29,7 @@ assert whole.content and whole.usage_metadata["output_tokens"] <= 32
 assert "".join(chunk.content for chunk in chat.stream(messages)) == whole.content
 assert [answer.content for answer in chat.batch([messages, messages])] == [whole.content] * 2
 
-roomy = ChatOpenAI(base_url=URL, api_key=KEY, model="story", temperature=0, max_tokens=200)
+roomy = ChatOpenAI(base_url=URL, api_key=KEY, model="story", temperature=0, max_tokens=400)
 called = roomy.bind_tools([double], tool_choice="double").invoke(messages)
 call = called.tool_calls[0]
 assert call["name"] == "double" and isinstance(call["args"]["number"], int)

@@ -27,7 +27,7 @@ const animal = await client.chat.completions.create({
 assert.ok(["fox", "bear"].includes(JSON.parse(animal.choices[0].message.content).kind));
 
 const tools = [{ type: "function", function: { name: "choose", parameters: schema } }];
-const runner = client.chat.completions.stream({ ...ask, tools, tool_choice: "required", max_tokens: 200 });
+const runner = client.chat.completions.stream({ ...ask, tools, tool_choice: "required", max_tokens: 400 });
 const [call] = (await runner.finalChatCompletion()).choices[0].message.tool_calls;
 assert.ok(["fox", "bear"].includes(JSON.parse(call.function.arguments).kind));
 

@@ -40,7 +40,7 @@ for token in scored.choices[0].logprobs.content:
     assert token.token == token.top_logprobs[0].token and len(token.top_logprobs) == 3
 
 called = client.chat.completions.create(model="story", messages=MESSAGES, tools=[WEATHER], tool_choice="required",
-                                        parallel_tool_calls=False, seed=1, max_tokens=200)
+                                        parallel_tool_calls=False, seed=1, max_tokens=400)
 call = called.choices[0].message.tool_calls[0]
 assert called.choices[0].finish_reason == "tool_calls" and call.function.name == "weather"
 answered = client.chat.completions.create(
@@ -48,11 +48,11 @@ answered = client.chat.completions.create(
         *MESSAGES, called.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}])
 assert answered.choices[0].message.role == "assistant"
 
-parsed = client.chat.completions.parse(model="story", messages=MESSAGES, response_format=Animal, seed=3, max_tokens=200)
+parsed = client.chat.completions.parse(model="story", messages=MESSAGES, response_format=Animal, seed=3, max_tokens=400)
 assert 0 <= parsed.choices[0].message.parsed.legs <= 8
 
 with client.chat.completions.stream(model="story", messages=MESSAGES, response_format=Animal, seed=3,
-                                    max_tokens=200) as stream:
+                                    max_tokens=400) as stream:
     final = stream.get_final_completion()
 assert final.choices[0].message.parsed == parsed.choices[0].message.parsed
 
