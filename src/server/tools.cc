@@ -9,6 +9,8 @@ namespace headway::server {
 namespace {
 
 constexpr size_t kMostTools = 128;
+// In one answer. A small model that may go on calling does so until its tokens are used up.
+constexpr int kMostCalls = 16;
 
 // A schema that stands at `path` of a larger one: what it calls its root is that place now.
 void MoveReferences(const std::string& path, Json* schema) {
@@ -123,7 +125,7 @@ TextForm ToolsForm(const Tools& tools) {
                      {"additionalProperties", false}});
   }
   Json list = {{"type", "array"}, {"minItems", 1}, {"items", {{"anyOf", std::move(calls)}}}};
-  if (!tools.parallel) list["maxItems"] = 1;
+  list["maxItems"] = tools.parallel && tools.only.empty() ? kMostCalls : 1;
   Json answers = Json::array({ObjectOf("tool_calls", std::move(list))});
   if (tools.choice == Tools::Choice::kAuto)
     answers.push_back(ObjectOf("response", {{"type", "string"}}));
