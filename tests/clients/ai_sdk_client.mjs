@@ -25,7 +25,7 @@ assert.ok(object.legs <= 8);
 
 let asked;
 await generateText({
-  ...ask, maxOutputTokens: 400, toolChoice: "required",
+  ...ask, maxOutputTokens: 800, toolChoice: "required",
   tools: { choose: tool({ description: "Chooses.", inputSchema: kind, execute: async (input) => { asked = input; return "done"; } }) },
 });
 assert.ok(["fox", "bear"].includes(asked.kind));

@@ -35,9 +35,9 @@ except anthropic.AuthenticationError as error:
 else:
     raise AssertionError("expected an error for a wrong key")
 try:
-    client.messages.create(**dict(ASK, max_tokens=0))
+    client.messages.create(**dict(ASK, messages=[]))
 except anthropic.BadRequestError as error:
     assert error.body["error"]["type"] == "invalid_request_error", error.body
 else:
-    raise AssertionError("expected an error for no tokens")
+    raise AssertionError("expected an error for no messages")
 print(f"anthropic {anthropic.__version__}: messages, stream, tools, counting, errors")

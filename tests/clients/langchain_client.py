@@ -32,7 +32,7 @@ assert [answer.content for answer in chat.batch([messages, messages])] == [whole
 roomy = ChatOpenAI(base_url=URL, api_key=KEY, model="story", temperature=0, max_tokens=400)
 called = roomy.bind_tools([double], tool_choice="double").invoke(messages)
 call = called.tool_calls[0]
-assert call["name"] == "double" and isinstance(call["args"]["number"], int)
+assert call["name"] == "double" and isinstance(call["args"]["number"], int), call
 chat.bind_tools([double]).invoke([*messages, called, ToolMessage(str(double.invoke(call["args"])), tool_call_id=call["id"])])
 
 for method in ("json_schema", "function_calling"):
