@@ -25,7 +25,7 @@ Result<void> WriteReport(const std::string& file, const std::string& text) {
 
 }  // namespace
 
-Result<void> Gate(const GateArguments& arguments) {
+Result<void> Run(const GateArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.package, error)) {
     return Fail(ErrorCode::kInvalidInput,
