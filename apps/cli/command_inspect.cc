@@ -146,7 +146,7 @@ Result<std::string> PackageJson(const std::string& directory) {
   const auto device = FindDevice(manifest.device);
   std::vector<PlacedProgram> programs;
   for (const FileEntry* file : AllFiles(manifest)) {
-    const bool placed = device && !(*device)->traits.measured &&
+    const bool placed = device && (*device)->is_package != nullptr &&
                         file->path.ends_with((*device)->traits.shard_suffix);
     if (!placed) continue;
     HW_TRY(ShardDescription program,

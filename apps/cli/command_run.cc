@@ -13,7 +13,6 @@
 #include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
-#include "engine/devices.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "interrupt.h"
@@ -123,8 +122,7 @@ class TextStream {
 
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
                     const Generation& generation) {
-  HW_TRY(const Device* const device, FindDevice(model.device));
-  if (!device->traits.measured) {
+  if (model.is_interpreted) {
     std::fprintf(stderr,
                  "headway: interpreted on the CPU: what the %s package computes, but no measure of "
                  "the device's speed\n",

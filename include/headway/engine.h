@@ -112,6 +112,7 @@ struct ModelSummary {
   int64_t vocab_size = 0;
   int64_t weight_bytes_per_token = 0;
   std::string chat_format = {};  // of a file without a chat template: the format used for it
+  bool is_interpreted = false;   // its device is not here: what it computes, not how fast
 };
 
 struct OpenedModel;  // src/engine/open.h

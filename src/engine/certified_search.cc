@@ -60,6 +60,7 @@ bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
 Result<void> CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   screened_ = false;
+  signs_.ClearOutcome();
   HW_TRY_VOID(first_.Compute(step, counters));
   const uint64_t start = NowNs();
   inputs_.Compute(step.hidden, step.NumStates());

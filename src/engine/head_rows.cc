@@ -53,7 +53,6 @@ HeadSigns::HeadSigns(Pipeline* pipeline)
 
 // After a failure estimates are NaN, of which nobody takes a bound.
 void HeadSigns::Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept {
-  outcome_ = {};
   for (size_t i = 0; outcome_ && i < head_.shards.size(); ++i) {
     outcome_ = head_.shards[i]->Screen()->EstimateRows(
         rotated, num_states, estimates + head_.specs[i].vocab_start, num_rows_);

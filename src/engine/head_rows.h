@@ -69,8 +69,9 @@ class HeadSigns final : public lmhead::DeviceSigns {
   // `pipeline` must outlive this object.
   explicit HeadSigns(Pipeline* pipeline);
 
-  // What came of the last Estimate(). Errors: those of LoadedShard::Run().
+  // What came of Estimate() since ClearOutcome(). Errors: those of LoadedShard::Run().
   const Result<void>& Outcome() const { return outcome_; }
+  void ClearOutcome() { outcome_ = {}; }
 
   // False: the shards are no programs for signs, the host multiplies them.
   static bool Exist(const LoadedHead& head) { return head.shards.front()->Screen() != nullptr; }

@@ -49,7 +49,8 @@ ModelSummary Summarise(const OpenedModel& model) {
                        .context_tokens = manifest.ContextTokens(),
                        .vocab_size = manifest.model.vocab_size,
                        .weight_bytes_per_token = 0,
-                       .chat_format = ""};
+                       .chat_format = "",
+                       .is_interpreted = !model.loader->IsDevice()};
   if (*model.chat) summary.chat_format = (*model.chat)->FormatName();
   for (const auto& shard : model.pipeline->Layers())
     summary.weight_bytes_per_token += shard->WeightBytes();
