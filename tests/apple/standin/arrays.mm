@@ -151,7 +151,7 @@ using headway::standin::Numbers;
   shape_ = [shape copy];
   strides_ = [strides copy];
   data_type_ = dataType;
-  deallocator_ = [deallocator copy];
+  if (deallocator != nil) deallocator_ = Block_copy(deallocator);
   if ([shape count] == [strides count]) return self;
   if (error != nullptr) *error = ErrorOf(MLModelErrorGeneric, "shape and strides differ in length");
   [self release];
@@ -159,7 +159,7 @@ using headway::standin::Numbers;
 }
 - (void)dealloc {
   if (deallocator_ != nil) deallocator_(bytes_);
-  [deallocator_ release];
+  if (deallocator_ != nil) Block_release(deallocator_);
   [shape_ release];
   [strides_ release];
   [super dealloc];

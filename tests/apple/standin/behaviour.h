@@ -26,10 +26,10 @@ struct Behaviour {
   // Models lack these, or tell another shape of them.
   std::string missing_feature = {};
   std::string other_shape = {};
-  std::string missing_output = {};         // predictions lack it
-  std::string bad_strides = {};            // predictions give it with strides past its end
-  std::vector<std::string> off_engine;     // types of ops that run on the CPU all the same
-  std::vector<std::string> without_usage;  // types of ops that the plan does not tell of
+  std::string missing_output = {};              // predictions lack it
+  std::string bad_strides = {};                 // predictions give it with strides past its end
+  std::vector<std::string> off_engine = {};     // types of ops that run on the CPU all the same
+  std::vector<std::string> without_usage = {};  // types of ops that the plan does not tell of
 };
 
 // For everything from now on. Not while predictions run.

@@ -199,7 +199,7 @@ using namespace headway::standin;
 @implementation MLModel
 + (void)compileModelAtURL:(NSURL*)modelURL completionHandler:(void (^)(NSURL*, NSError*))handler {
   const std::string path = [[modelURL path] UTF8String];
-  void (^const kept)(NSURL*, NSError*) = [handler copy];
+  void (^const kept)(NSURL*, NSError*) = Block_copy(handler);
   OnAnotherThread([path, kept] {
     Count(&Account::compiled);
     const auto compiled = Names(CurrentBehaviour().cannot_compile, path)
@@ -210,7 +210,7 @@ using namespace headway::standin;
     } else {
       kept(nil, ErrorOf(MLModelErrorIO, compiled.error().message));
     }
-    [kept release];
+    Block_release(kept);
   });
 }
 
@@ -284,7 +284,7 @@ using namespace headway::standin;
 - (void)predictionFromFeatures:(id<MLFeatureProvider>)input
                        options:(MLPredictionOptions*)options
              completionHandler:(void (^)(id<MLFeatureProvider>, NSError*))completionHandler {
-  void (^const kept)(id<MLFeatureProvider>, NSError*) = [completionHandler copy];
+  void (^const kept)(id<MLFeatureProvider>, NSError*) = Block_copy(completionHandler);
   const std::shared_ptr<StandInModel> model = *model_;
   id const features = [static_cast<id>(input) retain];
   [options retain];
@@ -297,7 +297,7 @@ using namespace headway::standin;
       error = ErrorOf(MLModelErrorGeneric, [[exception reason] UTF8String]);
     }
     kept(given, error);
-    [kept release];
+    Block_release(kept);
     [features release];
     [options release];
   });

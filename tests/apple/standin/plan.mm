@@ -212,7 +212,7 @@ using namespace headway::standin;
   const std::string path = [[url path] UTF8String];
   const bool has_engine = [configuration computeUnits] == MLComputeUnitsAll ||
                           [configuration computeUnits] == MLComputeUnitsCPUAndNeuralEngine;
-  void (^const kept)(MLComputePlan*, NSError*) = [handler copy];
+  void (^const kept)(MLComputePlan*, NSError*) = Block_copy(handler);
   OnAnotherThread([path, has_engine, kept] {
     const std::string& refused = CurrentBehaviour().cannot_plan;
     auto package = headway::mil::ReadPackage(path);
@@ -228,7 +228,7 @@ using namespace headway::standin;
       plan->structure_ = [[MLModelStructure alloc] initWithProgram:program];
       kept(plan, nil);
     }
-    [kept release];
+    Block_release(kept);
   });
 }
 - (void)dealloc {

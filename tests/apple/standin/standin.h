@@ -2,6 +2,7 @@
 
 // What the classes of CoreML/CoreML.h are made of. The stand-in's own.
 
+#include <Block.h>
 #import <CoreML/CoreML.h>
 
 #include <atomic>

@@ -70,18 +70,18 @@ Result<std::string> Fingerprint(const std::string& path) {
 
 // Compiles to a place that Core ML chooses.
 Result<std::string> Compile(const std::string& path) {
-  Waiting<std::string> compiled;
+  const Waiting<std::string> compiled;
+  void (^const finished)(NSURL*, NSError*) = ^(NSURL* url, NSError* error) {
+    @autoreleasepool {
+      if (url != nil) {
+        compiled.Give(FromNs([url path]));
+      } else {
+        compiled.Give(CoreMlFailed("could not compile", error));
+      }
+    }
+  };
   const Result<void> begun = Guarded("could not compile", [&]() -> Result<void> {
-    [MLModel compileModelAtURL:FileUrl(path)
-             completionHandler:^(NSURL* url, NSError* error) {
-               @autoreleasepool {
-                 if (url != nil) {
-                   compiled.Give(FromNs([url path]));
-                 } else {
-                   compiled.Give(CoreMlFailed("could not compile", error));
-                 }
-               }
-             }];
+    [MLModel compileModelAtURL:FileUrl(path) completionHandler:finished];
     return {};
   });
   if (!begun) return tl::unexpected<Error>(begun.error());

@@ -36,19 +36,20 @@ MeasuredOp Measure(MLComputePlan* plan, MLModelStructureProgramOperation* operat
 
 Result<Owned<MLComputePlan*>> LoadPlan(const std::string& path,
                                        MLModelConfiguration* configuration) {
-  Waiting<Owned<MLComputePlan*>> loaded;
+  const Waiting<Owned<MLComputePlan*>> loaded;
+  void (^const finished)(MLComputePlan*, NSError*) = ^(MLComputePlan* plan, NSError* error) {
+    @autoreleasepool {
+      if (plan != nil) {
+        loaded.Give(Owned<MLComputePlan*>::Retain(plan));
+      } else {
+        loaded.Give(CoreMlFailed("could not plan", error));
+      }
+    }
+  };
   const Result<void> begun = Guarded("could not plan", [&]() -> Result<void> {
     [MLComputePlan loadContentsOfURL:FileUrl(path)
                        configuration:configuration
-                   completionHandler:^(MLComputePlan* plan, NSError* error) {
-                     @autoreleasepool {
-                       if (plan != nil) {
-                         loaded.Give(Owned<MLComputePlan*>::Retain(plan));
-                       } else {
-                         loaded.Give(CoreMlFailed("could not plan", error));
-                       }
-                     }
-                   }];
+                   completionHandler:finished];
     return {};
   });
   if (!begun) return tl::unexpected<Error>(begun.error());

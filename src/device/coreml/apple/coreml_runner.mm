@@ -92,15 +92,18 @@ class CoreMlRunner final : public Runner {
       if (!asked) return done(tl::unexpected<Error>(asked.error()));
       const Arrays* const wanted = prediction.outputs;
       const Done told = done;
+      // Not inside the lambda: a block there would keep references to what is on this stack.
+      void (^const finished)(id<MLFeatureProvider>, NSError*) =
+          ^(id<MLFeatureProvider> given, NSError* error) {
+            @autoreleasepool {
+              told(given == nil ? Result<Arrays>(CoreMlFailed(kPredicting, error))
+                                : Take(given, *wanted));
+            }
+          };
       const Result<void> begun = Guarded(kPredicting, [&]() -> Result<void> {
         [model_.Get() predictionFromFeatures:asked->features.Get()
                                      options:asked->options.Get()
-                           completionHandler:^(id<MLFeatureProvider> given, NSError* error) {
-                             @autoreleasepool {
-                               told(given == nil ? Result<Arrays>(CoreMlFailed(kPredicting, error))
-                                                 : Take(given, *wanted));
-                             }
-                           }];
+                           completionHandler:finished];
         return {};
       });
       if (!begun) done(tl::unexpected<Error>(begun.error()));
