@@ -47,6 +47,8 @@ elseif(HEADWAY_TESTS STREQUAL "all")
     target_compile_options(headway_gnustep INTERFACE
       "$<${objc}:-fobjc-runtime=gcc;-fno-objc-arc;-fblocks;-fexceptions;-fobjc-exceptions>"
       "$<${objc}:-fconstant-string-class=NSConstantString>")
-    target_link_libraries(headway_gnustep INTERFACE ${GNUSTEP_BASE} objc ${BLOCKS_RUNTIME})
+    # The blocks' runtime first: GNUstep brings a _Block_copy of its own, which takes a block that names another
+    # library's stack class for one that need not be copied, and gives it back where it lies.
+    target_link_libraries(headway_gnustep INTERFACE ${BLOCKS_RUNTIME} ${GNUSTEP_BASE} objc)
   endif()
 endif()

@@ -9,7 +9,7 @@ Result<std::unique_ptr<ProgramStates>> CoreMlStates::Create(MLModel* model, Type
   @autoreleasepool {
     Owned<MLState*> state;
     HW_TRY_VOID(Guarded("could not make states", [&]() -> Result<void> {
-      state = Owned<MLState*>::Retain([model newState]);
+      state = Owned<MLState*>::Adopt([model newState]);
       if (!state) return Fail(ErrorCode::kIo, "Core ML: expected states of the model, found none");
       return {};
     }));
