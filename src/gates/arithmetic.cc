@@ -106,7 +106,9 @@ void CheckLayers(Pipeline* pipeline, const Goldens& goldens, const Expected& exp
                          .problem = ProblemOf(d, kShardRelative, kShardChannel, kCosine)});
     };
     // Programs of one width do the same either way.
-    const bool same = pipeline->device().traits.fixed_widths && spec.wider.empty();
+    const bool one_width =
+        spec.wider.empty() && spec.file.tokens.find_first_of(",.") == std::string::npos;
+    const bool same = pipeline->device().traits.fixed_widths && one_width;
     if (shard->MaxTokens() > 1 && !same) add(T, "all at once");
     add(1, "one by one");
   }
@@ -230,6 +232,7 @@ Result<std::vector<Check>> CompareArithmetic(OpenedModel* model, const Heads& he
     HW_TRY_VOID(CheckChoices(model, head, goldens, logits, &checks));
   }
   CheckStack(heads, goldens, expectations, &checks);
+  CheckIntermediates(heads, &checks);
   return checks;
 }
 
