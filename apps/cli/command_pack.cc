@@ -32,19 +32,24 @@ void ForShardFiles(const Manifest& manifest, const Use& use) {
   }
 }
 
-// "; predicted: 1801 of 1803 compute ops on the Neural Engine", where the device predicts.
+// "; predicted: 1801 of 1803 compute ops on the Neural Engine", where the device predicts;
+// "predicted, contested" where evidence speaks for and against.
 std::string PredictionNote(const Manifest& manifest) {
   int64_t total = 0;
   int64_t resident = 0;
+  int64_t open = 0;
   std::string basis;
   ForShardFiles(manifest, [&](const FileEntry& file) {
     if (!file.expected) return;
     basis = file.expected->basis;
     total += file.expected->compute_total;
     resident += file.expected->compute_ane;
+    open += file.expected->compute_contested;
   });
   if (basis.empty()) return "";
-  return fmt::format("; {}: {} of {} compute ops on the Neural Engine", basis, resident, total);
+  return fmt::format("; {}{}: {} of {} compute ops on the Neural Engine{}", basis,
+                     open > 0 ? ", contested" : "", resident, total,
+                     open > 0 ? fmt::format(", {} by evidence that leaves it open", open) : "");
 }
 
 }  // namespace

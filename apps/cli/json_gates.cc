@@ -38,6 +38,7 @@ Json ShardJson(const gates::ShardPlacement& shard) {
                        {"counts", op.counts},
                        {"resident", op.resident},
                        {"reason", op.reason},
+                       {"doubts", op.doubts},
                        {"warnings", op.warnings}});
   }
   return Json{{"shard", shard.shard},
@@ -72,6 +73,7 @@ std::string GateJson(const gates::GateReport& report) {
   for (const GateRecord& record : report.records) {
     gates.push_back(Json{{"gate", record.gate},
                          {"passed", record.passed},
+                         {"contested", record.contested},
                          {"basis", record.basis},
                          {"detail", record.detail}});
   }

@@ -16,6 +16,8 @@ struct OpPlacement {
   bool resident = false;                   // runs where the device wants it
   std::string reason;                      // when it is not resident
   std::vector<std::string> warnings = {};  // what may make it slow or wrong where it is
+  // What leaves it open whether it runs there: a prediction by evidence on both sides.
+  std::vector<std::string> doubts = {};
 };
 
 struct Residency {

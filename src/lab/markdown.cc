@@ -104,7 +104,10 @@ void AppendGates(const Results& results, std::string* out) {
     for (const GateRecord& record : variant.gates) {
       Append(out, "| {} | {} | {} | {} | {} |\n",
              &record == &variant.gates.front() ? Cell(variant.spec.name) : "", record.gate,
-             record.passed ? "passed" : "**failed**", record.basis, Cell(record.detail));
+             record.passed      ? "passed"
+             : record.contested ? "contested"
+                                : "**failed**",
+             record.basis, Cell(record.detail));
     }
     if (variant.gates.empty() && !variant.reason.empty())
       Append(out, "| {} | | {} | | {} |\n", Cell(variant.spec.name), ToString(variant.status),

@@ -84,8 +84,11 @@ void AppendGateSection(const Results& results, std::string* out) {
              "<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td><td>{}</td></tr>"
              "\n",
              &record == &variant.gates.front() ? Escape(variant.spec.name) : "", record.gate,
-             record.passed ? "better" : "fail", record.passed ? "passed" : "failed", record.basis,
-             Escape(record.detail));
+             record.Failed() ? "fail" : "better",
+             record.passed      ? "passed"
+             : record.contested ? "contested"
+                                : "failed",
+             record.basis, Escape(record.detail));
     }
     if (variant.gates.empty())
       Append(out, "<tr><td>{}</td><td></td><td>{}</td><td></td><td>{}</td></tr>\n",

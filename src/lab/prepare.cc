@@ -231,7 +231,7 @@ Result<void> GateVariant(const Workshop& workshop, const Spec& spec, VariantResu
     if (record.basis != "measured") variant->status = Status::kNoDevice;
   }
   for (const GateRecord& record : report->records) {
-    if (record.passed) continue;
+    if (!record.Failed()) continue;
     variant->status = Status::kFailedGate;
     variant->reason = fmt::format("{}: {}", record.gate, record.detail);
     break;

@@ -81,6 +81,7 @@ OrderedJson ToJsonValue(const Spec& spec, const Results& results, const VariantR
   for (const GateRecord& record : variant.gates) {
     gates.push_back(OrderedJson{{"gate", record.gate},
                                 {"passed", record.passed},
+                                {"contested", record.contested},
                                 {"basis", record.basis},
                                 {"detail", record.detail}});
   }
@@ -130,6 +131,7 @@ VariantResult VariantFromJson(const OrderedJson& json) {
   for (const OrderedJson& gate : json.at("gates")) {
     variant.gates.push_back({.gate = gate.at("gate").get<std::string>(),
                              .passed = gate.at("passed").get<bool>(),
+                             .contested = gate.value("contested", false),
                              .basis = gate.at("basis").get<std::string>(),
                              .detail = gate.at("detail").get<std::string>()});
   }

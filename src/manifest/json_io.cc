@@ -17,18 +17,21 @@ std::string DigestOf(const Json& without_digest) {
 }
 
 Json ToJsonValue(const ExpectedOps& ops) {
-  return Json{{"basis", ops.basis},
-              {"compute_total", ops.compute_total},
-              {"compute_ane", ops.compute_ane},
-              {"conv_total", ops.conv_total},
-              {"conv_ane", ops.conv_ane},
-              {"histogram", ops.histogram}};
+  Json json{{"basis", ops.basis},
+            {"compute_total", ops.compute_total},
+            {"compute_ane", ops.compute_ane},
+            {"conv_total", ops.conv_total},
+            {"conv_ane", ops.conv_ane},
+            {"histogram", ops.histogram}};
+  if (ops.compute_contested > 0) json["compute_contested"] = ops.compute_contested;
+  return json;
 }
 
 ExpectedOps ExpectedFromJson(const Json& json) {
   return {.basis = json.at("basis").get<std::string>(),
           .compute_total = json.at("compute_total").get<int64_t>(),
           .compute_ane = json.at("compute_ane").get<int64_t>(),
+          .compute_contested = json.value("compute_contested", int64_t{0}),
           .conv_total = json.at("conv_total").get<int64_t>(),
           .conv_ane = json.at("conv_ane").get<int64_t>(),
           .histogram = json.at("histogram").get<std::map<std::string, int64_t>>()};
@@ -182,15 +185,18 @@ HeadSpec HeadFromJson(const Json& json) {
 }
 
 Json ToJsonValue(const GateRecord& record) {
-  return Json{{"gate", record.gate},
-              {"passed", record.passed},
-              {"basis", record.basis},
-              {"detail", record.detail}};
+  Json json{{"gate", record.gate},
+            {"passed", record.passed},
+            {"basis", record.basis},
+            {"detail", record.detail}};
+  if (record.contested) json["contested"] = true;
+  return json;
 }
 
 GateRecord GateFromJson(const Json& json) {
   return {.gate = json.at("gate").get<std::string>(),
           .passed = json.at("passed").get<bool>(),
+          .contested = json.value("contested", false),
           .basis = json.at("basis").get<std::string>(),
           .detail = json.at("detail").get<std::string>()};
 }
