@@ -148,8 +148,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
     line += fmt::format(" directions {}", options.most_directions);
   if (!options.usage_text.empty())
     line += fmt::format(" usage {}", DigestHex(std::as_bytes(std::span(options.usage_text))));
-  line += " tokens";
-  for (const StepWidth& width : options.widths) line += fmt::format(" {}", TokensText(width));
+  line += fmt::format(" tokens {}", TokensText(options.widths));
   return line;
 }
 

@@ -96,11 +96,13 @@ Result<mil::Shard> LowerLayers(const Graph& model, int first_layer, int num_laye
   }
   spec.first_layer = first_layer;
   spec.num_layers = num_layers;
-  const mil::LayerWeightSource source = [&](mil::LayerWeight weight, int layer, int64_t first_row,
-                                            std::span<float> out) {
-    return ReadParts(layers[static_cast<size_t>(layer - first_layer)].Of(weight), weights,
-                     first_row, out);
-  };
+  mil::LayerWeightSource source;
+  if (weights) {
+    source = [&](mil::LayerWeight weight, int layer, int64_t first_row, std::span<float> out) {
+      return ReadParts(layers[static_cast<size_t>(layer - first_layer)].Of(weight), weights,
+                       first_row, out);
+    };
+  }
   return mil::BuildLayerShard(spec, source, blobs, shard_options);
 }
 
@@ -126,10 +128,13 @@ Result<mil::Shard> LowerHead(const Graph& model, int64_t vocab_begin, int64_t vo
   spec.splits = form == HeadForm::kFull ? options.head_splits : 1;
   spec.weights = options.weights;
   std::vector<float> gain(static_cast<size_t>(spec.hidden_size));
-  HW_TRY_VOID(ReadRows(*head.gain, weights, 0, gain));
-  const mil::RowSource rows = [&](int64_t first, std::span<float> out) {
-    return ReadRows(*head.matrix, weights, first, out);
-  };
+  mil::RowSource rows;
+  if (weights) {
+    HW_TRY_VOID(ReadRows(*head.gain, weights, 0, gain));
+    rows = [&](int64_t first, std::span<float> out) {
+      return ReadRows(*head.matrix, weights, first, out);
+    };
+  }
   return mil::BuildHeadShard(spec, gain, rows, blobs, shard_options);
 }
 

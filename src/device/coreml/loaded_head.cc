@@ -139,6 +139,7 @@ class InterpretedHead final : public LoadedHeadShard {
   }
 
   headway::Residency Residency() const override { return PredictedResidency(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
 
  private:
   // Column t of a value [rows, T].

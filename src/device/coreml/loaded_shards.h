@@ -27,6 +27,9 @@ Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs);
 // Every compute op of all programs: predicted, because they are interpreted here.
 Residency PredictedResidency(const Programs& programs);
 
+// What LoadedShard::FirstNotFinite() says: an op of the first program that has one.
+std::string FirstNotFiniteOf(const Programs& programs);
+
 // Sum of the weight files of the narrowest program.
 int64_t WeightBytesOf(const std::vector<Width>& widths);
 

@@ -15,11 +15,12 @@
 
 namespace headway::coreml {
 
-// One package and its interpreter.
+// One function of a package and its interpreter.
 struct LoadedProgram {
   std::string path;
-  mil::Package package;
-  const mil::Function* main = nullptr;  // of the package
+  std::shared_ptr<const mil::Package> package;  // of all its functions
+  std::string function;                         // "main", or "t4" among several
+  const mil::Function* main = nullptr;          // of that name
   std::unique_ptr<mil::Interpreter> interpreter;
 
   // The declared type of an input or state; null when there is none of that name and kind.
@@ -32,8 +33,8 @@ struct Width {
   LoadedProgram* program = nullptr;
 };
 
-// Reads, verifies and wraps the packages. `keep_bytes`: decoded weights that may stay in memory;
-// lowered by what is used. Errors: those of mil::ReadPackage; kUnsupported (no function "main").
+// Reads, verifies and wraps the functions of the packages. `keep_bytes`: decoded weights that may stay in memory;
+// lowered by what is used. Errors: those of mil::ReadPackage.
 Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const std::string> paths,
                                                                  ThreadPool* pool,
                                                                  int64_t* keep_bytes);
