@@ -156,7 +156,7 @@ const Device kCpu{"cpu", {"full:2"}, 4, "layers_000_001.shard", ""};
 const Device kCoreml{"coreml",
                      {"full:2", "certified"},
                      9,
-                     "layers_000_001.mlpackage",
+                     "layers_000_001_t1_4.mlpackage",
                      "/Data/com.apple.CoreML/weights/weight.bin"};
 
 INSTANTIATE_TEST_SUITE_P(Devices, ResumeTest, testing::Values(kCpu, kCoreml),
