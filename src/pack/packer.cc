@@ -51,7 +51,7 @@ Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
   return file_.GetTensor(weight);
 }
 
-Result<FileEntry> ShardPacker::Once(
+Result<FileEntry> ShardPacker::EmitUnlessDone(
     const std::string& name,
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
@@ -93,7 +93,7 @@ Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& u
     done_bytes_ += bytes;
     progress_.Update(done_bytes_, name);
   };
-  HW_TRY(FileEntry entry, Once(name, [&](const std::string& path) -> Result<FileEntry> {
+  HW_TRY(FileEntry entry, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
            HW_TRY(FileEntry written, emitter_->Emit(use, shard, source, path, progress));
            if (emitter_->GetTraits().fixed_widths &&
                name.ends_with(emitter_->GetTraits().shard_suffix))
@@ -110,13 +110,14 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
                                        HeadSpec* spec) {
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
-  HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
+  HW_TRY(spec->rows, EmitUnlessDone(kRowsFileName, [&](const std::string& path) {
            return emitter_->Screens()->EmitRows(
                plan_.head, [this](const std::string& weight) { return Find(weight); }, embedding,
                path);
          }));
   const std::string& directory = construction_.directory.Path();
-  HW_TRY(spec->planes, Once(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
+  HW_TRY(spec->planes,
+         EmitUnlessDone(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
            HW_TRY(const ConstTensorView rows, Find(plan_.head_weight));
            return WritePlanes(rows, RowsDigest(*spec), std::nullopt, directory, options_);
          }));
@@ -132,7 +133,7 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
     const std::string name =
         fmt::format("head_certified_{:02}{}{}", shard.shard_index, WidthSuffix(options_.widths),
                     emitter_->GetTraits().shard_suffix);
-    HW_TRY(shard.file, Once(name, [&](const std::string& path) -> Result<FileEntry> {
+    HW_TRY(shard.file, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
              HW_TRY(FileEntry written,
                     emitter_->Screens()->EmitScreen(part, planes, options_.widths, path));
              written.tokens = TokensText(options_.widths);
