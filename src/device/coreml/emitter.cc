@@ -90,7 +90,10 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   }
   static Result<FileEntry> Entry(const std::string& path) {
     HW_TRY(TreeDigest tree, DigestTree(path));
-    return FileEntry{.path = "", .bytes = tree.bytes, .digest = std::move(tree.digest)};
+    return FileEntry{.path = "",
+                     .bytes = tree.bytes,
+                     .digest = std::move(tree.digest),
+                     .blocks = std::move(tree.blocks)};
   }
 
   Result<mil::Shard> Lower(const ShardUse& use, const graph::Graph& shard,
