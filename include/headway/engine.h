@@ -38,8 +38,10 @@ struct EngineOptions {
   std::string cache_directory = {};  // for packages made from GGUFs; empty: docs/cli.md says which
   std::string draft_model = {};      // a small model, same vocabulary, for Speculate::kDraftModel
   LoadWeights load = LoadWeights::kAuto;
-  bool verify_contents = false;  // read every file of the package and compare digests
-  bool show_progress = false;    // on stderr
+  // Read every file of the package and compare digests first; else those that are used are compared
+  // in the background, and Generate() fails with kCorrupt where one is damaged.
+  bool verify_contents = false;
+  bool show_progress = false;  // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };
@@ -66,6 +68,11 @@ struct GenerateOptions {
   // Generation ends with the text. Empty: anything.
   std::string grammar = {};
   std::string json_schema = {};
+  // As the tokens run out, the text ends by the shortest way that the grammar allows, so that it is
+  // complete; where even that takes more tokens, it is cut. Absent: with a schema.
+  std::optional<bool> finish_within_budget = {};
+  // Strings that end the text where they begin; none of them is empty.
+  std::vector<std::string> stop = {};
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;
@@ -80,7 +87,7 @@ struct GeneratedToken {
       text;  // complete UTF-8 characters that became certain with this token; valid during the call
 };
 
-enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled };
+enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled, kStopString };
 const char* ToString(StopReason reason);
 
 struct Generation {
@@ -89,6 +96,7 @@ struct Generation {
   std::vector<Certificate> certificates = {};  // of each token, with a certified head
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
+  bool is_cut = false;  // no text of the grammar or schema that was asked for: the tokens ran out
   KvType kv = KvType::kF16;  // how keys and values were stored
   Counters counters;
 };

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/quoted.h"
 #include "engine/open.h"
 #include "gates/gate.h"
 #include "manifest/head_kind.h"
@@ -22,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void Say(const Workshop& workshop, const std::string& text) {
-  if (workshop.show_progress) std::fprintf(stderr, "lab: %s\n", text.c_str());
+  if (workshop.show_progress) std::fprintf(stderr, "lab: %s\n", Printable(text).c_str());
 }
 
 // Letters, digits and '-' stay, the rest becomes '_'.
@@ -42,7 +43,8 @@ bool Opens(const std::string& package, const std::string& head) {
   options.threads = 1;
   options.head = head;
   options.load = LoadWeights::kMap;
-  return OpenPackage(package, options).has_value();
+  const auto model = OpenPackage(package, options);
+  return model && CheckIntegrity(**model, true);
 }
 
 // Whether the package is of this model, made by this version, with all these heads, and can be

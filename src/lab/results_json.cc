@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "lab/results.h"
 
 namespace headway::lab {
@@ -173,6 +174,11 @@ std::string ToJson(const Spec& spec, const Results& results) {
 }
 
 Result<Results> ResultsFromJson(const std::string& text, const std::string& where) {
+  if (NestsDeeper(text)) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
+  }
   try {
     const OrderedJson json = OrderedJson::parse(text);
     if (json.at("schema").get<int>() != kSchema)

@@ -31,8 +31,9 @@ struct ExpectedOps {
 // without "..".
 struct FileEntry {
   std::string path;
-  uint64_t bytes = 0;  // of all files below a directory
-  std::string digest;  // XXH3-128, hexadecimal; of a directory: base/file_tree.h
+  uint64_t bytes = 0;       // of all files below a directory
+  std::string digest;       // XXH3-128, hexadecimal; of a directory: base/file_tree.h
+  std::string blocks = {};  // TreeDigest::blocks; empty in packages of earlier versions
   // Of programs with a fixed step: "1", "4", or "1..4" for any width in between; "1,4" when there
   // are several in the one file. Empty: any.
   std::string tokens = {};

@@ -209,9 +209,12 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
   const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
   HW_TRY(FileWriter writer, FileWriter::Create(path));
   HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));
-  const std::string digest = writer.DigestHex();
+  FileEntry entry{.path = kPlanesFileName,
+                  .bytes = writer.SizeBytes(),
+                  .digest = writer.DigestHex(),
+                  .blocks = writer.BlockDigestsHex()};
   HW_TRY_VOID(writer.Close());
-  return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
+  return entry;
 }
 
 }  // namespace headway::pack

@@ -24,6 +24,7 @@ struct ProcessOptions {
   std::string stdout_path = {};    // "/dev/full": stdout goes there and is not captured
   int64_t max_file_bytes = -1;     // a file that grows beyond this fails, as on a full disk
   int64_t max_memory_bytes = -1;   // of address space
+  int64_t max_descriptors = -1;    // open at once
   int64_t read_stdout_bytes = -1;  // the reader of stdout goes away after that many
   int64_t interrupt_at_byte = -1;  // Ctrl-C once stdout has that many bytes
   int64_t interrupt_after_ms = -1;

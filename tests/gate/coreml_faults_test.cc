@@ -147,7 +147,9 @@ TEST_F(CoremlFaults, OneShardSwapped_Arithmetic) {
     std::filesystem::rename(weights_of(m->layers[1]), weights_of(m->layers[0]));
     std::filesystem::rename(model_.Path("aside"), weights_of(m->layers[1]));
     for (LayerShard& shard : m->layers)
-      shard.file.digest = DigestTree(model_.Path("package/" + shard.file.path))->digest;
+      const TreeDigest tree = *DigestTree(model_.Path("package/" + shard.file.path));
+    shard.file.digest = tree.digest;
+    shard.file.blocks = tree.blocks;
   });
   ExpectArithmetic(RunAll(), {"layers_000_001.mlpackage", "stored rows", "expected rows in int8"});
 }

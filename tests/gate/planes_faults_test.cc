@@ -40,6 +40,7 @@ class PlanesFaults : public testing::TestWithParam<const char*> {
     const auto tree = DigestTree(directory + "/" + planes.path);
     EXPECT_TRUE(tree) << tree.error().message;
     planes.digest = tree->digest;
+    planes.blocks = tree->blocks;
     EXPECT_TRUE(WriteTextFileAtomically(directory + "/" + kManifestFileName, ToJson(*packed)));
     const auto report = gates::RunGates(model.Path("package"), {.threads = 1});
     EXPECT_TRUE(report) << report.error().message;

@@ -131,7 +131,10 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   }
   static Result<FileEntry> Entry(const std::string& path) {
     HW_TRY(TreeDigest tree, DigestTree(path));
-    return FileEntry{.path = "", .bytes = tree.bytes, .digest = std::move(tree.digest)};
+    return FileEntry{.path = "",
+                     .bytes = tree.bytes,
+                     .digest = std::move(tree.digest),
+                     .blocks = std::move(tree.blocks)};
   }
 
   // Without `weights` the program alone, of weights that are written already.
