@@ -71,7 +71,9 @@ std::unique_ptr<OpenedModel> OpenPackage(const std::string& directory, const Mac
   auto model = OpenPackage(directory, options);
   EXPECT_TRUE(model) << model.error().message;
   // Done before a test counts allocations.
-  if (model) EXPECT_TRUE(CheckIntegrity(**model, true));
+  if (model) {
+    EXPECT_TRUE(CheckIntegrity(**model, true));
+  }
   return model ? *std::move(model) : nullptr;
 }
 
