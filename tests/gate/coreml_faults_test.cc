@@ -146,10 +146,11 @@ TEST_F(CoremlFaults, OneShardSwapped_Arithmetic) {
     std::filesystem::rename(weights_of(m->layers[0]), model_.Path("aside"));
     std::filesystem::rename(weights_of(m->layers[1]), weights_of(m->layers[0]));
     std::filesystem::rename(model_.Path("aside"), weights_of(m->layers[1]));
-    for (LayerShard& shard : m->layers)
+    for (LayerShard& shard : m->layers) {
       const TreeDigest tree = *DigestTree(model_.Path("package/" + shard.file.path));
-    shard.file.digest = tree.digest;
-    shard.file.blocks = tree.blocks;
+      shard.file.digest = tree.digest;
+      shard.file.blocks = tree.blocks;
+    }
   });
   ExpectArithmetic(RunAll(), {"layers_000_001.mlpackage", "stored rows", "expected rows in int8"});
 }
