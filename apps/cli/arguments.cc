@@ -28,8 +28,8 @@ constexpr const char* kAbout =
     "Each command has --help with examples.";
 
 constexpr const char* kFooter =
-    "Exit status: 0 done, 1 a gate failed, 2 bad usage or input, 3 internal error, 130 "
-    "interrupted.\n"
+    "Exit status: 0 done, 1 a gate failed, 2 bad usage or input, 3 internal error, 4 a text "
+    "that ended before its grammar did, 130 interrupted.\n"
     "Environment: HEADWAY_CPU=reference|avx2|avx512 forces an instruction set; HEADWAY_CACHE "
     "names\n"
     "the directory for packages made from GGUF files.";
@@ -64,6 +64,10 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   CLI::App* grammar_app =
       app.add_subcommand("grammar", "Tests texts against a grammar or a JSON schema.");
   AddGrammar(grammar_app, &grammar);
+  CacheArguments cache;
+  CLI::App* cache_app =
+      app.add_subcommand("cache", "Shows and empties the cache of packages made from GGUF files.");
+  AddCache(cache_app, &cache);
   ServeArguments serve;
   CLI::App* serve_app = app.add_subcommand("serve", "Serves a model over HTTP: OpenAI's API.");
   AddServe(serve_app, &serve);
@@ -90,6 +94,7 @@ ParseOutcome ParseCommandLine(int argc, const char* const* argv) {
   if (pack_app->parsed()) outcome.arguments = std::move(pack);
   if (synth_app->parsed()) outcome.arguments = std::move(synth);
   if (eval_app->parsed()) outcome.arguments = std::move(eval);
+  if (cache_app->parsed()) outcome.arguments = std::move(cache);
   if (serve_app->parsed()) outcome.arguments = std::move(serve);
   if (lab_app->parsed()) outcome.arguments = std::move(lab);
   if (grammar_app->parsed()) outcome.arguments = std::move(grammar);

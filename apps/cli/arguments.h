@@ -25,6 +25,9 @@ struct RunArguments {
   std::string chat_template_file;
   std::string chat_variables;
   int64_t max_new_tokens = 128;
+  std::vector<std::string> stop;
+  std::optional<bool> finish_within_budget;  // absent: with a schema
+  std::string seed = "-1";                   // -1: drawn
   bool chat = false;
   bool special = false;
   bool json = false;
@@ -167,6 +170,11 @@ struct ServeArguments {
   bool allow_ungated = false;
 };
 
+struct CacheArguments {
+  std::string what;                // "list", "clean", "path"
+  std::vector<std::string> names;  // of clean: these packages alone
+};
+
 struct GrammarArguments {
   std::string grammar_file;
   std::string json_schema_file;
@@ -177,9 +185,9 @@ struct GrammarArguments {
   bool json = false;
 };
 
-using Arguments =
-    std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments, BenchArguments,
-                 EvalArguments, GateArguments, LabArguments, GrammarArguments, ServeArguments>;
+using Arguments = std::variant<RunArguments, PackArguments, SynthArguments, InspectArguments,
+                               BenchArguments, EvalArguments, GateArguments, LabArguments,
+                               GrammarArguments, ServeArguments, CacheArguments>;
 
 struct ParseOutcome {
   std::optional<Arguments> arguments;  // absent: print `text` and exit with `exit_status`

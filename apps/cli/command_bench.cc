@@ -63,6 +63,7 @@ Result<void> Run(const BenchArguments& arguments) {
                                 .load = ParseLoad(arguments.load),
                                 .show_progress = true};
     HW_TRY(model, pack::OpenModel(arguments.model, options));
+    HW_TRY_VOID(CheckIntegrity(*model, true));  // before anything is timed
   }
   std::vector<lab::BenchTable> tables;
   Result<void> written;

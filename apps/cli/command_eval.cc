@@ -14,6 +14,7 @@
 #include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
 #include "numbers.h"
+#include "output.h"
 #include "pack/open_model.h"
 
 namespace headway::cli {
@@ -29,10 +30,12 @@ Result<std::unique_ptr<OpenedModel>> Open(const EvalArguments& arguments) {
                               .head = arguments.head,
                               .compute_units = arguments.compute_units,
                               .show_progress = true};
-  return pack::OpenModel(arguments.model, options);
+  HW_TRY(auto model, pack::OpenModel(arguments.model, options));
+  HW_TRY_VOID(CheckIntegrity(*model, true));
+  return model;
 }
 
-void PrintPerplexity(const gates::PerplexityReport& report, bool json) {
+Result<void> PrintPerplexity(const gates::PerplexityReport& report, bool json) {
   const std::string text =
       json ? fmt::format(
                  "{{\"perplexity\": {:.6f}, \"standard_error\": {:.6f}, \"windows\": {}, "
@@ -42,7 +45,7 @@ void PrintPerplexity(const gates::PerplexityReport& report, bool json) {
            : fmt::format("perplexity {:.4f} +/- {:.4f}   {} windows, {} of {} tokens scored\n",
                          report.perplexity, report.standard_error, report.windows,
                          report.scored_tokens, report.text_tokens);
-  std::fputs(text.c_str(), stdout);
+  return WriteOut(text);
 }
 
 Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::string& text) {
@@ -59,8 +62,7 @@ Result<void> EvaluatePerplexity(const EvalArguments& arguments, const std::strin
   HW_TRY(const gates::PerplexityReport report,
          gates::PerplexityOfText(*model, text, std::move(options), ParseKv(arguments.kv)));
   progress.reset();
-  PrintPerplexity(report, arguments.json);
-  return {};
+  return PrintPerplexity(report, arguments.json);
 }
 
 std::string AgreementJson(const gates::AgreementReport& report) {
@@ -108,8 +110,7 @@ Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string
   const Progress progress("computing the reference", 1, true);
   HW_TRY(const gates::AgreementReport report,
          gates::AgreementOnText(*model, file, text, arguments.max_tokens, ParseKv(arguments.kv)));
-  std::fputs((arguments.json ? AgreementJson(report) : AgreementTable(report)).c_str(), stdout);
-  return {};
+  return WriteOut(arguments.json ? AgreementJson(report) : AgreementTable(report));
 }
 
 }  // namespace

@@ -52,8 +52,9 @@ void PrintFile(const std::string& what, const FileEntry& file, std::string* out)
   if (!file.expected) return;
   const ExpectedOps& ops = *file.expected;
   Append(out,
-         "  {} token{} a step; {}: {} of {} compute ops, {} of {} convs on the Neural Engine\n",
-         file.tokens, file.tokens == "1" ? "" : "s", ops.basis, ops.compute_ane, ops.compute_total,
+         "  {} token{} a step; {}{}: {} of {} compute ops, {} of {} convs on the Neural Engine\n",
+         file.tokens, file.tokens == "1" ? "" : "s", ops.basis,
+         ops.compute_contested > 0 ? ", contested" : "", ops.compute_ane, ops.compute_total,
          ops.conv_ane, ops.conv_total);
 }
 

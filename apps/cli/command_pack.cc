@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/quoted.h"
 #include "commands.h"
 #include "engine/open.h"
 #include "gates/gate.h"
@@ -32,19 +33,24 @@ void ForShardFiles(const Manifest& manifest, const Use& use) {
   }
 }
 
-// "; predicted: 1801 of 1803 compute ops on the Neural Engine", where the device predicts.
+// "; predicted: 1801 of 1803 compute ops on the Neural Engine", where the device predicts;
+// "predicted, contested" where evidence speaks for and against.
 std::string PredictionNote(const Manifest& manifest) {
   int64_t total = 0;
   int64_t resident = 0;
+  int64_t open = 0;
   std::string basis;
   ForShardFiles(manifest, [&](const FileEntry& file) {
     if (!file.expected) return;
     basis = file.expected->basis;
     total += file.expected->compute_total;
     resident += file.expected->compute_ane;
+    open += file.expected->compute_contested;
   });
   if (basis.empty()) return "";
-  return fmt::format("; {}: {} of {} compute ops on the Neural Engine", basis, resident, total);
+  return fmt::format("; {}{}: {} of {} compute ops on the Neural Engine{}", basis,
+                     open > 0 ? ", contested" : "", resident, total,
+                     open > 0 ? fmt::format(", {} by evidence that leaves it open", open) : "");
 }
 
 }  // namespace
@@ -92,13 +98,13 @@ Result<void> Run(const PackArguments& arguments) {
     if (head.rows) count(*head.rows);
   }
   HW_TRY_VOID(WriteOut(fmt::format(
-      "{}: {}, {}, {}{}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
-      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)),
-      PredictionNote(manifest))));
+      "{}: {}, {}, {}{}\n", Printable(arguments.output),
+      Plural(manifest.layers.size(), "layer shard"), Plural(manifest.heads.size(), "head"),
+      FormatBytes(static_cast<double>(bytes)), PredictionNote(manifest))));
   if (!arguments.gate) return {};
   HW_TRY(const gates::GateReport report,
          gates::RunGates(arguments.output, {.instruction_set = ForcedInstructionSet()}));
-  HW_TRY_VOID(WriteOut(gates::ToText(report)));
+  HW_TRY_VOID(WriteOut(Printable(gates::ToText(report))));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed,
               fmt::format("{}: a gate failed; the package was kept", arguments.output));

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/file_writer.h"
+#include "base/platform.h"
 #include "base/progress.h"
 #include "base/quoted.h"
 #include "check_gates.h"
@@ -29,10 +32,22 @@
 namespace headway::cli {
 namespace {
 
+// Drawn numbers have 53 bits, which every reader of JSON keeps.
+uint64_t SeedOf(const std::string& text) {
+  uint64_t seed = 0;
+  if (text != "-1") {
+    std::from_chars(text.data(), text.data() + text.size(), seed);
+    return seed;
+  }
+  static_cast<void>(platform::FillRandom(std::as_writable_bytes(std::span(&seed, 1))));
+  return seed >> 11U;
+}
+
 // What can be checked without a model is checked before one is opened, which may mean packing
 // gigabytes first.
 Result<SamplingParams> ReadSampling(const RunArguments& arguments) {
   SamplingParams sampling = arguments.sampling;
+  sampling.seed = SeedOf(arguments.seed);
   HW_TRY_VOID(sampling::ValidateNumbers(sampling));
   HW_TRY(sampling.logit_bias, ParseLogitBias(arguments.logit_bias));
   if (!arguments.allow_ids_file.empty()) {
@@ -74,6 +89,15 @@ Result<void> CheckCounts(const RunArguments& arguments) {
   if (arguments.max_new_tokens < 1) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("-n: expected 1 or more tokens, found {}", arguments.max_new_tokens));
+  }
+  for (const std::string& stop : arguments.stop) {
+    if (stop.empty()) return Fail(ErrorCode::kInvalidInput, "--stop: expected text, found none");
+  }
+  if (arguments.finish_within_budget.value_or(false) && arguments.grammar_file.empty() &&
+      arguments.json_schema_file.empty()) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        "--finish-within-budget: expected --grammar or --json-schema beside it, found none");
   }
   if (arguments.audit_every < 0) {
     return Fail(
@@ -120,7 +144,7 @@ class TextStream {
   Result<void> outcome_;
 };
 
-Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
+Result<void> Report(const RunArguments& arguments, const ModelSummary& model, uint64_t seed,
                     const Generation& generation) {
   if (model.is_interpreted) {
     std::fprintf(stderr,
@@ -130,6 +154,7 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
   }
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", Printable(ProfileTable(model, generation.counters)).c_str());
+    std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
   }
   if (generation.stop_reason == StopReason::kCancelled) {
     return Fail(ErrorCode::kCancelled,
@@ -139,7 +164,12 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model,
     std::fprintf(stderr, "headway: stopped at the model's context of %lld tokens\n",
                  static_cast<long long>(model.context_tokens));
   }
-  return {};
+  if (!generation.is_cut) return {};
+  return Fail(
+      ErrorCode::kIncomplete,
+      fmt::format("{}: the text is cut: its {} new tokens ended before it did; -n {} or more",
+                  arguments.json_schema_file.empty() ? "--grammar" : "--json-schema",
+                  generation.ids.size(), 2 * generation.ids.size()));
 }
 
 // --usage decides about what is packed: a package has been.
@@ -194,12 +224,13 @@ Result<void> Run(const RunArguments& arguments) {
   }
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
-                 arguments.model.c_str(), arguments.model.c_str());
+                 Printable(arguments.model).c_str(), Printable(arguments.model).c_str());
   }
 
   TextStream stream(arguments.chat ? "" : prompt.text, stop);
   std::unique_ptr<Progress> progress;
   std::string_view current_work;
+  const uint64_t seed = sampling.seed;
   GenerateOptions options{.max_new_tokens = arguments.max_new_tokens,
                           .kv = ParseKv(arguments.kv),
                           .sampling = std::move(sampling),
@@ -208,6 +239,8 @@ Result<void> Run(const RunArguments& arguments) {
                           .audit_every = arguments.audit_every,
                           .grammar = std::move(grammar.gbnf),
                           .json_schema = std::move(grammar.json_schema),
+                          .finish_within_budget = arguments.finish_within_budget,
+                          .stop = arguments.stop,
                           .want_logprobs = arguments.logprobs,
                           .stop_at_end = !arguments.ignore_end,
                           .cancelled_or_null = stop};
@@ -226,11 +259,11 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(const Generation generation, engine.Generate(prompt.ids, options, print));
   progress.reset();
   if (arguments.json) {
-    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, generation)));
+    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, seed, generation)));
   } else {
     HW_TRY_VOID(stream.Finish());
   }
-  return Report(arguments, engine.Summary(), generation);
+  return Report(arguments, engine.Summary(), seed, generation);
 }
 
 }  // namespace headway::cli

@@ -13,6 +13,7 @@
 
 #include "base/file_writer.h"
 #include "base/platform.h"
+#include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
 #include "interrupt.h"
@@ -152,8 +153,8 @@ Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const O
 Result<void> SayWhere(const server::Server& server, const server::ServerOptions& options) {
   const bool is_v6 = options.http.host.find(':') != std::string::npos;
   return WriteOut(fmt::format("headway: serving {} at http://{}{}{}:{}\n",
-                              server.GetService().ModelName(), is_v6 ? "[" : "", options.http.host,
-                              is_v6 ? "]" : "", server.Port()));
+                              Printable(server.GetService().ModelName()), is_v6 ? "[" : "",
+                              options.http.host, is_v6 ? "]" : "", server.Port()));
 }
 
 }  // namespace
@@ -180,8 +181,9 @@ Result<void> Run(const ServeArguments& given) {
                                                         .cancelled_or_null = stop}));
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
-                 arguments.model->c_str(), arguments.model->c_str());
+                 Printable(*arguments.model).c_str(), Printable(*arguments.model).c_str());
   }
+  HW_TRY_VOID(CheckIntegrity(*model, true));  // before the first answer
   HW_TRY(server::ServerOptions options, OptionsOf(arguments, *model));
   options.api_keys = std::move(keys);
   HW_TRY(const auto server, server::Server::Start(std::move(model), options));

@@ -16,6 +16,7 @@ Result<void> Run(const BenchArguments& arguments);
 Result<void> Run(const EvalArguments& arguments);
 Result<void> Run(const GateArguments& arguments);
 Result<void> Run(const GrammarArguments& arguments);
+Result<void> Run(const CacheArguments& arguments);
 Result<void> Run(const ServeArguments& arguments);
 Result<void> Run(const LabArguments& arguments);
 

@@ -35,13 +35,9 @@ Json ShardJson(const gates::ShardPlacement& shard) {
   Json ops = Json::array();
   for (const OpPlacement& op : shard.residency.ops) {
     if (op.counts) ++histogram[op.op];
-    Json item{{"op", op.op},
-              {"name", op.name},
-              {"where", op.where},
-              {"counts", op.counts},
-              {"resident", op.resident},
-              {"reason", op.reason},
-              {"warnings", op.warnings}};
+    Json item{{"op", op.op},         {"name", op.name},         {"where", op.where},
+              {"counts", op.counts}, {"resident", op.resident}, {"reason", op.reason},
+              {"doubts", op.doubts}, {"warnings", op.warnings}};
     if (!op.predicted.empty()) item["predicted"] = op.predicted;
     if (op.cost) item["cost"] = *op.cost;
     ops.push_back(std::move(item));
@@ -83,6 +79,7 @@ Json GatesJson(const gates::GateReport& report) {
   for (const GateRecord& record : report.records) {
     gates.push_back(Json{{"gate", record.gate},
                          {"passed", record.passed},
+                         {"contested", record.contested},
                          {"basis", record.basis},
                          {"detail", record.detail}});
   }

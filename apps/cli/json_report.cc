@@ -95,13 +95,15 @@ Json CertificateJson(const Certificate& c) {
 
 }  // namespace
 
-std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
+std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, uint64_t seed,
                       const Generation& generation) {
   Json json{{"model", ModelJson(model)},
             {"prompt_ids", std::vector<int32_t>(prompt.begin(), prompt.end())},
             {"generated_ids", generation.ids},
             {"text", generation.text},
             {"stop_reason", ToString(generation.stop_reason)},
+            {"is_cut", generation.is_cut},
+            {"seed", seed},
             {"kv", ToString(generation.kv)}};
   if (!generation.logprobs.empty()) json["logprobs"] = generation.logprobs;
   if (!generation.certificates.empty()) {

@@ -18,7 +18,7 @@
 
 namespace headway::cli {
 
-std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt,
+std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, uint64_t seed,
                       const Generation& generation);
 
 // The --json output of `gate`: every op and every comparison (docs/gates.md).

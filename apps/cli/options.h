@@ -1,7 +1,7 @@
 #pragma once
 
 // The options of each command, entered into its parser: run_options.cc, package_options.cc, serve_options.cc,
-// measure_options.cc, grammar_options.cc. These files, arguments.cc and parse_mistake.cc are the ones that see CLI11.
+// measure_options.cc, grammar_options.cc, cache_options.cc. These files, arguments.cc and parse_mistake.cc are the ones that see CLI11.
 
 #include <fmt/format.h>
 
@@ -57,6 +57,7 @@ void AddRun(CLI::App* app, RunArguments* run);
 void AddPack(CLI::App* app, PackArguments* pack);
 void AddGrammar(CLI::App* app, GrammarArguments* grammar);
 void AddGate(CLI::App* app, GateArguments* gate);
+void AddCache(CLI::App* app, CacheArguments* cache);
 void AddSynth(CLI::App* app, SynthArguments* synth);
 void AddInspect(CLI::App* app, InspectArguments* inspect);
 

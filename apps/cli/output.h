@@ -15,4 +15,7 @@ Result<void> WriteOut(std::string_view text);
 // package's shard perhaps, would get that number and be printed into.
 void ReserveStandardStreams();
 
+// That stdout was not one of them: what a command is there to print would be lost. Errors: kIo.
+Result<void> CheckStdout();
+
 }  // namespace headway::cli

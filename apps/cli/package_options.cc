@@ -90,7 +90,8 @@ void AddPack(CLI::App* app, PackArguments* pack) {
                       "fp16, int8 (default), lut1, lut2, lut3, lut4, lut6, lut8, int4-blockwise"),
       "FORMAT");
   coreml(app->add_option("--states", pack->states,
-                         "cache as per-layer states (default) or one unified state"),
+                         "cache as per-layer states (default), one unified state, or io: inputs "
+                         "and outputs that the host keeps"),
          "LAYOUT");
   coreml(app->add_option("--attention", pack->attention,
                          "per-head (default) or batched over the KV heads"),

@@ -10,11 +10,6 @@
 namespace headway::cli {
 namespace {
 
-std::string AfterColon(const std::string& text) {
-  const size_t colon = text.find(": ");
-  return colon == std::string::npos ? text : text.substr(colon + 2);
-}
-
 // The command that was being read, "headway eval perplexity", and its parser.
 std::pair<std::string, const CLI::App*> InnermostCommand(const CLI::App& app) {
   std::string name = app.get_name();
@@ -27,7 +22,7 @@ std::pair<std::string, const CLI::App*> InnermostCommand(const CLI::App& app) {
 }
 
 // What CLI11 found wrong, as what was expected and what was found.
-std::string Explain(const CLI::ParseError& error, const CLI::App& command) {
+std::string Explain(const CLI::ParseError& error, const CLI::App& app, const CLI::App& command) {
   const std::vector<const CLI::App*> known = command.get_subcommands(nullptr);
   if (!known.empty()) {
     std::string names;
@@ -41,8 +36,11 @@ std::string Explain(const CLI::ParseError& error, const CLI::App& command) {
   const std::string option = what.substr(0, what.find(':'));
   // By code: an error's name is sometimes the command's.
   const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
-  if (code == CLI::ExitCodes::ExtrasError)
-    return fmt::format("unknown argument '{}'", AfterColon(what));
+  if (code == CLI::ExitCodes::ExtrasError) {
+    std::vector<std::string> rest = app.remaining(true);  // the error has them backwards
+    std::erase(rest, "--");
+    return fmt::format("unknown argument '{}'", fmt::join(rest, " "));
+  }
   if (code == CLI::ExitCodes::RequiredError) {
     return fmt::format("expected {}, found none", what.substr(0, what.find(" is required")));
   }
@@ -56,9 +54,10 @@ std::string Explain(const CLI::ParseError& error, const CLI::App& command) {
 
 ParseOutcome Mistake(const CLI::ParseError& error, const CLI::App& app) {
   const auto [name, command] = InnermostCommand(app);
-  return {.arguments = std::nullopt,
-          .exit_status = 2,
-          .text = fmt::format("headway: {} (see {} --help)\n", Explain(error, *command), name)};
+  return {
+      .arguments = std::nullopt,
+      .exit_status = 2,
+      .text = fmt::format("headway: {} (see {} --help)\n", Explain(error, app, *command), name)};
 }
 
 }  // namespace headway::cli

@@ -36,7 +36,13 @@ void AddSampling(CLI::App* app, RunArguments* run) {
   group(AddNumber(app, "--frequency-penalty", &s.frequency_penalty,
                   "off logits of ids among them, each time; 0: off"),
         "F");
-  group(AddNumber(app, "--seed", &s.seed, "same seed, same text"), "S");
+  group(app->add_option("--seed", run->seed, "same seed, same text; -1, the default: drawn")
+            ->check(CLI::Validator(
+                [](std::string& text) -> std::string {
+                  return text == "-1" ? "" : IsNumber<uint64_t>()(text);
+                },
+                "")),
+        "S");
   group(app->add_option("--logit-bias", run->logit_bias,
                         "added to logits: ID:B,ID:B; -inf bans an id"),
         "LIST");
@@ -120,7 +126,12 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("--chat-template-kwargs", run->chat_variables,
                   "with --chat: a JSON object of variables for the template")
       ->type_name("JSON");
-  AddNumber(app, "-n,--tokens", &run->max_new_tokens, "tokens to generate at most")->type_name("N");
+  AddNumber(app, "-n,--tokens,--n-predict,--max-tokens", &run->max_new_tokens,
+            "tokens to generate at most")
+      ->type_name("N");
+  app->add_option("--stop", run->stop, "ends the text where TEXT begins; may be given again")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
   app->add_flag("--ignore-end", run->ignore_end, "go on after an end-of-text token");
   AddNumber(app, "--threads", &run->threads, "0: all processors")->type_name("N");
   app->add_option("--topology", run->topology,
@@ -160,6 +171,12 @@ void AddRun(CLI::App* app, RunArguments* run) {
       ->type_name("FILE");
   app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")
       ->type_name("FILE");
+  app->add_flag_callback(
+      "--finish-within-budget", [run] { run->finish_within_budget = true; },
+      "ends a grammar's text by the shortest way as -n runs out; with --json-schema the default");
+  app->add_flag_callback(
+      "--no-finish-within-budget", [run] { run->finish_within_budget = false; },
+      "with --json-schema: cuts the text instead");
 }
 
 }  // namespace headway::cli

@@ -42,8 +42,10 @@ struct EngineOptions {
   // "cpu-only"; or "interpreter": ours runs them. Empty: cpu-and-neural-engine where there is Core ML,
   // else the interpreter.
   std::string compute_units = {};
-  bool verify_contents = false;  // read every file of the package and compare digests
-  bool show_progress = false;    // on stderr
+  // Read every file of the package and compare digests first; else those that are used are compared
+  // in the background, and Generate() fails with kCorrupt where one is damaged.
+  bool verify_contents = false;
+  bool show_progress = false;  // on stderr
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };
@@ -70,6 +72,11 @@ struct GenerateOptions {
   // Generation ends with the text. Empty: anything.
   std::string grammar = {};
   std::string json_schema = {};
+  // As the tokens run out, the text ends by the shortest way that the grammar allows, so that it is
+  // complete; where even that takes more tokens, it is cut. Absent: with a schema.
+  std::optional<bool> finish_within_budget = {};
+  // Strings that end the text where they begin; none of them is empty.
+  std::vector<std::string> stop = {};
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;
@@ -84,7 +91,7 @@ struct GeneratedToken {
       text;  // complete UTF-8 characters that became certain with this token; valid during the call
 };
 
-enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled };
+enum class StopReason { kEndToken, kMaxTokens, kContextFull, kCancelled, kStopString };
 const char* ToString(StopReason reason);
 
 struct Generation {
@@ -93,6 +100,7 @@ struct Generation {
   std::vector<Certificate> certificates = {};  // of each token, with a certified head
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
+  bool is_cut = false;  // no text of the grammar or schema that was asked for: the tokens ran out
   KvType kv = KvType::kF16;  // how keys and values were stored
   Counters counters;
 };

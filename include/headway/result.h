@@ -24,6 +24,7 @@ enum class ErrorCode {
   kCorrupt,       // content contradicts itself or its digest
   kGateFailed,    // a residency or golden gate said no: exit status 1
   kCancelled,     // the user interrupted
+  kIncomplete,    // what came out is less than what was asked for: exit status 4
 };
 
 // What went wrong: what was expected, what was found, where. One line, no trailing full stop.

@@ -25,6 +25,41 @@ std::string DigestHex(std::span<const std::byte> bytes) {
   return Hex128(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
+std::string BlockDigestHex(std::span<const std::byte> block) {
+  return fmt::format("{:016x}", XXH3_64bits(block.data(), block.size()));
+}
+
+struct BlockDigests::State {
+  XXH3_state_t xxh;
+  size_t in_block = 0;
+  std::string complete;
+};
+
+BlockDigests::BlockDigests() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->xxh);
+}
+BlockDigests::BlockDigests(BlockDigests&&) noexcept = default;
+BlockDigests& BlockDigests::operator=(BlockDigests&&) noexcept = default;
+BlockDigests::~BlockDigests() = default;
+
+void BlockDigests::Update(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const size_t length = std::min(bytes.size(), kDigestBlockBytes - state_->in_block);
+    XXH3_64bits_update(&state_->xxh, bytes.data(), length);
+    state_->in_block += length;
+    bytes = bytes.subspan(length);
+    if (state_->in_block < kDigestBlockBytes) continue;
+    state_->complete += fmt::format("{:016x}", XXH3_64bits_digest(&state_->xxh));
+    XXH3_64bits_reset(&state_->xxh);
+    state_->in_block = 0;
+  }
+}
+
+std::string BlockDigests::Hex() const {
+  if (state_->in_block == 0) return state_->complete;
+  return state_->complete + fmt::format("{:016x}", XXH3_64bits_digest(&state_->xxh));
+}
+
 uint64_t Hash64(std::span<const std::byte> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
@@ -42,16 +77,19 @@ void StreamingDigest::Update(std::span<const std::byte> bytes) {
 
 std::string StreamingDigest::Hex() const { return Hex128(XXH3_128bits_digest(&state_->xxh)); }
 
-Result<std::string> FileDigestHex(const std::string& path) {
+Result<std::string> FileDigestHex(const std::string& path, std::string* blocks_or_null) {
   HW_TRY(const MappedFile file, MappedFile::Open(path));
   constexpr size_t kPieceBytes = size_t{16} << 20;
   StreamingDigest digest;
+  BlockDigests blocks;
   const std::span<const std::byte> bytes = file.Bytes();
   for (size_t offset = 0; offset < bytes.size(); offset += kPieceBytes) {
     const size_t length = std::min(kPieceBytes, bytes.size() - offset);
     digest.Update(bytes.subspan(offset, length));
+    if (blocks_or_null != nullptr) blocks.Update(bytes.subspan(offset, length));
     file.AdviseDone(offset, length);
   }
+  if (blocks_or_null != nullptr) *blocks_or_null = blocks.Hex();
   return digest.Hex();
 }
 

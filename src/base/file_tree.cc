@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/mapped_file.h"
 
 namespace headway {
 namespace {
@@ -48,6 +50,30 @@ Result<uint64_t> FileBytes(const std::string& path) {
   return bytes;
 }
 
+// Takes the digests of the file's blocks off the front of `expected`.
+Result<void> CheckBlocks(const std::string& path, std::string_view* expected,
+                         const std::atomic<bool>& stop) {
+  HW_TRY(const MappedFile file, MappedFile::Open(path));
+  const std::span<const std::byte> bytes = file.Bytes();
+  for (size_t begin = 0; begin < bytes.size() && !stop.load(std::memory_order_relaxed);
+       begin += kDigestBlockBytes) {
+    const size_t length = std::min(kDigestBlockBytes, bytes.size() - begin);
+    const std::string found = BlockDigestHex(bytes.subspan(begin, length));
+    const std::string_view wanted = expected->substr(0, kBlockDigestDigits);
+    if (found != wanted) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("{}: block {} (bytes {} to {}): expected digest {}, found {} (damaged: "
+                      "remove the package and make it again)",
+                      path, begin / kDigestBlockBytes, begin, begin + length - 1,
+                      wanted.empty() ? "none" : wanted, found));
+    }
+    expected->remove_prefix(kBlockDigestDigits);
+    file.AdviseDone(begin, length);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<uint64_t> TreeBytes(const std::string& path) {
@@ -66,8 +92,9 @@ Result<TreeDigest> DigestTree(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     HW_TRY(const uint64_t bytes, FileBytes(path));
-    HW_TRY(std::string digest, FileDigestHex(path));
-    return TreeDigest{.bytes = bytes, .digest = std::move(digest)};
+    TreeDigest tree{.bytes = bytes, .digest = {}};
+    HW_TRY(tree.digest, FileDigestHex(path, &tree.blocks));
+    return tree;
   }
   HW_TRY(const std::vector<std::string> files, FilesBelow(path));
   TreeDigest tree;
@@ -75,12 +102,40 @@ Result<TreeDigest> DigestTree(const std::string& path) {
   for (const std::string& file : files) {
     const std::string whole = (fs::path(path) / file).string();
     HW_TRY(const uint64_t bytes, FileBytes(whole));
-    HW_TRY(const std::string digest, FileDigestHex(whole));
+    std::string blocks;
+    HW_TRY(const std::string digest, FileDigestHex(whole, &blocks));
+    tree.blocks += blocks;
     tree.bytes += bytes;
     lines += fmt::format("{} {} {}\n", file, bytes, digest);
   }
   tree.digest = DigestHex(std::as_bytes(std::span<const char>(lines.data(), lines.size())));
   return tree;
+}
+
+Result<void> CheckTree(const std::string& path, const TreeDigest& expected,
+                       const std::atomic<bool>& stop) {
+  if (expected.blocks.empty() && expected.bytes > 0) {
+    HW_TRY(const TreeDigest found, DigestTree(path));
+    if (found.digest == expected.digest) return {};
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected digest {}, found {} (damaged: remove "
+                            "the package and make it again)",
+                            path, expected.digest, found.digest));
+  }
+  std::string_view blocks = expected.blocks;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    HW_TRY_VOID(CheckBlocks(path, &blocks, stop));
+  } else {
+    HW_TRY(const std::vector<std::string> files, FilesBelow(path));
+    for (const std::string& file : files)
+      HW_TRY_VOID(CheckBlocks((fs::path(path) / file).string(), &blocks, stop));
+  }
+  if (blocks.empty() || stop.load(std::memory_order_relaxed)) return {};
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{}: expected {} more blocks, found the end (damaged: remove the package "
+                          "and make it again)",
+                          path, blocks.size() / kBlockDigestDigits));
 }
 
 }  // namespace headway

@@ -3,6 +3,7 @@
 // Size and digest of what a path names: a file, or a directory with everything in it (a Core ML
 // package is a directory). Used by packages, which list both.
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,8 @@ struct TreeDigest {
   // Of a file: FileDigestHex. Of a directory: DigestHex of one line "path bytes digest\n" a file,
   // in order of their relative paths.
   std::string digest;
+  // BlockDigests of all files, in that order; each file begins a block.
+  std::string blocks = {};
   friend bool operator==(const TreeDigest&, const TreeDigest&) = default;
 };
 
@@ -24,5 +27,11 @@ Result<uint64_t> TreeBytes(const std::string& path);
 // Reads everything. Errors: kNotFound, kIo; kCorrupt for anything that is neither file nor
 // directory (links among them).
 Result<TreeDigest> DigestTree(const std::string& path);
+
+// Reads everything below `path`, which should have `bytes` bytes, and compares it with
+// TreeDigest::blocks; without those (`blocks` is empty) with `digest`. Stops without an error once
+// `*stop` is set. Errors: kCorrupt, naming file and block; as DigestTree().
+Result<void> CheckTree(const std::string& path, const TreeDigest& expected,
+                       const std::atomic<bool>& stop);
 
 }  // namespace headway

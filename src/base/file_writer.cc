@@ -66,13 +66,15 @@ FileWriter::FileWriter(FileWriter&& other) noexcept
     : file_(std::exchange(other.file_, nullptr)),
       path_(std::move(other.path_)),
       size_bytes_(other.size_bytes_),
-      digest_(std::move(other.digest_)) {}
+      digest_(std::move(other.digest_)),
+      blocks_(std::move(other.blocks_)) {}
 
 FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
   std::swap(file_, other.file_);
   std::swap(path_, other.path_);
   std::swap(size_bytes_, other.size_bytes_);
   std::swap(digest_, other.digest_);
+  std::swap(blocks_, other.blocks_);
   return *this;
 }
 
@@ -88,6 +90,7 @@ Result<void> FileWriter::Write(std::span<const std::byte> bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) return Failed(errno);
   size_bytes_ += bytes.size();
   digest_.Update(bytes);
+  blocks_.Update(bytes);
   return {};
 }
 

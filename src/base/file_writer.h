@@ -37,6 +37,7 @@ class FileWriter {
   uint64_t SizeBytes() const { return size_bytes_; }
   // Of all bytes written so far.
   std::string DigestHex() const { return digest_.Hex(); }
+  std::string BlockDigestsHex() const { return blocks_.Hex(); }
 
  private:
   FileWriter(std::FILE* file, std::string path) : file_(file), path_(std::move(path)) {}
@@ -46,6 +47,7 @@ class FileWriter {
   std::string path_;
   uint64_t size_bytes_ = 0;
   StreamingDigest digest_;
+  BlockDigests blocks_;
 };
 
 // A directory under construction beside its target: `<target>.partial-<pid>`. Commit() syncs it and

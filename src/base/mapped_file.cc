@@ -38,6 +38,7 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
       return Fail(ErrorCode::kIo, fmt::format("{}: cannot map: {}", path, std::strerror(error)));
     }
     file.data_ = static_cast<const std::byte*>(mapping);
+    file.watched_ = WatchedMapping(mapping, file.size_bytes_, path);
   } else {
     ::close(fd);
   }
@@ -50,6 +51,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_bytes_, other.size_bytes_);
   std::swap(path_, other.path_);
+  std::swap(watched_, other.watched_);
   return *this;
 }
 

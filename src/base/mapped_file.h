@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "base/bus_error.h"
 #include "base/result.h"
 
 namespace headway {
@@ -39,6 +40,7 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   size_t size_bytes_ = 0;
   std::string path_;
+  WatchedMapping watched_;
 };
 
 }  // namespace headway

@@ -124,7 +124,9 @@ Result<Value> MessagesFromPairs(std::span<const Message> messages) {
 }
 
 Result<Value> MessagesFromJson(std::string_view json) {
-  HW_TRY(const Value value, ValueFromJson(json));
+  const auto parsed = ValueFromJson(json);
+  if (!parsed) return Prefixed(parsed.error(), "messages");
+  const Value& value = *parsed;
   if (!value.Is(Value::Kind::kList) || value.list().items.empty())
     return Fail(ErrorCode::kInvalidInput, "chat: expected a list of messages, found another thing");
   List list;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -35,9 +36,9 @@ struct StepWidth {
 
 // What a shard is, beside its graph, to devices whose programs are made for one use.
 struct ShardUse {
-  std::optional<HeadForm> head = {};  // none: layers, or the embedding
-  StepWidth width = {};
-  int64_t max_seq = 0;  // positions of the caches
+  std::optional<HeadForm> head = {};              // none: layers, or the embedding
+  std::vector<StepWidth> widths = {StepWidth{}};  // all in the one file, sharing its weights
+  int64_t max_seq = 0;                            // positions of the caches
   // The weight whose rows are the hidden states that the first layer is given, for layers.
   std::string embedding = {};
 };
@@ -45,7 +46,7 @@ struct ShardUse {
 // What `pack` may ask of a device; what a device does not know is refused.
 struct DeviceOptions {
   std::string weights = {};    // coreml: "int8" (default), "fp16", "lut4", ...
-  std::string states = {};     // coreml: "per-layer" (default), "unified"
+  std::string states = {};     // coreml: "per-layer" (default), "unified", "io"
   std::string attention = {};  // coreml: "per-head" (default), "batched"
   int64_t head_splits = 0;     // coreml: convolutions of a head shard; 0: 1
   std::optional<float> norm_prescale = std::nullopt;  // coreml: factor before squares
@@ -57,10 +58,11 @@ struct DeviceOptions {
 class ScreenEmitter {
  public:
   virtual ~ScreenEmitter() = default;
-  // The program that multiplies the signs of the rows of `shard`, a part of the head, to the new
-  // file `path`. Errors: kIo, kUnsupported.
+  // The program that multiplies the signs of the rows of `shard`, a part of the head, by each of
+  // `widths`, to the new file `path`. Errors: kIo, kUnsupported.
   virtual Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                                       const StepWidth& width, const std::string& path) = 0;
+                                       const std::vector<StepWidth>& widths,
+                                       const std::string& path) = 0;
   // What the host needs to multiply rows of `head`: its norm, and its matrix unless that is the
   // package's embedding, whose digest is noted then. Errors: kIo, kUnsupported.
   virtual Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,

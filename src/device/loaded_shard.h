@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/result.h"
 #include "device/capabilities.h"
@@ -60,6 +62,10 @@ class LoadedShard {
   virtual Result<void> Run(const StepArgs& args) noexcept = 0;
   // Where each of its compute ops runs, and what serves it.
   virtual headway::Residency Residency() const = 0;
+  // The first op that gave an infinity or a NaN in any run since loading, where no result need show
+  // it; "" when none did. Nothing: the shard does not look at what is between its inputs and its
+  // outputs.
+  virtual std::optional<std::string> FirstNotFinite() const { return std::nullopt; }
   // Null: the shard's products cannot be taken apart.
   virtual const ProductProbe* Probe() const { return nullptr; }
 

@@ -17,6 +17,8 @@ struct OpPlacement {
   bool resident = false;                   // runs where the device wants it
   std::string reason;                      // when it is not resident
   std::vector<std::string> warnings = {};  // what may make it slow or wrong where it is
+  // What leaves it open whether it runs there: a prediction by evidence on both sides.
+  std::vector<std::string> doubts = {};
   // Where it was measured: where it had been predicted to run; empty: nothing was predicted of it.
   std::string predicted = {};
   std::optional<double> cost = std::nullopt;  // its share of the program's, as the device estimates

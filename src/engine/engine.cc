@@ -8,6 +8,7 @@
 
 #include "engine/generation_session.h"
 #include "engine/open.h"
+#include "engine/stop_matcher.h"
 #include "tokenizer/stream_decoder.h"
 
 namespace headway {
@@ -22,7 +23,8 @@ class DecodeLoop {
         options_(options),
         on_token_(on_token),
         result_(result),
-        stream_(*model.tokenizer) {}
+        stream_(*model.tokenizer),
+        stops_(options.stop) {}
 
   Result<void> Run(GenerationSession* source, int64_t max_new) {
     bool goes_on = true;
@@ -41,12 +43,15 @@ class DecodeLoop {
         break;
       }
       const std::span<const Certificate> certificates = source->Certificates();
+      HW_TRY_VOID(CheckIntegrity(model_, false));
       for (size_t i = 0; i < choices->size() && goes_on; ++i) {
         if (i < certificates.size()) result_->certificates.push_back(certificates[i]);
         goes_on = AcceptChoice((*choices)[i]);
       }
     }
-    const std::string rest = stream_.Finish();
+    std::string rest = stops_.Push(stream_.Finish());
+    rest += stops_.Finish();
+    if (stops_.Found()) result_->stop_reason = StopReason::kStopString;
     result_->text += rest;
     if (on_token_ && !rest.empty())
       on_token_({.id = -1, .logit = 0.0F, .logprob = 0.0F, .text = rest});
@@ -59,13 +64,14 @@ class DecodeLoop {
     result_->ids.push_back(choice.token);
     if (options_.want_logprobs) result_->logprobs.push_back(choice.logprob);
     const bool is_end = options_.stop_at_end && model_.tokenizer->IsEndOfGeneration(choice.token);
-    const std::string text = is_end ? std::string() : stream_.Push(choice.token);
+    const std::string text = is_end ? std::string() : stops_.Push(stream_.Push(choice.token));
     result_->text += text;
     if (on_token_)
       on_token_(
           {.id = choice.token, .logit = choice.logit, .logprob = choice.logprob, .text = text});
     if (is_end) result_->stop_reason = StopReason::kEndToken;
-    return !is_end;
+    if (stops_.Found()) result_->stop_reason = StopReason::kStopString;
+    return !is_end && !stops_.Found();
   }
 
   const OpenedModel& model_;
@@ -73,6 +79,7 @@ class DecodeLoop {
   const std::function<void(const GeneratedToken&)>& on_token_;
   Generation* const result_;
   tokenizer::StreamDecoder stream_;
+  StopMatcher stops_;
 };
 
 Result<std::vector<int32_t>> EncodeConversation(const OpenedModel& model,
@@ -101,6 +108,8 @@ const char* ToString(StopReason reason) {
       return "context_full";
     case StopReason::kCancelled:
       return "cancelled";
+    case StopReason::kStopString:
+      return "stop";
   }
   return "";
 }
@@ -155,6 +164,9 @@ Result<Generation> Engine::Generate(
         ErrorCode::kInvalidInput,
         fmt::format("number of tokens: expected 0 or more, found {}", options.max_new_tokens));
   }
+  for (const std::string& stop : options.stop) {
+    if (stop.empty()) return Fail(ErrorCode::kInvalidInput, "stop: expected text, found none");
+  }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
   const std::lock_guard lock(model_->generating);
   HW_TRY(auto source, GenerationSession::Create(*model_, options, prompt_tokens + max_new));
@@ -172,6 +184,11 @@ Result<Generation> Engine::Generate(
   } else {
     return tl::unexpected<Error>(appended.error());
   }
+  const bool ran_out = result.stop_reason == StopReason::kMaxTokens ||
+                       result.stop_reason == StopReason::kContextFull;
+  if (ran_out && source.TextIsFinal()) result.stop_reason = StopReason::kEndToken;
+  result.is_cut = ran_out && !source.TextIsComplete();
+  if (result.stop_reason != StopReason::kCancelled) HW_TRY_VOID(CheckIntegrity(*model_, true));
   result.counters = source.TakeCounters();
   return result;
 }

@@ -114,6 +114,8 @@ Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
   if (!options.grammar.empty() || !options.json_schema.empty()) {
     HW_TRY(session_options.grammar, CompileGrammar(options));
     session_options.trie = NewTextTrie(*model.tokenizer);
+    session_options.finish_within_capacity =
+        options.finish_within_budget.value_or(!options.json_schema.empty());
   }
   HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
   GenerationSession source(std::move(session));

@@ -29,8 +29,11 @@ class GenerationSession {
 
   // The evidence of the last tokens, one each, with a certified head; else empty.
   std::span<const Certificate> Certificates() const { return session_->Certificates(); }
-  // True when a grammar's text is complete and no token exists to say so.
+  // True when a grammar's text is complete and no token may say so.
   bool IsOver() const { return session_->GrammarIsOver(); }
+  // See Sequence.
+  bool TextIsComplete() const { return session_->TextIsComplete(); }
+  bool TextIsFinal() const { return session_->TextIsFinal(); }
 
   Counters TakeCounters();
 

@@ -31,19 +31,28 @@ GrammarFollower::GrammarFollower(std::shared_ptr<const grammar::Automaton> autom
 
 void GrammarFollower::Restart(std::span<const int32_t> ids) {
   at_ = grammar_.Start();
+  can_finish_.reset();
   for (const int32_t id : ids) FollowToken(id);
 }
 
-Result<int64_t> GrammarFollower::Follow(std::span<const int32_t> drafts) {
+Result<int64_t> GrammarFollower::Follow(std::span<const int32_t> drafts, int64_t most_tokens) {
   masks_.clear();
   at_ = grammar_.Trim(at_);
-  HW_TRY(const grammar::TokenMask* first, grammar_.MaskAt(at_));
+  if (most_tokens != kNoLimit) {
+    if (!can_finish_) can_finish_ = grammar_.CanEndWithin(at_, most_tokens);
+    if (!*can_finish_) most_tokens = kNoLimit;
+  }
+  const auto left_after = [&](size_t tokens) {
+    return most_tokens == kNoLimit ? kNoLimit : most_tokens - static_cast<int64_t>(tokens);
+  };
+  HW_TRY(const grammar::TokenMask* first, grammar_.MaskAt(at_, most_tokens));
   masks_.push_back(first);
   grammar::TokenGrammar::Position at = at_;
   for (const int32_t draft : drafts) {
     if (!masks_.back()->Allows(draft)) break;
     at = grammar_.After(at, draft);
-    const auto next = grammar_.MaskAt(at);
+    if (left_after(masks_.size()) < 1) break;
+    const auto next = grammar_.MaskAt(at, left_after(masks_.size()));
     if (!next) break;
     masks_.push_back(*next);
   }

@@ -102,7 +102,7 @@ Result<void> CheckDraftFile(const std::string& gguf_path, const OpenedModel& mod
 
 Result<void> OpenDraftModel(const std::string& directory, const std::string& path,
                             bool verify_contents, OpenedModel* model) {
-  DraftModel draft{.pipeline = nullptr, .executor = nullptr, .path = path};
+  DraftModel draft{.integrity = nullptr, .pipeline = nullptr, .executor = nullptr, .path = path};
   HW_TRY(draft.pipeline, Pipeline::Open(directory, model->loader.get(), "", verify_contents));
   HW_TRY(const auto tokenizer, OpenTokenizer(directory, draft.pipeline->manifest()));
   HW_TRY_VOID(CheckSameVocabulary(path, *tokenizer, *model->tokenizer));
@@ -115,6 +115,11 @@ Result<void> OpenDraftModel(const std::string& directory, const std::string& pat
   }
   HW_TRY(draft.executor,
          Executor::Create(draft.pipeline, model->pool.get(), model->kernels->kernels));
+  if (!verify_contents) {
+    const Manifest& manifest = draft.pipeline->manifest();
+    draft.integrity = std::make_unique<IntegrityCheck>(
+        directory, manifest, *FindHead(manifest, draft.pipeline->Head().kind));
+  }
   model->draft = std::move(draft);
   return {};
 }
@@ -126,8 +131,16 @@ Result<void> CheckThreads(int threads) {
       fmt::format("threads: expected 1 to {} (0: all processors), found {}", kMaxThreads, threads));
 }
 
+Result<void> CheckIntegrity(const OpenedModel& model, bool wait) {
+  for (const IntegrityCheck* check :
+       {model.integrity.get(), model.draft ? model.draft->integrity.get() : nullptr}) {
+    if (check != nullptr) HW_TRY_VOID(wait ? check->Wait() : check->SoFar());
+  }
+  return {};
+}
+
 Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
-                                                 const EngineOptions& options) {
+                                                 const EngineOptions& options, Contents contents) {
   HW_TRY_VOID(CheckThreads(options.threads));
   std::error_code error;
   if (!fs::exists(directory, error))
@@ -161,6 +174,11 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
       model->tokenizer->AddEndOfGeneration(*end);
   }
   model->summary = Summarise(*model);
+  if (contents == Contents::kCheck && !options.verify_contents) {
+    const Manifest& opened = model->pipeline->manifest();
+    model->integrity = std::make_unique<IntegrityCheck>(
+        directory, opened, *FindHead(opened, model->pipeline->Head().kind));
+  }
   return model;
 }
 

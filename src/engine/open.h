@@ -13,6 +13,7 @@
 #include "device/device.h"
 #include "engine/devices.h"
 #include "engine/executor.h"
+#include "engine/integrity.h"
 #include "engine/pipeline.h"
 #include "headway/engine.h"
 #include "kernels/kernel_set.h"
@@ -22,12 +23,16 @@ namespace headway {
 
 // A second, smaller model that guesses for the first one and runs on its threads.
 struct DraftModel {
+  std::unique_ptr<IntegrityCheck> integrity;
   std::shared_ptr<Pipeline> pipeline;
   std::shared_ptr<Executor> executor;
   std::string path;
 };
 
 struct OpenedModel {
+  // That the files are as they were written; null: not asked for. Whoever uses what the model
+  // computed asks CheckIntegrity() first.
+  std::unique_ptr<IntegrityCheck> integrity;
   // Destroyed in reverse order: the pipeline before what it runs on.
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<kernels::SelectedKernels> kernels;
@@ -42,10 +47,19 @@ struct OpenedModel {
   std::mutex generating = {};  // held by Engine::Generate(): the executor runs one step at a time
 };
 
+// Whether the contents of a package's files are compared: in the background (OpenedModel::integrity),
+// or not, because this process has just written or compared them.
+enum class Contents { kCheck, kTrust };
+
 // Opens a package directory; `options` say how, but for the cache and the draft model. A GGUF is
 // opened by pack/open_model.h. Errors: as Engine::Open.
 Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
-                                                 const EngineOptions& options);
+                                                 const EngineOptions& options,
+                                                 Contents contents = Contents::kCheck);
+
+// What the check of the files has found so far, the draft model's among them, or, with `wait`, in the
+// end. Errors: those of IntegrityCheck.
+Result<void> CheckIntegrity(const OpenedModel& model, bool wait);
 
 // Opens the package `directory`, made of `path`, as the draft model of `model`. Errors: also
 // kInvalidInput (another vocabulary).

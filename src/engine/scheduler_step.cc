@@ -180,6 +180,9 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
   counts_.longest = std::max(counts_.longest, sequence->Length());
   if (ended || sequence->GrammarIsOver()) return EndReason::kEndToken;
   if (!wants_more) return EndReason::kStopped;
+  const bool ran_out =
+      entry->new_tokens >= request.max_new_tokens || sequence->Length() >= sequence->Capacity();
+  if (ran_out && sequence->TextIsFinal()) return EndReason::kEndToken;
   if (entry->new_tokens >= request.max_new_tokens) return EndReason::kMaxTokens;
   return sequence->Length() >= sequence->Capacity() ? EndReason::kContextFull : EndReason::kGoesOn;
 }

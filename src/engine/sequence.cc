@@ -159,7 +159,10 @@ Result<bool> Sequence::BeginStep(std::span<const int32_t> drafts, int64_t most_d
            .start_ns = NowNs(),
            .counters = is_step ? &counters_ : &uncounted_};
   if (grammar_ != nullptr) {
-    HW_TRY(step_.num_drafts, grammar_->Follow(drafts.first(static_cast<size_t>(step_.num_drafts))));
+    const int64_t left = options_.finish_within_capacity ? options_.capacity_tokens - length
+                                                         : GrammarFollower::kNoLimit;
+    HW_TRY(step_.num_drafts,
+           grammar_->Follow(drafts.first(static_cast<size_t>(step_.num_drafts)), left));
     step_.masks = grammar_->Masks();
     counters_.mask_ns += NowNs() - step_.start_ns;
     if (step_.masks[0]->count == 1 && !options_.want_logprobs) {

@@ -37,6 +37,8 @@ struct SessionOptions {
   // none; `trie` holds the vocabulary's bytes and end tokens.
   std::shared_ptr<const grammar::Automaton> grammar = nullptr;
   std::shared_ptr<const grammar::TokenTrie> trie = nullptr;
+  // The text is kept such that it is complete when the capacity is used up, where that can be done.
+  bool finish_within_capacity = false;
   // Called between steps of long work with tokens done and in total ("prefill", "rebuilding the
   // cache").
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
@@ -83,6 +85,10 @@ class Sequence {
   std::span<const Certificate> Certificates() const { return certificates_; }
   int64_t MaxDrafts() const { return surroundings_.max_states - 1; }
   bool GrammarIsOver() const { return grammar_ != nullptr && grammar_->IsOver(); }
+  // How far the grammar's text is: true of sequences without a grammar, too.
+  bool TextIsComplete() const { return grammar_ == nullptr || grammar_->IsComplete(); }
+  // Of a grammar's text alone: complete, and nothing can follow.
+  bool TextIsFinal() const { return grammar_ != nullptr && grammar_->IsFinal(); }
 
   // That `ids` may follow, and that a token may be chosen. Errors: kInvalidInput, kCancelled.
   Result<void> CheckAppend(std::span<const int32_t> ids) const;

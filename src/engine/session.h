@@ -57,8 +57,11 @@ class Session {
   Result<std::span<const sampling::Sampler::Choice>> DecodeWithDrafts(
       std::span<const int32_t> drafts);
 
-  // True when the grammar's text is complete, nothing can follow, and no token exists to say so.
+  // True when the grammar's text is complete, nothing can follow, and no token may say so.
   bool GrammarIsOver() const { return sequence_->GrammarIsOver(); }
+
+  bool TextIsComplete() const { return sequence_->TextIsComplete(); }
+  bool TextIsFinal() const { return sequence_->TextIsFinal(); }
 
   // The most drafts that one step takes.
   int64_t MaxDrafts() const { return sequence_->MaxDrafts(); }

@@ -51,6 +51,10 @@ Check CheckPlanesOf(const OpenedModel& model, Pipeline* head);
 Result<void> CheckEstimates(Pipeline* head, const std::vector<float>& hidden,
                             std::vector<Check>* checks);
 
+// Every op of every shard, where the device can tell (LoadedShard::FirstNotFinite), over all runs so
+// far: a program may hide an infinity from its outputs, but another chip need not treat it alike.
+void CheckIntermediates(const Heads& heads, std::vector<Check>* checks);
+
 // The rows that a package stores in a form of its own against those of the model file, of which the
 // goldens hold norms and products with two probes (row_probes.h): the oracle, which runs on stored
 // rows, cannot see that they are wrong. Appends a check for every program of the layers and of `heads`, those of other step widths

@@ -25,6 +25,11 @@ void AppendResidency(const GateReport& report, std::string* out) {
         Append(out, "    not resident: {} {} on {}: {}\n", op.op, op.name, op.where, op.reason);
     }
     *out += PlacementDifference(shard.residency);
+    std::map<std::string, int> doubted;
+    for (const OpPlacement& op : shard.residency.ops)
+      for (const std::string& doubt : op.doubts) ++doubted[doubt];
+    for (const auto& [doubt, count] : doubted)
+      Append(out, "    open, {} op{}: {}\n", count, count == 1 ? "" : "s", doubt);
     std::map<std::string, int> warned;  // how often, the shard itself counting once
     for (const std::string& warning : shard.residency.warnings) ++warned[warning];
     for (const OpPlacement& op : shard.residency.ops)
@@ -59,7 +64,7 @@ void AppendQuality(const QualityFigures& q, std::string* out) {
 
 bool GateReport::Passed() const {
   return std::all_of(records.begin(), records.end(),
-                     [](const GateRecord& record) { return record.passed; });
+                     [](const GateRecord& record) { return !record.Failed(); });
 }
 
 std::string Summarise(const Residency& residency) {
@@ -91,8 +96,12 @@ std::string ToText(const GateReport& report) {
   std::string out =
       fmt::format("{}: device {} ({})\n", report.directory, report.device, report.kernels);
   for (const GateRecord& record : report.records) {
-    Append(&out, "\n{}: {} ({}): {}\n", record.gate, record.passed ? "passed" : "FAILED",
-           record.basis, record.detail);
+    if (record.contested) {  // "residency: predicted, contested: 1106 of 1106 ..."
+      Append(&out, "\n{}: {}, contested: {}\n", record.gate, record.basis, record.detail);
+    } else {
+      Append(&out, "\n{}: {} ({}): {}\n", record.gate, record.passed ? "passed" : "FAILED",
+             record.basis, record.detail);
+    }
     if (record.gate == "residency") AppendResidency(report, &out);
     if (record.gate == "arithmetic") AppendArithmetic(report, &out);
     if (record.gate == "quality") AppendQuality(report.quality, &out);

@@ -51,6 +51,7 @@ struct GateReport {
   QualityFigures quality_q8_kv;     // of sessions with keys and values in Q8_0
   std::vector<GateRecord> records;  // of the gates that ran, in order
 
+  // Whether no gate failed.
   bool Passed() const;
 };
 

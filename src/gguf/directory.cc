@@ -6,6 +6,7 @@
 #include <bit>
 #include <numeric>
 
+#include "base/checked_size.h"
 #include "gguf/cursor.h"
 #include "gguf/ggml_type.h"
 #include "gguf/metadata_parser.h"
@@ -83,14 +84,12 @@ Result<Shape> ReadShape(Cursor& cursor) {
   if (rank < 1 || rank > Shape::kMaxRank)
     return Corrupt(fmt::format("expected rank 1 to 4, found {}", rank));
   std::array<int64_t, Shape::kMaxRank> extents{};
-  int64_t elements = 1;
+  CheckedSize elements(uint64_t{1});
   for (uint32_t i = 0; i < rank; ++i) {
     HW_TRY(const auto extent, cursor.Read<uint64_t>("tensor extent"));
     if (extent == 0) return Corrupt(fmt::format("extent {} is zero", i));
-    if (extent > static_cast<uint64_t>(INT64_MAX) ||
-        __builtin_mul_overflow(elements, static_cast<int64_t>(extent), &elements)) {
-      return Corrupt("the number of elements overflows 63 bits");
-    }
+    elements = elements * CheckedSize(extent);
+    if (!elements.Value()) return Corrupt("the number of elements overflows 63 bits");
     extents[i] = static_cast<int64_t>(extent);
   }
   Shape shape;
@@ -106,11 +105,10 @@ Result<uint64_t> TensorBytes(uint32_t ggml_type, const Shape& shape) {
     return Corrupt(fmt::format("rows of {} elements are not a multiple of the {} block of {}",
                                shape.Columns(), TypeName(ggml_type), block->elements));
   }
-  int64_t bytes = 0;
-  if (__builtin_mul_overflow(shape.Elements() / block->elements, block->bytes, &bytes)) {
-    return Corrupt("the number of bytes overflows 63 bits");
-  }
-  return static_cast<uint64_t>(bytes);
+  const auto bytes =
+      (CheckedSize(shape.Elements() / block->elements) * CheckedSize(block->bytes)).Value();
+  if (!bytes) return Corrupt("the number of bytes overflows 63 bits");
+  return *bytes;
 }
 
 // Everything but the name. offset_bytes is still relative to the data section.

@@ -228,10 +228,12 @@ class Parser {
   Result<int64_t> ParseCount() {
     if (!IsDigit(Peek())) return Wrong("a number");
     int64_t value = 0;
+    const size_t begin = at_;
     for (; IsDigit(Peek()); ++at_) {
       value = value * 10 + (Peek() - '0');
-      if (value > kMostRepetitions)
-        return Wrong(fmt::format("at most {} repetitions", kMostRepetitions));
+      if (value <= kMostRepetitions) continue;
+      at_ = begin;  // where all of it stands
+      return Wrong(fmt::format("at most {} repetitions", kMostRepetitions));
     }
     return value;
   }

@@ -78,7 +78,7 @@ TEST(GbnfTest, Mistakes_AreNamedWithTheirPlace) {
       {"root ::= \"a\"{x}", "expected a number, found 'x}'"},
       {"root ::= \"a\"{2,1}", "expected a number from 2"},
       {"root ::= \"a\"{1", "expected '}', found the end"},
-      {"root ::= \"a\"{999999999999}", "at most 100000 repetitions"},
+      {"root ::= \"a\"{999999999999}", "at most 100000 repetitions, found '999999999999}'"},
       {"root ::= \"\\q\"", "expected one of the escapes"},
       {"root ::= \"\\x4\"", "expected 2 hexadecimal digits"},
       {"root ::= \"\\U00110000\"", "code point up to 10FFFF"},

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -38,14 +39,7 @@ class Matcher {
   // True when some position had so many ways to be read that they were given up: it counts as dead.
   bool TooAmbiguous() const { return too_ambiguous_; }
 
-  int64_t NumPositions() const { return static_cast<int64_t>(sets_.size()); }
-  // Forgets all positions but `keep`, and returns that one's new number.
-  Position Forget(Position keep);
-
- private:
-  static constexpr int32_t kUnknown = -2;
-  static constexpr int32_t kEmptyStack = 0;
-
+  // One way to read the text so far: a state that consumes bytes, and what comes after its rule.
   struct Configuration {
     int32_t state;
     int32_t stack;
@@ -56,6 +50,25 @@ class Matcher {
       return state == other.state && stack == other.stack;
     }
   };
+  struct Frame {
+    int32_t return_to;
+    int32_t below;  // stack, with a lower number
+  };
+  static constexpr int32_t kEmptyStack = 0;
+  // All ways of a position; valid until the next call that makes one.
+  std::span<const Configuration> Ways(Position position) const {
+    return sets_[static_cast<size_t>(position)]->configurations;
+  }
+  // The top of a stack that is not empty.
+  Frame FrameOf(int32_t stack) const { return frames_[static_cast<size_t>(stack)]; }
+
+  int64_t NumPositions() const { return static_cast<int64_t>(sets_.size()); }
+  // Forgets all positions but `keep`, and returns that one's new number.
+  Position Forget(Position keep);
+
+ private:
+  static constexpr int32_t kUnknown = -2;
+
   struct Set {
     std::vector<Configuration> configurations;  // of states that consume bytes; sorted
     bool can_end = false;
@@ -63,10 +76,6 @@ class Matcher {
       if (can_end != other.can_end) return can_end < other.can_end;
       return configurations < other.configurations;
     }
-  };
-  struct Frame {
-    int32_t return_to;
-    int32_t below;  // stack
   };
 
   // Where the transition of `byte` from `position` is kept.

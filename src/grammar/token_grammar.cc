@@ -1,5 +1,6 @@
 #include "grammar/token_grammar.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -15,11 +16,17 @@ constexpr int64_t kMostPositions = 50000;
 TokenGrammar::TokenGrammar(std::shared_ptr<const Automaton> automaton,
                            std::shared_ptr<const TokenTrie> trie, std::vector<uint64_t> banned,
                            int64_t vocab_size)
-    : matcher_(std::move(automaton)),
+    : automaton_(std::move(automaton)),
+      matcher_(automaton_),
       trie_(std::move(trie)),
       banned_(std::move(banned)),
       vocab_size_(vocab_size),
-      path_(static_cast<size_t>(trie_->LongestToken()) + 1) {}
+      path_(static_cast<size_t>(trie_->LongestToken()) + 1) {
+  for (const int32_t id : trie_->EndIds()) {
+    const auto bit = static_cast<size_t>(id);
+    may_say_end_ |= banned_.empty() || (banned_[bit / 64] >> (bit % 64) & 1) == 0;
+  }
+}
 
 TokenGrammar::Position TokenGrammar::Start() { return matcher_.Start(); }
 
@@ -29,7 +36,7 @@ Result<const TokenMask*> TokenGrammar::MaskAt(Position position) {
   if (position != Matcher::kDead) {
     auto found = masks_.find(position);
     if (found == masks_.end()) {
-      found = masks_.emplace(position, Compute(position)).first;
+      found = masks_.emplace(position, Compute(position, nullptr)).first;
     }
     if (matcher_.TooAmbiguous()) {
       return Fail(
@@ -45,12 +52,8 @@ Result<const TokenMask*> TokenGrammar::MaskAt(Position position) {
               "grammar: expected a token that may come next, found none in the vocabulary");
 }
 
-TokenMask TokenGrammar::Compute(Position position) {
-  TokenMask mask;
-  mask.bits.assign(static_cast<size_t>(vocab_size_ + 63) / 64, 0);
-  const auto allow = [&](int32_t id) {
-    mask.bits[static_cast<size_t>(id) / 64] |= uint64_t{1} << (static_cast<size_t>(id) % 64);
-  };
+template <class Visit>
+void TokenGrammar::ForTokens(Position position, const Visit& visit) {
   const auto nodes = trie_->Nodes();
   path_[0] = position;
   for (size_t i = 0; i < nodes.size();) {
@@ -62,20 +65,95 @@ TokenMask TokenGrammar::Compute(Position position) {
       continue;
     }
     path_[depth] = next;
-    for (int32_t t = 0; t < node.num_tokens; ++t) allow(trie_->TokenAt(node.first_token + t));
+    for (int32_t t = 0; t < node.num_tokens; ++t) visit(trie_->TokenAt(node.first_token + t), next);
     ++i;
   }
+}
+
+// Adds end tokens, takes away what is banned, counts.
+void TokenGrammar::Finish(Position position, TokenMask* mask) const {
   if (matcher_.CanEnd(position)) {
-    for (const int32_t id : trie_->EndIds()) allow(id);
+    for (const int32_t id : trie_->EndIds()) mask->Allow(id);
   }
-  for (size_t w = 0; w < banned_.size(); ++w) mask.bits[w] &= ~banned_[w];
-  for (const uint64_t word : mask.bits) mask.count += std::popcount(word);
-  if (mask.count > TokenMask::kFew) return mask;
-  for (size_t w = 0; w < mask.bits.size(); ++w) {
-    for (uint64_t word = mask.bits[w]; word != 0; word &= word - 1)
-      mask.few.push_back(static_cast<int32_t>(w * 64) + std::countr_zero(word));
+  for (size_t w = 0; w < banned_.size(); ++w) mask->bits[w] &= ~banned_[w];
+  for (const uint64_t word : mask->bits) mask->count += std::popcount(word);
+  if (mask->count > TokenMask::kFew) return;
+  for (size_t w = 0; w < mask->bits.size(); ++w) {
+    for (uint64_t word = mask->bits[w]; word != 0; word &= word - 1)
+      mask->few.push_back(static_cast<int32_t>(w * 64) + std::countr_zero(word));
   }
+}
+
+// Also where the tokens lead, in the same pass, when it was asked for.
+TokenMask TokenGrammar::Compute(Position position, Ends* ends_or_null) {
+  TokenMask mask;
+  mask.bits.assign(static_cast<size_t>(vocab_size_ + 63) / 64, 0);
+  if (ends_or_null == nullptr) {
+    ForTokens(position, [&](int32_t id, Position /*after*/) { mask.Allow(id); });
+  } else {
+    seen_.assign(seen_.size(), false);
+    ForTokens(position, [&](int32_t id, Position after) {
+      mask.Allow(id);
+      const auto bit = static_cast<size_t>(id);
+      const bool is_banned = !banned_.empty() && (banned_[bit / 64] >> (bit % 64) & 1) != 0;
+      const auto index = static_cast<size_t>(after);
+      if (index >= seen_.size()) seen_.resize(2 * index + 1, false);
+      if (is_banned || seen_[index]) return;
+      seen_[index] = true;
+      ends_or_null->after.push_back(after);
+    });
+    for (const Position after : ends_or_null->after)
+      ends_or_null->most_bytes = std::max(ends_or_null->most_bytes, Planner().Bytes(after));
+  }
+  Finish(position, &mask);
   return mask;
+}
+
+TokenMask TokenGrammar::Limited(Position position, int64_t most_tokens_after) {
+  TokenMask mask;
+  mask.bits.assign(static_cast<size_t>(vocab_size_ + 63) / 64, 0);
+  ForTokens(position, [&](int32_t id, Position after) {
+    if (planner_->Tokens(after) <= most_tokens_after) mask.Allow(id);
+  });
+  Finish(position, &mask);
+  return mask;
+}
+
+EndPlanner& TokenGrammar::Planner() {
+  if (planner_ == nullptr)
+    planner_ = std::make_unique<EndPlanner>(*automaton_, matcher_, *trie_, banned_);
+  return *planner_;
+}
+
+Result<const TokenMask*> TokenGrammar::MaskAt(Position position, int64_t most_tokens) {
+  if (most_tokens == kNoLimit || position < 0) return MaskAt(position);
+  if (ends_.find(position) == ends_.end()) {
+    Ends found;
+    masks_.insert_or_assign(position, Compute(position, &found));
+    ends_.emplace(position, std::move(found));
+  }
+  HW_TRY(const TokenMask* const all, MaskAt(position));
+  Ends& ends = ends_.at(position);
+  const int64_t left = most_tokens - 1;
+  if (ends.most_bytes <= left) return all;  // a token has a byte at least
+  if (ends.most_tokens < 0) {
+    ends.least_tokens = EndPlanner::kNever;
+    for (const Position after : ends.after) {
+      const int64_t tokens = Planner().Tokens(after);
+      ends.most_tokens = std::max(ends.most_tokens, tokens);
+      ends.least_tokens = std::min(ends.least_tokens, tokens);
+    }
+  }
+  const int64_t limit = std::max(left, ends.least_tokens);
+  if (ends.most_tokens <= limit || limit == EndPlanner::kNever) return all;
+  const uint64_t key = static_cast<uint64_t>(position) << 32U | static_cast<uint64_t>(limit);
+  auto found = limited_.find(key);
+  if (found == limited_.end()) found = limited_.emplace(key, Limited(position, limit)).first;
+  return found->second.count > 0 ? &found->second : all;
+}
+
+bool TokenGrammar::CanEndWithin(Position position, int64_t most_tokens) {
+  return position == kEnded || Planner().Tokens(position) <= most_tokens;
 }
 
 TokenGrammar::Position TokenGrammar::After(Position position, int32_t token) {
@@ -90,15 +168,19 @@ TokenGrammar::Position TokenGrammar::After(Position position, int32_t token) {
   return position;
 }
 
-bool TokenGrammar::IsOver(Position position) const {
-  return position >= 0 && trie_->EndIds().empty() && matcher_.CanEnd(position) &&
-         matcher_.IsFinal(position);
+bool TokenGrammar::IsOver(Position position) {
+  if (position < 0 || may_say_end_ || !matcher_.CanEnd(position)) return false;
+  if (matcher_.IsFinal(position)) return true;
+  return !MaskAt(position) && !matcher_.TooAmbiguous();
 }
 
 TokenGrammar::Position TokenGrammar::Trim(Position keep) {
+  limited_.clear();
   if (masks_.size() >= kMostMasks) masks_.clear();
   if (keep < 0 || matcher_.NumPositions() < kMostPositions) return keep;
   masks_.clear();
+  ends_.clear();
+  if (planner_ != nullptr) planner_->Forget();
   return matcher_.Forget(keep);
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "base/check.h"
+
 namespace headway::graph {
 namespace {
 
@@ -72,7 +74,7 @@ class Verifier {
       const int64_t block = headway::Traits(weight.type).block_elements;
       if (weight.shape.Rank() < 1 || weight.shape.Rank() > 2 || !IsWeightType(weight.type) ||
           weight.shape.Elements() < 1 || weight.shape.Columns() % block != 0 ||
-          weight.row_begin < 0) {
+          weight.row_begin < 0 || !BytesOf(weight).Value()) {
         return Bad(weight.name, "a vector or matrix of a weight type with whole blocks",
                    fmt::format("{} {}", headway::Traits(weight.type).name, ToString(weight.shape)));
       }
@@ -219,12 +221,18 @@ const char* NameOf(const Node& node) {
 
 Result<void> Verify(const Graph& graph) { return Verifier(graph).Run(); }
 
+CheckedSize BytesOf(const Weight& weight) {
+  const DataTypeTraits& traits = headway::Traits(weight.type);
+  return CheckedSize(weight.shape.Rows()) *
+         CheckedSize(weight.shape.Columns() / traits.block_elements) *
+         CheckedSize(traits.block_bytes);
+}
+
 int64_t WeightBytes(const Graph& graph) {
-  int64_t total = 0;
-  for (const Weight& weight : graph.weights) {
-    total += weight.shape.Rows() * RowBytes(weight.type, weight.shape.Columns());
-  }
-  return total;
+  CheckedSize total(uint64_t{0});
+  for (const Weight& weight : graph.weights) total = total + BytesOf(weight);
+  HW_CHECK(total.Value(), "the weights of a model that is there");
+  return static_cast<int64_t>(*total.Value());
 }
 
 }  // namespace headway::graph

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/checked_size.h"
 #include "base/result.h"
 #include "tensor/data_type.h"
 #include "tensor/tensor_view.h"
@@ -140,6 +141,9 @@ const char* NameOf(const Node& node);
 // Checks everything a backend relies on: indices, SSA order, channel arithmetic, weight shapes and
 // types, attributes. Errors: kInvalidInput naming the node.
 Result<void> Verify(const Graph& graph);
+
+// Bytes of a weight in its stored form.
+CheckedSize BytesOf(const Weight& weight);
 
 // Bytes of all weights in their stored form (what a decode step reads).
 int64_t WeightBytes(const Graph& graph);

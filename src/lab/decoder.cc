@@ -166,6 +166,7 @@ Result<std::unique_ptr<Decoder>> OpenDecoder(const Spec& spec, const VariantSpec
          OpenPackage(package, {.threads = variant.threads > 0 ? variant.threads : spec.threads,
                                .head = variant.head,
                                .load = LoadOf(spec.load)}));
+  HW_TRY_VOID(CheckIntegrity(*model, true));  // before anything is timed
   const ModelConfig& config = model->pipeline->model();
   const int64_t length = spec.context + spec.tokens + variant.batch_tokens;
   int64_t limit = config.max_position_embeddings;

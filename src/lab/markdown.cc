@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/file_writer.h"
+#include "base/quoted.h"
 #include "lab/append.h"
 #include "lab/report.h"
 #include "lab/topology_search.h"
@@ -16,11 +17,27 @@
 namespace headway::lab {
 namespace {
 
-// '|' would end a table's cell.
-std::string Cell(std::string text) {
-  for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
-    text.replace(at, 1, "\\|");
-  return text;
+// Words of the specification's author: Markdown, but no HTML and no line of its own.
+std::string Prose(std::string_view text) {
+  std::string out;
+  for (const char c : Printable(text)) {
+    if (c == '<') {
+      out += "&lt;";
+    } else {
+      out += c == '\n' || c == '\t' ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+// What files and machines say: as it is. '|' would end a table's cell.
+std::string Cell(std::string_view text) {
+  std::string out;
+  for (const char c : Prose(text)) {
+    if (std::string_view("\\`*[]|").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
 }
 
 // Lines of prose no longer than our own documents' (tools/check_style.py); tables and headings stay.
@@ -60,19 +77,19 @@ void AppendSetup(const Spec& spec, const Results& results, std::string* out) {
   Append(out, "| model | {}, {} layers, hidden {}, vocabulary {} ({}) |\n",
          Cell(results.model_name), results.num_layers, results.hidden_size, results.vocab_size,
          Cell(results.model_file));
-  Append(out, "| machine | {}, kernels {}, {} threads |\n", Cell(results.machine), results.kernels,
-         results.threads);
+  Append(out, "| machine | {}, kernels {}, {} threads |\n", Cell(results.machine),
+         Cell(results.kernels), results.threads);
   Append(out, "| compared | {}, against {} |\n", MetricName(spec.metric), Cell(spec.baseline));
   Append(out,
          "| measurement | {} rounds in turns after {} of warm-up, {} tokens each after {} of "
          "context; weights {} |\n",
          RoundsDone(results), spec.warm_up, spec.tokens, spec.context,
-         spec.load == "map" ? "read in place" : spec.load);
+         spec.load == "map" ? "read in place" : Cell(spec.load));
   Append(out,
          "| better, worse | the whole 95 % interval of the ratio below {:.3g}, above {:.3g}; else "
          "tied |\n",
          1 - spec.at_least, 1 + spec.at_least);
-  Append(out, "| date, version | {}, headway {} |\n\n", results.date, results.version);
+  Append(out, "| date, version | {}, headway {} |\n\n", Cell(results.date), Cell(results.version));
   Append(out, "| variant | what |\n|---|---|\n");
   for (const VariantResult& variant : results.variants)
     Append(out, "| {} | {} |\n", Cell(variant.spec.name), Cell(Describe(variant.spec)));
@@ -87,14 +104,14 @@ void AppendTimes(const Spec& spec, const Results& results, std::string* out) {
     const Comparison comparison = Compare(spec, results, variant);
     if (comparison.verdict == Verdict::kNone) {
       Append(out, "| {} | {} | | | | | | | |\n", Cell(variant.spec.name),
-             Outcome(spec, results, variant));
+             Cell(Outcome(spec, results, variant)));
       continue;
     }
     Append(out, "| {} | **{}** | {} | {} | {} | {} | {} | {} | {} |\n", Cell(variant.spec.name),
-           Outcome(spec, results, variant), Time(comparison.ns.median), Ratio(comparison.ratio),
-           Time(Median(variant, &Sample::predict_ns)), Time(Median(variant, &Sample::reduce_ns)),
-           Time(Median(variant, &Sample::step_ns)), Bytes(Median(variant, &Sample::head_bytes)),
-           SameTokens(spec, results, variant));
+           Cell(Outcome(spec, results, variant)), Time(comparison.ns.median),
+           Ratio(comparison.ratio), Time(Median(variant, &Sample::predict_ns)),
+           Time(Median(variant, &Sample::reduce_ns)), Time(Median(variant, &Sample::step_ns)),
+           Bytes(Median(variant, &Sample::head_bytes)), SameTokens(spec, results, variant));
   }
 }
 
@@ -103,8 +120,11 @@ void AppendGates(const Results& results, std::string* out) {
   for (const VariantResult& variant : results.variants) {
     for (const GateRecord& record : variant.gates) {
       Append(out, "| {} | {} | {} | {} | {} |\n",
-             &record == &variant.gates.front() ? Cell(variant.spec.name) : "", record.gate,
-             record.passed ? "passed" : "**failed**", record.basis, Cell(record.detail));
+             &record == &variant.gates.front() ? Cell(variant.spec.name) : "", Cell(record.gate),
+             record.passed      ? "passed"
+             : record.contested ? "contested"
+                                : "**failed**",
+             Cell(record.basis), Cell(record.detail));
     }
     if (variant.gates.empty() && !variant.reason.empty())
       Append(out, "| {} | | {} | | {} |\n", Cell(variant.spec.name), ToString(variant.status),
@@ -124,17 +144,19 @@ void AppendTopology(const Results& results, std::string* out) {
 }  // namespace
 
 std::string MarkdownEntry(const Spec& spec, const Results& results) {
-  std::string out = fmt::format("# {}\n\n## Intent\n\n{}\n\n", spec.title, spec.intent);
+  std::string out =
+      fmt::format("# {}\n\n## Intent\n\n{}\n\n", Prose(spec.title), Prose(spec.intent));
   AppendSetup(spec, results, &out);
   Append(&out, "\n## Result\n\n");
-  for (const std::string& sentence : Findings(spec, results)) Append(&out, "* {}\n", sentence);
+  for (const std::string& sentence : Findings(spec, results))
+    Append(&out, "* {}\n", Prose(sentence));
   Append(&out, "\n");
   AppendTimes(spec, results, &out);
   AppendGates(results, &out);
   if (spec.search_topology) AppendTopology(results, &out);
   Append(&out, "\n## Surprise\n\n");
   const std::vector<std::string> surprises = Surprises(spec, results);
-  for (const std::string& surprise : surprises) Append(&out, "* {}\n", surprise);
+  for (const std::string& surprise : surprises) Append(&out, "* {}\n", Prose(surprise));
   if (surprises.empty())
     Append(&out,
            "None in the data: every verdict is the one that was expected beforehand, or none "
@@ -143,13 +165,13 @@ std::string MarkdownEntry(const Spec& spec, const Results& results) {
   std::string untimed;
   for (const VariantResult& variant : results.variants) {
     if (variant.status == Status::kNotAvailable)
-      Append(&out, "* {}: {}\n", variant.spec.name, variant.reason);
+      Append(&out, "* {}: {}\n", Cell(variant.spec.name), Cell(variant.reason));
     if (variant.status == Status::kNoDevice)
-      untimed += (untimed.empty() ? "" : ", ") + variant.spec.name;
+      untimed += (untimed.empty() ? "" : ", ") + Cell(variant.spec.name);
   }
   if (!untimed.empty()) Append(&out, "* Time on the device: {}\n", untimed);
   Append(&out, "* *For the author.*\n\n## References\n\n");
-  for (const std::string& reference : spec.references) Append(&out, "* {}\n", reference);
+  for (const std::string& reference : spec.references) Append(&out, "* {}\n", Prose(reference));
   Append(&out, "* {}.html beside this entry, results.json with every round\n", spec.name);
   return Wrapped(out);
 }

@@ -27,7 +27,7 @@ void AppendHead(const Spec& spec, const Results& results, std::string* out) {
       "<p class=\"about\">{} &middot; {} layers, hidden size {}, vocabulary of {} tokens &middot; "
       "{}, {} threads &middot; {} &middot; headway {}</p>\n",
       Escape(results.model_name), results.num_layers, results.hidden_size, results.vocab_size,
-      Escape(results.machine), results.threads, results.date, results.version);
+      Escape(results.machine), results.threads, Escape(results.date), Escape(results.version));
   Append(out, "<p>{}</p>\n<h2>In short</h2>\n<ul>\n", Escape(spec.intent));
   for (const std::string& sentence : Findings(spec, results))
     Append(out, "<li>{}</li>\n", Escape(sentence));
@@ -83,9 +83,12 @@ void AppendGateSection(const Results& results, std::string* out) {
       Append(out,
              "<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td><td>{}</td></tr>"
              "\n",
-             &record == &variant.gates.front() ? Escape(variant.spec.name) : "", record.gate,
-             record.passed ? "better" : "fail", record.passed ? "passed" : "failed", record.basis,
-             Escape(record.detail));
+             &record == &variant.gates.front() ? Escape(variant.spec.name) : "",
+             Escape(record.gate), record.Failed() ? "fail" : "better",
+             record.passed      ? "passed"
+             : record.contested ? "contested"
+                                : "failed",
+             Escape(record.basis), Escape(record.detail));
     }
     if (variant.gates.empty())
       Append(out, "<tr><td>{}</td><td></td><td>{}</td><td></td><td>{}</td></tr>\n",

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/quoted.h"
 #include "engine/open.h"
 #include "gates/gate.h"
 #include "manifest/head_kind.h"
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void Say(const Workshop& workshop, const std::string& text) {
-  if (workshop.show_progress) std::fprintf(stderr, "lab: %s\n", text.c_str());
+  if (workshop.show_progress) std::fprintf(stderr, "lab: %s\n", Printable(text).c_str());
 }
 
 // Letters, digits and '-' stay, the rest becomes '_'.
@@ -43,7 +44,8 @@ bool Opens(const std::string& package, const std::string& head) {
   options.threads = 1;
   options.head = head;
   options.load = LoadWeights::kMap;
-  return OpenPackage(package, options).has_value();
+  const auto model = OpenPackage(package, options);
+  return model && CheckIntegrity(**model, true);
 }
 
 // Whether the package is of this model, made by this version, with all these heads, and can be
@@ -232,7 +234,7 @@ Result<void> GateVariant(const Workshop& workshop, const Spec& spec, VariantResu
     if (record.basis != "measured") variant->status = Status::kNoDevice;
   }
   for (const GateRecord& record : report->records) {
-    if (record.passed) continue;
+    if (!record.Failed()) continue;
     variant->status = Status::kFailedGate;
     variant->reason = fmt::format("{}: {}", record.gate, record.detail);
     break;

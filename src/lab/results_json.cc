@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "lab/results.h"
 
 namespace headway::lab {
@@ -81,6 +82,7 @@ OrderedJson ToJsonValue(const Spec& spec, const Results& results, const VariantR
   for (const GateRecord& record : variant.gates) {
     gates.push_back(OrderedJson{{"gate", record.gate},
                                 {"passed", record.passed},
+                                {"contested", record.contested},
                                 {"basis", record.basis},
                                 {"detail", record.detail}});
   }
@@ -130,6 +132,7 @@ VariantResult VariantFromJson(const OrderedJson& json) {
   for (const OrderedJson& gate : json.at("gates")) {
     variant.gates.push_back({.gate = gate.at("gate").get<std::string>(),
                              .passed = gate.at("passed").get<bool>(),
+                             .contested = gate.value("contested", false),
                              .basis = gate.at("basis").get<std::string>(),
                              .detail = gate.at("detail").get<std::string>()});
   }
@@ -171,6 +174,11 @@ std::string ToJson(const Spec& spec, const Results& results) {
 }
 
 Result<Results> ResultsFromJson(const std::string& text, const std::string& where) {
+  if (NestsDeeper(text)) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
+  }
   try {
     const OrderedJson json = OrderedJson::parse(text);
     if (json.at("schema").get<int>() != kSchema)

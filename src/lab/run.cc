@@ -56,7 +56,7 @@ bool Cancelled(const RunOptions& options) {
 std::string FindModel(const std::string& named, const std::string& spec_path) {
   std::error_code error;
   if (fs::exists(named, error)) return named;
-  const fs::path beside = fs::absolute(spec_path).parent_path().parent_path() / named;
+  const fs::path beside = fs::absolute(spec_path, error).parent_path().parent_path() / named;
   return fs::exists(beside, error) ? beside.string() : named;
 }
 

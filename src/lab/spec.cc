@@ -9,6 +9,8 @@
 #include <set>
 #include <string_view>
 
+#include "base/json_depth.h"
+
 namespace headway::lab {
 namespace {
 
@@ -182,6 +184,11 @@ const char* ToString(Metric metric) {
 }
 
 Result<Spec> ParseSpec(const std::string& text, const std::string& where) {
+  if (NestsDeeper(text)) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
+  }
   Json json;
   try {
     json = Json::parse(text);

@@ -47,7 +47,7 @@ void AppendFloor(const Results& results, const VariantResult& baseline,
 std::string FailedGates(const VariantResult& variant) {
   std::string text;
   for (const GateRecord& record : variant.gates) {
-    if (!record.passed)
+    if (record.Failed())
       text += fmt::format("{}{}, {}", text.empty() ? "" : "; ", record.gate, record.basis);
   }
   return text;

@@ -50,6 +50,13 @@ class Builder {
           fmt::format("certified head: expected finite weights in {}, found NaN or infinity",
                       rows_.name));
     }
+    if (norms.largest_row > kLargestRowNorm) {
+      return Fail(
+          ErrorCode::kUnsupported,
+          fmt::format("certified head: expected rows of {} of a norm up to {}, found {}; pack "
+                      "with --head full:4",
+                      rows_.name, kLargestRowNorm, norms.largest_row));
+    }
     if (options_.directions) {
       directions_ = *options_.directions;
     } else if (options_.most_directions > 0) {

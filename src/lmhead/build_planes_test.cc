@@ -28,6 +28,24 @@ TEST(BuildPlanes, PlanesDoNotDependOnThreadsAndBelongToTheirRows) {
   EXPECT_NE(wrong.error().message.find("do not belong together"), std::string::npos);
 }
 
+// What is packed opens: larger norms are refused here, not when the package is used.
+TEST(BuildPlanes, RowsBeyondTheLargestNormHaveNoPlanes) {
+  std::vector<float> rows = Normals(100 * 64, 1);
+  ThreadPool pool(1);
+  const BuildOptions options{.seed = RotationSeed::FromNumber(7), .rows_digest = kTestDigest};
+  for (const float weight : {9e37F, 2e38F}) {
+    rows[777] = weight;
+    TestHead head(DataType::kF32, 100, 64, rows);
+    auto planes = BuildPlanes(head.View(), options, &pool);
+    ASSERT_EQ(planes.has_value(), weight < 1e38F);
+    if (planes) {
+      EXPECT_TRUE(Planes::FromBytes(*std::move(planes), kTestDigest).has_value());
+    } else {
+      EXPECT_EQ(planes.error().code, ErrorCode::kUnsupported);
+    }
+  }
+}
+
 TEST(BuildPlanes, WeightsThatAreNoNumbersHaveNoPlanes) {
   std::vector<float> rows = Normals(100 * 64, 1);
   rows[777] = std::numeric_limits<float>::infinity();

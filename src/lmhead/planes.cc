@@ -100,7 +100,7 @@ Result<void> Planes::Check(std::span<const std::byte> bytes, const std::string& 
   }
   if (!InRange(static_cast<double>(header_.scale_exponent), -1000, 1000) ||
       !InRange(header_.rotation_defect, 0.0, 1.0) ||
-      !InRange(header_.largest_row_norm, 0.0, 1e38)) {
+      !InRange(header_.largest_row_norm, 0.0, kLargestRowNorm)) {
     return corrupt("expected error bounds between 0 and 1, found others");
   }
   const std::string found(header_.rows_digest, sizeof header_.rows_digest);

@@ -31,6 +31,9 @@ static_assert(sizeof(PlanesHeader) == 120);
 inline kernels::PlaneShape ShapeOf(const PlanesHeader& header) {
   return {.channels = header.num_channels, .directions = header.num_directions};
 }
+// What the bounds' arithmetic in doubles and floats takes.
+inline constexpr double kLargestRowNorm = 1e38;
+
 inline constexpr char kPlanesMagic[9] = "HWPLANE3";
 
 // Where the sections of the file begin; multiples of 64.

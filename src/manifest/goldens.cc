@@ -150,7 +150,10 @@ Result<FileEntry> WriteGoldens(const Goldens& goldens, const std::string& direct
     HW_TRY_VOID(writer.Number(static_cast<int64_t>(product.norms.size())));
     HW_TRY_VOID(writer.Values(product.norms));
   }
-  FileEntry entry{.path = kGoldensFileName, .bytes = file.SizeBytes(), .digest = file.DigestHex()};
+  FileEntry entry{.path = kGoldensFileName,
+                  .bytes = file.SizeBytes(),
+                  .digest = file.DigestHex(),
+                  .blocks = file.BlockDigestsHex()};
   HW_TRY_VOID(file.Close());
   return entry;
 }

@@ -5,30 +5,46 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
+#include "base/json_depth.h"
 
 namespace headway {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Names come from model files and paths, in any bytes: what is no UTF-8 becomes U+FFFD.
+std::string TextOf(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+// Parsing and writing go down once a level.
+Result<void> CheckDepth(const std::string& text, const std::string& where) {
+  if (!NestsDeeper(text)) return {};
+  return Fail(ErrorCode::kCorrupt, fmt::format("{}: expected JSON of at most {} levels, found more",
+                                               where, kDeepestJson));
+}
+
 std::string DigestOf(const Json& without_digest) {
-  const std::string text = without_digest.dump();
+  const std::string text = TextOf(without_digest);
   return DigestHex(std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
 Json ToJsonValue(const ExpectedOps& ops) {
-  return Json{{"basis", ops.basis},
-              {"compute_total", ops.compute_total},
-              {"compute_ane", ops.compute_ane},
-              {"conv_total", ops.conv_total},
-              {"conv_ane", ops.conv_ane},
-              {"histogram", ops.histogram}};
+  Json json{{"basis", ops.basis},
+            {"compute_total", ops.compute_total},
+            {"compute_ane", ops.compute_ane},
+            {"conv_total", ops.conv_total},
+            {"conv_ane", ops.conv_ane},
+            {"histogram", ops.histogram}};
+  if (ops.compute_contested > 0) json["compute_contested"] = ops.compute_contested;
+  return json;
 }
 
 ExpectedOps ExpectedFromJson(const Json& json) {
   return {.basis = json.at("basis").get<std::string>(),
           .compute_total = json.at("compute_total").get<int64_t>(),
           .compute_ane = json.at("compute_ane").get<int64_t>(),
+          .compute_contested = json.value("compute_contested", int64_t{0}),
           .conv_total = json.at("conv_total").get<int64_t>(),
           .conv_ane = json.at("conv_ane").get<int64_t>(),
           .histogram = json.at("histogram").get<std::map<std::string, int64_t>>()};
@@ -37,6 +53,7 @@ ExpectedOps ExpectedFromJson(const Json& json) {
 // Members that only some devices have are left out where they say nothing.
 Json ToJsonValue(const FileEntry& file) {
   Json json{{"path", file.path}, {"bytes", file.bytes}, {"digest", file.digest}};
+  if (!file.blocks.empty()) json["blocks"] = file.blocks;
   if (!file.tokens.empty()) json["tokens"] = file.tokens;
   if (file.expected) json["expected"] = ToJsonValue(*file.expected);
   return json;
@@ -46,6 +63,7 @@ FileEntry FileFromJson(const Json& json) {
   FileEntry file{.path = json.at("path").get<std::string>(),
                  .bytes = json.at("bytes").get<uint64_t>(),
                  .digest = json.at("digest").get<std::string>(),
+                 .blocks = json.value("blocks", std::string()),
                  .tokens = json.value("tokens", std::string())};
   if (json.contains("expected")) file.expected = ExpectedFromJson(json.at("expected"));
   return file;
@@ -182,15 +200,18 @@ HeadSpec HeadFromJson(const Json& json) {
 }
 
 Json ToJsonValue(const GateRecord& record) {
-  return Json{{"gate", record.gate},
-              {"passed", record.passed},
-              {"basis", record.basis},
-              {"detail", record.detail}};
+  Json json{{"gate", record.gate},
+            {"passed", record.passed},
+            {"basis", record.basis},
+            {"detail", record.detail}};
+  if (record.contested) json["contested"] = true;
+  return json;
 }
 
 GateRecord GateFromJson(const Json& json) {
   return {.gate = json.at("gate").get<std::string>(),
           .passed = json.at("passed").get<bool>(),
+          .contested = json.value("contested", false),
           .basis = json.at("basis").get<std::string>(),
           .detail = json.at("detail").get<std::string>()};
 }
@@ -261,12 +282,13 @@ std::string ToJson(const Manifest& manifest) {
   if (manifest.max_seq > 0) json["max_seq"] = manifest.max_seq;
   const std::string digest = DigestOf(json);
   json["digest"] = digest;
-  return json.dump(1) + "\n";
+  return TextOf(json, 1) + "\n";
 }
 
-std::string ToJsonLine(const FileEntry& file) { return ToJsonValue(file).dump() + "\n"; }
+std::string ToJsonLine(const FileEntry& file) { return TextOf(ToJsonValue(file)) + "\n"; }
 
 Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
+  HW_TRY_VOID(CheckDepth(line, "entry of a package"));
   try {
     return FileFromJson(Json::parse(line));
   } catch (const nlohmann::json::exception& error) {
@@ -275,6 +297,7 @@ Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
 }
 
 bool LooksLikeManifest(const std::string& text) {
+  if (NestsDeeper(text)) return false;
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return false;
   const auto schema = json.find("schema");
@@ -284,6 +307,7 @@ bool LooksLikeManifest(const std::string& text) {
 }
 
 Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where) {
+  HW_TRY_VOID(CheckDepth(text, where));
   try {
     Json json = Json::parse(text);
     const int schema = json.at("schema").get<int>();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "base/file_tree.h"
 #include "base/file_writer.h"
@@ -74,6 +75,36 @@ Result<void> CheckCoverage(const Manifest& manifest, const std::string& where) {
       return Corrupt(where, fmt::format("head {}: expected tokens [0, {}), found [0, {})",
                                         head.kind, manifest.model.vocab_size, row));
     }
+  }
+  return {};
+}
+
+// What buffers are sized by and indexed with.
+Result<void> CheckModel(const ModelConfig& model, const std::string& where) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  const auto bad = [&](const char* what, int64_t found) {
+    return Corrupt(where, fmt::format("model: {}: unexpected {}", what, found));
+  };
+  const std::pair<const char*, int64_t> sizes[] = {
+      {"hidden_size", model.hidden_size},
+      {"intermediate_size", model.intermediate_size},
+      {"num_hidden_layers", model.num_hidden_layers},
+      {"num_attention_heads", model.num_attention_heads},
+      {"num_key_value_heads", model.num_key_value_heads},
+      {"head_dim", model.head_dim},
+      {"vocab_size", model.vocab_size},
+      {"rotary_dim", model.rotary_dim},
+      {"sliding_window", model.sliding_window}};
+  for (const auto& [what, size] : sizes) {
+    if (size < 0 || size > kMost) return bad(what, size);
+  }
+  if (model.max_position_embeddings < 0 || model.max_position_embeddings > (int64_t{1} << 40))
+    return bad("max_position_embeddings", model.max_position_embeddings);
+  for (const std::vector<float>* factors : {&model.rope_short_factors, &model.rope_long_factors}) {
+    const auto found = static_cast<int64_t>(factors->size());
+    if (found == 0 || found == model.rotary_dim / 2) continue;
+    return Corrupt(where, fmt::format("model: expected {} rotary factors or none, found {}",
+                                      model.rotary_dim / 2, found));
   }
   return {};
 }
@@ -152,6 +183,9 @@ Result<Manifest> ManifestFromJson(const std::string& text, const std::string& wh
                      fmt::format("expected a path inside the package, found '{}'", file->path));
     }
   }
+  HW_TRY_VOID(CheckModel(manifest.model, where));
+  if (manifest.max_seq < 0)
+    return Corrupt(where, fmt::format("max_seq: expected 0 or more, found {}", manifest.max_seq));
   HW_TRY_VOID(CheckCoverage(manifest, where));
   return manifest;
 }

@@ -19,7 +19,8 @@ namespace headway {
 struct ExpectedOps {
   std::string basis;  // "predicted"
   int64_t compute_total = 0;
-  int64_t compute_ane = 0;  // of these on the accelerator
+  int64_t compute_ane = 0;        // of these on the accelerator
+  int64_t compute_contested = 0;  // of those where evidence leaves it open
   int64_t conv_total = 0;
   int64_t conv_ane = 0;
   std::map<std::string, int64_t> histogram = {};  // compute ops by name
@@ -30,9 +31,11 @@ struct ExpectedOps {
 // without "..".
 struct FileEntry {
   std::string path;
-  uint64_t bytes = 0;  // of all files below a directory
-  std::string digest;  // XXH3-128, hexadecimal; of a directory: base/file_tree.h
-  // Of programs with a fixed step: "1", "4", or "1..4" for any width in between. Empty: any.
+  uint64_t bytes = 0;       // of all files below a directory
+  std::string digest;       // XXH3-128, hexadecimal; of a directory: base/file_tree.h
+  std::string blocks = {};  // TreeDigest::blocks; empty in packages of earlier versions
+  // Of programs with a fixed step: "1", "4", or "1..4" for any width in between; "1,4" when there
+  // are several in the one file. Empty: any.
   std::string tokens = {};
   std::optional<ExpectedOps> expected = std::nullopt;
   friend bool operator==(const FileEntry&, const FileEntry&) = default;
@@ -43,7 +46,8 @@ struct LayerShard {
   int64_t start = 0;
   int64_t end = 0;
   FileEntry file;
-  std::vector<FileEntry> wider = {};  // the same layers for other numbers of tokens a step
+  // The same layers for other numbers of tokens a step, in packages of earlier versions.
+  std::vector<FileEntry> wider = {};
   friend bool operator==(const LayerShard&, const LayerShard&) = default;
 };
 
@@ -53,7 +57,7 @@ struct HeadShard {
   int64_t vocab_start = 0;
   int64_t vocab_end = 0;
   FileEntry file;
-  std::vector<FileEntry> wider = {};  // the same rows for other numbers of tokens a step
+  std::vector<FileEntry> wider = {};  // the same rows, likewise
   friend bool operator==(const HeadShard&, const HeadShard&) = default;
 };
 
@@ -86,8 +90,11 @@ const HeadSpec* FindHead(const Manifest& manifest, const std::string& kind);
 struct GateRecord {
   std::string gate;  // "residency", "arithmetic", "quality"
   bool passed = false;
+  // Not passed, and not failed either: a prediction that rests on evidence for and against.
+  bool contested = false;
   std::string basis;   // "measured", or "predicted" where the device was not there
   std::string detail;  // one line: what was compared, or what failed
+  bool Failed() const { return !passed && !contested; }
   friend bool operator==(const GateRecord&, const GateRecord&) = default;
 };
 

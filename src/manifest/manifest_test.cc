@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <limits>
 #include <string>
 
 #include "base/file_writer.h"
+#include "manifest/json_io.h"
 
 namespace headway {
 namespace {
@@ -23,6 +25,7 @@ Manifest Example() {
   manifest.model.vocab_size = 100;
   manifest.model.rms_norm_eps = 1e-5F;
   manifest.model.rope_theta = 10000.0;
+  manifest.model.rotary_dim = 4;
   manifest.model.rope_long_factors = {1.0F, 2.5F};
   manifest.tokenizer = {.path = "tokenizer.gguf", .bytes = 3, .digest = "aa"};
   manifest.layers.push_back(
@@ -84,6 +87,49 @@ TEST(ManifestTest, FirstRows_RoundTripAndAreChecked) {
   head.first->ids = {3};
   head.planes.reset();
   EXPECT_NE(MessageOf(manifest).find("expected planes beside its first rows"), std::string::npos);
+}
+
+// Buffers are sized by these numbers; factors are read by pair.
+TEST(ManifestTest, ModelsThatCannotBe_AreRefused) {
+  Manifest manifest = Example();
+  manifest.model.rope_short_factors = {1.0F};
+  EXPECT_NE(MessageOf(manifest).find("expected 2 rotary factors or none, found 1"),
+            std::string::npos);
+  for (int64_t ModelConfig::*const field :
+       {&ModelConfig::hidden_size, &ModelConfig::head_dim, &ModelConfig::rotary_dim,
+        &ModelConfig::num_attention_heads, &ModelConfig::num_key_value_heads,
+        &ModelConfig::intermediate_size, &ModelConfig::max_position_embeddings}) {
+    for (const int64_t wrong : {int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+      Manifest changed = Example();
+      changed.model.*field = wrong;
+      EXPECT_NE(MessageOf(changed).find("m.json: model: "), std::string::npos) << wrong;
+    }
+  }
+}
+
+// Names of models and files come from outside, in any bytes.
+TEST(ManifestTest, BytesOutsideUtf8_AreWrittenAsReplacements) {
+  Manifest manifest = Example();
+  manifest.model.name = "caf\xe9 \xff";
+  manifest.source_file = "m\x80.gguf";
+  const auto back = ManifestFromJson(ToJson(manifest), "m.json");
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(back->model.name, "caf\xef\xbf\xbd \xef\xbf\xbd");
+  EXPECT_EQ(back->source_file, "m\xef\xbf\xbd.gguf");
+  EXPECT_EQ(ToJson(*back), ToJson(manifest));
+  const auto entry = FileEntryFromJsonLine(
+      ToJsonLine({.path = "\xff", .bytes = 1, .digest = "aa", .blocks = "bb"}));
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->blocks, "bb");
+}
+
+TEST(ManifestTest, DeepNesting_IsRefusedBeforeItIsParsed) {
+  const std::string deep = "{\"schema\": " + std::string(200000, '[');
+  const auto result = ManifestFromJson(deep, "m.json");
+  ASSERT_FALSE(result.has_value());
+  EXPECT_NE(result.error().message.find("JSON of at most 64 levels"), std::string::npos);
+  EXPECT_FALSE(LooksLikeManifest(deep));
+  EXPECT_FALSE(FileEntryFromJsonLine(deep).has_value());
 }
 
 TEST(ManifestTest, GoldensAndGates_RoundTripAndMayBeAbsent) {

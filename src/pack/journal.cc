@@ -65,9 +65,10 @@ void RemoveUnfinished(const std::string& directory,
                       const std::map<std::string, FileEntry>& finished) {
   std::error_code error;
   std::vector<fs::path> others;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name != kJournalName && finished.count(name) == 0) others.push_back(entry.path());
+  fs::directory_iterator entries(directory, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    if (name != kJournalName && finished.count(name) == 0) others.push_back(entries->path());
   }
   for (const fs::path& path : others) fs::remove_all(path, error);
 }

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file_writer.h"
+#include "base/quoted.h"
 #include "base/thread_pool.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
@@ -45,8 +46,9 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
   HW_TRY_VOID(writer.Begin(path));
   const uint64_t bytes = writer.SizeBytes();
   HW_TRY_VOID(writer.Finish());
-  HW_TRY(std::string digest, FileDigestHex(path));
-  return FileEntry{.path = kTokenizerFileName, .bytes = bytes, .digest = std::move(digest)};
+  FileEntry entry{.path = kTokenizerFileName, .bytes = bytes, .digest = {}};
+  HW_TRY(entry.digest, FileDigestHex(path, &entry.blocks));
+  return entry;
 }
 
 // --replace removes what stands at the target: that must be a package, never somebody's model file
@@ -114,8 +116,10 @@ Result<void> ChooseHead(const PackPlan& plan, const gguf::GgufFile& file,
   if (!(*found.forecast <= kMostForecast)) return {};
   HeadSpec certified{.kind = KindText({.form = HeadForm::kCertified}),
                      .shards = manifest->heads.front().shards};
-  HW_TRY(certified.planes,
-         WritePlanes(rows, RowsDigest(certified), std::move(found.values), directory, options));
+  auto planes =
+      WritePlanes(rows, RowsDigest(certified), std::move(found.values), directory, options);
+  if (!planes && planes.error().code == ErrorCode::kUnsupported) return {};  // the full one serves
+  HW_TRY(certified.planes, std::move(planes));
   manifest->heads.insert(manifest->heads.begin(), std::move(certified));
   return {};
 }
@@ -148,8 +152,7 @@ std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
     line += fmt::format(" directions {}", options.most_directions);
   if (!options.usage_text.empty())
     line += fmt::format(" usage {}", DigestHex(std::as_bytes(std::span(options.usage_text))));
-  line += " tokens";
-  for (const StepWidth& width : options.widths) line += fmt::format(" {}", TokensText(width));
+  line += fmt::format(" tokens {}", TokensText(options.widths));
   return line;
 }
 
@@ -166,7 +169,8 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   }
   const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
-  if (!options.announcement.empty()) std::fprintf(stderr, "%s\n", options.announcement.c_str());
+  if (!options.announcement.empty())
+    std::fprintf(stderr, "%s\n", Printable(options.announcement).c_str());
   Manifest manifest;
   manifest.producer = ProducerText();
   manifest.source_file = fs::path(file.Path()).filename().string();

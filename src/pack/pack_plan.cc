@@ -135,7 +135,6 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   }
   if (plan.heads.empty())
     return Fail(ErrorCode::kInvalidInput, "head: expected at least one kind, found none");
-  plan.total_bytes *= options.widths.size();
   plan.own_embedding = !plan.model.tie_word_embeddings || traits.keeps_tied_embedding;
   if (plan.own_embedding) {
     plan.embedding = std::move(embedding);

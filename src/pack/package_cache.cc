@@ -1,21 +1,25 @@
 #include "pack/package_cache.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "base/digest.h"
 #include "base/file_lock.h"
+#include "base/quoted.h"
 #include "engine/devices.h"
 #include "gguf/split.h"
 #include "headway/version.h"
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
 #include "manifest/manifest.h"
+#include "pack/cache_contents.h"
 #include "pack/pack.h"
 #include "pack/recorded_texts.h"
 #include "pack/source_digest.h"
@@ -26,24 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDefaultTopology = "6";
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-// No shared place such as /tmp as a last resort: anybody could put a package there beforehand.
-Result<std::string> CacheDirectory(const EngineOptions& options) {
-  if (!options.cache_directory.empty()) return options.cache_directory;
-  if (std::string path = Environment("HEADWAY_CACHE"); !path.empty()) return path;
-  if (const std::string path = Environment("XDG_CACHE_HOME"); !path.empty()) {
-    return path + "/headway";
-  }
-  if (const std::string path = Environment("HOME"); !path.empty()) return path + "/.cache/headway";
-  return Fail(ErrorCode::kNotFound,
-              "cache: expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME to say where packages "
-              "made from GGUF files go, found none set");
-}
 
 // A failed write may be the cache's fault or a full disk: either way another directory helps.
 tl::unexpected<Error> CacheError(Error error, const std::string& root) {
@@ -64,7 +50,7 @@ Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& di
   const std::string path = directory + ".lock";
   auto lock = FileLock::TryTake(path);
   if (lock && !lock->IsHeld() && options.show_progress) {
-    std::fprintf(stderr, "%s: another process packs it; waiting\n", gguf_path.c_str());
+    std::fprintf(stderr, "%s: another process packs it; waiting\n", Printable(gguf_path).c_str());
   }
   while (lock && !lock->IsHeld()) {
     if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())
@@ -76,10 +62,35 @@ Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& di
   return lock;
 }
 
-// Of a split model the same, whichever part was named.
+// Of a split model the same, whichever part was named. Cut: a key, a lock's ending and a process
+// number come behind it, and names have at most 255 bytes.
 std::string ModelStem(const std::string& gguf_path) {
+  constexpr size_t kLongestStem = 128;
   const auto part = gguf::ParseSplitName(gguf_path);
-  return part ? fs::path(part->stem).filename().string() : fs::path(gguf_path).stem().string();
+  const std::string stem =
+      part ? fs::path(part->stem).filename().string() : fs::path(gguf_path).stem().string();
+  size_t end = std::min(stem.size(), kLongestStem);
+  while (end > 0 && end < stem.size() && (stem[end] & 0xc0) == 0x80) --end;  // within a character
+  return stem.substr(0, end);
+}
+
+// Nobody else may have put packages there: weights and templates are believed.
+Result<void> CheckOwner(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return {};  // not there yet; what is wrong, opening says
+  const uid_t me = ::geteuid();
+  if (found.st_uid != me && found.st_uid != 0) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("cache: {}: expected a directory of this user's (number {}), found one of "
+                    "another (number {}); set HEADWAY_CACHE to one of your own",
+                    path, me, found.st_uid));
+  }
+  if ((found.st_mode & S_IWOTH) == 0) return {};
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("cache: {}: expected a directory that others cannot write to, found one "
+                          "that everybody can; chmod o-w it, or set HEADWAY_CACHE to another",
+                          path));
 }
 
 }  // namespace
@@ -90,7 +101,8 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   if (!options.head.empty() && options.head != kAutoHead) {
     HW_TRY(head, CanonicalHeadKind(options.head));
   }
-  HW_TRY(const std::string root, CacheDirectory(options));
+  HW_TRY(const std::string root, CacheDirectory(options.cache_directory));
+  HW_TRY_VOID(CheckOwner(root));
   HW_TRY(const std::string source, SourceDigest(gguf_path, root, options.verify_contents));
   HW_TRY(const auto emitter, MakeEmitterFor(kDefaultDevice));
   // Whatever changes what a package holds must change its name.
@@ -103,6 +115,7 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
       DigestHex(std::as_bytes(std::span<const char>(request.data(), request.size()))).substr(0, 16);
   const std::string directory =
       (fs::path(root) / fmt::format("{}-{}", ModelStem(gguf_path), key)).string();
+  HW_TRY_VOID(CheckOwner(directory));
   if (OpenManifest(directory, false)) return directory;
   HW_TRY(const FileLock lock, LockPackage(gguf_path, directory, root, options));
   if (OpenManifest(directory, false)) return directory;  // another process made it meanwhile

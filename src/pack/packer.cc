@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -22,23 +21,26 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRowsFileName = "head_certified_rows.gguf";
 
-// The first file is the shard's own, the others serve other widths.
-template <class Shard>
-void Assign(std::vector<FileEntry> files, Shard* shard) {
-  shard->file = std::move(files.front());
-  shard->wider.assign(std::make_move_iterator(files.begin() + 1),
-                      std::make_move_iterator(files.end()));
-}
-
-std::string WidthSuffix(const StepWidth& width) {
-  if (width == StepWidth{}) return "";
-  return fmt::format("_t{}{}", width.flexible ? "1to" : "", width.tokens);
+// "_t4" of programs that do not serve one token alone.
+std::string WidthSuffix(const std::vector<StepWidth>& widths) {
+  if (widths == std::vector<StepWidth>{StepWidth{}}) return "";
+  std::string suffix = "_t";
+  for (const StepWidth& width : widths) {
+    if (suffix.size() > 2) suffix += '_';
+    suffix += fmt::format("{}{}", width.flexible ? "1to" : "", width.tokens);
+  }
+  return suffix;
 }
 
 }  // namespace
 
-std::string TokensText(const StepWidth& width) {
-  return fmt::format("{}{}", width.flexible ? "1.." : "", width.tokens);
+std::string TokensText(const std::vector<StepWidth>& widths) {
+  std::string text;
+  for (const StepWidth& width : widths) {
+    text +=
+        fmt::format("{}{}{}", text.empty() ? "" : ",", width.flexible ? "1.." : "", width.tokens);
+  }
+  return text;
 }
 
 Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
@@ -64,22 +66,15 @@ Result<FileEntry> ShardPacker::EmitUnlessDone(
   return entry;
 }
 
-Result<std::vector<FileEntry>> ShardPacker::EmitWidths(const graph::Graph& shard,
-                                                       const std::string& name,
-                                                       std::optional<HeadForm> head) {
-  std::vector<FileEntry> files;
-  for (const StepWidth& width : options_.widths) {
-    HW_TRY(
-        FileEntry file,
-        Emit(shard,
-             {.head = head,
-              .width = width,
-              .max_seq = plan_.max_seq,
-              .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
-             fmt::format("{}{}{}", name, WidthSuffix(width), emitter_->GetTraits().shard_suffix)));
-    files.push_back(std::move(file));
-  }
-  return files;
+Result<FileEntry> ShardPacker::EmitWidths(const graph::Graph& shard, const std::string& name,
+                                          std::optional<HeadForm> head) {
+  return Emit(
+      shard,
+      {.head = head,
+       .widths = options_.widths,
+       .max_seq = plan_.max_seq,
+       .embedding = plan_.own_embedding ? plan_.embedding.weights.front().name : ""},
+      name + WidthSuffix(options_.widths) + std::string(emitter_->GetTraits().shard_suffix));
 }
 
 Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& use,
@@ -102,7 +97,7 @@ Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& u
            HW_TRY(FileEntry written, emitter_->Emit(use, shard, source, path, progress));
            if (emitter_->GetTraits().fixed_widths &&
                name.ends_with(emitter_->GetTraits().shard_suffix))
-             written.tokens = TokensText(use.width);
+             written.tokens = TokensText(use.widths);
            return written;
          }));
   done_bytes_ = after;
@@ -135,21 +130,17 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
                     .vocab_end = range.end,
                     .file = {}};
     const graph::Graph& part = graph;
-    std::vector<FileEntry> files;
-    for (const StepWidth& width : options_.widths) {
-      const std::string name = fmt::format("head_certified_{:02}{}{}", shard.shard_index,
-                                           WidthSuffix(width), emitter_->GetTraits().shard_suffix);
-      HW_TRY(
-          FileEntry file, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
-            HW_TRY(FileEntry written, emitter_->Screens()->EmitScreen(part, planes, width, path));
-            written.tokens = TokensText(width);
-            return written;
-          }));
-      done_bytes_ += static_cast<uint64_t>(graph::WeightBytes(part));
-      progress_.Update(done_bytes_, name);
-      files.push_back(std::move(file));
-    }
-    Assign(std::move(files), &shard);
+    const std::string name =
+        fmt::format("head_certified_{:02}{}{}", shard.shard_index, WidthSuffix(options_.widths),
+                    emitter_->GetTraits().shard_suffix);
+    HW_TRY(shard.file, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
+             HW_TRY(FileEntry written,
+                    emitter_->Screens()->EmitScreen(part, planes, options_.widths, path));
+             written.tokens = TokensText(options_.widths);
+             return written;
+           }));
+    done_bytes_ += static_cast<uint64_t>(graph::WeightBytes(part));
+    progress_.Update(done_bytes_, name);
     spec->shards.push_back(std::move(shard));
   }
   return {};
@@ -162,11 +153,9 @@ Result<void> ShardPacker::EmitShards(Manifest* manifest) {
                 fmt::format("embedding{}", emitter_->GetTraits().embedding_suffix)));
   }
   for (const auto& [range, graph] : plan_.layers) {
-    HW_TRY(std::vector<FileEntry> files,
+    HW_TRY(FileEntry file,
            EmitWidths(graph, fmt::format("layers_{:03}_{:03}", range.begin, range.end), {}));
-    LayerShard shard{.start = range.begin, .end = range.end, .file = {}};
-    Assign(std::move(files), &shard);
-    manifest->layers.push_back(std::move(shard));
+    manifest->layers.push_back({.start = range.begin, .end = range.end, .file = std::move(file)});
   }
   for (const PackPlan::PlannedHead& head : plan_.heads) {
     HeadSpec spec{.kind = KindText(head.kind), .shards = {}};
@@ -179,16 +168,16 @@ Result<void> ShardPacker::EmitShards(Manifest* manifest) {
     std::replace(prefix.begin(), prefix.end(), ':', '_');
     for (const auto& [range, graph] : head.shards) {
       const auto index = static_cast<int64_t>(spec.shards.size());
-      HW_TRY(std::vector<FileEntry> files,
+      HW_TRY(FileEntry file,
              EmitWidths(graph, fmt::format("head_{}_{:02}", prefix, index), head.kind.form));
-      HeadShard shard{
-          .shard_index = index, .vocab_start = range.begin, .vocab_end = range.end, .file = {}};
-      Assign(std::move(files), &shard);
-      spec.shards.push_back(std::move(shard));
+      spec.shards.push_back({.shard_index = index,
+                             .vocab_start = range.begin,
+                             .vocab_end = range.end,
+                             .file = std::move(file)});
     }
     if (!head.first_ids.empty()) {
       HW_TRY(FileEntry first,
-             Emit(head.first, {.head = head.kind.form, .width = {}, .max_seq = plan_.max_seq},
+             Emit(head.first, {.head = head.kind.form, .max_seq = plan_.max_seq},
                   fmt::format("head_{}_first{}", prefix, emitter_->GetTraits().shard_suffix),
                   head.first_ids));
       spec.first = FirstRows{.file = std::move(first), .ids = head.first_ids};
@@ -220,9 +209,12 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
   const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
   HW_TRY(FileWriter writer, FileWriter::Create(path));
   HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));
-  const std::string digest = writer.DigestHex();
+  FileEntry entry{.path = kPlanesFileName,
+                  .bytes = writer.SizeBytes(),
+                  .digest = writer.DigestHex(),
+                  .blocks = writer.BlockDigestsHex()};
   HW_TRY_VOID(writer.Close());
-  return FileEntry{.path = kPlanesFileName, .bytes = writer.SizeBytes(), .digest = digest};
+  return entry;
 }
 
 }  // namespace headway::pack

@@ -22,8 +22,8 @@
 
 namespace headway::pack {
 
-// "4", "1..4": as the manifest writes a width.
-std::string TokensText(const StepWidth& width);
+// "4", "1..4", "1,4": as the manifest writes widths.
+std::string TokensText(const std::vector<StepWidth>& widths);
 
 class ShardPacker {
  public:
@@ -42,9 +42,9 @@ class ShardPacker {
   Result<void> EmitShards(Manifest* manifest);
 
  private:
-  // One file for each width, the first one's name being `name` and the device's ending.
-  Result<std::vector<FileEntry>> EmitWidths(const graph::Graph& shard, const std::string& name,
-                                            std::optional<HeadForm> head);
+  // One file for all widths, `name` and the device's ending.
+  Result<FileEntry> EmitWidths(const graph::Graph& shard, const std::string& name,
+                               std::optional<HeadForm> head);
   // `head_rows`: rows that stand for the head's own, in that order; empty: the head's own.
   Result<FileEntry> Emit(const graph::Graph& shard, const ShardUse& use, const std::string& name,
                          std::span<const int32_t> head_rows = {});

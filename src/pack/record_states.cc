@@ -236,7 +236,7 @@ Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const 
   EngineOptions engine;
   engine.threads = options.threads;
   engine.load = LoadWeights::kMap;
-  HW_TRY(const auto model, OpenPackage(directory, engine));
+  HW_TRY(const auto model, OpenPackage(directory, engine, Contents::kTrust));
   if (model->pipeline->Head().shards.front()->Strips() == nullptr) return lmhead::RecordedStates{};
   const auto texts =
       RecordedIds(*model->tokenizer, options.usage_text, BudgetOf(*model->pipeline), longest);

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "engine/scheduler.h"
+#include "engine/stop_matcher.h"
 #include "server/api_error.h"
-#include "server/stop_matcher.h"
 #include "server/token_facts.h"
 #include "tokenizer/stream_decoder.h"
 

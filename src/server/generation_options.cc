@@ -90,6 +90,11 @@ void ReadSampling(Fields* fields, GenerationOptions* options) {
   ReadLogitBias(fields, &sampling);
   if (fields->Good()) CheckNumbers(fields, sampling);
   fields->Read("ignore_eos", &options->ignore_end);
+  if (fields->Find("finish_within_budget") != nullptr) {
+    bool finish = true;
+    fields->Read("finish_within_budget", &finish);
+    options->finish_within_budget = finish;
+  }
   fields->Read("cache_prompt", &options->cache_prompt);
   fields->Read("timeout", &options->timeout_s, 0.0, 1e6);
 }

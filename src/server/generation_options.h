@@ -4,6 +4,7 @@
 // meaning are OpenAI's and llama-server's (docs/serving.md). Knows no model.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct GenerationOptions {
   bool cache_prompt = true;
   double timeout_s = 0.0;  // 0: none
   TextForm form = {};
+  // Ends a grammar's text by the shortest way as the tokens run out; absent: a schema's.
+  std::optional<bool> finish_within_budget = {};
 };
 
 inline constexpr int64_t kMostChoices = 128;

@@ -131,6 +131,11 @@ TEST(ChatCompletionRequest, FormsAreOneAtMost) {
   ASSERT_TRUE(schema);
   EXPECT_EQ(schema->options.form.text, R"({"type":"integer"})");
   ExpectRefused(Chat(R"("grammar": "root ::= \"a\"", "json_schema": {})"), "grammar", "several");
+  EXPECT_FALSE(schema->options.finish_within_budget.has_value());
+  const auto cut = Chat(R"("finish_within_budget": false)");
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->options.finish_within_budget, false);
+  ExpectRefused(Chat(R"("finish_within_budget": 1)"), "finish_within_budget", "boolean");
 }
 
 constexpr const char* kTools = R"("tools": [

@@ -23,12 +23,8 @@ Json MessageItem(const std::string& id, const char* status, Json content) {
 }
 
 Json CallItem(const ToolCall& call) {
-  return {{"type", "function_call"},
-          {"id", NewId("fc_")},
-          {"call_id", NewId("call_")},
-          {"name", call.name},
-          {"arguments", call.text},
-          {"status", "completed"}};
+  return {{"type", "function_call"}, {"id", NewId("fc_")},     {"call_id", NewId("call_")},
+          {"name", call.name},       {"arguments", call.text}, {"status", "completed"}};
 }
 
 Json NewResponse(const Service& service, const ChatRequest& request) {

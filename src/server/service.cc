@@ -120,10 +120,13 @@ Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,
   if (options.form.kind != TextForm::Kind::kAny) {
     HW_API_TRY(request.options.grammar, Compile(options.form));
     request.options.trie = Trie();
+    request.options.finish_within_capacity =
+        options.finish_within_budget.value_or(options.form.kind == TextForm::Kind::kSchema);
   }
   request.most_drafts = options_.most_drafts;
   request.num_alternatives = options.top_logprobs;
-  request.stop_at_end = !options.ignore_end;
+  // A grammar's text has an end, and nothing follows it.
+  request.stop_at_end = !options.ignore_end || request.options.grammar != nullptr;
   request.share_prefix = options.cache_prompt;
   request.client = http.remote;
   if (options.timeout_s > 0.0)

@@ -61,6 +61,15 @@ TEST_F(AppleDecodeTest, EveryHeadAndWidth_GivesTheInterpretersTokens) {
   ExpectSame(StoryPackage({.widths = "1..4", .states = "unified"}), 6);
 }
 
+// Keys and values that the host keeps: given back in padded rows, too.
+TEST_F(AppleDecodeTest, CachesOutsideTheProgram_GiveTheInterpretersTokens) {
+  standin::Behave({.seed = 3, .ignores_backings = 0.5, .pads = 0.5});
+  ExpectSame(StoryPackage({.states = "io"}), 6);
+  const std::string package = StoryPackage({.widths = "1,4", .states = "io"});
+  ExpectSame(package, 6);
+  EXPECT_EQ(DecodeOn(package, "", 6).kv_bytes, DecodeOn(package, "interpreter", 6).kv_bytes);
+}
+
 TEST_F(AppleDecodeTest, TwoConversations_KeepTheirStatesApart) {
   standin::Behave({.seed = 2, .ignores_backings = 0.5, .pads = 0.5});
   const auto model = Open(StoryPackage());

@@ -46,6 +46,21 @@ TEST_F(AppleResidencyTest, AnOpOffTheEngine_FailsAndIsShownAgainstThePrediction)
   EXPECT_NE(text.find("+ measured cpu\n"), std::string::npos) << text;
 }
 
+TEST_F(AppleResidencyTest, FunctionsOfAPackage_AreMeasuredEach) {
+  const auto ops_of = [this](const std::string& widths) {
+    const auto report =
+        gates::RunGates(StoryPackage({.heads = {"full:2"}, .widths = widths, .goldens = true}),
+                        {.golden = false, .record = false, .threads = 2, .compute_units = ""});
+    EXPECT_TRUE(report.has_value() && report->records[0].passed);
+    size_t ops = 0;
+    if (!report) return ops;
+    EXPECT_NE(gates::ToText(*report).find("ops as predicted"), std::string::npos);
+    for (const gates::ShardPlacement& shard : report->residency) ops += shard.residency.ops.size();
+    return ops;
+  };
+  EXPECT_EQ(ops_of("2,4"), 2 * ops_of("4"));
+}
+
 TEST_F(AppleResidencyTest, NoEngineAllowed_NothingIsResident) {
   const gates::GateReport report = Gate({}, false, "cpu-only");
   EXPECT_FALSE(report.records[0].passed);

@@ -17,6 +17,8 @@ TEST_F(BadArguments, CommandsAndFlags_AreNamed) {
   ExpectRefused({"run"}, {"expected model, found none", "headway run --help"});
   ExpectRefused({"run", "m", "--fast", "-p", "a"}, {"unknown argument '--fast'"});
   ExpectRefused({"run", "m", "extra", "-p", "a"}, {"unknown argument 'extra'"});
+  ExpectRefused({"run", "m", "b", "c", "d"}, {"unknown argument 'b c d'"});
+  ExpectRefused({"run", "-p", "a", "--", "m", "b", "c"}, {"unknown argument 'b c'"});
   ExpectRefused({"run", "m", "-p"}, {"--prompt: expected a value, found none"});
   ExpectRefused({"run", "m", "-p", "a", "-p", "b"}, {"--prompt: expected once, found 2 times"});
   ExpectRefused({"pack", "m"}, {"expected --output, found none"});

@@ -117,6 +117,13 @@ TEST_F(BadFiles, DamagedPackage_SaysWhichFile) {
   std::string altered = bytes;
   altered.back() = static_cast<char>(altered.back() ^ 1);
   WriteFile(shard, altered);
+  // As the text may have begun before the block is looked at, stdout is not empty.
+  for (const Args& args : {run, Args{"eval", "perplexity", package, "-f", TinyPhi(), "--ctx", "16",
+                                     "--chunks", "1"}}) {
+    const Outcome found = Headway(args);
+    EXPECT_EQ(found.status, 2);
+    EXPECT_NE(found.err.find(shard + ": block 0 (bytes 0 to "), std::string::npos) << found.err;
+  }
   Args verified = run;
   verified.emplace_back("--verify");
   ExpectRefused(verified, {shard, "expected digest", "(altered; pack again)"});

@@ -66,6 +66,35 @@ TEST_F(CoremlTest, EveryHeadAndWidth_GeneratesTheSameText) {
                 {"head top1:3", "no logits", "greedy"});
 }
 
+TEST_F(CoremlTest, SeveralWidths_AreFunctionsOfOneProgram) {
+  const std::string one = PackCoreml("one", {"--no-goldens"});
+  const std::string both = PackCoreml("both", {"--batch-tokens", "1,4"});
+  const auto programs_of = [this](const std::string& package) {
+    return Json::parse(HeadwayOk({"inspect", package, "--json"}).out, nullptr, false)["programs"];
+  };
+  const Json narrow = programs_of(one);
+  const Json programs = programs_of(both);
+  ASSERT_EQ(programs.size(), narrow.size());
+  for (size_t i = 0; i < programs.size(); ++i) {
+    const Json& functions = programs[i]["functions"];
+    EXPECT_EQ(functions.size(), 2U);
+    EXPECT_TRUE(functions.contains("t1") && functions.contains("t4")) << functions;
+    EXPECT_EQ(programs[i]["weight_bytes"], narrow[i]["weight_bytes"]);
+  }
+  EXPECT_EQ(RunJson(both)["generated_ids"].size(), 12U);
+  HeadwayOk({"gate", "golden", both});
+}
+
+// Keys and values that the host keeps.
+TEST_F(CoremlTest, CacheOutside_PassesItsGates) {
+  const std::string package = PackCoreml("io", {"--states", "io", "--batch-tokens", "1,4"});
+  HeadwayOk({"gate", "all", package});
+  EXPECT_EQ(RunJson(package)["generated_ids"].size(), 12U);
+  ExpectRefused({"pack", TinyPhi(), "-o", Path("x"), "--device", "coreml", "--states", "io",
+                 "--batch-tokens", "1..4"},
+                {"fixed widths", "outside the program"});
+}
+
 // Steps wider than a program are run in pieces: 1,4 serves drafts of any number.
 TEST_F(CoremlTest, Speculation_GivesThePlainTokens) {
   const std::string package =
@@ -154,13 +183,14 @@ TEST_F(CoremlTest, Inspect_ShowsProgramsAndPredictions) {
   const std::string shown = HeadwayOk({"inspect", package}).out;
   EXPECT_NE(shown.find("package for coreml"), std::string::npos);
   EXPECT_NE(shown.find("weights     fp16"), std::string::npos);
-  EXPECT_NE(shown.find("predicted: 8 of 8 compute ops, 1 of 1 convs on the Neural Engine"),
-            std::string::npos)
+  EXPECT_NE(
+      shown.find("predicted, contested: 8 of 8 compute ops, 1 of 1 convs on the Neural Engine"),
+      std::string::npos)
       << shown;
-  EXPECT_NE(shown.find("predicted: 9 of 11 compute ops"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("predicted, contested: 9 of 11 compute ops"), std::string::npos) << shown;
   const std::string program = HeadwayOk({"inspect", package + "/head_top1_2_00.mlpackage"}).out;
-  for (const char* part :
-       {"conv", "topk", "predicted placement: 9 of 11", "headway.weights", "relative RMS error"}) {
+  for (const char* part : {"conv", "topk", "predicted placement, contested: 9 of 11",
+                           "headway.weights", "relative RMS error"}) {
     EXPECT_NE(program.find(part), std::string::npos) << part;
   }
   EXPECT_NE(HeadwayOk({"inspect", package, "--graph"}).out.find("predicted placement"),

@@ -62,6 +62,65 @@ TEST_F(GrammarTest, JsonSchema_GivesSuchJson) {
   }
 }
 
+// Whatever -n, from the shortest text of the schema on, what comes out parses; below, it is said.
+TEST_F(GrammarTest, AsTokensRunOut_TheTextIsClosed) {
+  const std::string schema = File("schema.json", kSchema);
+  bool closed = false;
+  for (const char* tokens : {"4", "24", "30", "36", "48", "60"}) {
+    const Args args = {"run",  kModel,   "-p",    "The fox said: ", "--json-schema",
+                       schema, "--temp", "1",     "--seed",         "3",
+                       "-n",   tokens,   "--json"};
+    const Outcome outcome = Headway(args);
+    const Json json = Json::parse(outcome.out, nullptr, false);
+    ASSERT_FALSE(json.is_discarded()) << outcome.out << outcome.err;
+    const Json text = Json::parse(json["text"].get<std::string>(), nullptr, false);
+    ASSERT_EQ(outcome.status, text.is_discarded() ? 4 : 0) << json["text"];
+    ASSERT_EQ(json["is_cut"], text.is_discarded());
+    EXPECT_TRUE(!closed || !text.is_discarded()) << tokens;
+    closed = closed || !text.is_discarded();
+    if (text.is_discarded()) {
+      EXPECT_EQ(json["stop_reason"], "max_tokens");
+      EXPECT_NE(outcome.err.find("--json-schema: the text is cut"), std::string::npos)
+          << outcome.err;
+    } else {
+      EXPECT_EQ(json["stop_reason"], "end");
+      EXPECT_TRUE(text["friends"].is_array());
+    }
+  }
+  EXPECT_TRUE(closed);
+  const Args cut = {"run", kModel, "-p", "a", "--json-schema", schema, "-n", "24"};
+  Args not_closed = cut;
+  not_closed.emplace_back("--no-finish-within-budget");
+  const Outcome outcome = Headway(not_closed);
+  EXPECT_EQ(outcome.status, 4);
+  EXPECT_NE(outcome.out, "");  // the text is kept
+  // A grammar's text is cut unless asked for, and one that may end anywhere never is.
+  const std::string long_one = File("long", "root ::= [a-z]{90} \"!\"?");
+  EXPECT_EQ(Headway({"run", kModel, "-p", "a", "--grammar", long_one, "-n", "8"}).status, 4);
+  const std::string open_end = File("open", "root ::= \"(\" [a-z]+ \")\"");
+  EXPECT_EQ(Headway({"run", kModel, "-p", "a", "--grammar", open_end, "-n", "8"}).status, 4);
+  const Json finished = RunJson({"--grammar", open_end, "-n", "8", "--finish-within-budget"});
+  EXPECT_EQ(finished["text"].get<std::string>().back(), ')');
+  ExpectRefused({"run", kModel, "-p", "a", "--finish-within-budget"},
+                {"--finish-within-budget: expected --grammar or --json-schema beside it"});
+}
+
+TEST_F(GrammarTest, ABannedEnd_EndsWhatIsComplete) {
+  const std::string schema = File("schema.json", R"({"enum": ["yes", "no"]})");
+  const Json plain = RunJson({"--json-schema", schema});
+  ASSERT_EQ(plain["stop_reason"], "end");
+  const std::string end = std::to_string(plain["generated_ids"].back().get<int>());
+  const Json banned = RunJson({"--json-schema", schema, "--logit-bias", end + ":-inf"});
+  EXPECT_EQ(banned["stop_reason"], "end");
+  EXPECT_EQ(banned["text"], plain["text"]);
+  std::string ids;  // all but the end token
+  for (const Json& id : plain["generated_ids"]) {
+    if (std::to_string(id.get<int>()) != end) ids += std::to_string(id.get<int>()) + " ";
+  }
+  EXPECT_EQ(RunJson({"--json-schema", schema, "--allow-ids", File("ids", ids)})["text"],
+            plain["text"]);
+}
+
 TEST_F(GrammarTest, Gbnf_LimitsTheText) {
   const std::string file = File("g", "# an answer\nroot ::= (\"yes\" | \"no\") \"!\"{2}\n");
   const Json json = RunJson({"--grammar", file});

@@ -56,7 +56,6 @@ struct Pipe {
     ::dup2(fd, 1);
   }
   if (options.max_file_bytes >= 0) {
-    std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead
     const auto limit = static_cast<rlim_t>(options.max_file_bytes);
     const rlimit file_size{.rlim_cur = limit, .rlim_max = limit};
     ::setrlimit(RLIMIT_FSIZE, &file_size);
@@ -65,6 +64,11 @@ struct Pipe {
     const auto limit = static_cast<rlim_t>(options.max_memory_bytes);
     const rlimit memory{.rlim_cur = limit, .rlim_max = limit};
     ::setrlimit(RLIMIT_AS, &memory);
+  }
+  if (options.max_descriptors >= 0) {
+    const auto limit = static_cast<rlim_t>(options.max_descriptors);
+    const rlimit descriptors{.rlim_cur = limit, .rlim_max = limit};
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
   }
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGPIPE, SIG_DFL);

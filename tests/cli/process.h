@@ -10,6 +10,12 @@
 
 namespace headway::cli_test {
 
+#ifdef __SANITIZE_THREAD__
+inline constexpr int64_t kTimeoutMs = 1200000;  // ten to fifty times as slow
+#else
+inline constexpr int64_t kTimeoutMs = 120000;
+#endif
+
 struct ProcessOptions {
   std::vector<std::pair<std::string, std::string>> environment = {};  // added to the parent's
   std::string stdin_text = {};
@@ -18,10 +24,11 @@ struct ProcessOptions {
   std::string stdout_path = {};    // "/dev/full": stdout goes there and is not captured
   int64_t max_file_bytes = -1;     // a file that grows beyond this fails, as on a full disk
   int64_t max_memory_bytes = -1;   // of address space
+  int64_t max_descriptors = -1;    // open at once
   int64_t read_stdout_bytes = -1;  // the reader of stdout goes away after that many
   int64_t interrupt_at_byte = -1;  // Ctrl-C once stdout has that many bytes
   int64_t interrupt_after_ms = -1;
-  int64_t timeout_ms = 120000;
+  int64_t timeout_ms = kTimeoutMs;
 };
 
 struct Outcome {

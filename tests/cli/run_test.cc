@@ -146,6 +146,54 @@ TEST_F(RunTest, Seed_DecidesTheText) {
   EXPECT_NE(ids("7"), ids("8"));
 }
 
+TEST_F(RunTest, WithoutASeed_OneIsDrawnAndSaid) {
+  const Args base = {Package(), "-p", "hello", "-n", "20", "--temp", "5", "--ignore-end"};
+  Args any = base;
+  any.insert(any.end(), {"--seed", "-1"});
+  const Json first = RunJson(base);
+  const Json second = RunJson(any);
+  EXPECT_NE(first["seed"], second["seed"]);
+  EXPECT_NE(first["generated_ids"], second["generated_ids"]);
+  const std::string seed = std::to_string(first["seed"].get<uint64_t>());
+  Args again = base;
+  again.insert(again.end(), {"--seed", seed});
+  EXPECT_EQ(RunJson(again)["generated_ids"], first["generated_ids"]);
+  again.insert(again.begin(), "run");
+  again.emplace_back("--profile");
+  EXPECT_NE(HeadwayOk(again).err.find("seed " + seed + "\n"), std::string::npos);
+  for (const char* wrong : {"-2", "x", "1.5", "18446744073709551616"})
+    ExpectRefused({"run", Package(), "-p", "a", "--seed", wrong}, {"--seed", wrong});
+}
+
+TEST_F(RunTest, StopStrings_EndTheTextBeforeThem) {
+  const Args base = {Package(), "-p", "hello", "-n", "30", "--ignore-end"};
+  const std::string whole = RunJson(base)["text"].get<std::string>();
+  ASSERT_GE(whole.size(), 20U);
+  // Somewhere inside, in characters that JSON leaves as they are.
+  size_t at = 8;
+  while (at + 3 < whole.size() && (whole[at] & 0x80) != 0) ++at;
+  const std::string stop = whole.substr(at, 2);
+  const Json stopped = [&] {
+    Args args = base;
+    args.insert(args.end(), {"--stop", "never there", "--stop", stop});
+    return RunJson(args);
+  }();
+  EXPECT_EQ(stopped["text"], whole.substr(0, whole.find(stop)));
+  EXPECT_EQ(stopped["stop_reason"], "stop");
+  EXPECT_LT(stopped["generated_ids"].size(), 30U);
+  Args printed = base;
+  printed.insert(printed.begin(), "run");
+  printed.insert(printed.end(), {"--stop", stop});
+  EXPECT_EQ(HeadwayOk(printed).out, "hello" + whole.substr(0, whole.find(stop)) + "\n");
+  ExpectRefused({"run", Package(), "-p", "a", "--stop", ""}, {"--stop"});
+}
+
+TEST_F(RunTest, OthersNamesForTheNumberOfTokens_AreKnown) {
+  for (const char* name : {"-n", "--tokens", "--n-predict", "--max-tokens"})
+    EXPECT_EQ(
+        RunJson({Package(), "-p", "hello", name, "3", "--ignore-end"})["generated_ids"].size(), 3U);
+}
+
 TEST_F(RunTest, ThreadsHeadsTopologiesAndInstructionSets_DoNotChangeTheBits) {
   const Args base = {Package(),      "-p",        "hello", "-n", "66",
                      "--ignore-end", "--threads", "1"};  // beyond the LongRoPE border of 64

@@ -2,6 +2,8 @@
 // option of the lowering, every width, every weight format. What is left between the two is fp16.
 
 #include <cmath>
+#include <filesystem>
+#include <utility>
 
 #include "engine/rotary_tables.h"
 #include "gguf/gguf_file.h"
@@ -105,12 +107,13 @@ TEST_F(CoremlLayersTest, EveryOption_StaysWithinFp16OfTheOracle) {
   for (const char* shape : {"tiny-phi", "tiny-llama"}) {
     const Source source = Open(shape);
     for (const mil::StateLayout states :
-         {mil::StateLayout::kPerLayer, mil::StateLayout::kUnified}) {
+         {mil::StateLayout::kPerLayer, mil::StateLayout::kUnified, mil::StateLayout::kOutside}) {
       for (const mil::AttentionForm attention :
            {mil::AttentionForm::kPerHead, mil::AttentionForm::kBatched}) {
         for (const std::vector<StepWidth>& widths :
              {std::vector<StepWidth>{{1, false}}, std::vector<StepWidth>{{1, false}, {4, false}},
               std::vector<StepWidth>{{4, false}}, std::vector<StepWidth>{{4, true}}}) {
+          if (states == mil::StateLayout::kOutside && widths.back().flexible) continue;
           SCOPED_TRACE(std::string(shape) + ", states " + std::to_string(static_cast<int>(states)) +
                        ", attention " + std::to_string(static_cast<int>(attention)) + ", widths " +
                        std::to_string(widths.size()) + " of " +
@@ -139,35 +142,88 @@ TEST_F(CoremlLayersTest, EveryWeightFormat_StaysWithinFp16OfTheOracleOnTheSameWe
   EXPECT_EQ(ParseWeightFormat("int5").error().code, ErrorCode::kInvalidInput);
 }
 
+// Also with a cache that the host keeps, and shares until one of two conversations goes on.
 TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
   const Source source = Open("tiny-phi");
   const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
-  const auto shard = LoadLayers(Emit(source.layers, weights, {}, {}, {{1, false}}));
-  ASSERT_NE(shard, nullptr);
-  const int64_t D = source.config.hidden_size;
-  const auto state = shard->NewState({.capacity_tokens = 32});
-  RotaryTables tables(source.config, 1);
-  const auto run = [&](int64_t position, float size) {
-    const std::vector<float> x(static_cast<size_t>(D), size);
-    std::vector<float> y(x.size());
-    tables.Fill(position, 1, false);
-    const StepRow row{.state = state.get(), .first_position = position, .num_tokens = 1};
-    EXPECT_TRUE(shard
-                    ->Run({.num_tokens = 1,
-                           .rows = {&row, 1},
-                           .input = x.data(),
-                           .output = y.data(),
-                           .output_stride = D,
-                           .rotary_cos = tables.Cos(),
-                           .rotary_sin = tables.Sin()})
-                    .has_value());
-    return y;
+  for (const mil::StateLayout layout : {mil::StateLayout::kPerLayer, mil::StateLayout::kOutside}) {
+    EmitterOptions options;
+    options.states = layout;
+    const auto shard = LoadLayers(Emit(source.layers, weights, options, {}, {{1, false}}));
+    ASSERT_NE(shard, nullptr);
+    const int64_t D = source.config.hidden_size;
+    const auto state = shard->NewState({.capacity_tokens = 32});
+    const auto other = shard->NewState({.capacity_tokens = 32});
+    RotaryTables tables(source.config, 1);
+    const auto run = [&](int64_t position, float size, ShardState* with) {
+      const std::vector<float> x(static_cast<size_t>(D), size);
+      std::vector<float> y(x.size());
+      tables.Fill(position, 1, false);
+      const StepRow row{.state = with, .first_position = position, .num_tokens = 1};
+      EXPECT_TRUE(shard
+                      ->Run({.num_tokens = 1,
+                             .rows = {&row, 1},
+                             .input = x.data(),
+                             .output = y.data(),
+                             .output_stride = D,
+                             .rotary_cos = tables.Cos(),
+                             .rotary_sin = tables.Sin()})
+                      .has_value());
+      return y;
+    };
+    run(0, 0.5F, state.get());
+    other->ShareFrom(*state, 1);
+    const std::vector<float> second = run(1, 0.25F, state.get());
+    run(2, 1.0F, state.get());
+    run(1, -3.0F, state.get());
+    EXPECT_EQ(run(1, 0.25F, state.get()), second);
+    run(0, 2.0F, state.get());
+    EXPECT_EQ(run(1, 0.25F, other.get()), second);
+  }
+}
+
+// Functions of one program, and programs of their own as earlier versions wrote them.
+TEST_F(CoremlLayersTest, WidthsInOneProgram_ComputeWhatProgramsOfTheirOwnDo) {
+  const Source source = Open("tiny-phi");
+  const WeightSource weights = [&](const std::string& name) { return source.file.GetTensor(name); };
+  std::vector<std::string> apart = Emit(source.layers, weights, {}, {}, {{1, false}});
+  const std::vector<std::string> wide = Emit(source.layers, weights, {}, {}, {{4, false}});
+  apart.insert(apart.end(), wide.begin(), wide.end());
+  const std::vector<std::string> joined =
+      Emit(source.layers, weights, {}, {}, {{1, false}, {4, false}});
+  ASSERT_EQ(joined.size(), 1U);
+  const auto weights_of = [](const std::string& path) {
+    return std::filesystem::file_size(path + "/Data/com.apple.CoreML/weights/weight.bin");
   };
-  run(0, 0.5F);
-  const std::vector<float> second = run(1, 0.25F);
-  run(2, 1.0F);
-  run(1, -3.0F);
-  EXPECT_EQ(run(1, 0.25F), second);
+  EXPECT_EQ(weights_of(joined.front()), weights_of(apart.front()));
+  const int64_t D = source.config.hidden_size;
+  RotaryTables tables(source.config, kMostTokens);
+  std::vector<std::vector<float>> outputs;
+  for (const std::vector<std::string>& paths : {apart, joined}) {
+    const auto shard = LoadLayers(paths);
+    ASSERT_NE(shard, nullptr);
+    const auto state = shard->NewState({.capacity_tokens = 32});
+    std::vector<float> all;
+    for (const auto& [position, T] : {std::pair<int64_t, int64_t>{0, 4}, {4, 1}, {5, 3}, {8, 5}}) {
+      std::vector<float> x(static_cast<size_t>(T * D));
+      for (size_t i = 0; i < x.size(); ++i) x[i] = 0.0625F * static_cast<float>(i % 31) - 1.0F;
+      std::vector<float> y(x.size());
+      tables.Fill(position, T, false);
+      const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
+      EXPECT_TRUE(shard
+                      ->Run({.num_tokens = T,
+                             .rows = {&row, 1},
+                             .input = x.data(),
+                             .output = y.data(),
+                             .output_stride = D,
+                             .rotary_cos = tables.Cos(),
+                             .rotary_sin = tables.Sin()})
+                      .has_value());
+      all.insert(all.end(), y.begin(), y.end());
+    }
+    outputs.push_back(std::move(all));
+  }
+  EXPECT_EQ(outputs.front(), outputs.back());
 }
 
 TEST_F(CoremlLayersTest, ConversationsOfOneStep_GetWhatEachGetsAlone) {

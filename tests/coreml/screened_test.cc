@@ -133,7 +133,7 @@ class CoremlScreenedTest : public CoremlShardTest {
       std::vector<std::string> paths;
       for (const StepWidth& width : {StepWidth{1, false}, StepWidth{4, false}}) {
         paths.push_back(directory_.Path(fmt::format("{}.mlpackage", made_++)));
-        const auto emitted = emitter->Screens()->EmitScreen(part, *planes_, width, paths.back());
+        const auto emitted = emitter->Screens()->EmitScreen(part, *planes_, {width}, paths.back());
         ASSERT_TRUE(emitted.has_value()) << emitted.error().message;
         ASSERT_TRUE(emitted->expected);
         EXPECT_EQ(emitted->expected->conv_total, 2);

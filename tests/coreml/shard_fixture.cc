@@ -53,16 +53,12 @@ std::vector<std::string> CoremlShardTest::Emit(
     const graph::Graph& shard, const WeightSource& source, const EmitterOptions& options,
     std::optional<HeadForm> head, const std::vector<StepWidth>& widths, int64_t max_seq) {
   const auto emitter = MakeEmitter(options, &pool_);
-  std::vector<std::string> paths;
-  for (const StepWidth& width : widths) {
-    const std::string path = directory_.Path(fmt::format("{}.mlpackage", made_++));
-    const auto emitted = emitter->Emit({.head = head, .width = width, .max_seq = max_seq}, shard,
-                                       source, path, [](uint64_t) {});
-    EXPECT_TRUE(emitted.has_value()) << emitted.error().message;
-    if (!emitted) return {};
-    paths.push_back(path);
-  }
-  return paths;
+  const std::string path = directory_.Path(fmt::format("{}.mlpackage", made_++));
+  const auto emitted = emitter->Emit({.head = head, .widths = widths, .max_seq = max_seq}, shard,
+                                     source, path, [](uint64_t) {});
+  EXPECT_TRUE(emitted.has_value()) << emitted.error().message;
+  if (!emitted) return {};
+  return {path};
 }
 
 std::vector<float> DrawRows(Rows kind, const HeadMatrix& head) {

@@ -16,6 +16,7 @@
 #include "gguf_exercise.h"
 #include "lmhead/build_planes.h"
 #include "manifest/goldens.h"
+#include "manifest/manifest.h"
 #include "tensor/tensor_view.h"
 
 namespace headway {
@@ -180,6 +181,53 @@ std::vector<std::string> PlanesFiles() {
   return files;
 }
 
+// As manifest_fuzz.cc reads them.
+std::vector<std::string> Manifests() {
+  Manifest manifest;
+  manifest.producer = "headway test";
+  manifest.source_file = "m.gguf";
+  manifest.source_digest = "all:00";
+  manifest.device = "cpu";
+  manifest.model.architecture = "phi3";
+  manifest.model.num_hidden_layers = 1;
+  manifest.model.vocab_size = 4;
+  manifest.model.rotary_dim = 4;
+  manifest.model.rope_short_factors = {1.0F, 1.5F};
+  manifest.tokenizer = {.path = "t.gguf", .bytes = 3, .digest = "aa", .blocks = "00"};
+  manifest.layers.push_back(
+      {.start = 0, .end = 1, .file = {.path = "l", .bytes = 1, .digest = "bb"}});
+  HeadSpec head{.kind = "full:1", .shards = {}};
+  head.shards.push_back({.shard_index = 0,
+                         .vocab_start = 0,
+                         .vocab_end = 4,
+                         .file = {.path = "h", .bytes = 1, .digest = "c"}});
+  manifest.heads.push_back(head);
+  std::vector<std::string> files = {ToJson(manifest)};
+  manifest.heads[0].planes = FileEntry{.path = "p", .bytes = 1, .digest = "d"};
+  manifest.heads[0].first =
+      FirstRows{.file = {.path = "f", .bytes = 1, .digest = "e"}, .ids = {1, 3}};
+  manifest.model.global_layers = {0};
+  manifest.model.biases = {"attn_q"};
+  manifest.gates.push_back(
+      {.gate = "residency", .passed = true, .basis = "measured", .detail = "1"});
+  files.push_back(ToJson(manifest));
+  return files;
+}
+
+// As shard_fuzz.cc reads them.
+std::vector<std::string> Shards() {
+  return {
+      "weight w Q8_0 40 64 0\nweight g F32 - 64 0\ninput x 64\nn 64 = rms_norm @0 x g eps=1e-06\n"
+      "y 40 = linear @0 n w\nm 1 = block_max @0 y rows=64\noutput m\n",
+      "weight e F16 100 32 0\nids t\nx 32 = embedding @-1 t e\noutput x\n",
+      "weight q F32 96 32 0\ninput x 32\nqkv 96 = linear @0 x q\nq0 32 = slice @0 qkv begin=0 "
+      "end=32\n"
+      "k0 32 = slice @0 qkv begin=32 end=64\nv0 32 = slice @0 qkv begin=64 end=96\n"
+      "q1 32 = rotary @0 q0 pairs=0 n_rot=16 head_dim=16\nk1 32 = rotary @0 k0 pairs=0 n_rot=16 "
+      "head_dim=16\na 32 = attention @0 q1 k1 v0 layer=0 heads=2 kv_heads=2 head_dim=16 window=0 "
+      "scale=0.25\ny 32 = add @0 x a\noutput y\n"};
+}
+
 }  // namespace
 }  // namespace headway
 
@@ -193,15 +241,16 @@ int main(int argc, char** argv) {
   std::error_code error;
   fs::create_directories(root, error);
   const CoremlSeeds coreml = MakeCoremlSeeds();
-  const bool written = WriteSeeds(root, "gguf_fuzz", GgufFiles()) &&
-                       WriteSeeds(root, "grammar_fuzz", Grammars()) &&
-                       WriteSeeds(root, "server_request_fuzz", ServerRequests()) &&
-                       WriteSeeds(root, "template_fuzz", Templates()) &&
-                       WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
-                       WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&
-                       WriteSeeds(root, "tokenizer_fuzz", TokenizerTexts()) &&
-                       WriteSeeds(root, "coreml_model_fuzz", coreml.models) &&
-                       WriteSeeds(root, "coreml_weights_fuzz", coreml.weights) &&
-                       WriteSeeds(root, "coreml_manifest_fuzz", coreml.manifests);
+  const bool written =
+      WriteSeeds(root, "gguf_fuzz", GgufFiles()) && WriteSeeds(root, "grammar_fuzz", Grammars()) &&
+      WriteSeeds(root, "server_request_fuzz", ServerRequests()) &&
+      WriteSeeds(root, "template_fuzz", Templates()) &&
+      WriteSeeds(root, "goldens_fuzz", GoldensFiles(root)) &&
+      WriteSeeds(root, "manifest_fuzz", Manifests()) && WriteSeeds(root, "shard_fuzz", Shards()) &&
+      WriteSeeds(root, "planes_fuzz", PlanesFiles()) &&
+      WriteSeeds(root, "tokenizer_fuzz", TokenizerTexts()) &&
+      WriteSeeds(root, "coreml_model_fuzz", coreml.models) &&
+      WriteSeeds(root, "coreml_weights_fuzz", coreml.weights) &&
+      WriteSeeds(root, "coreml_manifest_fuzz", coreml.manifests);
   return written ? 0 : 1;
 }

@@ -66,7 +66,7 @@ class FaultyEmitter final : public parity::WrappedEmitter {
     HW_TRY(FileEntry entry, WrappedEmitter::Emit(use, shard, weights, path, progress));
     if (!fault_.edit || !path.ends_with("/" + fault_.shard)) return entry;
     EditTile(path, fault_);
-    HW_TRY(entry.digest, FileDigestHex(path));
+    HW_TRY(entry.digest, FileDigestHex(path, &entry.blocks));
     return entry;
   }
 

@@ -50,6 +50,7 @@ TEST(SpecTest, Good_IsRead) {
 TEST(SpecTest, Mistakes_AreNamedWithTheirPlace) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
       {"", {"s.json: not JSON"}},
+      {std::string(200000, '['), {"s.json: expected JSON of at most 64 levels"}},
       {"[]", {"s.json: expected an object"}},
       {"{}", {"expected the key 'name'"}},
       {With("\"title\": \"T\", ", ""), {"expected the key 'title'"}},

@@ -121,5 +121,26 @@ TEST_F(VerdictTest, Report_SaysWhatTheDataSays) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
+// results.json may come from anywhere: nothing in it is markup, or a line of its own.
+TEST_F(VerdictTest, WhatResultsSay_IsTextEverywhere) {
+  VariantResult& variant = Add("a<x>", [](int) { return 1.0; });
+  results_.date = "<date>";
+  results_.version = "<version>";
+  results_.machine = "<machine>\x1b[2J [a](javascript:b) `c` *d*";
+  variant.gates = {
+      {.gate = "<gate>", .passed = true, .basis = "<basis>", .detail = "x\n# <detail>"}};
+  const std::string page = HtmlPage(spec_, results_);
+  const std::string entry = MarkdownEntry(spec_, results_);
+  for (const std::string name : {"date", "version", "machine", "gate", "basis", "detail", "x"}) {
+    EXPECT_EQ(page.find("<" + name + ">"), std::string::npos) << name;
+    EXPECT_NE(page.find("&lt;" + name + "&gt;"), std::string::npos) << name;
+    EXPECT_EQ(entry.find("<" + name + ">"), std::string::npos) << name;
+    EXPECT_NE(entry.find("&lt;" + name + ">"), std::string::npos) << name;
+  }
+  EXPECT_EQ(entry.find('\x1b'), std::string::npos);
+  EXPECT_NE(entry.find("\\[a\\](javascript:b) \\`c\\` \\*d\\*"), std::string::npos) << entry;
+  EXPECT_EQ(entry.find("\n# &lt;detail"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace headway::lab

@@ -234,6 +234,53 @@ TEST_F(GrammarSessionTest, NothingAllowed_IsAnErrorAndChangesNothing) {
   EXPECT_TRUE(token == 1 + 'x' || token == 1 + 'y');
 }
 
+// Whatever the budget, from the shortest text on: complete, and with room as without a budget.
+TEST_F(GrammarSessionTest, FinishWithinCapacity_EndsTheText) {
+  const std::vector<int32_t> prompt = TestIds(5, kVocab);
+  for (const std::string& text : {Grammars()[0], Grammars()[1]}) {
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+      SamplingParams sampling;
+      sampling.temperature = 2.0F;
+      sampling.seed = seed;
+      int64_t complete_from = 0;
+      for (int64_t budget = 1; budget < 90; budget += budget < 60 ? 1 : 7) {
+        std::vector<std::vector<int32_t>> found;
+        for (const bool with_drafts : {false, true}) {
+          SessionOptions options = Options(sampling, text);
+          options.capacity_tokens = static_cast<int64_t>(prompt.size()) + budget;
+          options.finish_within_capacity = true;
+          const auto session = NewSession(*opened_, options);
+          ASSERT_TRUE(session->Append(prompt));
+          std::mt19937 random(7);
+          while (static_cast<int64_t>(session->Tokens().size()) < options.capacity_tokens &&
+                 session->Tokens().back() != kEnd) {
+            const auto length = static_cast<int64_t>(session->Tokens().size());
+            std::vector<int32_t> drafts;
+            while (with_drafts && static_cast<int64_t>(drafts.size()) < 4 &&
+                   length + 1 + static_cast<int64_t>(drafts.size()) < options.capacity_tokens) {
+              const auto at =
+                  static_cast<size_t>(length - static_cast<int64_t>(prompt.size())) + drafts.size();
+              drafts.push_back(at < found[0].size() && random() % 4 != 0
+                                   ? found[0][at]
+                                   : static_cast<int32_t>(random() % kVocab));
+            }
+            const auto choices = session->DecodeWithDrafts(drafts);
+            ASSERT_TRUE(choices) << choices.error().message;
+            if (session->Tokens().back() == kEnd) break;
+          }
+          const auto tokens = session->Tokens().subspan(prompt.size());
+          found.emplace_back(tokens.begin(), tokens.end());
+          if (session->TextIsComplete() && complete_from == 0) complete_from = budget;
+          ASSERT_EQ(session->TextIsComplete(), complete_from > 0) << text << ", budget " << budget;
+        }
+        ASSERT_EQ(found[0], found[1]) << "with drafts, budget " << budget;
+      }
+      EXPECT_GT(complete_from, 1);
+      EXPECT_LT(complete_from, 60);
+    }
+  }
+}
+
 TEST_F(GrammarSessionTest, Truncate_GoesBackInTheText) {
   const auto session = NewSession(*opened_, Options({}, "root ::= [pq] [rs] [tu] [vw]"));
   ASSERT_TRUE(session->Append(TestIds(5, kVocab)));

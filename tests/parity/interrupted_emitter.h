@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/devices.h"
 #include "wrapped_emitter.h"
@@ -25,10 +26,11 @@ class InterruptedEmitter final : public WrappedEmitter {
     return WrappedEmitter::Emit(use, shard, weights, path, progress);
   }
   Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                               const StepWidth& width, const std::string& path) override {
+                               const std::vector<StepWidth>& widths,
+                               const std::string& path) override {
     if (made_ == left_) return then_();
     ++made_;
-    return WrappedEmitter::EmitScreen(shard, planes, width, path);
+    return WrappedEmitter::EmitScreen(shard, planes, widths, path);
   }
   int Made() const { return made_; }
 

@@ -70,6 +70,10 @@ std::unique_ptr<OpenedModel> OpenPackage(const std::string& directory, const Mac
   options.head = machine.head;
   auto model = OpenPackage(directory, options);
   EXPECT_TRUE(model) << model.error().message;
+  // Done before a test counts allocations.
+  if (model) {
+    EXPECT_TRUE(CheckIntegrity(**model, true));
+  }
   return model ? *std::move(model) : nullptr;
 }
 

@@ -144,19 +144,19 @@ TEST_P(ResumeTest, OfAnotherRequest_IsClearedAway) {
   pack::PackOptions options = Options();
   options.topology = "2";
   ASSERT_TRUE(pack::Pack(model_.File(), target, options, &emitter).has_value());
-  EXPECT_LT(emitter.Made(), GetParam().num_shards);  // one layer shard a width instead of two
+  EXPECT_LT(emitter.Made(), GetParam().num_shards);  // one layer shard instead of two
   EXPECT_GT(emitter.Made(), 0);
   EXPECT_FALSE(fs::exists(partial));
   EXPECT_EQ(OpenError(target, true), "");
 }
 
-// Of the coreml package: the embedding, then for each of two widths two layers, two parts of a full
-// head and four of a certified one.
+// Of the coreml package: the embedding, two layers, two parts of a full head and four of a certified
+// one, each for both widths.
 const Device kCpu{"cpu", {"full:2"}, 4, "layers_000_001.shard", ""};
 const Device kCoreml{"coreml",
                      {"full:2", "certified"},
-                     17,
-                     "layers_000_001.mlpackage",
+                     9,
+                     "layers_000_001_t1_4.mlpackage",
                      "/Data/com.apple.CoreML/weights/weight.bin"};
 
 INSTANTIATE_TEST_SUITE_P(Devices, ResumeTest, testing::Values(kCpu, kCoreml),

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "device/emitter.h"
 
@@ -23,8 +24,9 @@ class WrappedEmitter : public Emitter, public ScreenEmitter {
   }
   ScreenEmitter* Screens() override { return emitter_->Screens() == nullptr ? nullptr : this; }
   Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                               const StepWidth& width, const std::string& path) override {
-    return emitter_->Screens()->EmitScreen(shard, planes, width, path);
+                               const std::vector<StepWidth>& widths,
+                               const std::string& path) override {
+    return emitter_->Screens()->EmitScreen(shard, planes, widths, path);
   }
   Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,
                              const FileEntry* embedding_or_null, const std::string& path) override {

@@ -1,4 +1,5 @@
 """Completions, tokens, state and mistakes."""
+import json
 import math
 
 from server_process import ServerTest, main
@@ -85,6 +86,29 @@ class Api(ServerTest):
         text = self.complete(max_tokens=40, grammar='root ::= " yes" | " no"')["choices"][0]
         self.assertIn(text["text"], (" yes", " no"))
         self.assertEqual(text["finish_reason"], "stop")
+
+    def test_a_schemas_text_is_closed_as_tokens_run_out(self):
+        schema = {"type": "object", "properties": {"name": {"type": "string"}, "tags": {"type": "array",
+                  "items": {"type": "string"}, "minItems": 1}}, "required": ["name", "tags"]}
+        lengths = set()
+        for tokens in (20, 24, 32, 48):
+            for temperature in (0, 1):
+                answer = self.complete(max_tokens=tokens, json_schema=schema, temperature=temperature, seed=5)
+                choice = answer["choices"][0]
+                parsed = json.loads(choice["text"])
+                self.assertEqual(sorted(parsed), ["name", "tags"])
+                self.assertEqual(choice["finish_reason"], "stop")
+                self.assertLessEqual(answer["usage"]["completion_tokens"], tokens)
+                lengths.add(len(choice["text"]))
+        self.assertGreater(len(lengths), 1)
+        for body in ({"max_tokens": 3}, {"max_tokens": 20, "finish_within_budget": False}):
+            choice = self.complete(json_schema=schema, **body)["choices"][0]
+            self.assertEqual(choice["finish_reason"], "length")
+            self.assertRaises(json.JSONDecodeError, json.loads, choice["text"])
+        # With a grammar end tokens end, whatever ignore_eos says; banned, they are not needed.
+        for extra in ({"ignore_eos": True}, {"logit_bias": [[0, False], [1, False], [2, False]]}):
+            choice = self.complete(max_tokens=40, grammar='root ::= " yes"', **extra)["choices"][0]
+            self.assertEqual((choice["text"], choice["finish_reason"]), (" yes", "stop"))
 
     def test_tokens_and_back(self):
         text = "The fox said: \u00fcber \U0001f98a!"

@@ -60,7 +60,7 @@ class ProgramLoader final : public ShardLoader {
     HW_TRY(Programs programs, OpenPrograms(files.paths, source_.get()));
     if (files.rows.empty()) return MakeHead(std::move(programs));
     const std::string& path = files.paths.front();
-    const auto graph = GraphOf(programs.front()->package.model);
+    const auto graph = GraphOf(programs.front()->package->model);
     if (!graph) return Prefixed(graph.error(), path);
     HW_TRY(std::unique_ptr<HostRows> rows, HostRows::Open(*graph, files.rows, files.embedding));
     if (rows->FirstRow() != files.first_row) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "base/file_tree.h"
 #include "device/coreml/coreml_device.h"
@@ -12,6 +14,7 @@
 #include "device/coreml/package/package.h"
 #include "device/coreml/screen_program.h"
 #include "device/coreml/shard_prediction.h"
+#include "device/coreml/shards/shared_blobs.h"
 #include "gguf/gguf_writer.h"
 #include "graph/text.h"
 
@@ -35,13 +38,43 @@ std::string DescribeWeights(const std::string& format,
       sum / static_cast<double>(reports.size()), worst->relative_rms_error, worst->name, largest);
 }
 
+// "main" of a program of one width, "t4", "t1to4" among several.
+std::string FunctionName(const StepWidth& width) {
+  return fmt::format("t{}{}", width.flexible ? "1to" : "", width.tokens);
+}
+
+// One program of as many functions as widths; the first to be lowered writes the weights.
+Result<mil::Shard> LowerWidths(
+    const std::vector<StepWidth>& widths, mil::SharedBlobs* blobs,
+    const std::function<Result<mil::Shard>(const StepWidth& width, bool first)>& lower) {
+  HW_TRY(mil::Shard first, lower(widths.front(), true));
+  if (widths.size() == 1) return first;
+  mil::Shard all{.model = {}, .weights = std::move(first.weights)};
+  const auto add = [&all](const StepWidth& width, mil::Model one) {
+    const std::string name = FunctionName(width);
+    all.model.specification_version = one.specification_version;
+    all.model.metadata = std::move(one.metadata);
+    one.functions.front().name = name;
+    all.model.functions.push_back(std::move(one.functions.front()));
+    all.model.program.functions[name] = std::move(one.program.functions.at("main"));
+  };
+  add(widths.front(), std::move(first.model));
+  all.model.default_function = FunctionName(widths.front());
+  for (size_t i = 1; i < widths.size(); ++i) {
+    blobs->NextFunction();
+    HW_TRY(mil::Shard other, lower(widths[i], false));
+    add(widths[i], std::move(other.model));
+  }
+  return all;
+}
+
 class CoremlEmitter final : public Emitter, public ScreenEmitter {
  public:
   CoremlEmitter(const EmitterOptions& options, ThreadPool* pool)
       : Emitter(kDevice.traits), options_(options), pool_(pool) {}
 
   std::string Settings() const override {
-    return fmt::format("weights {} states {} attention {} head-splits {} norm-prescale {}",
+    return fmt::format("form 2 weights {} states {} attention {} head-splits {} norm-prescale {}",
                        mil::NameOf(options_.weights), static_cast<int>(options_.states),
                        static_cast<int>(options_.attention), options_.head_splits,
                        options_.norm_prescale);
@@ -57,15 +90,23 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
       return Entry(path);
     }
     HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
-    HW_TRY(mil::Shard lowered, Lower(use, shard, weights, progress, &writer.Weights()));
+    mil::SharedBlobs blobs(&writer.Weights());
+    HW_TRY(mil::Shard lowered,
+           LowerWidths(use.widths, &blobs, [&](const StepWidth& width, bool first) {
+             return Lower(use, width, shard, first ? weights : WeightSource(), progress, &blobs);
+           }));
     const std::string format = DescribeWeights(mil::NameOf(options_.weights), lowered.weights);
     return Finish(shard, format, &lowered, path, &writer);
   }
 
   Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                               const StepWidth& width, const std::string& path) override {
+                               const std::vector<StepWidth>& widths,
+                               const std::string& path) override {
     HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
-    HW_TRY(mil::Shard lowered, LowerScreen(shard, planes, width, &writer.Weights()));
+    mil::SharedBlobs blobs(&writer.Weights());
+    HW_TRY(mil::Shard lowered, LowerWidths(widths, &blobs, [&](const StepWidth& width, bool) {
+             return LowerScreen(shard, planes, width, &blobs);
+           }));
     return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
   }
 
@@ -90,15 +131,21 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   }
   static Result<FileEntry> Entry(const std::string& path) {
     HW_TRY(TreeDigest tree, DigestTree(path));
-    return FileEntry{.path = "", .bytes = tree.bytes, .digest = std::move(tree.digest)};
+    return FileEntry{.path = "",
+                     .bytes = tree.bytes,
+                     .digest = std::move(tree.digest),
+                     .blocks = std::move(tree.blocks)};
   }
 
-  Result<mil::Shard> Lower(const ShardUse& use, const graph::Graph& shard,
+  // Without `weights` the program alone, of weights that are written already.
+  Result<mil::Shard> Lower(const ShardUse& use, const StepWidth& width, const graph::Graph& shard,
                            const WeightSource& weights, const ByteProgress& progress,
                            mil::BlobSink* blobs) {
-    LoweringOptions options{.max_seq = use.max_seq,
-                            .tokens = use.width.tokens,
-                            .flexible = use.width.flexible,
+    // A state whose extents are no multiples of 32 was seen to fail (place/rules.json, state-size).
+    constexpr int64_t kStateStep = 32;
+    LoweringOptions options{.max_seq = (use.max_seq + kStateStep - 1) / kStateStep * kStateStep,
+                            .tokens = width.tokens,
+                            .flexible = width.flexible,
                             .weights = options_.weights,
                             .states = options_.states,
                             .attention = options_.attention,
@@ -107,18 +154,20 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
     // Progress counts bytes of the source; the shard builders count parameters.
     const auto total_bytes = static_cast<double>(graph::WeightBytes(shard));
     uint64_t told = 0;
-    const mil::ShardOptions shard_options{
+    mil::ShardOptions shard_options{
         .pool = pool_, .progress = [&](int64_t done, int64_t total) {
           const auto bytes = static_cast<uint64_t>(total_bytes * static_cast<double>(done) /
                                                    static_cast<double>(total));
           progress(bytes - told);
           told = bytes;
         }};
+    if (!weights) shard_options.progress = nullptr;
     if (!use.head) {
       const auto first = static_cast<int>(shard.nodes.front().stage);
       const auto last = static_cast<int>(shard.nodes.back().stage);
       if (first == 0 && options.norm_prescale == 0 && !use.embedding.empty()) {
-        HW_TRY(options.first_norm_prescale, PrescaleOf(use.embedding, weights));
+        if (weights) HW_TRY_VOID(FindPrescale(use.embedding, weights));
+        options.first_norm_prescale = embedding_prescale_;
       }
       return LowerLayers(shard, first, last - first + 1, weights, options, blobs, shard_options);
     }
@@ -127,13 +176,12 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
     return LowerHead(shard, 0, rows, *use.head, weights, options, blobs, shard_options);
   }
 
-  // Once for all widths.
-  Result<float> PrescaleOf(const std::string& embedding, const WeightSource& weights) {
-    if (embedding_prescale_ == 0) {
-      HW_TRY(const ConstTensorView table, weights(embedding));
-      embedding_prescale_ = EmbeddingPrescale(table);
-    }
-    return embedding_prescale_;
+  // Once for all shards.
+  Result<void> FindPrescale(const std::string& embedding, const WeightSource& weights) {
+    if (embedding_prescale_ != 0) return {};
+    HW_TRY(const ConstTensorView table, weights(embedding));
+    embedding_prescale_ = EmbeddingPrescale(table);
+    return {};
   }
 
   // The table as the model file has it, as the one tensor of a GGUF.
@@ -159,6 +207,14 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   float embedding_prescale_ = 0.0F;  // 0: not known yet
 };
 
+Result<mil::StateLayout> ParseStates(const std::string& text) {
+  if (text.empty() || text == "per-layer") return mil::StateLayout::kPerLayer;
+  if (text == "unified") return mil::StateLayout::kUnified;
+  if (text == "io") return mil::StateLayout::kOutside;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("--states: expected per-layer, unified or io, found '{}'", text));
+}
+
 // One of two words; the first is the default.
 Result<bool> SecondOf(const char* flag, const std::string& text, const char* first,
                       const char* second) {
@@ -177,9 +233,8 @@ std::unique_ptr<Emitter> MakeEmitter(const EmitterOptions& options, ThreadPool* 
 Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options) {
   EmitterOptions emitter;
   HW_TRY(emitter.weights, ParseWeightFormat(options.weights.empty() ? "int8" : options.weights));
-  HW_TRY(const bool unified, SecondOf("--states", options.states, "per-layer", "unified"));
   HW_TRY(const bool batched, SecondOf("--attention", options.attention, "per-head", "batched"));
-  emitter.states = unified ? mil::StateLayout::kUnified : mil::StateLayout::kPerLayer;
+  HW_TRY(emitter.states, ParseStates(options.states));
   emitter.attention = batched ? mil::AttentionForm::kBatched : mil::AttentionForm::kPerHead;
   if (options.head_splits < 0) {
     return Fail(ErrorCode::kInvalidInput,

@@ -48,7 +48,15 @@ Result<void> ReadParts(const std::vector<WeightPart>& parts, const WeightSource&
   return {};
 }
 
+// Shapes of programs are 32-bit, and a cache this long is read whole at every step.
+constexpr int64_t kMostPositions = int64_t{1} << 20;
+
 Result<mil::LayerShardSpec> SpecOf(const LayerParts& layer, const LoweringOptions& options) {
+  if (options.max_seq < 1 || options.max_seq > kMostPositions) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("coreml: --max-seq: expected 1 to {} positions, found {}",
+                            kMostPositions, options.max_seq));
+  }
   const graph::AttentionAttributes& attention = layer.attention;
   if (attention.window != 0 && attention.window < options.max_seq) {
     return Fail(ErrorCode::kUnsupported,
@@ -96,11 +104,13 @@ Result<mil::Shard> LowerLayers(const Graph& model, int first_layer, int num_laye
   }
   spec.first_layer = first_layer;
   spec.num_layers = num_layers;
-  const mil::LayerWeightSource source = [&](mil::LayerWeight weight, int layer, int64_t first_row,
-                                            std::span<float> out) {
-    return ReadParts(layers[static_cast<size_t>(layer - first_layer)].Of(weight), weights,
-                     first_row, out);
-  };
+  mil::LayerWeightSource source;
+  if (weights) {
+    source = [&](mil::LayerWeight weight, int layer, int64_t first_row, std::span<float> out) {
+      return ReadParts(layers[static_cast<size_t>(layer - first_layer)].Of(weight), weights,
+                       first_row, out);
+    };
+  }
   return mil::BuildLayerShard(spec, source, blobs, shard_options);
 }
 
@@ -126,10 +136,13 @@ Result<mil::Shard> LowerHead(const Graph& model, int64_t vocab_begin, int64_t vo
   spec.splits = form == HeadForm::kFull ? options.head_splits : 1;
   spec.weights = options.weights;
   std::vector<float> gain(static_cast<size_t>(spec.hidden_size));
-  HW_TRY_VOID(ReadRows(*head.gain, weights, 0, gain));
-  const mil::RowSource rows = [&](int64_t first, std::span<float> out) {
-    return ReadRows(*head.matrix, weights, first, out);
-  };
+  mil::RowSource rows;
+  if (weights) {
+    HW_TRY_VOID(ReadRows(*head.gain, weights, 0, gain));
+    rows = [&](int64_t first, std::span<float> out) {
+      return ReadRows(*head.matrix, weights, first, out);
+    };
+  }
   return mil::BuildHeadShard(spec, gain, rows, blobs, shard_options);
 }
 

@@ -29,13 +29,14 @@ struct LoweringOptions {
 };
 
 // The program of layers [first_layer, first_layer + num_layers) of `model`, weights streamed into
-// `blobs`. Errors: kUnsupported (a layer of another form), kInvalidInput, and those of `weights`
+// `blobs`; without `weights` the program alone. Errors: kUnsupported (a layer of another form), kInvalidInput, and those of `weights`
 // and `blobs`.
 Result<mil::Shard> LowerLayers(const graph::Graph& model, int first_layer, int num_layers,
                                const WeightSource& weights, const LoweringOptions& options,
                                mil::BlobSink* blobs, const mil::ShardOptions& shard_options = {});
 
-// The program of head rows [vocab_begin, vocab_end): the last RMSNorm and linear of `model`.
+// The program of head rows [vocab_begin, vocab_end): the last RMSNorm and linear of `model`; without
+// `weights` the program alone.
 Result<mil::Shard> LowerHead(const graph::Graph& model, int64_t vocab_begin, int64_t vocab_end,
                              HeadForm form, const WeightSource& weights,
                              const LoweringOptions& options, mil::BlobSink* blobs,

@@ -103,10 +103,13 @@ class InterpretingRunner final : public Runner {
     return outputs;
   }
 
+  std::optional<std::string> FirstNotFinite() const override {
+    return interpreter_.FirstNotFinite();
+  }
   Residency Placement() override {
     return ToResidency(mil::PredictPlacement(
         *program_.main,
-        {.weight_bytes = static_cast<int64_t>(program_.package.weights.SizeBytes())}));
+        {.weight_bytes = static_cast<int64_t>(program_.package->weights.SizeBytes())}));
   }
 
  private:
@@ -125,7 +128,7 @@ class InterpretingSource final : public RunnerSource {
     const int64_t kept = std::min(keep_bytes_, wanted);
     keep_bytes_ -= kept;
     HW_TRY(mil::Interpreter interpreter,
-           mil::Interpreter::Create(*program.main, &program.package.weights,
+           mil::Interpreter::Create(*program.main, &program.package->weights,
                                     {.keep_weight_bytes = kept, .pool = pool_}));
     return std::make_unique<InterpretingRunner>(program, std::move(interpreter));
   }

@@ -184,6 +184,7 @@ class ProgramHead final : public LoadedHeadShard {
   }
 
   headway::Residency Residency() const override { return ResidencyOf(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
 
  private:
   // Tokens of a step that a width takes.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "device/coreml/layers_state.h"
 #include "device/coreml/loaded_shards.h"
 #include "device/coreml/step_inputs.h"
 
@@ -11,28 +12,6 @@ namespace {
 
 constexpr int64_t kMaxLayerExtent = int64_t{1} << 20;    // channels, positions
 constexpr int64_t kMaxStateElements = int64_t{1} << 32;  // 16 GB
-
-class LayersState final : public ShardState {
- public:
-  explicit LayersState(Result<std::unique_ptr<ProgramStates>> states)
-      : states_(std::move(states)) {}
-  int64_t KvBytes() const override { return states_ ? (*states_)->Bytes() : 0; }
-  void ShareFrom(const ShardState& other, int64_t /*num_positions*/) override {
-    const auto& from = static_cast<const LayersState&>(other);
-    if (!states_) return;
-    const Result<void> copied = from.states_ ? (*states_)->CopyFrom(**from.states_)
-                                             : tl::unexpected<Error>(from.states_.error());
-    if (!copied) states_ = tl::unexpected<Error>(copied.error());
-  }
-  // Those of every width: they have the same states. Errors: why there are none.
-  Result<ProgramStates*> States() {
-    if (!states_) return tl::unexpected<Error>(states_.error());
-    return states_->get();
-  }
-
- private:
-  Result<std::unique_ptr<ProgramStates>> states_;
-};
 
 class ProgramLayers final : public LoadedLayerShard {
  public:
@@ -45,11 +24,12 @@ class ProgramLayers final : public LoadedLayerShard {
                           .weight_bytes = WeightBytesOf(widths)}),
         programs_(std::move(programs)),
         widths_(std::move(widths)),
-        s_(shape) {}
+        s_(shape),
+        caches_(CachesOf(*programs_.front())) {}
 
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override {
     HW_CHECK(options.capacity_tokens <= s_.max_seq, "a sequence that the states hold");
-    return std::make_unique<LayersState>(programs_.front()->runner->NewStates());
+    return std::make_unique<LayersState>(programs_.front()->runner.get(), caches_);
   }
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t /*capacity_tokens*/) const override {
     return std::make_unique<StepInputs>();
@@ -82,6 +62,7 @@ class ProgramLayers final : public LoadedLayerShard {
   }
 
   headway::Residency Residency() const override { return ResidencyOf(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
 
  private:
   bool TakesAlike(const ProgramLayers& other) const {
@@ -97,12 +78,12 @@ class ProgramLayers final : public LoadedLayerShard {
     const Width& width = widths_[piece->width];
     const StepRow& row = args.rows[piece->row];
     const std::string& path = width.program->path;
-    const auto states = static_cast<LayersState*>(row.state)->States();
-    if (!states) return Prefixed(states.error(), path);
-    auto outputs = width.program->runner->Run({.inputs = &piece->arrays.inputs,
-                                               .states_or_null = *states,
-                                               .outputs = &piece->arrays.outputs[turn]});
+    auto* const state = static_cast<LayersState*>(row.state);
+    const auto asked = state->Ask(width, piece->arrays.inputs, piece->arrays.outputs[turn]);
+    if (!asked) return Prefixed(asked.error(), path);
+    auto outputs = width.program->runner->Run(*asked);
     if (!outputs) return Prefixed(std::move(outputs).error(), path);
+    state->Keep(*outputs, piece->position, piece->count);
     std::shared_ptr<Array> hidden = outputs->at("hidden");  // [1, D, T, 1]
     for (int64_t t = 0; t < piece->count; ++t) {
       CopyToken(*hidden, 2, t,
@@ -115,12 +96,13 @@ class ProgramLayers final : public LoadedLayerShard {
   const Programs programs_;
   const std::vector<Width> widths_;
   const LayersShape s_;
+  const Caches caches_;
 };
 
 // The widths share the states of one conversation, which must fit into memory.
 Result<void> CheckStates(const Programs& programs) {
   const auto states_of = [](const LoadedProgram& program) {
-    std::map<std::string, mil::TensorType> states;
+    std::map<std::string, mil::TensorType> states = CachesOf(program);
     for (const mil::NamedType& input : program.main->inputs) {
       if (input.type.is_state) states[input.name] = input.type.tensor;
     }
@@ -156,8 +138,16 @@ Residency ResidencyOf(const Programs& programs) {
   return all;
 }
 
+std::optional<std::string> FirstNotFiniteOf(const Programs& programs) {
+  for (const auto& program : programs) {
+    const std::optional<std::string> op = program->runner->FirstNotFinite();
+    if (!op || !op->empty()) return op;
+  }
+  return "";
+}
+
 int64_t WeightBytesOf(const std::vector<Width>& widths) {
-  return static_cast<int64_t>(widths.front().program->package.weights.SizeBytes());
+  return static_cast<int64_t>(widths.front().program->package->weights.SizeBytes());
 }
 
 Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs) {
@@ -170,8 +160,12 @@ Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs) {
                       s.pairs <= kMaxLayerExtent && s.max_seq > 0 && s.max_seq <= kMaxLayerExtent &&
                       (width.tokens == 1 || !IsSingle(program));
     if (!fits) return BadProgram(program.path, "expected a program of layers");
-    HW_TRY_VOID(Plan(program, LayersInputDims(s, width.tokens, IsSingle(program)),
-                     {{"hidden", {1, s.D, width.tokens, 1}}}));
+    const Caches caches = CachesOf(program);
+    auto inputs = LayersInputDims(s, width.tokens, IsSingle(program));
+    for (const auto& [name, type] : caches) inputs[name] = type.dims;
+    auto outputs = NewColumnsOf(caches, width.tokens);
+    outputs["hidden"] = {1, s.D, width.tokens, 1};
+    HW_TRY_VOID(Plan(program, inputs, outputs));
   }
   return std::make_unique<ProgramLayers>(std::move(programs), std::move(widths), s);
 }

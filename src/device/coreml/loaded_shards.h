@@ -5,6 +5,7 @@
 // when a shard is loaded, so that only the device can fail later.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ Result<std::unique_ptr<LoadedHeadShard>> MakeHead(Programs programs);
 
 // Every compute op of all programs.
 Residency ResidencyOf(const Programs& programs);
+
+// What LoadedShard::FirstNotFinite() says: an op of the first program that has one.
+std::optional<std::string> FirstNotFiniteOf(const Programs& programs);
 
 // Sum of the weight files of the narrowest program.
 int64_t WeightBytesOf(const std::vector<Width>& widths);

@@ -11,8 +11,8 @@ namespace {
 constexpr int64_t kMaxWidth = 4096;
 
 // The most tokens of a flexible axis, as the description says; 0 when it does not.
-int64_t UpperBound(const mil::Model& model, const std::string& input) {
-  const mil::FunctionDescription* const main = model.Find("main");
+int64_t UpperBound(const LoadedProgram& program, const std::string& input) {
+  const mil::FunctionDescription* const main = program.package->model.Find(program.function);
   if (main == nullptr) return 0;
   for (const mil::Feature& feature : main->inputs) {
     if (feature.name == input && feature.ranges.size() > 2) return feature.ranges[2].upper;
@@ -37,17 +37,19 @@ Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const
                                                                  RunnerSource* source) {
   std::vector<std::unique_ptr<LoadedProgram>> programs;
   for (const std::string& path : paths) {
-    auto program = std::make_unique<LoadedProgram>();
-    program->path = path;
-    HW_TRY(program->package, mil::ReadPackage(path));
-    const auto& functions = program->package.model.program.functions;
-    const auto main = functions.find("main");
-    if (main == functions.end()) return BadProgram(path, "expected a function 'main', found none");
-    program->main = &main->second;
-    auto runner = source->Open(*program);
-    if (!runner) return Prefixed(std::move(runner).error(), path);
-    program->runner = *std::move(runner);
-    programs.push_back(std::move(program));
+    HW_TRY(mil::Package read, mil::ReadPackage(path));
+    const auto package = std::make_shared<const mil::Package>(std::move(read));
+    for (const auto& [name, function] : package->model.program.functions) {
+      auto program = std::make_unique<LoadedProgram>();
+      program->path = path;
+      program->package = package;
+      program->function = name;
+      program->main = &function;
+      auto runner = source->Open(*program);
+      if (!runner) return Prefixed(std::move(runner).error(), path);
+      program->runner = *std::move(runner);
+      programs.push_back(std::move(program));
+    }
   }
   return programs;
 }
@@ -61,7 +63,7 @@ Result<std::vector<Width>> WidthsOf(const std::vector<std::unique_ptr<LoadedProg
       return BadProgram(program->path,
                         fmt::format("expected an input '{}' [1, D, T, 1], found none", input));
     const bool flexible = type->dims[2] == mil::kUnknownDim;
-    const int64_t tokens = flexible ? UpperBound(program->package.model, input) : type->dims[2];
+    const int64_t tokens = flexible ? UpperBound(*program, input) : type->dims[2];
     if (tokens < 1 || tokens > kMaxWidth) {
       return BadProgram(program->path,
                         fmt::format("expected 1 to {} tokens a step, found {}", kMaxWidth, tokens));

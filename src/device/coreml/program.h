@@ -14,11 +14,12 @@
 
 namespace headway::coreml {
 
-// One package and what runs it.
+// One function of a package and what runs it.
 struct LoadedProgram {
   std::string path;
-  mil::Package package;
-  const mil::Function* main = nullptr;  // of the package
+  std::shared_ptr<const mil::Package> package;  // of all its functions
+  std::string function;                         // "main", or "t4" among several
+  const mil::Function* main = nullptr;          // of that name
   std::unique_ptr<Runner> runner;
 
   LoadedProgram() = default;
@@ -35,8 +36,8 @@ struct Width {
   LoadedProgram* program = nullptr;
 };
 
-// Reads and verifies the packages, and makes their runners. Errors: those of mil::ReadPackage and of
-// RunnerSource::Open; kCorrupt (no function "main").
+// Reads and verifies the packages, and makes a runner for each of their functions. Errors: those of
+// mil::ReadPackage and of RunnerSource::Open.
 Result<std::vector<std::unique_ptr<LoadedProgram>>> OpenPrograms(std::span<const std::string> paths,
                                                                  RunnerSource* source);
 

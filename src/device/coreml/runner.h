@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,8 @@ class Runner {
   virtual void Start(const Prediction& prediction, const Done& done) noexcept {
     done(Run(prediction));
   }
+  // What LoadedShard::FirstNotFinite() says, of this program; a device does not tell.
+  virtual std::optional<std::string> FirstNotFinite() const { return std::nullopt; }
   // Where each compute op runs, or is predicted to.
   virtual Residency Placement() = 0;
 };

@@ -63,6 +63,7 @@ class ScreenedHead final : public LoadedHeadShard,
 
   void ReadRow(int64_t row, float* out) const override { rows_->ReadRow(row, out); }
   headway::Residency Residency() const override { return ResidencyOf(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
   RowStrips* Strips() override { return this; }
   SignScreen* Screen() override { return this; }
   const RowTable* Rows() const override { return this; }
@@ -174,7 +175,7 @@ Result<std::unique_ptr<LoadedHeadShard>> MakeScreenedHead(Programs programs,
                                                           ThreadPool* pool) {
   HW_TRY(std::vector<Width> widths, WidthsOf(programs, "rotated"));
   for (const auto& program : programs) {
-    const auto& metadata = program->package.model.metadata.user_defined;
+    const auto& metadata = program->package->model.metadata.user_defined;
     const auto found = metadata.find(mil::kScreenAccumulationKey);
     if (found != metadata.end() && found->second == mil::kScreenAccumulation) continue;
     return Fail(

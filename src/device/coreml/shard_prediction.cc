@@ -8,19 +8,15 @@
 namespace headway::coreml {
 namespace {
 
-Result<mil::PlacementReport> Predict(const mil::Model& model,
-                                     const mil::PlacementOptions& options) {
-  const auto main = model.program.functions.find("main");
-  if (main == model.program.functions.end()) {
-    return Fail(ErrorCode::kUnsupported, "expected a function 'main', found none");
-  }
-  return mil::PredictPlacement(main->second, options);
-}
-
-// "rule int4-blocks (0 of 24 convolutions on the engine in ...)"
+// "rule int4-blocks (likely: 0 of 24 convolutions on the engine; against it: ...)"
 std::string RuleText(const std::string& rule_id) {
   for (const mil::PlacementRule& rule : mil::BuiltInPlacementRules()) {
-    if (rule.id == rule_id) return fmt::format("rule {} ({})", rule_id, rule.evidence);
+    if (rule.id != rule_id) continue;
+    std::string text = fmt::format("rule {} ({}: {}", rule_id, mil::NameOf(rule.certainty),
+                                   rule.evidence.front().evidence);
+    if (!rule.against.empty())
+      text += fmt::format("; against it: {}", rule.against.front().evidence);
+    return text + ")";
   }
   return fmt::format("rule {}", rule_id);
 }
@@ -53,19 +49,26 @@ Residency ToResidency(const Result<mil::PlacementReport>& report) {
                              .counts = true,
                              .resident = resident,
                              .reason = fmt::format("{}", fmt::join(RuleTexts(op.reasons), "; ")),
-                             .warnings = RuleTexts(op.warnings)});
+                             .warnings = RuleTexts(op.warnings),
+                             .doubts = RuleTexts(op.doubts)});
   }
   return residency;
 }
 
 Result<ExpectedOps> PredictOps(const mil::Model& model, int64_t weight_bytes) {
-  HW_TRY(const mil::PlacementReport report, Predict(model, {.weight_bytes = weight_bytes}));
-  return ExpectedOps{.basis = report.basis,
-                     .compute_total = report.histogram.num_compute,
-                     .compute_ane = report.compute_on_engine,
-                     .conv_total = report.histogram.num_convs,
-                     .conv_ane = report.convs_on_engine,
-                     .histogram = report.histogram.ops};
+  ExpectedOps expected;
+  for (const auto& [name, function] : model.program.functions) {
+    HW_TRY(const mil::PlacementReport report,
+           mil::PredictPlacement(function, {.weight_bytes = weight_bytes}));
+    expected.basis = report.basis;
+    expected.compute_total += report.histogram.num_compute;
+    expected.compute_ane += report.compute_on_engine;
+    expected.compute_contested += report.compute_doubtful;
+    expected.conv_total += report.histogram.num_convs;
+    expected.conv_ane += report.convs_on_engine;
+    for (const auto& [op, count] : report.histogram.ops) expected.histogram[op] += count;
+  }
+  return expected;
 }
 
 }  // namespace headway::coreml

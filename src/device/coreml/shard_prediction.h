@@ -17,7 +17,7 @@ namespace headway::coreml {
 // gives one op that is not resident, with the error as its reason.
 Residency ToResidency(const Result<mil::PlacementReport>& report);
 
-// Totals and histogram for the manifest. `weight_bytes`: of the weight file.
+// Totals and histogram of all functions, for the manifest. `weight_bytes`: of the weight file.
 Result<ExpectedOps> PredictOps(const mil::Model& model, int64_t weight_bytes);
 
 }  // namespace headway::coreml

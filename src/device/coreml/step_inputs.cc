@@ -1,14 +1,25 @@
 #include "device/coreml/step_inputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "device/coreml/layers_state.h"
 
 namespace headway::coreml {
 namespace {
 
-constexpr float kMasked = -1e4F;  // added to scores of positions that a token must not see
+// Added to scores of positions that a token must not see; the value of Apple's own rules: infinities
+// and larger numbers overflow in sums.
+constexpr float kMasked = -4e4F;
 
 F16* HalvesOf(const Arrays& arrays, const char* name) {
   return static_cast<HostArray&>(*arrays.at(name)).Halves();
+}
+
+// The positions that a token may see: those of the cache, and without states the piece's own.
+int64_t MaskColumns(const LayersShape& s, int64_t T) {
+  return s.outside ? s.max_seq + T : s.max_seq;
 }
 
 void FillPiece(const StepArgs& args, const LayersShape& s, int64_t T, const Piece& piece) {
@@ -16,22 +27,29 @@ void FillPiece(const StepArgs& args, const LayersShape& s, int64_t T, const Piec
   F16* const cos = HalvesOf(piece.arrays.inputs, "rope_cos");
   F16* const sin = HalvesOf(piece.arrays.inputs, "rope_sin");
   F16* const mask = HalvesOf(piece.arrays.inputs, "attn_mask");
-  F16* const write = HalvesOf(piece.arrays.inputs, "kv_write_mask");
+  F16* const write = s.outside ? nullptr : HalvesOf(piece.arrays.inputs, "kv_write_mask");
   const F16 zero = ToF16(0.0F);
-  std::fill_n(mask, T * s.max_seq, ToF16(kMasked));
-  std::fill_n(write, s.max_seq * T, zero);
+  const int64_t seen = MaskColumns(s, T);
+  std::fill_n(mask, T * seen, ToF16(kMasked));
+  if (write != nullptr) std::fill_n(write, s.max_seq * T, zero);
   for (int64_t t = 0; t < T; ++t) {
     const bool is_padding = t >= piece.count;
     const int64_t position = piece.position + std::min(t, piece.count - 1);
     const int64_t token = piece.token + t;
-    std::fill_n(mask + t * s.max_seq, position + 1, zero);
+    F16* const its_mask = mask + t * seen;
+    if (s.outside) {  // the cache ends before this piece; then its own columns
+      std::fill_n(its_mask, piece.position, zero);
+      std::fill_n(its_mask + s.max_seq, position - piece.position + 1, zero);
+    } else {
+      std::fill_n(its_mask, position + 1, zero);
+    }
     for (int64_t c = 0; c < s.D; ++c)
       x[c * T + t] = is_padding ? zero : ToF16(args.input[token * s.D + c]);
     for (int64_t i = 0; i < s.pairs; ++i) {
       cos[i * T + t] = is_padding ? zero : ToF16(args.rotary_cos[token * s.pairs + i]);
       sin[i * T + t] = is_padding ? zero : ToF16(args.rotary_sin[token * s.pairs + i]);
     }
-    if (!is_padding) write[position * T + t] = ToF16(1.0F);
+    if (!is_padding && write != nullptr) write[position * T + t] = ToF16(1.0F);
   }
 }
 
@@ -50,17 +68,36 @@ Result<LayersShape> LayersShapeOf(const LoadedProgram& program) {
       mask->dims.size() != 4 || (rope->dims.size() != 2 && rope->dims.size() != 4)) {
     return BadProgram(program.path, "expected the inputs x, rope_cos and attn_mask of layers");
   }
-  return LayersShape{x->dims[1], rope->dims[rope->dims.size() == 2 ? 1 : 2], mask->dims[3]};
+  const Caches caches = CachesOf(program);
+  const auto& inputs = program.main->inputs;
+  if (!caches.empty() && std::any_of(inputs.begin(), inputs.end(), [](const mil::NamedType& input) {
+        return input.type.is_state;
+      }))
+    return BadProgram(program.path, "expected states or caches that are inputs, found both");
+  LayersShape shape{.D = x->dims[1],
+                    .pairs = rope->dims[rope->dims.size() == 2 ? 1 : 2],
+                    .max_seq = mask->dims[3],
+                    .outside = !caches.empty()};
+  for (const auto& [name, type] : caches) {
+    const bool first = name == caches.begin()->first;
+    if (type.dims.size() != 4 || type.dtype != mil::DType::kF16 || name.find("_cache_") != 1 ||
+        (!first && type.dims[3] != shape.max_seq))
+      return BadProgram(program.path, fmt::format("expected a cache [1, Hk, d, S], found '{}' {}",
+                                                  name, mil::ToString(type.dims)));
+    shape.max_seq = type.dims[3];
+  }
+  return shape;
 }
 
 std::map<std::string, mil::Dims> LayersInputDims(const LayersShape& s, int64_t tokens,
                                                  bool single) {
   const mil::Dims rope = single ? mil::Dims{1, s.pairs} : mil::Dims{1, 1, s.pairs, tokens};
-  return {{"x", {1, s.D, tokens, 1}},
-          {"rope_cos", rope},
-          {"rope_sin", rope},
-          {"attn_mask", {1, 1, tokens, s.max_seq}},
-          {"kv_write_mask", {1, 1, s.max_seq, tokens}}};
+  std::map<std::string, mil::Dims> dims = {{"x", {1, s.D, tokens, 1}},
+                                           {"rope_cos", rope},
+                                           {"rope_sin", rope},
+                                           {"attn_mask", {1, 1, tokens, MaskColumns(s, tokens)}}};
+  if (!s.outside) dims["kv_write_mask"] = {1, 1, s.max_seq, tokens};
+  return dims;
 }
 
 Result<PieceArrays> StepInputs::MakeArrays(const Width& width, const LayersShape& shape) {

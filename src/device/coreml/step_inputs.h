@@ -16,6 +16,7 @@ namespace headway::coreml {
 // What the inputs' shapes follow from.
 struct LayersShape {
   int64_t D = 0, pairs = 0, max_seq = 0;
+  bool outside = false;  // keys and values are inputs (layers_state.h): no states, no write mask
   friend bool operator==(const LayersShape&, const LayersShape&) = default;
 };
 
@@ -23,12 +24,12 @@ struct LayersShape {
 bool IsSingle(const LoadedProgram& program);
 // Errors: kCorrupt.
 Result<LayersShape> LayersShapeOf(const LoadedProgram& program);
-// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h).
+// The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h), but for caches.
 std::map<std::string, mil::Dims> LayersInputDims(const LayersShape& shape, int64_t tokens,
                                                  bool single);
 
 struct PieceArrays {
-  Arrays inputs = {};      // x, rope_cos, rope_sin, attn_mask, kv_write_mask
+  Arrays inputs = {};      // those of LayersInputDims()
   Arrays outputs[2] = {};  // "hidden" of shards that run in turn
 };
 

@@ -26,17 +26,44 @@ struct StoredRow {
   int64_t row = 0;
 };
 
+// The constants in blobs of a function, by the names of the values they make: what its products and
+// norms read. Functions of one program for several widths have the same.
+std::map<std::string, std::vector<mil::Constant>> WeightsOf(const mil::Function& function) {
+  std::map<std::string, std::vector<mil::Constant>> weights;
+  for (const mil::Operation& op : function.Body()->operations) {
+    if (!mil::IsConstantOp(op.type)) continue;
+    std::vector<mil::Constant> constants;
+    for (const auto& [name, constant] : op.attributes) {
+      if (constant.Blob() != nullptr) constants.push_back(constant);
+    }
+    for (const auto& [param, argument] : op.inputs) {
+      for (const mil::Binding& binding : argument) {
+        const auto* constant = std::get_if<mil::Constant>(&binding);
+        if (constant != nullptr && constant->Blob() != nullptr) constants.push_back(*constant);
+      }
+    }
+    if (!constants.empty()) weights[op.outputs.front().name] = std::move(constants);
+  }
+  return weights;
+}
+
 // The decoded constants of one package, by the names and rows of the model file.
 class StoredWeights {
  public:
   static Result<std::shared_ptr<StoredWeights>> Open(mil::Package package) {
     auto stored = std::shared_ptr<StoredWeights>(new StoredWeights(std::move(package)));
-    const auto main = stored->package_.model.program.functions.find("main");
-    if (main == stored->package_.model.program.functions.end())
-      return Fail(ErrorCode::kCorrupt, "expected a function 'main', found none");
-    HW_TRY(stored->scope_, mil::VerifyFunction(main->second, &stored->package_.weights));
-    stored->constants_ = std::make_unique<mil::ConstantStore>(main->second, stored->scope_,
-                                                              &stored->package_.weights, 0);
+    const auto& functions = stored->package_.model.program.functions;
+    if (functions.empty()) return Fail(ErrorCode::kCorrupt, "expected a function, found none");
+    const auto& [name, first] = *functions.begin();
+    for (const auto& [other_name, other] : functions) {
+      if (WeightsOf(other) == WeightsOf(first)) continue;
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("function {}: expected the weights of function {}, found others",
+                              other_name, name));
+    }
+    HW_TRY(stored->scope_, mil::VerifyFunction(first, &stored->package_.weights));
+    stored->constants_ =
+        std::make_unique<mil::ConstantStore>(first, stored->scope_, &stored->package_.weights, 0);
     return stored;
   }
 

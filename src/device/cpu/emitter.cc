@@ -75,7 +75,10 @@ class CpuEmitter final : public Emitter {
       HW_TRY_VOID(
           WriteWeight(shard.weights[i], stored.weights[i].layout, weights, &writer, progress));
     }
-    const FileEntry entry{.path = "", .bytes = writer.SizeBytes(), .digest = writer.DigestHex()};
+    const FileEntry entry{.path = "",
+                          .bytes = writer.SizeBytes(),
+                          .digest = writer.DigestHex(),
+                          .blocks = writer.BlockDigestsHex()};
     HW_TRY_VOID(writer.Close());
     return entry;
   }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checked_size.h"
 #include "graph/text.h"
 #include "kernels/tiles.h"
 
@@ -28,6 +29,7 @@ Result<StoredWeights> LayOut(const graph::Graph& graph) {
     }
   }
   StoredWeights stored;
+  CheckedSize total(uint64_t{0});
   for (size_t i = 0; i < graph.weights.size(); ++i) {
     const graph::Weight& weight = graph.weights[i];
     if (in_linear[i] && elsewhere[i]) {
@@ -36,16 +38,24 @@ Result<StoredWeights> LayOut(const graph::Graph& graph) {
                               weight.name));
     }
     const int64_t columns = weight.shape.Columns();
-    StoredWeight entry{.layout = in_linear[i] ? Layout::kTile16 : Layout::kRows,
-                       .offset_bytes = (stored.total_bytes + kWeightAlignment - 1) /
-                                       kWeightAlignment * kWeightAlignment,
-                       .size_bytes = 0};
-    entry.size_bytes = static_cast<uint64_t>(
-        in_linear[i] ? kernels::NumTiles(weight.shape[0]) * kernels::TileBytes(weight.type, columns)
-                     : weight.shape.Rows() * RowBytes(weight.type, columns));
-    stored.total_bytes = entry.offset_bytes + entry.size_bytes;
-    stored.weights.push_back(entry);
+    const CheckedSize begin = total.AlignedTo(kWeightAlignment);
+    // Rows and columns of the graph's text are at most 2^31: a tile's bytes fit.
+    const CheckedSize size = in_linear[i]
+                                 ? CheckedSize(kernels::NumTiles(weight.shape[0])) *
+                                       CheckedSize(kernels::TileBytes(weight.type, columns))
+                                 : graph::BytesOf(weight);
+    total = begin + size;
+    if (!total.Value()) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("cpu: weight '{}': expected weights of less than 2^63 bytes, found more",
+                      weight.name));
+    }
+    stored.weights.push_back({.layout = in_linear[i] ? Layout::kTile16 : Layout::kRows,
+                              .offset_bytes = *begin.Value(),
+                              .size_bytes = *size.Value()});
   }
+  stored.total_bytes = *total.Value();
   return stored;
 }
 
@@ -79,7 +89,9 @@ Result<ShardFile> ShardFile::Open(const std::string& path) {
   auto graph = graph::Parse(text);
   if (!graph) return Prefixed(graph.error(), path);
   file.graph = *std::move(graph);
-  HW_TRY(file.stored, LayOut(file.graph));
+  auto stored = LayOut(file.graph);
+  if (!stored) return Prefixed(stored.error(), path);
+  file.stored = *std::move(stored);
   if (file.stored.total_bytes != header.data_bytes) {
     return corrupt(fmt::format("expected {} bytes of weights, found {}", file.stored.total_bytes,
                                header.data_bytes));

@@ -112,7 +112,7 @@ NSDictionary* Describe(const std::vector<mil::Feature>& features, MLFeatureType 
 - (instancetype)initWithModel:(const StandInModel&)model {
   self = [super init];
   if (self == nil) return nil;
-  const headway::mil::FunctionDescription& main = *model.package.model.Find("main");
+  const headway::mil::FunctionDescription& main = *model.package.model.Find(model.function);
   inputs_ = [headway::standin::Describe(main.inputs, MLFeatureTypeMultiArray) copy];
   outputs_ = [headway::standin::Describe(main.outputs, MLFeatureTypeMultiArray) copy];
   states_ = [headway::standin::Describe(main.states, MLFeatureTypeState) copy];

@@ -228,8 +228,8 @@ using namespace headway::standin;
   } else {
     model->package = *std::move(package);
     NSString* const function = [configuration functionName];
-    const auto found = model->package.model.program.functions.find(
-        function == nil ? "main" : [function UTF8String]);
+    model->function = function == nil ? "main" : [function UTF8String];
+    const auto found = model->package.model.program.functions.find(model->function);
     model->main = found == model->package.model.program.functions.end() ? nullptr : &found->second;
     if (model->main == nullptr) {
       problem = "no such function";

@@ -128,7 +128,7 @@ using namespace headway::standin;
 @end
 
 @implementation MLModelStructureProgram
-- (instancetype)initWithFunction:(const headway::mil::Function&)main {
+- (instancetype)initWithFunction:(const headway::mil::Function&)main name:(NSString*)name {
   self = [super init];
   if (self == nil) return nil;
   NSMutableArray* const operations = [NSMutableArray array];
@@ -142,7 +142,7 @@ using namespace headway::standin;
       [[[MLModelStructureProgramBlock alloc] initWithOperations:operations] autorelease];
   MLModelStructureProgramFunction* const function =
       [[[MLModelStructureProgramFunction alloc] initWithBlock:block] autorelease];
-  functions_ = [[NSDictionary dictionaryWithObject:function forKey:@"main"] retain];
+  functions_ = [[NSDictionary dictionaryWithObject:function forKey:name] retain];
   return self;
 }
 - (void)dealloc {
@@ -212,19 +212,21 @@ using namespace headway::standin;
   const std::string path = [[url path] UTF8String];
   const bool has_engine = [configuration computeUnits] == MLComputeUnitsAll ||
                           [configuration computeUnits] == MLComputeUnitsCPUAndNeuralEngine;
+  NSString* const name = [configuration functionName];
+  const std::string function = name == nil ? "main" : [name UTF8String];
   void (^const kept)(MLComputePlan*, NSError*) = Block_copy(handler);
-  OnAnotherThread([path, has_engine, kept] {
+  OnAnotherThread([path, has_engine, function, kept] {
     const std::string& refused = CurrentBehaviour().cannot_plan;
     auto package = headway::mil::ReadPackage(path);
     if (!package || (!refused.empty() && path.find(refused) != std::string::npos)) {
       kept(nil, ErrorOf(MLModelErrorGeneric, "no plan for this model"));
     } else {
-      const headway::mil::Function& main = package->model.program.functions.at("main");
+      const headway::mil::Function& main = package->model.program.functions.at(function);
       const auto made = MakePlan(main, has_engine);
       MLComputePlan* const plan = [[[MLComputePlan alloc] init] autorelease];
       plan->plan_ = new std::shared_ptr<StandInPlan>(*made);
       MLModelStructureProgram* const program =
-          [[[MLModelStructureProgram alloc] initWithFunction:main] autorelease];
+          [[[MLModelStructureProgram alloc] initWithFunction:main name:Text(function)] autorelease];
       plan->structure_ = [[MLModelStructure alloc] initWithProgram:program];
       kept(plan, nil);
     }

@@ -30,7 +30,8 @@ class StandInStates {
 class StandInModel {
  public:
   mil::Package package;
-  const mil::Function* main = nullptr;
+  std::string function;
+  const mil::Function* main = nullptr;  // of that name
   std::unique_ptr<mil::Interpreter> interpreter;
   std::mutex interpreting;  // it has no more than one run at a time
 };

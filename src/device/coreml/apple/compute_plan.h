@@ -12,9 +12,10 @@
 
 namespace headway::coreml {
 
-// Every op of the function "main" of the compiled model at `path`, in order, as MLComputePlan has
-// it. Errors: kIo.
+// Every op of `function` of the compiled model at `path`, in order, as MLComputePlan has it. Errors:
+// kIo.
 Result<std::vector<MeasuredOp>> ReadComputePlan(const std::string& path,
+                                                const std::string& function,
                                                 MLModelConfiguration* configuration);
 
 }  // namespace headway::coreml

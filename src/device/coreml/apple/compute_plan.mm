@@ -59,16 +59,18 @@ Result<Owned<MLComputePlan*>> LoadPlan(const std::string& path,
 }  // namespace
 
 Result<std::vector<MeasuredOp>> ReadComputePlan(const std::string& path,
+                                                const std::string& function,
                                                 MLModelConfiguration* configuration) {
   @autoreleasepool {
     HW_TRY(const Owned<MLComputePlan*> plan, LoadPlan(path, configuration));
     std::vector<MeasuredOp> ops;
     HW_TRY_VOID(Guarded("could not read its plan", [&]() -> Result<void> {
       MLModelStructureProgram* const program = [[plan.Get() modelStructure] program];
-      MLModelStructureProgramFunction* const main = [[program functions] objectForKey:@"main"];
+      MLModelStructureProgramFunction* const main =
+          [[program functions] objectForKey:ToNs(function)];
       if (main == nil) {
-        return Fail(ErrorCode::kIo,
-                    "Core ML: its plan: expected an ML program with a function 'main', found none");
+        return Fail(ErrorCode::kIo, "Core ML: its plan: expected an ML program with a function '" +
+                                        function + "', found none");
       }
       for (MLModelStructureProgramOperation* operation in [[main block] operations])
         ops.push_back(Measure(plan.Get(), operation));

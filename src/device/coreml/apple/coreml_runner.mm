@@ -54,7 +54,7 @@ class CoreMlRunner final : public Runner {
       }
     }
     HW_TRY(const mil::FunctionScope scope,
-           mil::VerifyFunction(*program_.main, &program_.package.weights, types));
+           mil::VerifyFunction(*program_.main, &program_.package->weights, types));
     Types outputs;
     for (const std::string& name : program_.main->Body()->outputs)
       outputs[name] = scope.TypeOf(name)->tensor;
@@ -114,9 +114,9 @@ class CoreMlRunner final : public Runner {
     @autoreleasepool {
       auto predicted = mil::PredictPlacement(
           *program_.main,
-          {.weight_bytes = static_cast<int64_t>(program_.package.weights.SizeBytes())});
+          {.weight_bytes = static_cast<int64_t>(program_.package->weights.SizeBytes())});
       if (!predicted) return ToResidency(predicted);
-      const auto ops = ReadComputePlan(compiled_, configuration_.Get());
+      const auto ops = ReadComputePlan(compiled_, program_.function, configuration_.Get());
       if (ops) return MeasuredResidency(*program_.main, *predicted, *ops);
       Residency residency = ToResidency(tl::unexpected<Error>(ops.error()));
       residency.basis = "measured";
@@ -195,6 +195,9 @@ Result<std::unique_ptr<Runner>> OpenCoreMlRunner(const LoadedProgram& program,
     HW_TRY(std::string compiled, CompiledModel(program.path));
     auto configuration = Owned<MLModelConfiguration*>::Adopt([[MLModelConfiguration alloc] init]);
     [configuration.Get() setComputeUnits:units];
+    // Where there are several, it is asked for by name; a program of "main" alone by none.
+    if (program.package->model.program.functions.size() > 1)
+      [configuration.Get() setFunctionName:ToNs(program.function)];
     HW_TRY(Owned<MLModel*> model, Load(compiled, configuration.Get()));
     HW_TRY_VOID(CheckInterface([model.Get() modelDescription], *program.main));
     return std::make_unique<CoreMlRunner>(program, std::move(compiled), std::move(configuration),

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/digest.h"
+#include "base/json_depth.h"
 
 namespace headway::mil {
 namespace {
@@ -101,6 +102,8 @@ const PackageItem* ItemManifest::Find(std::string_view identifier) const {
 }
 
 Result<ItemManifest> ParseItemManifest(std::string_view text) {
+  if (NestsDeeper(text))
+    return Bad(fmt::format("expected at most {} levels, found more", kDeepestJson));
   const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!root.is_object()) {
     return Bad(root.is_discarded() ? "expected JSON, found something that does not parse"

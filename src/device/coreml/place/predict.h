@@ -22,20 +22,22 @@ struct PlacedOp {
   std::string type;
   std::string name;
   Device device = Device::kNeuralEngine;
-  std::vector<std::string> reasons;   // ids of the rules that moved it
-  std::vector<std::string> warnings;  // ids of the rules that warn
+  // Ids of the rules that moved it, that leave open whether it moves, that warn, and that know it
+  // to stay.
+  std::vector<std::string> reasons, doubts, warnings, known;
 };
 
 struct PlacementReport {
   std::string basis = "predicted";  // never anything else here; "measured" comes from MLComputePlan
   std::vector<PlacedOp> ops;        // compute ops; const and constexpr are placed with their users
-  std::vector<std::string> program_reasons, program_warnings;
+  std::vector<std::string> program_reasons, program_doubts, program_warnings;
   Histogram histogram;
-  int64_t compute_on_engine = 0;
+  int64_t compute_on_engine = 0;  // doubtful ones among them
+  int64_t compute_doubtful = 0;
   int64_t convs_on_engine = 0;
   int64_t weight_bytes = 0;
 
-  // The strict gate: every compute op on the Neural Engine.
+  // Nothing moves any op; whether one moves may be open.
   bool FullyResident() const { return compute_on_engine == histogram.num_compute; }
 };
 

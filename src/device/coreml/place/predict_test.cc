@@ -1,67 +1,12 @@
-#include "device/coreml/place/predict.h"
-
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "device/coreml/ir/builder.h"
-#include "device/coreml/shards/head_shard.h"
-#include "device/coreml/shards/layer_shard.h"
+#include "device/coreml/place/predict_fixture.h"
 
 namespace headway::mil {
 namespace {
-
-// Phi-4-mini at its real sizes, without weights.
-LayerShardSpec PhiLayers(int num_layers, WeightFormat weights = {}) {
-  LayerShardSpec spec;
-  spec.hidden_size = 3072;
-  spec.num_heads = 24;
-  spec.num_kv_heads = 8;
-  spec.head_dim = 128;
-  spec.rotary_dims = 96;
-  spec.intermediate_size = 8192;
-  spec.num_layers = num_layers;
-  spec.max_seq = 512;
-  spec.weights = weights;
-  return spec;
-}
-
-HeadShardSpec PhiHead(int64_t ways, HeadForm form) {
-  HeadShardSpec spec;
-  spec.hidden_size = 3072;
-  spec.vocab_end = 200064 / ways;
-  spec.form = form;
-  return spec;
-}
-
-PlacementReport Predict(const Shard& shard, const PlacementOptions& options = {}) {
-  auto report = PredictPlacement(shard.model.program.functions.at("main"), options);
-  EXPECT_TRUE(report.has_value()) << report.error().message;
-  return *std::move(report);
-}
-
-Shard Layers(const LayerShardSpec& spec) {
-  PhantomBlobs blobs;
-  auto shard = BuildLayerShard(spec, {}, &blobs);
-  EXPECT_TRUE(shard.has_value()) << shard.error().message;
-  return *std::move(shard);
-}
-
-Shard Head(const HeadShardSpec& spec) {
-  PhantomBlobs blobs;
-  const std::vector<float> gain(static_cast<size_t>(spec.hidden_size), 1.0F);
-  auto shard = BuildHeadShard(spec, gain, {}, &blobs);
-  EXPECT_TRUE(shard.has_value()) << shard.error().message;
-  return *std::move(shard);
-}
-
-std::set<std::string> OpsOnCpu(const PlacementReport& report) {
-  std::set<std::string> types;
-  for (const PlacedOp& op : report.ops) {
-    if (op.device == Device::kCpu) types.insert(op.type);
-  }
-  return types;
-}
 
 TEST(Placement, PublishedOutcome_HeadsOf3_4_8Ways_AreResident) {
   for (const int64_t ways : {3, 4, 8}) {
@@ -122,9 +67,9 @@ TEST(Placement, DmaNotch_WarnsWhereTheSourceSays) {
 
 TEST(Placement, IosRules_LookAtStatesAndSize) {
   const PlacementReport mac = Predict(Layers(PhiLayers(2)));
-  EXPECT_TRUE(mac.program_warnings.empty()) << PrintPlacement(mac);
+  EXPECT_EQ(mac.program_warnings, (std::vector<std::string>{"last-axis-width"}));
   const PlacementReport phone = Predict(Layers(PhiLayers(2)), {.platform = Platform::kIos});
-  EXPECT_EQ(phone.program_warnings, (std::vector<std::string>{"states-ios"}));
+  EXPECT_EQ(phone.program_warnings, (std::vector<std::string>{"last-axis-width", "states-ios"}));
   EXPECT_FALSE(Predict(Layers(PhiLayers(20)), {.platform = Platform::kIos}).FullyResident());
 }
 
@@ -140,7 +85,8 @@ TEST(Placement, Fp32AndIntegers_LeaveTheEngine) {
 
 TEST(Placement, Reports_AreLabelledPredicted) {
   const PlacementReport report = Predict(Head(PhiHead(4, HeadForm::kTop1)));
-  EXPECT_EQ(PrintPlacement(report).rfind("predicted placement: 9 of 11 compute ops", 0), 0U);
+  EXPECT_EQ(PrintPlacement(report).rfind("predicted placement, contested: 9 of 11 compute ops", 0),
+            0U);
   EXPECT_NE(FormatPlacementJson(report).find("\"basis\": \"predicted\""), std::string::npos);
   EXPECT_NE(FormatPlacementJson(report).find("\"op\": \"ios18.topk\""), std::string::npos);
 }
@@ -154,14 +100,21 @@ TEST(PlacementRules, BuiltIn_ParseAndAreUnique) {
 
 TEST(PlacementRules, Mistakes_AreNamed) {
   const auto error = [](const std::string& rule) {
-    const auto rules = ParsePlacementRules(R"({"schema": 1, "rules": [)" + rule + "]}");
+    const auto rules = ParsePlacementRules(R"({"schema": 2, "rules": [)" + rule + "]}");
     return rules ? std::string() : rules.error().message;
   };
   EXPECT_NE(error(R"({"id": "a", "when": {"opp": []}})").find("key 'opp' is unknown"),
             std::string::npos);
   EXPECT_NE(error(R"({"id": "a", "verdict": "gpu"})").find("unexpected value \"gpu\""),
             std::string::npos);
-  EXPECT_NE(error(R"({"id": "a", "verdict": "cpu"})").find("expected id, confidence"),
+  EXPECT_NE(error(R"({"id": "a", "verdict": "cpu"})").find("expected id, verdict, certainty"),
+            std::string::npos);
+  const std::string contested = R"({"id": "a", "certainty": "contested", "for": [
+      {"evidence": "x", "source": "y"}], "verdict": )";
+  EXPECT_NE(error(contested + R"("unknown"})").find("expected what speaks against it"),
+            std::string::npos);
+  EXPECT_NE(error(contested + R"("cpu", "against": [{"evidence": "x", "source": "y"}]})")
+                .find("no verdict of cpu"),
             std::string::npos);
   EXPECT_FALSE(ParsePlacementRules("[]").has_value());
 }

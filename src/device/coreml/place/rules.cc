@@ -34,6 +34,12 @@ bool Read(const json& value, std::string* out) {
   *out = value.get<std::string>();
   return true;
 }
+template <class T>
+bool ReadName(const json& value, const std::map<std::string, T>& names, T* out) {
+  const auto found = value.is_string() ? names.find(value.get<std::string>()) : names.end();
+  if (found != names.end()) *out = found->second;
+  return found != names.end();
+}
 bool Read(const json& value, DType* out) {
   const auto dtype = value.is_string() ? DTypeFromName(value.get<std::string>()) : std::nullopt;
   if (dtype) *out = *dtype;
@@ -45,9 +51,25 @@ bool Read(const json& value, Platform* out) {
   return true;
 }
 bool Read(const json& value, Verdict* out) {
-  if (value != "cpu" && value != "warn") return false;
-  *out = value == "cpu" ? Verdict::kCpu : Verdict::kWarn;
-  return true;
+  return ReadName<Verdict>(value,
+                           {{"cpu", Verdict::kCpu},
+                            {"unknown", Verdict::kUnknown},
+                            {"warn", Verdict::kWarn},
+                            {"engine", Verdict::kEngine}},
+                           out);
+}
+bool Read(const json& value, Certainty* out) {
+  return ReadName<Certainty>(value,
+                             {{"certain", Certainty::kCertain},
+                              {"likely", Certainty::kLikely},
+                              {"contested", Certainty::kContested}},
+                             out);
+}
+bool Read(const json& value, Evidence* out) {
+  if (!value.is_object() || value.size() != 2) return false;
+  return Read(value.value("evidence", json()), &out->evidence) &&
+         Read(value.value("source", json()), &out->source) && !out->evidence.empty() &&
+         !out->source.empty();
 }
 template <class T>
 bool Read(const json& value, std::vector<T>* out) {
@@ -92,8 +114,10 @@ Result<void> ReadCondition(const json& object, const std::string& where, Conditi
   const Fields weight_fields = {
       {"dtype", [&](const json& v) { return Read(v, &c->weight_dtype); }},
       {"lut_dtype", [&](const json& v) { return Read(v, &c->weight_lut_dtype); }},
-      {"blocks_along_input",
-       [&](const json& v) { return Read(v, &c->weight_blocks_along_input); }}};
+      {"blocks_along_input", [&](const json& v) { return Read(v, &c->weight_blocks_along_input); }},
+      {"scale_per_channel", [&](const json& v) { return Read(v, &c->weight_scale_per_channel); }},
+      {"table", [&](const json& v) { return Read(v, &c->weight_table); }},
+      {"scaled_table", [&](const json& v) { return Read(v, &c->weight_scaled_table); }}};
   const Fields fields = {
       {"op", [&](const json& v) { return Read(v, &c->op); }},
       {"not_op", [&](const json& v) { return Read(v, &c->not_op); }},
@@ -102,6 +126,11 @@ Result<void> ReadCondition(const json& object, const std::string& where, Conditi
       {"axis_over", [&](const json& v) { return Read(v, &c->axis_over); }},
       {"kernel_over", [&](const json& v) { return Read(v, &c->kernel_over); }},
       {"query_elements_below", [&](const json& v) { return Read(v, &c->query_elements_below); }},
+      {"reduction_over", [&](const json& v) { return Read(v, &c->reduction_over); }},
+      {"kernel_size", [&](const json& v) { return Read(v, &c->kernel_size); }},
+      {"batch_over", [&](const json& v) { return Read(v, &c->batch_over); }},
+      {"constant_beyond", [&](const json& v) { return Read(v, &c->constant_beyond); }},
+      {"constant_weight", [&](const json& v) { return Read(v, &c->constant_weight); }},
       {"last_axis_offset", [&](const json& v) { return Read(v, &c->last_axis_offset); }},
       {"dma_notch", [&](const json& v) { return Read(v, &c->dma_notch); }},
       {"weight",
@@ -110,8 +139,13 @@ Result<void> ReadCondition(const json& object, const std::string& where, Conditi
          return weight.has_value();
        }},
       {"weight_bytes_over", [&](const json& v) { return Read(v, &c->weight_bytes_over); }},
+      {"weight_bytes_below", [&](const json& v) { return Read(v, &c->weight_bytes_below); }},
       {"weight_elements_below", [&](const json& v) { return Read(v, &c->weight_elements_below); }},
       {"states_over", [&](const json& v) { return Read(v, &c->states_over); }},
+      {"state_axes_not_multiple_of",
+       [&](const json& v) { return Read(v, &c->state_axes_not_multiple_of); }},
+      {"last_axis_below", [&](const json& v) { return Read(v, &c->last_axis_below); }},
+      {"writes_states", [&](const json& v) { return Read(v, &c->writes_states); }},
       {"flexible", [&](const json& v) { return Read(v, &c->flexible); }}};
   return ReadObject(object, fields, where);
 }
@@ -134,25 +168,42 @@ Result<PlacementRule> ReadRule(const json& object) {
                           }},
                          {"platform", [&](const json& v) { return Read(v, &rule.platforms); }},
                          {"verdict", [&](const json& v) { return Read(v, &rule.verdict); }},
-                         {"confidence", [&](const json& v) { return Read(v, &rule.confidence); }},
-                         {"evidence", [&](const json& v) { return Read(v, &rule.evidence); }},
-                         {"source", [&](const json& v) { return Read(v, &rule.source); }}};
+                         {"certainty", [&](const json& v) { return Read(v, &rule.certainty); }},
+                         {"for", [&](const json& v) { return Read(v, &rule.evidence); }},
+                         {"against", [&](const json& v) { return Read(v, &rule.against); }}};
   const Result<void> read = ReadObject(object, fields, where);
   if (!condition) return tl::unexpected<Error>(condition.error());
   if (!read) return tl::unexpected<Error>(read.error());
-  for (const std::string* text : {&rule.id, &rule.confidence, &rule.evidence, &rule.source}) {
-    if (text->empty()) return Bad(where + ": expected id, confidence, evidence and source");
-  }
+  if (rule.id.empty() || rule.evidence.empty() || !object.contains("verdict") ||
+      !object.contains("certainty"))
+    return Bad(where + ": expected id, verdict, certainty and what speaks for it");
+  const bool contested = rule.certainty == Certainty::kContested;
+  if (contested && (rule.against.empty() || rule.verdict == Verdict::kCpu))
+    return Bad(where + ": contested: expected what speaks against it, and no verdict of cpu");
+  if (rule.certainty == Certainty::kCertain && !rule.against.empty())
+    return Bad(where + ": certain: expected nothing that speaks against it");
   return rule;
 }
 
 }  // namespace
 
+std::string_view NameOf(Certainty certainty) {
+  switch (certainty) {
+    case Certainty::kCertain:
+      return "certain";
+    case Certainty::kLikely:
+      return "likely";
+    case Certainty::kContested:
+      break;
+  }
+  return "contested";
+}
+
 Result<std::vector<PlacementRule>> ParsePlacementRules(std::string_view text) {
   const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object() || root.value("schema", json()) != 1 ||
+  if (!root.is_object() || root.value("schema", json()) != 2 ||
       !root.value("rules", json()).is_array()) {
-    return Bad("expected an object with schema 1 and rules");
+    return Bad("expected an object with schema 2 and rules");
   }
   std::vector<PlacementRule> rules;
   for (const json& object : root["rules"]) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "device/coreml/run/plan.h"
 
@@ -14,6 +15,7 @@ struct Interpreter::State {
   InterpreterOptions options;
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();
   std::map<std::vector<int64_t>, std::unique_ptr<Plan>> plans;  // by the extents of all inputs
+  std::string not_finite;  // the first op that gave such a value
 
   Result<Plan*> PlanFor(const std::map<std::string, Type>& types);
 };
@@ -57,8 +59,16 @@ PlanKey KeyOf(const std::map<std::string, Type>& types) {
   return key;
 }
 
+bool AllFinite(std::span<const float> values) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t largest = 0;
+  for (const float value : values)
+    largest = std::max(largest, std::bit_cast<uint32_t>(value) & kExponent);
+  return largest != kExponent;
+}
+
 void RunKernel(const PlanStep& step, const InterpreterOptions& options, BufferPool* buffers,
-               Plan* plan) {
+               Plan* plan, std::string* not_finite) {
   std::vector<const Tensor*> in;
   in.reserve(step.inputs.size());
   for (const int slot : step.inputs) {
@@ -71,6 +81,9 @@ void RunKernel(const PlanStep& step, const InterpreterOptions& options, BufferPo
     const bool round = out[i].type.dtype == DType::kF16 && !step.row->exact &&
                        options.precision == Precision::kF16PerOp;
     if (round) RoundToHalf(out[i].Floats());
+    const bool floats = out[i].type.dtype == DType::kF16 || out[i].type.dtype == DType::kF32;
+    if (floats && not_finite->empty() && !AllFinite(out[i].Floats()))
+      *not_finite = fmt::format("op '{}' (name '{}')", step.op->type, step.op->Name());
     plan->values[static_cast<size_t>(step.outputs[i])] = std::move(out[i]);
   }
 }
@@ -93,6 +106,8 @@ Result<Interpreter> Interpreter::Create(const Function& function, const BlobSour
   state->options = options;
   return Interpreter(std::move(state));
 }
+
+const std::string& Interpreter::FirstNotFinite() const { return state_->not_finite; }
 
 TensorMap Interpreter::NewStates() const {
   TensorMap states;
@@ -151,14 +166,14 @@ Result<TensorMap> Interpreter::Run(const TensorMap& inputs, TensorMap* states) {
     } else if (step.kind == PlanStep::Kind::kWriteState) {
       (*states)[step.state] = plan->values[static_cast<size_t>(step.inputs[0])];
     } else if (step.kernel) {
-      RunKernel(step, state_->options, state_->buffers.get(), plan);
+      RunKernel(step, state_->options, state_->buffers.get(), plan, &state_->not_finite);
     } else {
       PlanStep resolved = step;
       if (Result<void> done = ResolveAtRunTime(*plan, state_->blobs, &resolved); !done) {
         return Prefixed(std::move(done).error(),
                         fmt::format("op '{}' (name '{}')", step.op->type, step.op->Name()));
       }
-      RunKernel(resolved, state_->options, state_->buffers.get(), plan);
+      RunKernel(resolved, state_->options, state_->buffers.get(), plan, &state_->not_finite);
     }
     for (const int slot : step.last_uses) plan->values[static_cast<size_t>(slot)] = Tensor();
   }

@@ -55,6 +55,10 @@ class Interpreter {
   // are missing or of another type.
   Result<TensorMap> Run(const TensorMap& inputs, TensorMap* states);
 
+  // The first op that gave an infinity or a NaN since the interpreter was made: "op 'mul' (name
+  // 'far')"; empty: none did. Also of values that no output shows: a clip hides them.
+  const std::string& FirstNotFinite() const;
+
  private:
   struct State;
   explicit Interpreter(std::unique_ptr<State> state);

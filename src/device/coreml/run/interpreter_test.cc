@@ -104,5 +104,31 @@ TEST(Interpreter, WrongInputs_AreNamed) {
             "input 'x': expected fp16[2], found fp16[3]");
 }
 
+// A clip hides the infinity before it from the output; the interpreter does not.
+TEST(Interpreter, FirstNotFinite_NamesTheOp) {
+  FunctionBuilder f("CoreML8");
+  const std::string x = f.Input("x", DType::kF16, {2});
+  const std::string far = f.Op("mul", "far", {{"x", {x}}, {"y", {HalfConstant(32768.0F)}}});
+  f.Output(f.Op("clip", "near",
+                {{"x", {far}}, {"alpha", {HalfConstant(-1)}}, {"beta", {HalfConstant(1)}}}));
+  const auto function = f.Finish();
+  ASSERT_TRUE(function.has_value()) << function.error().message;
+  auto interpreter = Interpreter::Create(*function, nullptr, {});
+  ASSERT_TRUE(interpreter.has_value());
+  TensorMap states;
+  const auto run = [&](float value) {
+    const auto out = interpreter->Run(
+        {{"x", MakeTensor(DType::kF16, {2}, std::vector<float>{1, value})}}, &states);
+    ASSERT_TRUE(out.has_value());
+    EXPECT_EQ(out->at("near").Floats()[0], 1.0F);
+  };
+  run(1.5F);
+  EXPECT_EQ(interpreter->FirstNotFinite(), "");
+  run(-2.5F);
+  EXPECT_EQ(interpreter->FirstNotFinite(), "op 'mul' (name 'far')");
+  run(1.0F);
+  EXPECT_EQ(interpreter->FirstNotFinite(), "op 'mul' (name 'far')");
+}
+
 }  // namespace
 }  // namespace headway::mil

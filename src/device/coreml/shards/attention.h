@@ -31,7 +31,7 @@ class CacheStates {
  public:
   CacheStates(const LayerShardSpec& spec, FunctionBuilder* f);
   // The cached keys or values of a layer, [1, Hk, S, d]. One op: read_state, or a slice of the
-  // unified state (which is read once).
+  // unified state (which is read once). Outside the program: [1, Hk, d, S], an input, no op.
   std::string Read(bool keys, int layer, const std::string& p);
   // Replaces them; returns the new ones. Two ops: slice_update over the full range, write_state.
   // The unified state is written once, by Finish().

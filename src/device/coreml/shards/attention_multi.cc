@@ -17,7 +17,12 @@ class MultiTokenAttention final : public CachedAttention {
     const int64_t T = spec.flexible ? kUnknownDim : spec.tokens;
     cos_ = f->Input("rope_cos", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
     sin_ = f->Input("rope_sin", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
-    mask_ = f->Input("attn_mask", DType::kF16, {1, 1, T, spec.max_seq});
+    const int64_t seen = Columns() ? spec.max_seq + spec.tokens : spec.max_seq;
+    mask_ = f->Input("attn_mask", DType::kF16, {1, 1, T, seen});
+    if (Columns()) {
+      cache_ = std::make_unique<CacheStates>(spec, f);
+      return;
+    }
     write_ = f->Input("kv_write_mask", DType::kF16, {1, 1, spec.max_seq, T});
     cache_ = std::make_unique<CacheStates>(spec, f);
     // Positions that any of the tokens writes: [1, 1, S, 1].
@@ -30,10 +35,15 @@ class MultiTokenAttention final : public CachedAttention {
     const std::string q = Slice(f_, p + "q", qkv, 1, 0, q_width);
     const std::string k = Slice(f_, p + "k", qkv, 1, q_width, q_width + kv_width);
     const std::string v = Slice(f_, p + "v", qkv, 1, q_width + kv_width, q_width + 2 * kv_width);
-    const std::string q_turned = Rotate(p + "q_", Heads(p + "q_split", q, s_.num_heads));
-    const std::string k_turned = Rotate(p + "k_", Heads(p + "k_split", k, s_.num_kv_heads));
+    // Outputs have the names that the host knows them by.
+    const int model_layer = s_.first_layer + layer;
+    const std::string k_name = Columns() ? fmt::format("k_new_{}", model_layer) : p + "k_turned";
+    const std::string v_name = Columns() ? fmt::format("v_new_{}", model_layer) : p + "v_split";
+    const std::string q_turned =
+        Rotate(p + "q_", Heads(p + "q_split", q, s_.num_heads), p + "q_turned");
+    const std::string k_turned = Rotate(p + "k_", Heads(p + "k_split", k, s_.num_kv_heads), k_name);
     const std::string keys = Store(true, layer, p, k_turned);
-    const std::string values = Store(false, layer, p, Heads(p + "v_split", v, s_.num_kv_heads));
+    const std::string values = Store(false, layer, p, Heads(v_name, v, s_.num_kv_heads));
     const std::string heads = Mix(p, q_turned, keys, values);
     return Reshape(f_, p + "heads", heads, {1, q_width, -1, 1});
   }
@@ -58,7 +68,7 @@ class MultiTokenAttention final : public CachedAttention {
       const std::string q_group = Slice(f_, n + "q", q, 1, h * group, (h + 1) * group);
       const std::string k = Slice(f_, n + "k", keys, 1, h, h + 1);
       const std::string v = Slice(f_, n + "v", values, 1, h, h + 1);
-      outs.push_back(MatMul(f_, n + "mixed", v, Scores(n, q_group, k, true), true, true));
+      outs.push_back(MatMul(f_, n + "mixed", v, Scores(n, q_group, k, true), !Columns(), true));
     }
     return Concat(f_, p + "joined", outs, 1);
   }
@@ -72,7 +82,7 @@ class MultiTokenAttention final : public CachedAttention {
     for (int64_t g = 0; g < group; ++g) {
       const std::string n = fmt::format("{}g{}_", p, g);
       const std::string q_group = StridedHeads(n + "q", q, g, group);
-      outs.push_back(MatMul(f_, n + "mixed", values, Scores(n, q_group, keys, true), true,
+      outs.push_back(MatMul(f_, n + "mixed", values, Scores(n, q_group, keys, true), !Columns(),
                             true));  // [1, Hk, d, T]
     }
     if (group == 1) return outs.front();

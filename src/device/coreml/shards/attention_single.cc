@@ -41,7 +41,7 @@ class SingleTokenAttention final : public CachedAttention {
  private:
   // [1, heads * d] to [1, heads, d], turned. Twelve ops, ten when all channels turn.
   std::string RotateFlat(const std::string& p, const std::string& x, int64_t heads) {
-    return Rotate(p, Reshape(f_, p + "split", x, {1, heads, s_.head_dim}));
+    return Rotate(p, Reshape(f_, p + "split", x, {1, heads, s_.head_dim}), p + "turned");
   }
 
   // row * mask: [1, Hk, 1, d] by [1, 1, S, 1].

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "device/coreml/shards/attention.h"
 #include "device/coreml/shards/ops.h"
 
@@ -25,19 +27,23 @@ CacheStates::CacheStates(const LayerShardSpec& spec, FunctionBuilder* f) : spec_
     states_.push_back(f->State("kv_cache", DType::kF16, dims));
     return;
   }
-  const Dims dims = {1, spec.num_kv_heads, spec.max_seq, spec.head_dim};
+  const bool outside = spec.states == StateLayout::kOutside;
+  Dims dims = {1, spec.num_kv_heads, spec.max_seq, spec.head_dim};
+  if (outside) std::swap(dims[2], dims[3]);
   for (int i = 0; i < spec.num_layers; ++i) {
     for (const char* what : {"k", "v"}) {
-      states_.push_back(
-          f->State(fmt::format("{}_cache_{}", what, spec.first_layer + i), DType::kF16, dims));
+      const std::string name = fmt::format("{}_cache_{}", what, spec.first_layer + i);
+      states_.push_back(outside ? f->Input(name, DType::kF16, dims)
+                                : f->State(name, DType::kF16, dims));
     }
   }
 }
 
 std::string CacheStates::Read(bool keys, int layer, const std::string& p) {
   const std::string name = p + (keys ? "k_old" : "v_old");
-  if (spec_.states == StateLayout::kPerLayer) {
+  if (spec_.states != StateLayout::kUnified) {
     const size_t index = 2 * static_cast<size_t>(layer) + (keys ? 0 : 1);
+    if (spec_.states == StateLayout::kOutside) return states_[index];
     return f_->Op("read_state", name, {{"input", {states_[index]}}});
   }
   if (unified_.empty()) unified_ = f_->Op("read_state", "kv_old", {{"input", {states_[0]}}});
@@ -64,7 +70,7 @@ std::string CacheStates::Write(bool keys, int layer, const std::string& p, const
 }
 
 void CacheStates::Finish() {
-  if (spec_.states == StateLayout::kPerLayer) return;
+  if (spec_.states != StateLayout::kUnified) return;
   f_->Op("write_state", "kv_write_state", {{"input", {states_[0]}}, {"data", {unified_}}});
 }
 

@@ -8,7 +8,8 @@ namespace headway::mil {
 
 using namespace ops;  // NOLINT(google-build-using-namespace): this file is a list of ops
 
-std::string CachedAttention::Rotate(const std::string& p, const std::string& x) {
+std::string CachedAttention::Rotate(const std::string& p, const std::string& x,
+                                    const std::string& name) {
   const int64_t R = s_.rotary_dims;
   std::string turning = x;
   std::string passing;
@@ -24,13 +25,17 @@ std::string CachedAttention::Rotate(const std::string& p, const std::string& x) 
       Add(f_, p + "hi_turned", Mul(f_, p + "hi_cos", hi, cos_), Mul(f_, p + "lo_sin", lo, sin_));
   std::vector<std::string> parts = {new_lo, new_hi};
   if (!passing.empty()) parts.push_back(passing);
-  return Concat(f_, p + "turned", parts, 2);
+  return Concat(f_, name, parts, 2);
 }
 
 std::string CachedAttention::Store(bool keys, int layer, const std::string& p,
                                    const std::string& fresh) {
   const std::string n = p + (keys ? "k_cache_" : "v_cache_");
   const std::string old = cache_->Read(keys, layer, p);
+  if (Columns()) {
+    f_->Output(fresh);
+    return Concat(f_, n + "all", {old, fresh}, 3);
+  }
   const std::string kept = Mul(f_, n + "kept", old, keep_);
   const std::string added = Added(n + "added", fresh);
   const std::string blended = Add(f_, n + "blended", kept, added);
@@ -39,7 +44,7 @@ std::string CachedAttention::Store(bool keys, int layer, const std::string& p,
 
 std::string CachedAttention::Scores(const std::string& p, const std::string& q,
                                     const std::string& k, bool transpose_q) {
-  const std::string products = MatMul(f_, p + "qk", q, k, transpose_q, true);
+  const std::string products = MatMul(f_, p + "qk", q, k, transpose_q, !Columns());
   const float scale = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
   const std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(scale));
   const std::string masked = Add(f_, p + "masked", scaled, mask_);

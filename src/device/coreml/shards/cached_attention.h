@@ -20,13 +20,18 @@ class CachedAttention : public LayerAttention {
 
   // Halves (lo, hi) of the first R channels become (lo cos - hi sin, hi cos + lo sin); channels
   // past R pass. x: [1, heads, d] or [1, heads, d, T]. Eleven ops, nine when all channels turn.
-  std::string Rotate(const std::string& p, const std::string& x);
+  // `name`: of the result.
+  std::string Rotate(const std::string& p, const std::string& x, const std::string& name);
 
   // cache * keep + what Added() makes of `fresh`, written back: [1, Hk, S, d]. Six ops with the
-  // read and the update.
+  // read and the update. Outside the program: cache and `fresh` side by side, [1, Hk, d, S + T], and
+  // `fresh` is an output. One op.
   std::string Store(bool keys, int layer, const std::string& p, const std::string& fresh);
   // The fresh rows at their positions and zeros elsewhere, [1, Hk, S, d]. One op.
   virtual std::string Added(const std::string& name, const std::string& fresh) = 0;
+
+  // Cached keys and values are [1, Hk, d, positions], not [1, Hk, positions, d].
+  bool Columns() const { return s_.states == StateLayout::kOutside; }
 
   // Softmax over S of the scaled and masked products of queries and keys. Four ops.
   std::string Scores(const std::string& p, const std::string& q, const std::string& k,

@@ -70,16 +70,17 @@ class HeadBuilder {
         f_->Op("cast", "top_index", {{"x", {top[1]}}, {"dtype", {StringConstant("int32")}}}));
   }
 
-  // 1 where x equals the maximum m, else 0, for any finite x <= m: the smallest difference of two
-  // fp16 numbers is 2^-24, which two factors of 2^15 with a clip between them (against overflow)
-  // carry to -64. Six ops.
-  std::string IsMax(const std::string& p, const std::string& x, const std::string& m) {
+  // 1 where x equals the maximum m, else `miss` (0 or -1), for any x <= m whose difference is
+  // finite: the smallest difference of two fp16 numbers is 2^-24, which the factors carry to
+  // `miss` - 1 at least, and the clip before them keeps the largest from overflowing. Six ops.
+  std::string IsMax(const std::string& p, const std::string& x, const std::string& m, int miss) {
+    const float last = miss < 0 ? 8192.0F : 4096.0F;
     const std::string below = Sub(f_, p + "below", x, m);
-    const std::string far = Mul(f_, p + "far", below, HalfConstant(32768.0F));
-    const std::string clipped = Clip(f_, p + "clipped", far, -1.0F, 0.0F);
-    const std::string farther = Mul(f_, p + "farther", clipped, HalfConstant(32768.0F));
+    const std::string near = Clip(f_, p + "near", below, miss < 0 ? -0x1p-10F : -0x1p-9F, 0.0F);
+    const std::string far = Mul(f_, p + "far", near, HalfConstant(4096.0F));
+    const std::string farther = Mul(f_, p + "farther", far, HalfConstant(last));
     const std::string shifted = Add(f_, p + "shifted", farther, HalfConstant(1.0F));
-    return Clip(f_, p + "hit", shifted, 0.0F, 1.0F);
+    return Clip(f_, p + "hit", shifted, static_cast<float>(miss), 1.0F);
   }
 
   // The first position on `axis` where hit is 1, counted from the end: the largest of hit * (n, n -
@@ -95,17 +96,16 @@ class HeadBuilder {
   void Top1F16(const std::string& blocks, int64_t count, int64_t block) {
     const std::string block_max = Reduce(f_, "reduce_max", "block_max", blocks, 2);  // [1, N, 1, T]
     const std::string top = Reduce(f_, "reduce_max", "top_value", block_max, 1);     // [1, 1, 1, T]
-    const First first = FirstHit("block_", IsMax("block_", block_max, top), count, 1);
+    const First first = FirstHit("block_", IsMax("block_", block_max, top, 0), count, 1);
     const std::string top_block =
         Sub(f_, "top_block", HalfConstant(static_cast<float>(count)), first.best);
-    // Lanes of that block; the others are pushed 65504 down, which keeps every one of them below
-    // the maximum.
-    const std::string chosen = IsMax("chosen_", first.scores, first.best);
-    const std::string behind = Sub(f_, "behind", chosen, f_->Const("one", HalfConstant(1.0F)));
-    const std::string bias = Mul(f_, "bias", behind, HalfConstant(65504.0F));
-    const std::string lanes =
-        Reduce(f_, "reduce_max", "lanes", Add(f_, "pushed", blocks, bias), 1);  // [1, 1, B, T]
-    const First lane = FirstHit("lane_", IsMax("lane_", lanes, top), block, 2);
+    // Lanes of that block; those of the others are held at the lowest number there is. Adding a
+    // penalty would overflow.
+    const std::string chosen = IsMax("chosen_", first.scores, first.best, -1);
+    const std::string ceiling = Mul(f_, "ceiling", chosen, HalfConstant(65504.0F));
+    const std::string held = Minimum(f_, "held", blocks, ceiling);
+    const std::string lanes = Reduce(f_, "reduce_max", "lanes", held, 1);  // [1, 1, B, T]
+    const First lane = FirstHit("lane_", IsMax("lane_", lanes, top, 0), block, 2);
     const std::string top_lane =
         Sub(f_, "top_lane", HalfConstant(static_cast<float>(block)), lane.best);
     f_->Output(top);
@@ -157,9 +157,10 @@ Result<void> AddSplits(const HeadShardSpec& spec, const WeightTarget& target,
         return shard_rows(begin + first, out);
       };
     }
-    HW_TRY(const std::string weight, EmitWeight(target, fmt::format("w_head_{}", i),
-                                                SplitBegin(rows, spec.splits, i + 1) - begin,
-                                                spec.hidden_size, spec.weights, part));
+    const MatrixToStore matrix{.name = fmt::format("w_head_{}", i),
+                               .rows = SplitBegin(rows, spec.splits, i + 1) - begin,
+                               .columns = spec.hidden_size};
+    HW_TRY(const std::string weight, EmitWeight(target, matrix, spec.weights, part));
     target.function.Output(Project(&target.function, fmt::format("logits_{}", i), normed, weight));
   }
   return {};
@@ -205,7 +206,8 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
     HW_TRY_VOID(AddSplits(spec, target, shard_rows, normed));
   } else {
     HW_TRY(const std::string weight,
-           EmitWeight(target, "w_head", num_rows, spec.hidden_size, spec.weights, shard_rows));
+           EmitWeight(target, {.name = "w_head", .rows = num_rows, .columns = spec.hidden_size},
+                      spec.weights, shard_rows));
     HeadBuilder(spec, &f).Finish(Project(&f, "logits", normed, weight), block);
   }
   if (options.progress) options.progress(num_rows * spec.hidden_size, num_rows * spec.hidden_size);

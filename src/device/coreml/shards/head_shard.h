@@ -13,7 +13,7 @@
 //                           expected on the CPU
 //   kBlockMax  10           logits, and block_max [1, N, 1, T]: the host scans N maxima and one
 //                           block of V / N logits
-//   kTop1F16   39           top_value, top_block, top_lane, each [1, 1, 1, T]: exact, lowest id on
+//   kTop1F16   38           top_value, top_block, top_lane, each [1, 1, 1, T]: exact, lowest id on
 //                           ties, fp16 ops only. id = top_block * (V / N) + top_lane, both at most
 //                           2047 and so exact in fp16
 

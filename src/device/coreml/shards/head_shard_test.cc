@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <algorithm>
+#include <cmath>
 
 #include "device/coreml/ir/printer.h"
 #include "device/coreml/shards/layers_fixture.h"
+#include "tensor/half.h"
 
 namespace headway::mil {
 namespace {
@@ -51,7 +53,7 @@ TEST(HeadShard, Histograms_AreThePublishedOnes) {
   EXPECT_EQ(top1.ops.at("topk"), 1);
   EXPECT_EQ(top1.ops.at("cast"), 1);
   EXPECT_EQ(CountHead(SmallHead(HeadForm::kBlockMax, 96)).num_compute, 10);
-  EXPECT_EQ(CountHead(SmallHead(HeadForm::kTop1F16, 96)).num_compute, 39);
+  EXPECT_EQ(CountHead(SmallHead(HeadForm::kTop1F16, 96)).num_compute, 38);
   for (const auto& [op, count] : CountHead(SmallHead(HeadForm::kTop1F16, 96)).ops) {
     EXPECT_TRUE(op != "topk" && op != "cast" && op != "select" && op != "gather") << op;
   }
@@ -100,14 +102,18 @@ class HeadOfTable {
     auto out = interpreter->Run({{"hidden", MakeTensor(DType::kF16, {1, kHidden, tokens_, 1}, x)}},
                                 &states);
     EXPECT_TRUE(out.has_value()) << out.error().message;
+    not_finite_ = interpreter->FirstNotFinite();
     return *std::move(out);
   }
+  // Of the last run.
+  const std::string& NotFinite() const { return not_finite_; }
 
  private:
   int64_t tokens_;
   std::vector<std::vector<float>> table_;
   MemoryBlobs blobs_;
   Shard shard_;
+  std::string not_finite_;
 };
 
 int64_t LowestArgMax(const std::vector<float>& row) {
@@ -150,6 +156,22 @@ TEST(HeadShard, Top1F16_IsExact_LowestIdOnTies) {
                     static_cast<int64_t>(out.at("top_lane").Floats()[0]);
     EXPECT_EQ(id, LowestArgMax(table));
     EXPECT_EQ(out.at("top_value").Floats()[0], table[static_cast<size_t>(LowestArgMax(table))]);
+  }
+}
+
+// Every negative fp16 number beside a maximum of zero: none is taken for it, and no op overflows.
+TEST(HeadShard, Top1F16_EveryDistanceFromTheMaximum_IsSeen) {
+  constexpr int64_t kRows = 96 * 5;
+  uint16_t bits = 0x8001;  // the smallest negative number; 0xfbff is the largest that is finite
+  for (size_t place = 7; bits <= 0xfbff; place = (place + 101) % kRows) {
+    std::vector<float> table(kRows);
+    for (float& value : table) value = ToFloat(F16{std::min<uint16_t>(bits++, 0xfbff)});
+    table[place] = 0;
+    HeadOfTable head(HeadForm::kTop1F16, kRows, 1, {table});
+    const TensorMap out = head.Run();
+    EXPECT_EQ(out.at("top_block").Floats()[0] * 96 + out.at("top_lane").Floats()[0],
+              static_cast<float>(place));
+    EXPECT_EQ(head.NotFinite(), "");
   }
 }
 

@@ -42,6 +42,8 @@ Result<void> CheckSpec(const LayerShardSpec& s) {
     return bad(fmt::format("expected an even number of rotary dimensions in [2, {}], found {}",
                            s.head_dim, s.rotary_dims));
   }
+  if (s.flexible && s.states == StateLayout::kOutside)
+    return bad("expected fixed widths where the cache is outside the program, found a range");
   if (s.flexible && s.tokens < 2) return bad("expected at least 2 tokens with a flexible width");
   return {};
 }
@@ -61,7 +63,7 @@ class LayerShardBuilder {
     norm_.prescale = spec_.norm_prescale > 0
                          ? spec_.norm_prescale
                          : 1.0F / std::sqrt(static_cast<float>(spec_.hidden_size));
-    const bool single = spec_.tokens == 1;
+    const bool single = spec_.tokens == 1 && spec_.states != StateLayout::kOutside;
     const int64_t T = spec_.flexible ? kUnknownDim : spec_.tokens;
     std::string x = f_.Input("x", DType::kF16, {1, spec_.hidden_size, T, 1});
     auto attention =
@@ -86,8 +88,11 @@ class LayerShardBuilder {
           return source_(weight, model_layer, first, out);
         };
       }
-      auto name = EmitWeight(target_, fmt::format("w_{}_{}", m.name, model_layer), m.rows,
-                             m.columns, spec_.weights, rows);
+      auto name = EmitWeight(target_,
+                             {.name = fmt::format("w_{}_{}", m.name, model_layer),
+                              .rows = m.rows,
+                              .columns = m.columns},
+                             spec_.weights, rows);
       if (!name) return name;
       done_ += m.rows * m.columns;
       if (options_.progress) options_.progress(done_, CountParameters(spec_));

@@ -21,6 +21,11 @@
 //   k_cache_<l>, v_cache_<l>              [1, Hk, S, d]     StateLayout::kPerLayer
 //   kv_cache                              [2 L, Hk, S, d]   StateLayout::kUnified, keys first
 //
+// StateLayout::kOutside has no states and no kv_write_mask, shapes of T > 1 for every T, and beside
+//   inputs   k_cache_<l>, v_cache_<l>     [1, Hk, d, S]     what the host has kept
+//            attn_mask                    [1, 1, T, S + T]  cached positions, then the step's own
+//   outputs  k_new_<l>, v_new_<l>         [1, Hk, d, T]     what the host appends
+//
 // T = 1 is the published structure, op for op: (69 + 10 Hk) L + 3 compute ops with partial rotary,
 // 4 L fewer with full rotary, and 4 L convolutions (docs/formats/coreml_package.md, "op
 // structure").
@@ -38,6 +43,9 @@ namespace headway::mil {
 enum class StateLayout : uint8_t {
   kPerLayer,  // two states a layer: as published, measured with 40 states on macOS
   kUnified,   // one state for all layers: for systems that fail with three or more
+  // Caches are inputs, new keys and values outputs: for systems that refuse programs that write
+  // states. The host keeps the caches.
+  kOutside,
 };
 
 enum class AttentionForm : uint8_t {

@@ -89,6 +89,12 @@ TEST(LayerShard, OtherForms_HaveTheirOwnCounts) {
   EXPECT_EQ(CountShard(spec).num_compute, 130 * 2 + 2);
   spec.flexible = true;
   EXPECT_EQ(CountShard(spec).num_compute, 130 * 2 + 2);
+  // Twelve ops of states and blending a layer become two concats, and nothing is left outside.
+  spec.flexible = false;
+  spec.states = StateLayout::kOutside;
+  EXPECT_EQ(CountShard(spec).num_compute, 120 * 2);
+  spec.tokens = 1;
+  EXPECT_EQ(CountShard(spec).num_compute, 120 * 2);
 }
 
 // Runs the shard over tokens, `widths` at a time. The worst difference of a hidden state from the

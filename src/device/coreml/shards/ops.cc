@@ -51,6 +51,10 @@ std::string Mul(Builder* f, const std::string& name, const std::string& x, const
   return f->Op("mul", name, {{"x", {x}}, {"y", {y}}});
 }
 
+std::string Minimum(Builder* f, const std::string& name, const std::string& x, const Binding& y) {
+  return f->Op("minimum", name, {{"x", {x}}, {"y", {y}}});
+}
+
 std::string Reshape(Builder* f, const std::string& name, const std::string& x, const Dims& shape) {
   return f->Op("reshape", name, {{"x", {x}}, {"shape", {Ints(shape)}}});
 }

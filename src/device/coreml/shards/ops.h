@@ -14,6 +14,7 @@ using Builder = FunctionBuilder;
 std::string Add(Builder* f, const std::string& name, const std::string& x, const Binding& y);
 std::string Sub(Builder* f, const std::string& name, const Binding& x, const std::string& y);
 std::string Mul(Builder* f, const std::string& name, const std::string& x, const Binding& y);
+std::string Minimum(Builder* f, const std::string& name, const std::string& x, const Binding& y);
 std::string Reshape(Builder* f, const std::string& name, const std::string& x, const Dims& shape);
 std::string Squeeze(Builder* f, const std::string& name, const std::string& x, int64_t axis);
 std::string ExpandDims(Builder* f, const std::string& name, const std::string& x, int64_t axis);

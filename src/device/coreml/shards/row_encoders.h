@@ -16,10 +16,6 @@ float RowScale(std::span<const float> row, int levels);
 // codes[i] = round(row[i] / scale) clamped to [-levels, levels], as two's complement bytes.
 void QuantiseRow(std::span<const float> row, float scale, int levels, std::span<uint8_t> codes);
 
-// A table of 2^bits fp16 values fitted to `values` by Lloyd's iteration on a histogram of 4096
-// bins, ascending.
-std::vector<float> FitTable(std::span<const float> values, int bits);
-
 // The index of the nearest table entry; ties to the lower one. `table` ascends.
 void LookUpCodes(std::span<const float> values, std::span<const float> table,
                  std::span<uint8_t> codes);

@@ -54,13 +54,21 @@ struct WeightTarget {
   std::vector<WeightReport>* reports = nullptr;  // null: not wanted
 };
 
-// Streams a matrix [rows, columns] into `target.blobs` in the given format, in pieces of about 16
-// MB, and adds the const or constexpr op that yields it as the convolution weight fp16[rows,
-// columns, 1, 1]. Returns the value's name. Errors: those of `source` and of the sink;
-// kInvalidInput (extents the format cannot hold).
-Result<std::string> EmitWeight(const WeightTarget& target, const std::string& name, int64_t rows,
-                               int64_t columns, const WeightFormat& format,
-                               const RowSource& source);
+// A matrix to be stored.
+struct MatrixToStore {
+  std::string name;
+  int64_t rows = 0, columns = 0;
+  // How much an error in a column matters, one positive number each: the mean square of what the
+  // column is multiplied with. Empty: all alike. Tables are fitted by it.
+  std::span<const float> importance = {};
+};
+
+// Streams a matrix into `target.blobs` in the given format, in pieces of about 16 MB, and adds the
+// const or constexpr op that yields it as the convolution weight fp16[rows, columns, 1, 1]. Returns
+// the value's name. Errors: those of `source` and of the sink; kInvalidInput (extents the format
+// cannot hold).
+Result<std::string> EmitWeight(const WeightTarget& target, const MatrixToStore& matrix,
+                               const WeightFormat& format, const RowSource& source);
 
 // A vector as the fp16 const [1, n, 1, 1], in a blob.
 Result<std::string> EmitChannelVector(const WeightTarget& target, const std::string& name,

@@ -41,7 +41,8 @@ Emitted EmitAndDecode(const WeightFormat& format, ThreadPool* pool) {
     return {};
   };
   const auto name =
-      EmitWeight({f, result.blobs, pool, &reports}, "w", kFormatRows, kColumns, format, source);
+      EmitWeight({f, result.blobs, pool, &reports},
+                 {.name = "w", .rows = kFormatRows, .columns = kColumns}, format, source);
   EXPECT_TRUE(name.has_value()) << name.error().message;
   const std::string x = f.Input("x", DType::kF16, {1, kColumns, kColumns, 1});
   f.Output(f.Op("conv", "y", {{"x", {x}}, {"weight", {*name}}}));
@@ -106,8 +107,9 @@ TEST(WeightFormat, ExtentsThatDoNotFit_AreRejected) {
   FunctionBuilder f("CoreML8");
   MemoryBlobs blobs;
   const RowSource source = [](int64_t, std::span<float>) -> Result<void> { return {}; };
-  const auto name = EmitWeight({f, blobs, nullptr, nullptr}, "w", 4, 33,
-                               {.kind = WeightKind::kInt4Blockwise}, source);
+  const auto name =
+      EmitWeight({f, blobs, nullptr, nullptr}, {.name = "w", .rows = 4, .columns = 33},
+                 {.kind = WeightKind::kInt4Blockwise}, source);
   ASSERT_FALSE(name.has_value());
   EXPECT_EQ(name.error().message, "weight 'w': format int4-blockwise cannot hold [4, 33]");
 }
@@ -119,7 +121,8 @@ TEST(WeightFormat, SourceErrors_ComeThrough) {
     if (row == 3) return Fail(ErrorCode::kCorrupt, "bad row");
     return {};
   };
-  const auto name = EmitWeight({f, blobs, nullptr, nullptr}, "w", 4, 32, {}, source);
+  const auto name =
+      EmitWeight({f, blobs, nullptr, nullptr}, {.name = "w", .rows = 4, .columns = 32}, {}, source);
   ASSERT_FALSE(name.has_value());
   EXPECT_EQ(name.error().message, "weight 'w': bad row");
 }
@@ -133,16 +136,6 @@ TEST(RowEncoders, RowScale_NeverClips_NeverZero) {
     EXPECT_GT(scale, 0.0F);
   }
   EXPECT_EQ(RowScale(std::vector<float>{0, 0}, 127), 1.0F);
-}
-
-TEST(RowEncoders, FitTable_FewDistinctValues_AreFoundExactly) {
-  std::vector<float> values;
-  for (int i = 0; i < 400; ++i) values.push_back(static_cast<float>(i % 4) - 1.5F);
-  const std::vector<float> table = FitTable(values, 2);
-  EXPECT_EQ(table, (std::vector<float>{-1.5F, -0.5F, 0.5F, 1.5F}));
-  std::vector<uint8_t> codes(4);
-  LookUpCodes(std::span(values).first(4), table, codes);
-  EXPECT_EQ(codes, (std::vector<uint8_t>{0, 1, 2, 3}));
 }
 
 }  // namespace

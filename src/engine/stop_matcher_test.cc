@@ -1,10 +1,10 @@
-#include "server/stop_matcher.h"
+#include "engine/stop_matcher.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace headway::server {
+namespace headway {
 namespace {
 
 TEST(StopMatcher, CutsBeforeTheFirstStop) {
@@ -63,4 +63,4 @@ TEST(StopMatcher, PiecesDoNotMatter) {
 }
 
 }  // namespace
-}  // namespace headway::server
+}  // namespace headway

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace headway::server {
+namespace headway {
 
 class StopMatcher {
  public:
@@ -29,4 +29,4 @@ class StopMatcher {
   std::optional<std::string> found_;
 };
 
-}  // namespace headway::server
+}  // namespace headway

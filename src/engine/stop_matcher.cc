@@ -1,9 +1,9 @@
-#include "server/stop_matcher.h"
+#include "engine/stop_matcher.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace headway::server {
+namespace headway {
 
 std::string StopMatcher::Push(std::string_view text) {
   if (found_) return {};
@@ -37,4 +37,4 @@ std::string StopMatcher::Push(std::string_view text) {
 
 std::string StopMatcher::Finish() { return found_ ? std::string() : std::exchange(pending_, {}); }
 
-}  // namespace headway::server
+}  // namespace headway

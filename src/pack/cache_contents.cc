@@ -1,0 +1,110 @@
+#include "pack/cache_contents.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file_lock.h"
+#include "base/file_tree.h"
+#include "base/file_writer.h"
+#include "manifest/manifest.h"
+
+namespace headway::pack {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// Names in the directory, sorted; none when it is not there.
+Result<std::vector<std::string>> NamesIn(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entries(directory, error);
+  if (error == std::errc::no_such_file_or_directory) return names;
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error))
+    names.push_back(entries->path().filename().string());
+  if (error)
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot read: {}", directory, error.message()));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool IsUnfinished(const std::string& name) { return name.find(".partial-") != std::string::npos; }
+
+Result<void> Remove(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (!error) return {};
+  return Fail(ErrorCode::kIo, fmt::format("{}: cannot remove: {}", path, error.message()));
+}
+
+// What packs that were killed left, digests of sources, locks that nobody holds.
+Result<void> RemoveRests(const std::string& cache) {
+  HW_TRY(const std::vector<std::string> names, NamesIn(cache));
+  for (const std::string& name : names) {
+    const std::string path = (fs::path(cache) / name).string();
+    if (IsUnfinished(name)) {
+      if (AtomicDirectory::IsAbandoned(path)) HW_TRY_VOID(Remove(path));
+    } else if (name.ends_with(".lock")) {
+      HW_TRY(const FileLock lock, FileLock::TryTake(path));  // goes when it is let go of
+    } else if (name.size() == 23 && name.starts_with("source-")) {
+      HW_TRY_VOID(Remove(path));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// No shared place such as /tmp as a last resort: anybody could put a package there beforehand.
+Result<std::string> CacheDirectory(const std::string& named) {
+  if (!named.empty()) return named;
+  if (std::string path = Environment("HEADWAY_CACHE"); !path.empty()) return path;
+  if (const std::string path = Environment("XDG_CACHE_HOME"); !path.empty())
+    return path + "/headway";
+  if (const std::string path = Environment("HOME"); !path.empty()) return path + "/.cache/headway";
+  return Fail(ErrorCode::kNotFound,
+              "cache: expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME to say where packages "
+              "made from GGUF files go, found none set");
+}
+
+Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
+  HW_TRY(const std::vector<std::string> names, NamesIn(cache));
+  std::vector<CachedPackage> packages;
+  for (const std::string& name : names) {
+    const std::string path = (fs::path(cache) / name).string();
+    if (IsUnfinished(name) || !IsPackageOfAnyVersion(path)) continue;
+    CachedPackage package{.name = name, .source = {}, .bytes = TreeBytes(path).value_or(0)};
+    if (const auto manifest = OpenManifest(path, false)) package.source = manifest->source_file;
+    packages.push_back(std::move(package));
+  }
+  return packages;
+}
+
+Result<uint64_t> CleanCache(const std::string& cache, std::span<const std::string> names) {
+  HW_TRY(std::vector<CachedPackage> packages, CachedPackages(cache));
+  for (const std::string& name : names) {
+    if (std::none_of(packages.begin(), packages.end(),
+                     [&](const CachedPackage& package) { return package.name == name; })) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("{}: expected a package called '{}', found none", cache, name));
+    }
+  }
+  uint64_t bytes = 0;
+  for (const CachedPackage& package : packages) {
+    if (!names.empty() && std::find(names.begin(), names.end(), package.name) == names.end())
+      continue;
+    HW_TRY_VOID(Remove((fs::path(cache) / package.name).string()));
+    bytes += package.bytes;
+  }
+  if (names.empty()) HW_TRY_VOID(RemoveRests(cache));
+  return bytes;
+}
+
+}  // namespace headway::pack

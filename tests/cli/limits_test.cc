@@ -1,0 +1,158 @@
+// What the system and other people do to files: names in any bytes, too long names, limits, owners.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli_fixture.h"
+
+namespace headway::cli_test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using LimitsTest = CliTest;
+
+TEST_F(LimitsTest, BytesOutsideUtf8_InNames_AreShownEscaped) {
+  const std::string model = Path("mod\xff\x1b.gguf");
+  fs::rename(EditedGguf("named.gguf", {.string_value = {"general.name", "caf\xe9 \xff\x1b[31m"}}),
+             model);
+  const std::string package = Path("p\xfe");
+  HeadwayOk({"pack", model, "-o", package, "--gate"});
+  for (const Args& args :
+       {Args{"run", model, "-p", "a", "-n", "1", "--json"}, Args{"inspect", package, "--json"},
+        Args{"gate", "all", package, "--json"},
+        Args{"run", package, "-p", "a", "-n", "1", "--json"}}) {
+    const Outcome outcome = HeadwayOk(args);
+    EXPECT_FALSE(Json::parse(outcome.out, nullptr, false).is_discarded()) << outcome.out;
+    EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
+  }
+  for (const Args& args :
+       {Args{"inspect", model}, Args{"inspect", package}, Args{"cache", "list"}}) {
+    const Outcome outcome = HeadwayOk(args);
+    EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
+  }
+  const Outcome missing = Headway({"run", Path("no\xff"), "-p", "a"});
+  EXPECT_EQ(missing.status, 2);
+}
+
+TEST_F(LimitsTest, LongNames_Run) {
+  const std::string model = Path(std::string(220, 'n') + ".gguf");
+  fs::rename(TinyPhi(), model);
+  HeadwayOk({"run", model, "-p", "a", "-n", "1"});
+  HeadwayOk({"run", model, "-p", "a", "-n", "1"});
+}
+
+// The system sends SIGXFSZ where a file would grow beyond the limit.
+TEST_F(LimitsTest, AFileSizeLimit_IsAnErrorThatLeavesNothing) {
+  const std::string model = TinyPhi();
+  ExpectRefused({"pack", model, "-o", Path("new")}, {"File too large"}, {.max_file_bytes = 100000});
+  ExpectRefused({"synth", "tiny-phi", "-o", Path("new.gguf")}, {"File too large"},
+                {.max_file_bytes = 100000});
+}
+
+TEST_F(LimitsTest, TooFewDescriptors_AreAnErrorThatLeavesNothing) {
+  const std::string model = TinyPhi();
+  const std::string package = Package();
+  int refused = 0;
+  for (int64_t most = 4; most < 18; most += 2) {
+    for (const Args& args :
+         {Args{"pack", model, "-o", Path("new")}, Args{"run", package, "-p", "a", "-n", "1"},
+          Args{"run", model, "-p", "a", "-n", "1"}}) {
+      const Outcome outcome = Headway(args, {.max_descriptors = most});
+      if (outcome.status == 127) continue;  // too few to start a program
+      ASSERT_TRUE(outcome.status == 0 || outcome.status == 2)
+          << outcome.status << " with " << most << ": " << outcome.err;
+      refused += outcome.status == 2 ? 1 : 0;
+      EXPECT_EQ(fs::exists(Path("new")), args[0] == "pack" && outcome.status == 0) << most;
+      for (const std::string& name : List(Path("")))
+        EXPECT_EQ(name.find(".partial"), std::string::npos) << most;
+      fs::remove_all(Path("new"));
+      fs::remove_all(Path("cache"));
+    }
+  }
+  EXPECT_GT(refused, 3);
+}
+
+TEST_F(LimitsTest, ACacheOfAnotherUser_IsNotUsed) {
+  const std::string model = TinyPhi();
+  const Args run = {"run", model, "-p", "a", "-n", "1"};
+  HeadwayOk(run);
+  const std::string cache = Path("cache");
+  fs::permissions(cache, fs::perms::all);
+  ExpectRefused(run, {cache, "expected a directory that others cannot write to"});
+  fs::permissions(cache, fs::perms::owner_all);
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  ASSERT_EQ(::chown(cache.c_str(), 12345, 12345), 0);
+  ExpectRefused(run, {cache, "expected a directory of this user's", "12345"});
+  ASSERT_EQ(::chown(cache.c_str(), 0, 0), 0);
+  std::string package;
+  for (const std::string& name : List(cache)) {
+    if (name.find("tiny-") == 0) package = cache + "/" + name;
+  }
+  ASSERT_EQ(::chown(package.c_str(), 12345, 12345), 0);
+  ExpectRefused(run, {package, "expected a directory of this user's"});
+}
+
+TEST_F(LimitsTest, PositionsBeyond32Bits_AreRefusedByName) {
+  std::string bytes = ReadFile(TinyPhi());
+  const std::string key = "phi3.context_length";
+  const size_t at = bytes.find(key) + key.size() + 4;
+  const uint32_t context = 0xffffffff;
+  std::memcpy(bytes.data() + at, &context, 4);
+  WriteFile(Path("long.gguf"), bytes);
+  for (const char* positions : {"2147483648", "4294967295", "1048577"}) {
+    ExpectRefused({"pack", Path("long.gguf"), "-o", Path("new"), "--device", "coreml", "--max-seq",
+                   positions},
+                  {"--max-seq", positions});
+  }
+}
+
+TEST_F(LimitsTest, Cache_IsShownAndEmptied) {
+  EXPECT_EQ(HeadwayOk({"cache", "path"}).out, Path("cache") + "\n");
+  EXPECT_NE(HeadwayOk({"cache", "list"}).out.find("in 0 packages"), std::string::npos);
+  EXPECT_NE(HeadwayOk({"cache", "clean"}).out.find("removed 0.0 MB"), std::string::npos);
+  HeadwayOk({"run", TinyPhi(), "-p", "a", "-n", "1"});
+  HeadwayOk({"run", TinyPhi(), "-p", "a", "-n", "1", "--head", "full:2"});
+  fs::create_directories(Path("cache/mine"));
+  WriteFile(Path("cache/mine/manifest.json"), "{\"name\": \"a web app\"}");
+  fs::create_directories(Path("cache/tiny-0.partial-999999999"));
+  std::vector<std::string> packages;
+  for (const std::string& name : List(Path("cache"))) {
+    if (fs::exists(Path("cache/" + name + "/tokenizer.gguf"))) packages.push_back(name);
+  }
+  ASSERT_EQ(packages.size(), 2U);
+  const std::string list = HeadwayOk({"cache", "list"}).out;
+  EXPECT_NE(list.find(packages[0] + "  tiny.gguf\n"), std::string::npos) << list;
+  EXPECT_NE(list.find("in 2 packages"), std::string::npos);
+  ExpectRefused({"cache", "clean", "none"}, {"expected a package called 'none', found none"});
+  HeadwayOk({"cache", "clean", packages[1]});
+  EXPECT_TRUE(fs::exists(Path("cache/" + packages[0])));
+  EXPECT_FALSE(fs::exists(Path("cache/" + packages[1])));
+  HeadwayOk({"cache", "clean"});
+  EXPECT_EQ(List(Path("cache")), std::vector<std::string>{"mine"});
+  ExpectRefused({"cache", "list"}, {"expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME"},
+                {.environment = {{"HEADWAY_CACHE", ""}, {"XDG_CACHE_HOME", ""}, {"HOME", ""}}});
+}
+
+TEST_F(LimitsTest, ClosedStdout_IsAnErrorWhereItIsThePoint) {
+  const std::string package = Package();
+  for (const Args& args : {Args{"run", package, "-p", "a", "-n", "1"}, Args{"inspect", package},
+                           Args{"cache", "path"}}) {
+    const Outcome outcome = Headway(args, {.close_stdout = true});
+    EXPECT_EQ(outcome.status, 2) << args[0];
+    EXPECT_NE(outcome.err.find("stdout: expected an open stream"), std::string::npos)
+        << outcome.err;
+  }
+  const Outcome full = Headway({"eval", "perplexity", package, "-f", package + "/manifest.json",
+                                "--ctx", "16", "--chunks", "1"},
+                               {.stdout_path = "/dev/full"});
+  EXPECT_EQ(full.status, 2);
+  EXPECT_NE(full.err.find("stdout: cannot write"), std::string::npos) << full.err;
+}
+
+}  // namespace
+}  // namespace headway::cli_test
