@@ -48,17 +48,17 @@ int64_t Product(const KernelSet& set, DataType type, int64_t tokens, int64_t cal
   set.quantise_rows(x.data(), kChannels, 0, tokens, rows);
   std::vector<float> y(static_cast<size_t>(tokens * kRows));
   for (int64_t i = 0; i < calls; ++i) {
-    set.ProductOf(type)({.tiles = tiles.data(),
-                         .num_rows = kRows,
-                         .num_channels = kChannels,
-                         .tile_begin = 0,
-                         .tile_end = NumTiles(kRows),
-                         .num_tokens = tokens,
-                         .xq = rows,
-                         .x = x.data(),
-                         .x_stride = kChannels,
-                         .y = y.data(),
-                         .y_stride = kRows});
+    set.matmul[static_cast<size_t>(type)]({.tiles = tiles.data(),
+                                           .num_rows = kRows,
+                                           .num_channels = kChannels,
+                                           .tile_begin = 0,
+                                           .tile_end = NumTiles(kRows),
+                                           .num_tokens = tokens,
+                                           .xq = rows,
+                                           .x = x.data(),
+                                           .x_stride = kChannels,
+                                           .y = y.data(),
+                                           .y_stride = kRows});
   }
   return tokens * kRows * kChannels;
 }

@@ -18,14 +18,14 @@ inline constexpr bool kSquares = false;
 template <int kWord>
 HW_KERNEL_INLINE void AddDots(int8x16_t codes, int8x16_t x, int32x4_t* sum) {
   asm volatile("sdot %0.4s, %1.16b, %2.4b[%3]"  // NOLINT(hicpp-no-assembler)
-      : "+w"(*sum)
-      : "w"(codes), "w"(x), "i"(kWord));
+               : "+w"(*sum)
+               : "w"(codes), "w"(x), "i"(kWord));
 }
 
 HW_KERNEL_INLINE void AddDotsByLane(int8x16_t codes, int8x16_t x, int32x4_t* sum) {
   asm volatile("sdot %0.4s, %1.16b, %2.16b"  // NOLINT(hicpp-no-assembler)
-      : "+w"(*sum)
-      : "w"(codes), "w"(x));
+               : "+w"(*sum)
+               : "w"(codes), "w"(x));
 }
 
 }  // namespace headway::kernels::neon::dot

@@ -110,9 +110,8 @@ HW_KERNEL_INLINE bool All(Mask a) {
   return vminvq_u32(vandq_u32(vandq_u32(a.of[0], a.of[1]), vandq_u32(a.of[2], a.of[3]))) != 0;
 }
 HW_KERNEL_INLINE Floats Blend(Mask lanes, Floats yes, Floats no) {
-  return Each<Floats>(
-      [](uint32x4_t m, float32x4_t x, float32x4_t y) { return vbslq_f32(m, x, y); }, lanes, yes,
-      no);
+  return Each<Floats>([](uint32x4_t m, float32x4_t x, float32x4_t y) { return vbslq_f32(m, x, y); },
+                      lanes, yes, no);
 }
 HW_KERNEL_INLINE Ints Blend(Mask lanes, Ints yes, Ints no) {
   return Each<Ints>([](uint32x4_t m, int32x4_t x, int32x4_t y) { return vbslq_s32(m, x, y); },
@@ -231,8 +230,7 @@ HW_KERNEL_INLINE int32_t SmallestLane(Mask lanes, Ints a) {
       vminq_s32(vminq_s32(valid.of[0], valid.of[1]), vminq_s32(valid.of[2], valid.of[3])));
 }
 HW_KERNEL_INLINE float TreeSum(Floats a) {
-  const float32x4_t four =
-      vaddq_f32(vaddq_f32(a.of[0], a.of[2]), vaddq_f32(a.of[1], a.of[3]));
+  const float32x4_t four = vaddq_f32(vaddq_f32(a.of[0], a.of[2]), vaddq_f32(a.of[1], a.of[3]));
   const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
   return vpadds_f32(two);
 }
@@ -302,8 +300,8 @@ HW_KERNEL_INLINE Floats LoadTwice(const float* p, int64_t pairs) {
   }
   const float32x4_t low = vld1q_f32(p);
   const float32x4_t high = vld1q_f32(p + 4);
-  return {{vzip1q_f32(low, low), vzip2q_f32(low, low), vzip1q_f32(high, high),
-           vzip2q_f32(high, high)}};
+  return {
+      {vzip1q_f32(low, low), vzip2q_f32(low, low), vzip1q_f32(high, high), vzip2q_f32(high, high)}};
 }
 HW_KERNEL_INLINE Ints LoadWords(const uint16_t* p) {
   const uint16x8_t low = vld1q_u16(p);

@@ -1,7 +1,5 @@
 #if defined(__aarch64__)
 
-#include "kernels/neon/lanes.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,6 +7,7 @@
 
 #include "kernels/exp.h"
 #include "kernels/neon/dots_plain.h"
+#include "kernels/neon/lanes.h"
 #include "kernels/neon/set.h"
 #include "kernels/tiles.h"
 

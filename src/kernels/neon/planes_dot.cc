@@ -37,8 +37,7 @@ HW_KERNEL_INLINE void DotBits(const std::byte* const* bits, const int8_t* q, Int
     for (size_t r = 0; r < kRows; ++r) {
       HW_UNROLL
       for (size_t i = 0; i < 4; ++i) {
-        AddDotsByLane(vreinterpretq_s8_u8(vtstq_u8(v[r].of[i], bit)), line.of[i],
-                      &dots[r].of[i]);
+        AddDotsByLane(vreinterpretq_s8_u8(vtstq_u8(v[r].of[i], bit)), line.of[i], &dots[r].of[i]);
       }
     }
   }

@@ -56,16 +56,17 @@ struct StripSums {
   }
 };
 
-// The next table's entries.
-HW_KERNEL_INLINE Bytes LookUp(const std::byte** tables, const Bytes& index) {
-  const Bytes table = TakeLine(tables);
-  const uint8x16x4_t entries = {{table.of[0], table.of[1], table.of[2], table.of[3]}};
+// Of the next table. Its four registers stay together: taken apart, g++ 12 puts them together again
+// in memory.
+HW_KERNEL_INLINE Bytes LookUp(const uint8_t** tables, const Bytes& index) {
+  const uint8x16x4_t entries = vld1q_u8_x4(*tables);
+  *tables += kSignTableEntries;
   return Each<Bytes>([&](uint8x16_t i) { return vqtbl4q_u8(entries, i); }, index);
 }
 
-HW_KERNEL_INLINE void AccumulateStrip(const std::byte* units, int64_t num_units,
-                                      const uint8_t* tables, uint16_t* sums) {
-  const auto* table = reinterpret_cast<const std::byte*>(tables);
+// Not inlined: the sums of a small function stay in registers.
+[[gnu::noinline]] void AccumulateStrip(const std::byte* units, int64_t num_units,
+                                       const uint8_t* table, uint16_t* sums) {
   StripSums acc;
   HW_UNROLL
   for (auto& eight : acc.of) eight = vdupq_n_u16(0);
