@@ -19,6 +19,8 @@ HW_KERNEL_INLINE void AddDots(int8x16_t codes, int8x16_t x, int32x4_t* sum) {
   const int16x8_t low = vmull_s8(vget_low_s8(codes), vget_low_s8(four));
   const int16x8_t high = vmull_high_s8(codes, four);
   *sum = vpadalq_s16(*sum, vpaddq_s16(low, high));
+  // No instruction: sums stay in the order of memory, or g++ 12 holds every product, and spills.
+  asm volatile("" : "+w"(*sum));  // NOLINT(hicpp-no-assembler)
 }
 
 // Four lines of four codes each, lane by lane.
