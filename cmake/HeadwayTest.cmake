@@ -1,13 +1,15 @@
 # A GoogleTest program, and a ctest entry for each of its suites: a suite's cases share a process, and what
 # SetUpTestSuite made.
 #
-#   headway_test(<name> SOURCES <file>... LIBS <library>...)
+#   headway_test(<name> SOURCES <file>... LIBS <library>... [HEAVY <suite>...])
 #
 # Suites are read from the sources. Those whose name, or whose instantiation's name, begins with Slow get the label
 # "slow" and an entry of their own; the others get "unit". <name>.complete fails when the program has a suite that was
-# not read. tests/test_paths.h tells a test where models/ and testdata are.
+# not read. HEAVY suites have the label "heavy" besides: 15 s and more under the sanitizers, and run in the release build,
+# too, so that `./dev test` leaves their sanitizer run to `./dev nightly`. tests/test_paths.h tells a test where models/
+# and testdata are.
 function(headway_test name)
-  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "" "" "SOURCES;LIBS;HEAVY" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   set_target_properties(${name} PROPERTIES UNITY_BUILD_BATCH_SIZE 6)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
@@ -48,8 +50,11 @@ function(headway_test name)
     endif()
     add_test(NAME ${test} COMMAND ${name} "--gtest_filter=${filter}"
              --gtest_brief=1 "--gtest_output=xml:${PROJECT_BINARY_DIR}/test_results/${test}.xml")
-    set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT 1500)
-    if(label STREQUAL "slow")
+    if(suite IN_LIST T_HEAVY)
+      list(APPEND label heavy)
+    endif()
+    set_tests_properties(${test} PROPERTIES LABELS "${label}" TIMEOUT 1500)
+    if(NOT label STREQUAL "unit")
       set_tests_properties(${test} PROPERTIES COST 100)  # started first, so that nothing waits for it at the end
     endif()
   endforeach()

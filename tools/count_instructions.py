@@ -36,11 +36,11 @@ def count(headway, folder, shape, weights):
     gguf, package, profile = (folder / f"{shape}-{weights}.{end}" for end in ("gguf", "pkg", "callgrind"))
     run(headway, "synth", shape, "-o", gguf, "--type", weights)
     run(headway, "pack", gguf, "-o", package, "--no-goldens")
-    run("valgrind", "--tool=callgrind", "--toggle-collect=headway::Session::Decode()", f"--callgrind-out-file={profile}", headway, "run", package,
+    run("valgrind", "--tool=callgrind", "--toggle-collect=headway::Session::DecodeWithDrafts*", f"--callgrind-out-file={profile}", headway, "run", package,
         "--ids", "5,6,7,8,9", "-n", TOKENS, "--ignore-end", "--threads", 1, "--json", HEADWAY_CPU="avx2")
     total = int(re.search(r"^(?:totals|summary): (\d+)", profile.read_text(), re.MULTILINE).group(1))
     if total == 0:
-        sys.exit("valgrind counted nothing inside headway::Session::Decode(): was it renamed?")
+        sys.exit("valgrind counted nothing inside headway::Session::DecodeWithDrafts*: was it renamed?")
     return total // TOKENS
 
 

@@ -39,7 +39,7 @@ std::string TableText(const lab::BenchTable& table) {
 
 }  // namespace
 
-Result<void> Bench(const BenchArguments& arguments) {
+Result<void> Run(const BenchArguments& arguments) {
   const lab::BenchRequest request{.what = arguments.what,
                                   .tokens = arguments.tokens,
                                   .context = arguments.context,

@@ -113,7 +113,7 @@ Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string
 
 }  // namespace
 
-Result<void> Evaluate(const EvalArguments& arguments) {
+Result<void> Run(const EvalArguments& arguments) {
   HW_TRY(const std::string text, ReadTextFile(arguments.text_file, kMaxTextBytes));
   return arguments.agreement ? EvaluateAgreement(arguments, text)
                              : EvaluatePerplexity(arguments, text);

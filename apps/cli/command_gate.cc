@@ -14,7 +14,7 @@
 
 namespace headway::cli {
 
-Result<void> Gate(const GateArguments& arguments) {
+Result<void> Run(const GateArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.package, error)) {
     return Fail(ErrorCode::kInvalidInput,

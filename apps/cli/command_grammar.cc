@@ -120,7 +120,7 @@ std::string Report(const std::string& text, const GrammarVerdict& verdict, bool 
 
 }  // namespace
 
-Result<void> Grammar(const GrammarArguments& arguments) {
+Result<void> Run(const GrammarArguments& arguments) {
   HW_TRY(const auto automaton, CompileFor(arguments));
   HW_TRY(const std::vector<std::string> texts, ReadTexts(arguments));
   grammar::Matcher matcher(automaton);

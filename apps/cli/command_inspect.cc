@@ -158,7 +158,7 @@ Result<std::string> PackageJson(const std::string& directory) {
 
 }  // namespace
 
-Result<void> Inspect(const InspectArguments& arguments) {
+Result<void> Run(const InspectArguments& arguments) {
   std::error_code error;
   std::string text;
   const Device* const device = DeviceOfPackage(arguments.path);

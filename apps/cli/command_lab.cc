@@ -12,7 +12,7 @@
 
 namespace headway::cli {
 
-Result<void> Lab(const LabArguments& arguments) {
+Result<void> Run(const LabArguments& arguments) {
   HW_TRY(const lab::ExperimentReport report,
          lab::RunExperiment(arguments.spec, {.directory = arguments.output,
                                              .model = arguments.model,

@@ -49,7 +49,7 @@ std::string PredictionNote(const Manifest& manifest) {
 
 }  // namespace
 
-Result<void> Pack(const PackArguments& arguments) {
+Result<void> Run(const PackArguments& arguments) {
   pack::PackOptions options{.topology = arguments.topology,
                             .heads = {},
                             .rotation_seed = arguments.rotation_seed,

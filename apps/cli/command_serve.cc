@@ -158,7 +158,7 @@ Result<void> SayWhere(const server::Server& server, const server::ServerOptions&
 
 }  // namespace
 
-Result<void> Serve(const ServeArguments& given) {
+Result<void> Run(const ServeArguments& given) {
   HW_TRY(const ServeArguments arguments, WithEnvironment(given));
   if (!arguments.model) {
     return Fail(ErrorCode::kInvalidInput,

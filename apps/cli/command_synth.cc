@@ -13,7 +13,7 @@
 
 namespace headway::cli {
 
-Result<void> Synth(const SynthArguments& arguments) {
+Result<void> Run(const SynthArguments& arguments) {
   std::unique_ptr<Progress> bar;
   const auto progress = [&](uint64_t done, uint64_t total) {
     if (bar == nullptr) bar = std::make_unique<Progress>("writing", total, true);

@@ -1,6 +1,6 @@
 #pragma once
 
-// One function per command. Each prints its result on stdout and returns an error for main() to
+// One function per command, by the type of its arguments. Each prints its result on stdout and returns an error for main() to
 // print.
 
 #include "arguments.h"
@@ -9,14 +9,14 @@
 namespace headway::cli {
 
 Result<void> Run(const RunArguments& arguments);
-Result<void> Pack(const PackArguments& arguments);
-Result<void> Synth(const SynthArguments& arguments);
-Result<void> Inspect(const InspectArguments& arguments);
-Result<void> Bench(const BenchArguments& arguments);
-Result<void> Evaluate(const EvalArguments& arguments);
-Result<void> Gate(const GateArguments& arguments);
-Result<void> Grammar(const GrammarArguments& arguments);
-Result<void> Serve(const ServeArguments& arguments);
-Result<void> Lab(const LabArguments& arguments);
+Result<void> Run(const PackArguments& arguments);
+Result<void> Run(const SynthArguments& arguments);
+Result<void> Run(const InspectArguments& arguments);
+Result<void> Run(const BenchArguments& arguments);
+Result<void> Run(const EvalArguments& arguments);
+Result<void> Run(const GateArguments& arguments);
+Result<void> Run(const GrammarArguments& arguments);
+Result<void> Run(const ServeArguments& arguments);
+Result<void> Run(const LabArguments& arguments);
 
 }  // namespace headway::cli

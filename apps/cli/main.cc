@@ -31,39 +31,6 @@ int ExitStatus(ErrorCode code) {
   return 3;
 }
 
-struct Dispatch {
-  headway::Result<void> operator()(const headway::cli::RunArguments& a) const {
-    return headway::cli::Run(a);
-  }
-  headway::Result<void> operator()(const headway::cli::PackArguments& a) const {
-    return headway::cli::Pack(a);
-  }
-  headway::Result<void> operator()(const headway::cli::SynthArguments& a) const {
-    return headway::cli::Synth(a);
-  }
-  headway::Result<void> operator()(const headway::cli::InspectArguments& a) const {
-    return headway::cli::Inspect(a);
-  }
-  headway::Result<void> operator()(const headway::cli::BenchArguments& a) const {
-    return headway::cli::Bench(a);
-  }
-  headway::Result<void> operator()(const headway::cli::EvalArguments& a) const {
-    return headway::cli::Evaluate(a);
-  }
-  headway::Result<void> operator()(const headway::cli::GateArguments& a) const {
-    return headway::cli::Gate(a);
-  }
-  headway::Result<void> operator()(const headway::cli::GrammarArguments& a) const {
-    return headway::cli::Grammar(a);
-  }
-  headway::Result<void> operator()(const headway::cli::ServeArguments& a) const {
-    return headway::cli::Serve(a);
-  }
-  headway::Result<void> operator()(const headway::cli::LabArguments& a) const {
-    return headway::cli::Lab(a);
-  }
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -74,9 +41,11 @@ int main(int argc, char** argv) {
       std::fputs(outcome.text.c_str(), stderr);
       return outcome.exit_status;
     }
-    const headway::Result<void> result = outcome.arguments
-                                             ? std::visit(Dispatch{}, *outcome.arguments)
-                                             : headway::cli::WriteOut(outcome.text);
+    const headway::Result<void> result =
+        outcome.arguments
+            ? std::visit([](const auto& command) { return headway::cli::Run(command); },
+                         *outcome.arguments)
+            : headway::cli::WriteOut(outcome.text);
     if (result) return 0;
     std::fprintf(stderr, "headway: %s\n", headway::Printable(result.error().message).c_str());
     return ExitStatus(result.error().code);

@@ -30,7 +30,7 @@ class ShardState {
   // keys and values in the same form; memory may be shared until one of the two changes it.
   virtual void ShareFrom(const ShardState& other, int64_t num_positions) = 0;
   // Positions from `num_positions` on are not needed any more: their memory may be given back.
-  virtual void Keep([[maybe_unused]] int64_t num_positions) {}
+  virtual void KeepPositions([[maybe_unused]] int64_t num_positions) {}
   // For benchmarks of long contexts: keys and values of positions below `num_positions` that were
   // not stored become some number, in memory that is there, as if tokens had been run.
   virtual void FillCache([[maybe_unused]] int64_t num_positions) {}

@@ -43,7 +43,7 @@ class DecodeLoop {
       const std::span<const Certificate> certificates = source->Certificates();
       for (size_t i = 0; i < choices->size() && goes_on; ++i) {
         if (i < certificates.size()) result_->certificates.push_back(certificates[i]);
-        goes_on = Take((*choices)[i]);
+        goes_on = AcceptChoice((*choices)[i]);
       }
     }
     const std::string rest = stream_.Finish();
@@ -55,7 +55,7 @@ class DecodeLoop {
 
  private:
   // False after the token that ends the text.
-  bool Take(const sampling::Sampler::Choice& choice) {
+  bool AcceptChoice(const sampling::Sampler::Choice& choice) {
     result_->ids.push_back(choice.token);
     if (options_.want_logprobs) result_->logprobs.push_back(choice.logprob);
     const bool is_end = options_.stop_at_end && model_.tokenizer->IsEndOfGeneration(choice.token);

@@ -60,10 +60,9 @@ class Executor {
   // appended to its sequence, and the others go on. Of drafts, those are looked at for which
   // MaxRows() leaves room. Times in counters are the whole batch's, bytes and rows computed an equal
   // share.
-  void Decode(std::span<BatchRow> rows) { Step(rows, {}); }
-  // The same, and reads on in other sequences' prompts in the first reading of the layers, as far as
+  // Beside them reads on in other sequences' prompts, in the first reading of the layers, as far as
   // it has room. What a sequence gets does not depend on where its prompt was cut.
-  void Step(std::span<BatchRow> rows, std::span<ReadRow> reads);
+  void Step(std::span<BatchRow> rows, std::span<ReadRow> reads = {});
 
   // Runs the layers for all tokens of `sequence` that are not cached yet. `length`: of the sequence
   // that they are part of. With a sink: hands it the logits [V] of each of these positions, in

@@ -141,9 +141,9 @@ Result<void> GenerationSession::Append(std::span<const int32_t> prompt) {
 
 Result<std::span<const sampling::Sampler::Choice>> GenerationSession::Next(int64_t most) {
   if (speculator_ != nullptr) return speculator_->Step(session_.get(), most);
-  HW_TRY(choice_, session_->Decode());
+  HW_TRY(const auto choices, session_->DecodeWithDrafts({}));
   if (probe_ != nullptr) HW_TRY_VOID(probe_->Follow(session_->Tokens()));
-  return std::span<const sampling::Sampler::Choice>(&choice_, 1);
+  return choices;
 }
 
 Counters GenerationSession::TakeCounters() {

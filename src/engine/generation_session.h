@@ -40,7 +40,6 @@ class GenerationSession {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Speculator> speculator_;   // null: plain
   std::unique_ptr<SpeculationProbe> probe_;  // null: none
-  sampling::Sampler::Choice choice_;
 };
 
 }  // namespace headway

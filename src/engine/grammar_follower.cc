@@ -31,7 +31,7 @@ GrammarFollower::GrammarFollower(std::shared_ptr<const grammar::Automaton> autom
 
 void GrammarFollower::Restart(std::span<const int32_t> ids) {
   at_ = grammar_.Start();
-  for (const int32_t id : ids) Take(id);
+  for (const int32_t id : ids) FollowToken(id);
 }
 
 Result<int64_t> GrammarFollower::Follow(std::span<const int32_t> drafts) {

@@ -25,7 +25,7 @@ class GrammarFollower {
   // The grammar's text is `ids`.
   void Restart(std::span<const int32_t> ids);
   // It goes on with an allowed token.
-  void Take(int32_t token) { at_ = grammar_.After(at_, token); }
+  void FollowToken(int32_t token) { at_ = grammar_.After(at_, token); }
   // True when it is complete, nothing can follow, and no token exists to say so.
   bool IsOver() const { return grammar_.IsOver(at_); }
 

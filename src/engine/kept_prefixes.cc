@@ -23,7 +23,7 @@ KeptPrefixes::Sequences::iterator KeptPrefixes::Drop(Sequences::iterator at) {
   return kept_.erase(at);
 }
 
-void KeptPrefixes::Keep(std::unique_ptr<Sequence> sequence) {
+void KeptPrefixes::Add(std::unique_ptr<Sequence> sequence) {
   const auto tokens = sequence->Tokens().first(static_cast<size_t>(sequence->NumCached()));
   for (auto at = kept_.begin(); at != kept_.end();) {
     const Sequence& other = **at;

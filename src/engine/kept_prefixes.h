@@ -18,7 +18,7 @@ int64_t CommonTokens(std::span<const int32_t> a, std::span<const int32_t> b);
 class KeptPrefixes {
  public:
   // Takes a sequence in, and drops those that say no more than it does.
-  void Keep(std::unique_ptr<Sequence> sequence);
+  void Add(std::unique_ptr<Sequence> sequence);
 
   // The one that has most of the beginning of `tokens`, stored as `kv`, and how many it has; null
   // and 0: none. Counts as used.

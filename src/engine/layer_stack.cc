@@ -65,7 +65,7 @@ void LayerStack::Run(std::span<const LayerRow> rows, Counters* counters) noexcep
   std::fill(finite_shards_.begin(), finite_shards_.end(), 0);
   for (size_t i = 0; i < workspaces_.size(); ++i) {
     const uint64_t shard_start = NowNs();
-    RunShard(i, rows, x, y);
+    pipeline_->Layers()[i]->Run(StepOfShard(i, rows, x, y));
     CountFinite(i, y);
     std::swap(x, y);
     counters->layer_shard_ns[i] += NowNs() - shard_start;
@@ -94,24 +94,24 @@ void LayerStack::FillRotary(std::span<const LayerRow> rows) noexcept {
   }
 }
 
-void LayerStack::RunShard(size_t shard, std::span<const LayerRow> rows, const float* x,
-                          float* y) noexcept {
+StepArgs LayerStack::StepOfShard(size_t shard, std::span<const LayerRow> rows, const float* x,
+                                 float* y) noexcept {
   step_rows_.clear();
   for (const LayerRow& row : rows) {
     step_rows_.push_back({.state = row.cache->Of(shard),
                           .first_position = row.cache->NumCached(),
                           .num_tokens = static_cast<int64_t>(row.ids.size())});
   }
-  pipeline_->Layers()[shard]->Run({.num_tokens = num_tokens_,
-                                   .rows = step_rows_,
-                                   .input = x,
-                                   .output = y,
-                                   .output_stride = pipeline_->model().hidden_size,
-                                   .rotary_cos = rotary_.Cos(),
-                                   .rotary_sin = rotary_.Sin(),
-                                   .rotary_table_stride = rotary_.TableStride(),
-                                   .scratch = scratch_.data(),
-                                   .workspace = workspaces_[shard].get()});
+  return {.num_tokens = num_tokens_,
+          .rows = step_rows_,
+          .input = x,
+          .output = y,
+          .output_stride = pipeline_->model().hidden_size,
+          .rotary_cos = rotary_.Cos(),
+          .rotary_sin = rotary_.Sin(),
+          .rotary_table_stride = rotary_.TableStride(),
+          .scratch = scratch_.data(),
+          .workspace = workspaces_[shard].get()};
 }
 
 // Looks at every shard's output, since the next one but one overwrites it: 0.5 us for 3,072

@@ -52,7 +52,8 @@ class LayerStack {
  private:
   void Embed(float* x) noexcept;
   void FillRotary(std::span<const LayerRow> rows) noexcept;
-  void RunShard(size_t shard, std::span<const LayerRow> rows, const float* x, float* y) noexcept;
+  StepArgs StepOfShard(size_t shard, std::span<const LayerRow> rows, const float* x,
+                       float* y) noexcept;
   void CountFinite(size_t shard, const float* output) noexcept;
 
   Pipeline* const pipeline_;

@@ -105,7 +105,7 @@ class Scheduler {
   void Admit();
   std::vector<Entry>::iterator NextWaiting();
   Result<void> MakeSequence(ScheduledEntry* entry);
-  void Keep(const Sequence& sequence);
+  void KeepPrefixOf(const Sequence& sequence);
   bool Begin(ScheduledEntry* entry);
   void Step();
   void PlanReads(std::span<ScheduledEntry* const> readers, bool others_decode);

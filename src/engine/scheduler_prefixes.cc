@@ -17,7 +17,7 @@ constexpr int64_t kWorthWaiting = 32;
 }  // namespace
 
 // Keeps the beginning alone: without room for more tokens, and what choosing those takes.
-void Scheduler::Keep(const Sequence& sequence) {
+void Scheduler::KeepPrefixOf(const Sequence& sequence) {
   const int64_t length = sequence.NumCached();
   if (length < kWorthSharing) return;
   SessionOptions options;
@@ -27,7 +27,7 @@ void Scheduler::Keep(const Sequence& sequence) {
     auto kept = executor_->NewSequence(std::move(options));
     if (!kept) return;
     (*kept)->ShareFrom(sequence, length);
-    kept_.Keep(*std::move(kept));
+    kept_.Add(*std::move(kept));
   } catch (const std::bad_alloc&) {  // then it is read again
   }
 }

@@ -224,7 +224,7 @@ void Scheduler::RemoveFinished() {
   for (std::vector<Entry>* entries : {&waiting_, &live_}) {
     for (const Entry& entry : *entries) {
       if (entry->end == EndReason::kGoesOn || entry->end == EndReason::kFailed) continue;
-      if (entry->begun && entry->request.share_prefix) Keep(*entry->sequence);
+      if (entry->begun && entry->request.share_prefix) KeepPrefixOf(*entry->sequence);
     }
     std::erase_if(*entries, [](const Entry& entry) { return entry->end != EndReason::kGoesOn; });
   }

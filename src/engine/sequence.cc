@@ -174,7 +174,7 @@ Result<bool> Sequence::BeginStep(std::span<const int32_t> drafts, int64_t most_d
 
 void Sequence::AppendForced(int32_t token) {
   tokens_.push_back(token);
-  grammar_->Take(token);
+  grammar_->FollowToken(token);
   ++counters_.head_skipped;
   ++counters_.forced_tokens;
   choices_.push_back({.token = token, .logit = 0.0F, .logprob = 0.0F});
@@ -204,7 +204,7 @@ void Sequence::AddChoice(const Choice& choice, const Certificate* evidence_or_nu
 // and is overwritten before anything can see it.
 void Sequence::EndStep(const float* hidden, uint64_t head_start_ns) {
   if (grammar_ != nullptr) {
-    for (const Choice& choice : choices_) grammar_->Take(choice.token);
+    for (const Choice& choice : choices_) grammar_->FollowToken(choice.token);
   }
   const int64_t right = static_cast<int64_t>(choices_.size()) - 1;
   tokens_.resize(static_cast<size_t>(step_.length + right));

@@ -21,7 +21,7 @@ int64_t SequenceCache::KvBytes() const {
 void SequenceCache::KeepCached(int64_t num_tokens) {
   cached_ = std::max<int64_t>(0, std::min(cached_, num_tokens));
   for (const auto& state : states_) {
-    if (state != nullptr) state->Keep(cached_);
+    if (state != nullptr) state->KeepPositions(cached_);
   }
 }
 

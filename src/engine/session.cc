@@ -50,7 +50,7 @@ Result<sampling::Sampler::Choice> Session::Decode() {
 Result<std::span<const sampling::Sampler::Choice>> Session::DecodeWithDrafts(
     std::span<const int32_t> drafts) {
   BatchRow row{.sequence = sequence_.get(), .drafts = drafts};
-  executor_->Decode({&row, 1});
+  executor_->Step({&row, 1});
   return std::move(row.choices);
 }
 

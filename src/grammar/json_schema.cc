@@ -12,7 +12,7 @@ namespace headway::grammar {
 
 Result<Rules> ParseJsonSchema(std::string_view json, const SchemaOptions& options) {
   HW_TRY(JsonValue schema, ParseJson(json));
-  HW_TRY(const std::unique_ptr<SchemaDocument> document, SchemaDocument::Make(std::move(schema)));
+  HW_TRY(const std::unique_ptr<SchemaDocument> document, SchemaDocument::Create(std::move(schema)));
   SchemaReader reader(document.get(), options);
   SchemaGoals goals(&reader);
   Atom root;

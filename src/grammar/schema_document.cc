@@ -65,7 +65,7 @@ std::string EscapedStep(std::string_view step) {
 
 }  // namespace
 
-Result<std::unique_ptr<SchemaDocument>> SchemaDocument::Make(JsonValue root) {
+Result<std::unique_ptr<SchemaDocument>> SchemaDocument::Create(JsonValue root) {
   std::unique_ptr<SchemaDocument> document(new SchemaDocument(std::move(root)));
   HW_TRY_VOID(document->ReadDraft());
   document->bases_.emplace_back();

@@ -17,7 +17,7 @@ namespace headway::grammar {
 class SchemaDocument {
  public:
   // Errors: kUnsupported, for an unknown "$schema".
-  static Result<std::unique_ptr<SchemaDocument>> Make(JsonValue root);
+  static Result<std::unique_ptr<SchemaDocument>> Create(JsonValue root);
   SchemaDocument(const SchemaDocument&) = delete;
   SchemaDocument& operator=(const SchemaDocument&) = delete;
 

@@ -93,20 +93,20 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
   screened_ = &screened;
   candidates_.Begin(state, &goal);
   refinement_.Begin(&screened, &scores_, &candidates_);
-  if (!screened.usable) return Give(false);
-  if (CostOf(static_cast<double>(goal.changed.size())) > goal_->give_up) return Give(false);
+  if (!screened.usable) return MakeEvidence(false);
+  if (CostOf(static_cast<double>(goal.changed.size())) > goal_->give_up) return MakeEvidence(false);
   candidates_.Evaluate(goal.changed);
   scores_.Compute(&screened, &goal);
   EvaluateBestStrips();
   ListStrips();
-  if (!RefineStrips()) return Give(false);
+  if (!RefineStrips()) return MakeEvidence(false);
   if (FewReach()) {
-    SearchEvidence evidence = Give(true);
+    SearchEvidence evidence = MakeEvidence(true);
     evidence.few = true;
     return evidence;
   }
   EvaluateAlive();
-  return Give(true);
+  return MakeEvidence(true);
 }
 
 SearchEvidence Search::BoundRest(float best, double room) noexcept {
@@ -134,7 +134,7 @@ uint64_t Search::RefinedBytes(const SearchEvidence& evidence) const {
          evidence.rows_three_bits * static_cast<uint64_t>(kernels::RefineBitsBytes(shape.channels));
 }
 
-SearchEvidence Search::Give(bool decided) {
+SearchEvidence Search::MakeEvidence(bool decided) {
   candidates_.Sort();
   SearchEvidence evidence{.decided = decided,
                           .theta = candidates_.Theta(),

@@ -78,7 +78,7 @@ class Search {
   bool IsFew(int64_t num_rows) const;
 
  private:
-  SearchEvidence Give(bool decided);
+  SearchEvidence MakeEvidence(bool decided);
   uint64_t RefinedBytes(const SearchEvidence& evidence) const;
   void EvaluateBestStrips();
   void ListStrips();

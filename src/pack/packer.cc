@@ -49,7 +49,7 @@ Result<ConstTensorView> ShardPacker::Find(const std::string& weight) const {
   return file_.GetTensor(weight);
 }
 
-Result<FileEntry> ShardPacker::Once(
+Result<FileEntry> ShardPacker::EmitUnlessDone(
     const std::string& name,
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
@@ -98,7 +98,7 @@ Result<FileEntry> ShardPacker::Emit(const graph::Graph& shard, const ShardUse& u
     done_bytes_ += bytes;
     progress_.Update(done_bytes_, name);
   };
-  HW_TRY(FileEntry entry, Once(name, [&](const std::string& path) -> Result<FileEntry> {
+  HW_TRY(FileEntry entry, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
            HW_TRY(FileEntry written, emitter_->Emit(use, shard, source, path, progress));
            if (emitter_->GetTraits().fixed_widths &&
                name.ends_with(emitter_->GetTraits().shard_suffix))
@@ -115,13 +115,14 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
                                        HeadSpec* spec) {
   const FileEntry* const embedding =
       plan_.model.tie_word_embeddings && manifest.embedding ? &*manifest.embedding : nullptr;
-  HW_TRY(spec->rows, Once(kRowsFileName, [&](const std::string& path) {
+  HW_TRY(spec->rows, EmitUnlessDone(kRowsFileName, [&](const std::string& path) {
            return emitter_->Screens()->EmitRows(
                plan_.head, [this](const std::string& weight) { return Find(weight); }, embedding,
                path);
          }));
   const std::string& directory = construction_.directory.Path();
-  HW_TRY(spec->planes, Once(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
+  HW_TRY(spec->planes,
+         EmitUnlessDone(kPlanesFileName, [&](const std::string& /*path*/) -> Result<FileEntry> {
            HW_TRY(const ConstTensorView rows, Find(plan_.head_weight));
            return WritePlanes(rows, RowsDigest(*spec), std::nullopt, directory, options_);
          }));
@@ -138,12 +139,12 @@ Result<void> ShardPacker::EmitScreened(const PackPlan::PlannedHead& head, const 
     for (const StepWidth& width : options_.widths) {
       const std::string name = fmt::format("head_certified_{:02}{}{}", shard.shard_index,
                                            WidthSuffix(width), emitter_->GetTraits().shard_suffix);
-      HW_TRY(FileEntry file, Once(name, [&](const std::string& path) -> Result<FileEntry> {
-               HW_TRY(FileEntry written,
-                      emitter_->Screens()->EmitScreen(part, planes, width, path));
-               written.tokens = TokensText(width);
-               return written;
-             }));
+      HW_TRY(
+          FileEntry file, EmitUnlessDone(name, [&](const std::string& path) -> Result<FileEntry> {
+            HW_TRY(FileEntry written, emitter_->Screens()->EmitScreen(part, planes, width, path));
+            written.tokens = TokensText(width);
+            return written;
+          }));
       done_bytes_ += static_cast<uint64_t>(graph::WeightBytes(part));
       progress_.Update(done_bytes_, name);
       files.push_back(std::move(file));

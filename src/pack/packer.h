@@ -52,8 +52,9 @@ class ShardPacker {
   Result<void> EmitScreened(const PackPlan::PlannedHead& head, const Manifest& manifest,
                             HeadSpec* spec);
   // The file `name`: what a killed pack has finished, or what `write` makes at the path given.
-  Result<FileEntry> Once(const std::string& name,
-                         const std::function<Result<FileEntry>(const std::string& path)>& write);
+  Result<FileEntry> EmitUnlessDone(
+      const std::string& name,
+      const std::function<Result<FileEntry>(const std::string& path)>& write);
   Result<ConstTensorView> Find(const std::string& weight) const;
 
   const gguf::GgufFile& file_;

@@ -105,7 +105,7 @@ class MessageStream {
     const ToolAnswer parsed = by_tools_ ? ParseToolAnswer(text_) : ToolAnswer();
     for (const ToolCall& call : parsed.calls) {
       StartBlock(CallBlock(call, Json::object()));
-      Delta({{"type", "input_json_delta"}, {"partial_json", JsonText(call.arguments)}});
+      Delta({{"type", "input_json_delta"}, {"partial_json", call.text}});
       StopBlock();
     }
     if (by_tools_ && parsed.calls.empty()) {

@@ -40,7 +40,7 @@ Json CallsOf(const ToolAnswer& answer, bool with_index) {
     if (with_index) one["index"] = calls.size();
     one["id"] = NewId("call_");
     one["type"] = "function";
-    one["function"] = {{"name", call.name}, {"arguments", JsonText(call.arguments)}};
+    one["function"] = {{"name", call.name}, {"arguments", call.text}};
     calls.push_back(std::move(one));
   }
   return calls;

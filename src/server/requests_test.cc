@@ -172,6 +172,11 @@ TEST(Tools, AnswersAreCallsOrWords) {
   ASSERT_EQ(calls.calls.size(), 2U);
   EXPECT_EQ(calls.calls[0].name, "add");
   EXPECT_EQ(calls.calls[0].arguments["a"], 1);
+  EXPECT_EQ(calls.calls[1].text, "{}");
+  const ToolAnswer exact = ParseToolAnswer(
+      R"({"tool_calls": [{"arguments": {"a": [62519876543210987654, "},\"{"]} , "name": "x"}]})");
+  ASSERT_EQ(exact.calls.size(), 1U);
+  EXPECT_EQ(exact.calls[0].text, R"({"a": [62519876543210987654, "},\"{"]})");
   EXPECT_EQ(ParseToolAnswer(R"({"response": "Hello"})").content, "Hello");
   EXPECT_EQ(ParseToolAnswer(R"({"tool_calls": [{"na)").content, R"({"tool_calls": [{"na)");
   EXPECT_TRUE(ParseToolAnswer(R"({"tool_calls": [3]})").calls.empty());

@@ -27,7 +27,7 @@ Json CallItem(const ToolCall& call) {
           {"id", NewId("fc_")},
           {"call_id", NewId("call_")},
           {"name", call.name},
-          {"arguments", JsonText(call.arguments)},
+          {"arguments", call.text},
           {"status", "completed"}};
 }
 

@@ -9,6 +9,8 @@ namespace headway::server {
 namespace {
 
 constexpr size_t kMostTools = 128;
+// In one answer. A small model that may go on calling does so until its tokens are used up.
+constexpr int kMostCalls = 8;
 
 // A schema that stands at `path` of a larger one: what it calls its root is that place now.
 void MoveReferences(const std::string& path, Json* schema) {
@@ -28,6 +30,41 @@ Json ObjectOf(const std::string& name, Json schema) {
           {"properties", {{name, std::move(schema)}}},
           {"required", Json::array({name})},
           {"additionalProperties", false}};
+}
+
+// The texts of the values of the members "arguments" of the objects in the list of a tool answer, in
+// order. `text` is JSON of that form: parsing it and writing it again would round long numbers.
+std::vector<std::string_view> ArgumentTexts(std::string_view text) {
+  constexpr int kDepth = 3;  // of the list's objects
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::vector<std::string_view> found;
+  int depth = 0;
+  std::string_view key;                   // the last string at kDepth
+  size_t value = std::string_view::npos;  // where that member's value begins
+  const auto end_value = [&](size_t end) {
+    if (value == std::string_view::npos || key != "arguments") return;
+    const size_t last = text.find_last_not_of(kSpace, end - 1);
+    found.push_back(text.substr(value, last + 1 - value));
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      const size_t first = i + 1;
+      for (++i; i < text.size() && text[i] != '"'; ++i) i += size_t{text[i] == '\\'};
+      if (depth == kDepth && value == std::string_view::npos) key = text.substr(first, i - first);
+    } else if (c == ':' && depth == kDepth && value == std::string_view::npos) {
+      value = text.find_first_not_of(kSpace, i + 1);
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']' || c == ',') {
+      if (depth == kDepth) {
+        end_value(i);
+        value = std::string_view::npos;
+      }
+      depth -= c == ',' ? 0 : 1;
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -123,7 +160,7 @@ TextForm ToolsForm(const Tools& tools) {
                      {"additionalProperties", false}});
   }
   Json list = {{"type", "array"}, {"minItems", 1}, {"items", {{"anyOf", std::move(calls)}}}};
-  if (!tools.parallel) list["maxItems"] = 1;
+  list["maxItems"] = tools.parallel && tools.only.empty() ? kMostCalls : 1;
   Json answers = Json::array({ObjectOf("tool_calls", std::move(list))});
   if (tools.choice == Tools::Choice::kAuto)
     answers.push_back(ObjectOf("response", {{"type", "string"}}));
@@ -139,11 +176,15 @@ ToolAnswer ParseToolAnswer(const std::string& text) {
   ToolAnswer answer;
   const auto calls = json->find("tool_calls");
   if (calls == json->end() || !calls->is_array()) return {.content = text, .calls = {}};
+  const std::vector<std::string_view> texts = ArgumentTexts(text);
+  if (texts.size() != calls->size()) return {.content = text, .calls = {}};
+  size_t i = 0;
   for (const Json& call : *calls) {
     if (!call.is_object() || !call.contains("name") || !call["name"].is_string() ||
         !call.contains("arguments"))
       return {.content = text, .calls = {}};
-    answer.calls.push_back({.name = call["name"], .arguments = call["arguments"]});
+    answer.calls.push_back(
+        {.name = call["name"], .arguments = call["arguments"], .text = std::string(texts[i++])});
   }
   return answer;
 }

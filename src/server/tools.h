@@ -33,6 +33,7 @@ struct Tools {
 struct ToolCall {
   std::string name;
   Json arguments;
+  std::string text = {};  // the arguments as the model wrote them: long numbers keep their digits
 };
 
 struct ToolAnswer {

@@ -145,7 +145,7 @@ class Batches : public testing::TestWithParam<const char*> {
       }
       if (all_done) break;
       for (size_t r = 0; r < rows.size(); ++r) rows[r].drafts = drafts[r];
-      opened_->executor->Decode(rows);
+      opened_->executor->Step(rows);
       for (size_t r = 0; r < rows.size(); ++r) {
         ASSERT_TRUE(rows[r].choices) << rows[r].choices.error().message;
         ASSERT_FALSE(rows[r].choices->empty());
@@ -208,7 +208,7 @@ TEST_P(Batches, AnErrorIsOneConversationsOwn) {
   for (size_t i = 0; i < 3; ++i) rows[i].sequence = sequences[2 - i].get();
   Outcome found;
   for (int step = 0; step < 3; ++step) {
-    opened_->executor->Decode(rows);
+    opened_->executor->Step(rows);
     ASSERT_TRUE(rows[2].choices);
     Note(rows[2].choices->front(), &found);
     ASSERT_FALSE(rows[1].choices);
@@ -234,8 +234,8 @@ TEST_P(Batches, WeightsAreReadOnceForAllRows) {
       sequences.push_back(Begin(conversation));
       row.sequence = sequences.back().get();
     }
-    opened_->executor->Decode(rows);  // reads the prompts
-    opened_->executor->Decode(rows);
+    opened_->executor->Step(rows);  // reads the prompts
+    opened_->executor->Step(rows);
     std::pair<uint64_t, uint64_t> bytes;
     for (const auto& sequence : sequences) {
       EXPECT_EQ(sequence->GetCounters().steps, 1U);

@@ -108,11 +108,11 @@ TEST(DecodeAllocationTest, ABatchOfConversations_AsksForNoMemory) {
     }
     const std::vector<int32_t> drafts = {5, 7, 9};
     rows[1].drafts = drafts;
-    opened->executor->Decode(rows);
+    opened->executor->Step(rows);
     const int64_t before = NumAllocations();
     bool all_decoded = true;
     for (int i = 0; i < 25; ++i) {
-      opened->executor->Decode(rows);
+      opened->executor->Step(rows);
       for (const BatchRow& row : rows) all_decoded = all_decoded && row.choices.has_value();
     }
     EXPECT_EQ(NumAllocations() - before, 0) << head;

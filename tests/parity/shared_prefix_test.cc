@@ -47,7 +47,7 @@ class SharedPrefixes : public testing::TestWithParam<KvType> {
     std::vector<float> found;
     for (int i = 0; i < count; ++i) {
       BatchRow row{.sequence = sequence};
-      opened_->executor->Decode({&row, 1});
+      opened_->executor->Step({&row, 1});
       EXPECT_TRUE(row.choices) << row.choices.error().message;
       if (!row.choices) return found;
       for (const Sequence::Choice& choice : *row.choices) {

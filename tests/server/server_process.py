@@ -22,11 +22,11 @@ class Arguments:
 
 
 class Server:
-    """Started on a free port with a cache of its own; stop() expects a clean end."""
+    """Started on `port`, else a free one, with a cache of its own; stop() expects a clean end."""
 
-    def __init__(self, *flags, environment=None, model=True):
+    def __init__(self, *flags, environment=None, model=True, port=0):
         command = [Arguments.headway, "serve"] + ([Arguments.model] if model else [])
-        command += ["--port", "0", "--threads", "1", *flags]
+        command += ["--port", str(port), "--threads", "1", *flags]
         env = dict(os.environ, HEADWAY_CACHE=cache_directory(), **(environment or {}))
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         line = self.process.stdout.readline()

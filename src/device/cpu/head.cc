@@ -34,8 +34,7 @@ void CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) 
       const CpuShard& shard = static_cast<const CpuHead&>(*runs[i].shard).shard_;
       Stepper stepper(shard.file, shard.plan, shard_.kernels->kernels, runs[i].args, shard_.pool,
                       thread_index);
-      if (i == 0) stepper.RunBefore(last);
-      stepper.RunAlone(last);
+      stepper.Run(i == 0 ? 0 : last, last + 1);
       if (thread_index == 0 && i + 1 < runs.size()) done(i);
     }
   });
@@ -46,7 +45,7 @@ void CpuHead::RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) 
 
 ProductInput CpuHead::RunToProduct(const StepArgs& args, float* multiplied) noexcept {
   const LinearPart& product = *shard_.plan.LastProduct();
-  shard_.RunPhases(args, shard_.plan.phases.size() - 1);
+  shard_.Run(args, shard_.plan.phases.size() - 1);
   const int64_t columns =
       shard_.file.graph.weights[static_cast<size_t>(product.weight)].shape.Columns();
   if (product.quantised_bytes < 0) {

@@ -38,7 +38,7 @@ KvCache::KvCache(const KvPageLayout& layout, std::shared_ptr<KvPool> pool, int64
 }
 
 KvCache::~KvCache() {
-  Keep(0);
+  KeepPositions(0);
   pool_->Unreserve(capacity_pages_);
 }
 
@@ -54,9 +54,9 @@ void KvCache::PrepareToStore(int64_t first, int64_t count) {
            "positions that follow those stored");
   for (size_t i = begin; i < end; ++i) {
     if (i == pages_.size()) {
-      Add(pool_->Take());
+      Add(pool_->TakePage());
     } else if (KvPool::Page* const shared = pages_[i]; pool_->IsShared(shared)) {
-      KvPool::Page* const own = pool_->Take();
+      KvPool::Page* const own = pool_->TakePage();
       std::memcpy(own->data, shared->data, static_cast<size_t>(layout_.PageBytes()));
       pages_[i] = own;
       addresses_[i] = own->data;
@@ -70,8 +70,8 @@ void KvCache::ShareFrom(const KvCache& other, int64_t num_positions) {
   HW_CHECK(pool_ == other.pool_ && num_pages <= capacity_pages_ &&
                num_pages <= static_cast<int64_t>(other.pages_.size()),
            "positions of a cache of the same shard");
-  if (this == &other) return Keep(num_positions);
-  Keep(0);
+  if (this == &other) return KeepPositions(num_positions);
+  KeepPositions(0);
   for (int64_t i = 0; i < num_pages; ++i) {
     KvPool::Page* const page = other.pages_[static_cast<size_t>(i)];
     pool_->Share(page);
@@ -79,7 +79,7 @@ void KvCache::ShareFrom(const KvCache& other, int64_t num_positions) {
   }
 }
 
-void KvCache::Keep(int64_t num_positions) {
+void KvCache::KeepPositions(int64_t num_positions) {
   const auto kept = static_cast<size_t>(kernels::NumKvPages(num_positions));
   for (; pages_.size() > kept; pages_.pop_back(), addresses_.pop_back())
     pool_->Release(pages_.back());

@@ -54,7 +54,7 @@ class KvCache {
   // Becomes the first `num_positions` positions of `other`, a cache of the same pool.
   void ShareFrom(const KvCache& other, int64_t num_positions);
   // Gives back what no position before `num_positions` needs.
-  void Keep(int64_t num_positions);
+  void KeepPositions(int64_t num_positions);
 
   // Positions below `num_positions` that have no page yet get some finite number everywhere.
   void Fill(int64_t num_positions);

@@ -21,7 +21,7 @@ void KvPool::Unreserve(int64_t num_pages) {
   num_reserved_ -= num_pages;
 }
 
-KvPool::Page* KvPool::Take() {
+KvPool::Page* KvPool::TakePage() {
   const std::lock_guard lock(mutex_);
   HW_CHECK(!free_.empty(), "pages that were reserved");
   Page* const page = free_.back();

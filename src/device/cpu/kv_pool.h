@@ -31,7 +31,7 @@ class KvPool {
   void Unreserve(int64_t num_pages);
 
   // A page of its own for one user; what it holds is anything. One was reserved.
-  Page* Take();
+  Page* TakePage();
   void Share(Page* page);
   bool IsShared(const Page* page) const;
   // One user fewer; the memory of a page without any goes back to the system.

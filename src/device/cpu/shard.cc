@@ -43,16 +43,11 @@ void CpuLayers::Run(const StepArgs& args) noexcept {
       static_cast<CpuShardState*>(row.state)->Kv().PrepareToStore(row.first_position,
                                                                   row.num_tokens);
   }
-  shard_.Run(args);
+  shard_.Run(args, shard_.plan.phases.size());
 }
 
 std::unique_ptr<ShardWorkspace> CpuShard::NewWorkspace(int64_t capacity_tokens) const {
   return std::make_unique<CpuWorkspace>(plan, capacity_tokens, pool->NumThreads());
-}
-
-void CpuShard::Run(const StepArgs& args) const noexcept {
-  RunPhases(args, plan.phases.size());
-  StoreBest(args);
 }
 
 void CpuShard::StoreBest(const StepArgs& args) const noexcept {
@@ -66,10 +61,10 @@ void CpuShard::StoreBest(const StepArgs& args) const noexcept {
   }
 }
 
-void CpuShard::RunPhases(const StepArgs& args, size_t num_phases) const noexcept {
+void CpuShard::Run(const StepArgs& args, size_t num_phases) const noexcept {
   static_cast<CpuWorkspace*>(args.workspace)->ResetQueues();
   pool->Run([&](int thread_index) {
-    Stepper(file, plan, kernels->kernels, args, pool, thread_index).Run(num_phases);
+    Stepper(file, plan, kernels->kernels, args, pool, thread_index).Run(0, num_phases);
   });
 }
 

@@ -27,8 +27,8 @@ struct CpuShard final : ProductProbe {
 
   ShardFacts Facts() const;
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const;
-  void Run(const StepArgs& args) const noexcept;
-  void RunPhases(const StepArgs& args, size_t num_phases) const noexcept;
+  // The plan's first num_phases phases.
+  void Run(const StepArgs& args, size_t num_phases) const noexcept;
   // Writes the members' best rows as the step's output, in shards that select.
   void StoreBest(const StepArgs& args) const noexcept;
   headway::Residency Residency() const;
@@ -77,7 +77,10 @@ class CpuHead final : public LoadedHeadShard, public RowStrips, public RowTable 
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const override {
     return shard_.NewWorkspace(capacity_tokens);
   }
-  void Run(const StepArgs& args) noexcept override { shard_.Run(args); }
+  void Run(const StepArgs& args) noexcept override {
+    shard_.Run(args, shard_.plan.phases.size());
+    shard_.StoreBest(args);
+  }
   headway::Residency Residency() const override { return shard_.Residency(); }
   const ProductProbe* Probe() const override { return &shard_; }
   void RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override;

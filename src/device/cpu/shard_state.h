@@ -25,7 +25,7 @@ class CpuShardState final : public ShardState {
   void ShareFrom(const ShardState& other, int64_t num_positions) override {
     kv_.ShareFrom(static_cast<const CpuShardState&>(other).kv_, num_positions);
   }
-  void Keep(int64_t num_positions) override { kv_.Keep(num_positions); }
+  void KeepPositions(int64_t num_positions) override { kv_.KeepPositions(num_positions); }
   void FillCache(int64_t num_positions) override { kv_.Fill(num_positions); }
 
   KvCache& Kv() { return kv_; }

@@ -43,29 +43,15 @@ auto GateKernel(const kernels::KernelSet& set, graph::Activation activation) {
 
 }  // namespace
 
-void Stepper::Run(size_t num_phases) {
-  RunBefore(num_phases - 1);
-  RunAlone(num_phases - 1);
-}
-
-void Stepper::RunBefore(size_t phase) {
-  for (size_t i = 0; i < phase; ++i) {
-    const bool busy = Execute(plan_.phases[i], i);
+void Stepper::Run(size_t begin, size_t end) {
+  for (size_t i = begin; i < end; ++i) {
+    const bool busy =
+        std::visit([&](const auto& phase) { return Execute(phase, i); }, plan_.phases[i]);
+    if (i + 1 == end) return;
     const auto* next = std::get_if<LinearPhase>(&plan_.phases[i + 1]);
     if (!busy && next != nullptr) Warm(*next);
     pool_->Barrier();
   }
-}
-
-bool Stepper::Execute(const Phase& phase, size_t phase_index) {
-  if (const auto* rows = std::get_if<RowsPhase>(&phase)) return ExecuteRows(*rows, phase_index);
-  if (const auto* linear = std::get_if<LinearPhase>(&phase)) {
-    return ExecuteLinear(*linear, phase_index);
-  }
-  if (const auto* attention = std::get_if<AttentionPhase>(&phase)) {
-    return ExecuteAttention(*attention, phase_index);
-  }
-  return false;
 }
 
 float* Stepper::At(const Place& place, int64_t token) const {
@@ -89,7 +75,7 @@ bool Stepper::SharedByChannels(const RowsPhase& phase) const {
   });
 }
 
-bool Stepper::ExecuteRows(const RowsPhase& phase, size_t phase_index) {
+bool Stepper::Execute(const RowsPhase& phase, size_t phase_index) {
   ChunkQueue& queue = workspace_->Queue(phase_index, 0);
   int64_t begin = 0;
   int64_t end = 0;
@@ -186,7 +172,7 @@ Stepper::RowPart Stepper::BlockOf(int64_t block, int64_t width) const {
 
 // First every key and value of the step is stored, a head of a conversation by one member; then
 // every query reads. Where each conversation has one token, a head's owner does both.
-bool Stepper::ExecuteAttention(const AttentionPhase& phase, size_t phase_index) {
+bool Stepper::Execute(const AttentionPhase& phase, size_t phase_index) {
   const int64_t kv_heads = phase.attention.num_kv_heads;
   const auto num_rows = static_cast<int64_t>(args_.rows.size());
   const bool single_tokens = args_.num_tokens == num_rows;

@@ -26,20 +26,16 @@ class Stepper {
         pool_(pool),
         thread_index_(thread_index) {}
 
-  // The first num_phases phases, at least one.
-  void Run(size_t num_phases);
-  // All phases before that one, and the barrier that it needs.
-  void RunBefore(size_t phase);
-  // That phase; what it reads must be there.
-  void RunAlone(size_t phase) { Execute(plan_.phases[phase], phase); }
+  // Phases [begin, end); what the first one reads must be there.
+  void Run(size_t begin, size_t end);
 
  private:
   // Each returns whether there was something to do for this member.
-  bool Execute(const Phase& phase, size_t phase_index);
-  bool ExecuteRows(const RowsPhase& phase, size_t phase_index);
-  bool ExecuteLinear(const LinearPhase& phase, size_t phase_index);
+  bool Execute(const RowsPhase& phase, size_t phase_index);
+  bool Execute(const LinearPhase& phase, size_t phase_index);
+  bool Execute(const AttentionPhase& phase, size_t phase_index);
+  bool Execute(const EmbeddingPhase&, size_t) { return false; }  // rows are read by the host
   bool ExecuteNeeded(const LinearPart& part, size_t phase_index);
-  bool ExecuteAttention(const AttentionPhase& phase, size_t phase_index);
 
   bool SharedByChannels(const RowsPhase& phase) const;
   void ExecuteRowOp(const RowOp& op, int64_t t);
@@ -50,9 +46,14 @@ class Stepper {
     return file_.graph.weights[static_cast<size_t>(part.weight)];
   }
   int64_t TotalTiles(const LinearPhase& phase) const;
-  // Calls use(part, first tile of the part, last) for tiles [begin, end) of the phase.
-  template <class Use>
-  void ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const;
+  // Tiles [begin, end) of a part.
+  struct PartTiles {
+    const LinearPart* part;
+    int64_t begin;
+    int64_t end;
+  };
+  // The part that tile `begin` of the phase belongs to, and its tiles among [begin, end).
+  PartTiles PartAt(const LinearPhase& phase, int64_t begin, int64_t end) const;
   void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
                 int64_t strip_begin = 0, int64_t strip_end = kernels::kTileStrips);
   void AddBias(const LinearPart& part, int64_t tile_begin, int64_t tile_end);

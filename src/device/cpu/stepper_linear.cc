@@ -19,19 +19,18 @@ int64_t Stepper::TotalTiles(const LinearPhase& phase) const {
   return total;
 }
 
-template <class Use>
-void Stepper::ForParts(const LinearPhase& phase, int64_t begin, int64_t end, const Use& use) const {
-  int64_t first = 0;  // tile of the phase at which the part begins
-  for (const LinearPart& part : phase.parts) {
-    const int64_t tiles = kernels::NumTiles(RowsOf(part));
-    const int64_t from = std::max(begin - first, int64_t{0});
-    const int64_t to = std::min(end - first, tiles);
-    if (from < to) use(part, from, to);
-    first += tiles;
+Stepper::PartTiles Stepper::PartAt(const LinearPhase& phase, int64_t begin, int64_t end) const {
+  const LinearPart* part = phase.parts.data();
+  int64_t tiles = kernels::NumTiles(RowsOf(*part));
+  for (; begin >= tiles; tiles = kernels::NumTiles(RowsOf(*part))) {
+    begin -= tiles;
+    end -= tiles;
+    ++part;
   }
+  return {.part = part, .begin = begin, .end = std::min(end, tiles)};
 }
 
-bool Stepper::ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
+bool Stepper::Execute(const LinearPhase& phase, size_t phase_index) {
   const bool is_matrix = phase.parts.size() == 1 && phase.parts[0].weight == plan_.matrix;
   const bool is_top1 = phase.parts[0].selection == Selection::kTop1;
   if (is_matrix && !is_top1 && !args_.needed_blocks.empty())
@@ -42,11 +41,16 @@ bool Stepper::ExecuteLinear(const LinearPhase& phase, size_t phase_index) {
   int64_t end = 0;
   bool busy = false;
   for (; workspace_->Tiles(phase_index).Take(thread_index_, total, &begin, &end); busy = true) {
-    ForParts(phase, begin, end, [&](const LinearPart& part, int64_t from, int64_t to) {
-      if (is_top1) return MultiplyForBest(part, from, to);
-      Multiply(part, from, to);
-      if (part.selection == Selection::kBlockMax) StoreMaxima(part, from, to);
-    });
+    while (begin < end) {
+      const auto [part, from, to] = PartAt(phase, begin, end);
+      begin += to - from;
+      if (is_top1) {
+        MultiplyForBest(*part, from, to);
+        continue;
+      }
+      Multiply(*part, from, to);
+      if (part->selection == Selection::kBlockMax) StoreMaxima(*part, from, to);
+    }
   }
   return busy;
 }
@@ -146,14 +150,11 @@ void Stepper::Warm(const LinearPhase& phase) const {
   if (!args_.needed_blocks.empty()) return;
   const int64_t total = TotalTiles(phase);
   const int64_t first = total * thread_index_ / pool_->NumThreads();
-  ForParts(phase, first, std::min(first + 1, total),
-           [&](const LinearPart& part, int64_t tile, int64_t) {
-             const int64_t tile_bytes =
-                 kernels::TileBytes(Weight(part).type, Weight(part).shape.Columns());
-             const int64_t left = (kernels::NumTiles(RowsOf(part)) - tile) * tile_bytes;
-             const volatile std::byte* from = file_.WeightData(part.weight) + tile * tile_bytes;
-             for (int64_t i = 0; i < std::min(left, kWarmBytes); i += 64) (void)from[i];
-           });
+  if (first >= total) return;
+  const auto [part, tile, end] = PartAt(phase, first, total);
+  const int64_t tile_bytes = kernels::TileBytes(Weight(*part).type, Weight(*part).shape.Columns());
+  const volatile std::byte* from = file_.WeightData(part->weight) + tile * tile_bytes;
+  for (int64_t i = 0; i < std::min((end - tile) * tile_bytes, kWarmBytes); i += 64) (void)from[i];
 }
 
 }  // namespace headway::cpu
