@@ -134,7 +134,7 @@ Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const O
   options.cors_origin = arguments.cors;
   server::ServiceOptions& service = options.service;
   service.defaults = RequestDefaults(arguments);
-  service.pooling = arguments.pooling.value_or("mean");
+  service.pooling = arguments.pooling.value_or("");
   service.alias = arguments.alias.value_or("");
   service.model_path = *arguments.model;
   service.most_drafts = arguments.draft_tokens;

@@ -7,6 +7,7 @@
 
 #include "base/file_writer.h"
 #include "chat/chat_template.h"
+#include "server/json.h"
 
 namespace headway::cli {
 namespace {
@@ -25,7 +26,7 @@ void AllowMarkers(const OpenedModel& model, chat::ChatTemplate* format) {
 
 }  // namespace
 
-server::Json RequestDefaults(const ServeArguments& arguments) {
+std::string RequestDefaults(const ServeArguments& arguments) {
   server::Json defaults = server::Json::object();
   const auto add = [&](const char* name, const auto& value) {
     if (value) defaults[name] = *value;
@@ -37,7 +38,7 @@ server::Json RequestDefaults(const ServeArguments& arguments) {
   add("repeat_penalty", arguments.repeat_penalty);
   add("seed", arguments.seed);
   add("n_predict", arguments.new_tokens);
-  return defaults;
+  return server::JsonText(defaults);
 }
 
 Result<std::string> SetChatTemplate(const ServeArguments& arguments, OpenedModel* model) {

@@ -29,9 +29,11 @@ struct ServiceOptions {
   int64_t most_drafts = 7;  // of prompt lookup, a step; 0: none
   KvType kv = KvType::kF16;
   CertifiedOptions certified = {};
-  // What requests for text have that do not say it: {"temperature": 0.7}, by llama-server's names.
-  Json defaults = Json::object();
-  std::string pooling = "mean";    // of embeddings, unless a request says it: mean, last or none
+  // What requests for text have that do not say it, a JSON object by llama-server's names:
+  // {"temperature": 0.7}; empty: none.
+  std::string defaults = {};
+  // Of embeddings, unless a request says it: "mean", "last" or "none"; empty: mean.
+  std::string pooling = {};
   std::string chat_template = {};  // in place of the file's, for /props; OpenedModel::chat has it
 };
 
@@ -50,6 +52,8 @@ class Service {
   int64_t StartedAt() const { return started_at_; }  // seconds since 1970
   Scheduler* GetScheduler() const { return scheduler_.get(); }
 
+  // What requests for text have that do not say it.
+  const Json& Defaults() const { return defaults_; }
   // The body of a request for text, with the server's defaults. Errors: 400.
   Parsed<Json> ReadGeneration(const HttpRequest& http) const;
 
@@ -75,12 +79,13 @@ class Service {
     std::shared_ptr<const grammar::Automaton> automaton;
   };
 
-  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options);
+  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options, Json defaults);
   Parsed<std::shared_ptr<const grammar::Automaton>> Compile(const TextForm& form) const;
   const std::shared_ptr<const grammar::TokenTrie>& Trie() const;
 
   const std::unique_ptr<OpenedModel> model_;
   const ServiceOptions options_;
+  const Json defaults_;
   const std::vector<std::string> aliases_;  // at least one
   const int64_t started_at_;
   mutable std::mutex mutex_;                   // guards the next two
