@@ -118,8 +118,10 @@ class ChatStream {
         texts_(static_cast<size_t>(request_.options.num_choices)) {}
 
   void Run(Answers* answers, const IsThere& is_there) {
+    // As OpenAI begins what may become calls, and words.
+    const Json first = request_.tools.Active() ? Json(nullptr) : Json("");
     for (int64_t index = 0; index < answers->Count(); ++index)
-      Write(frame_.Chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr));
+      Write(frame_.Chunk(index, {{"role", "assistant"}, {"content", first}}, nullptr, nullptr));
     while (good_) {
       const auto event = answers->Next(is_there);
       if (!event) break;

@@ -40,8 +40,7 @@ HttpReply ListModels(const Service& service, const HttpRequest&) {
 HttpReply Props(const Service& service, const HttpRequest&) {
   const tokenizer::Vocabulary& vocabulary = service.Tokens().vocabulary();
   const ModelSummary& summary = service.Model().summary;
-  const auto defaults =
-      ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, service.Defaults()));
+  const auto defaults = ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, service.Defaults()));
   const std::string& own_template = service.Options().chat_template;
   return JsonReply(
       {{"default_generation_settings",
