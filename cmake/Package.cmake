@@ -28,10 +28,9 @@ set(CPACK_PACKAGE_NAME headway)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_CONTACT "Headway <headway@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "runs language models in GGUF on CPUs")
-set(CPACK_DEBIAN_TOOL_DESCRIPTION "runs language models in GGUF on CPUs
- Headway decodes language models whose last matrix, the LM head, is the
- bottleneck, and serves them over HTTP with OpenAI's API. Its certified head
- reads a part of that matrix and still returns the token of the whole.")
+set(CPACK_DEBIAN_TOOL_DESCRIPTION "Headway decodes language models whose last matrix, the LM head, is the
+bottleneck, and serves them over HTTP with OpenAI's API. Its certified head
+reads a part of that matrix and still returns the token of the whole.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)

@@ -108,9 +108,10 @@ _headway() {{
   esac
   COMPREPLY=()
   if [[ "$current" == -* || "$COMP_CWORD" -eq 1 || "$command" == eval ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
   fi
-  [ ${{#COMPREPLY[@]}} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  local IFS=$'\\n'  # names of files may have spaces
+  [ ${{#COMPREPLY[@]}} -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
 }}
 complete -o filenames -F _headway headway
 """

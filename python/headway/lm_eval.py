@@ -32,6 +32,7 @@ class HeadwayLM(TemplateLM):
         self.batch_size = 16 if batch_size == "auto" else int(batch_size)
         self.max_length = min(max_length or self.engine.context_size, self.engine.context_size)
         self.max_gen_toks = max_gen_toks
+        self._has_chat = False  # contexts are chats, spelled out with their control tokens
 
     @property
     def eot_token_id(self) -> int:
@@ -50,14 +51,19 @@ class HeadwayLM(TemplateLM):
         return str(self.engine.summary["name"])
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        return self.engine.encode(string, add_special_tokens=add_special_tokens is not False)
+        ids = self.engine.encode(string, add_special_tokens=add_special_tokens is not False,
+                                 parse_special=self._has_chat)
+        return ids[1:] if ids[:2] == [self.engine.bos_token_id] * 2 else ids  # a chat brings its own
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        self._has_chat = True
         ids = self.engine.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
         return self.engine.decode(ids, skip_special_tokens=False)
 
     def _score(self, context: list[int], continuation: list[int]) -> tuple[float, bool]:
         """ln of the probability of a continuation, and whether greedy decoding would write it."""
+        if not continuation:
+            return 0.0, True
         ids = (context + continuation)[-self.max_length:]
         sequence = self.engine.sequence(max_length=len(ids))
         logprobs, is_best = sequence.score(ids)

@@ -18,9 +18,9 @@ def model():
 
 @pytest.fixture(scope="session")
 def engine():
-    return headway.Engine(MODEL, head="full:2", threads=2)
+    return headway.Engine(MODEL, head="full:2", threads=1)
 
 
 @pytest.fixture(scope="session")
 def certified():
-    return headway.Engine(MODEL, head="certified", threads=2)
+    return headway.Engine(MODEL, head="certified", threads=1)

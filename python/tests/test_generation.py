@@ -19,7 +19,7 @@ def tool(*arguments):
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_the_tools_tokens(engine, model, temperature):
     made = json.loads(tool("run", model, "-p", STORY, "-n", "24", "--temp", str(temperature), "--seed", "7", "--head",
-                           "full:2", "--json"))
+                           "full:2", "--threads", "1", "--json"))
     found = engine.generate(STORY, max_new_tokens=24, temperature=temperature, seed=7).read()
     assert found.ids == made["generated_ids"]
     assert found.text == made["text"]
@@ -93,7 +93,7 @@ def test_eval_is_the_tools(engine, model, tmp_path):
                     for i, p in enumerate([STORY, "The bear", "One day"]))
     (tmp_path / "text.txt").write_text(text)
     told = json.loads(tool("eval", "perplexity", model, "-f", str(tmp_path / "text.txt"), "--ctx", "64", "--head",
-                           "full:2", "--json"))
+                           "full:2", "--threads", "1", "--json"))
     found = engine.eval(text, window=64)
     assert math.isclose(found.perplexity, told["perplexity"], rel_tol=1e-6)
     assert math.isclose(found.standard_error, told["standard_error"], rel_tol=1e-4)

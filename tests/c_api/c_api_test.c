@@ -8,7 +8,7 @@ int failures = 0;
 
 headway_engine* open_model(const char* model, const char* head) {
   headway_engine* engine = NULL;
-  const headway_open_options options = {.size = sizeof options, .threads = 2, .head = head};
+  const headway_open_options options = {.size = sizeof options, .threads = 1, .head = head};
   OK(headway_open(model, &options, &engine));
   if (engine == NULL) exit(1);
   return engine;

@@ -10,7 +10,7 @@ namespace {
 headway::Result<headway::Generation> Generate(const char* model, const char* head,
                                               const char* prompt,
                                               const headway::GenerateOptions& options) {
-  HW_TRY(const headway::Engine engine, headway::Engine::Open(model, {.threads = 2, .head = head}));
+  HW_TRY(const headway::Engine engine, headway::Engine::Open(model, {.threads = 1, .head = head}));
   HW_TRY(const auto ids, engine.Encode(prompt));
   return engine.Generate(ids, options, nullptr);
 }
