@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Headway and llama.cpp in turns on one GGUF: decoding, prefill, narrow batches; prints a table of medians and ratios.
+"""Headway and llama.cpp in turns on one GGUF: decoding, prefill, narrow batches, texts; prints medians and ratios.
 
     tools/bench_llama.py model.gguf --threads 2 --rounds 3
     tools/bench_llama.py model.gguf --package model.pkg --threads 1,2 --tests decode,batch --record runs.jsonl
 
     tools/bench_llama.py model.gguf --peer ik/build/bin --peer-name ik_llama.cpp --peer-flags "-rtr 1" --tests decode,prefill
     HEADWAY_CPU=avx2 tools/bench_llama.py model.gguf --peer build-avx2/bin --peer-name "llama.cpp (AVX2)" --tests prefill
+
+The test "text" lets Headway write on from prompts in three languages, with the full and the certified head, greedy and
+sampled, against what llama-bench decodes a second. Beside each round stands what the memory gave in it.
 
 llama-bench (and for batches llama-batched-bench) must be on PATH or in --peer DIR; nothing of llama.cpp is in this repository. One round runs every
 test once with Headway and once with the peer; ratios are taken round by round. With --record the rounds are kept in a file, and the table is
@@ -21,6 +24,20 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WIDTHS = (1, 2, 4, 8)
+ENGLISH = ("The history of the steam engine begins long before the first railways. In the eighteenth century, engineers in Britain "
+           "looked for a way to pump water out of deep mines, and")
+FRENCH = ("L'histoire de la machine à vapeur commence bien avant les premiers chemins de fer. Au dix-huitième siècle, les "
+          "ingénieurs cherchaient un moyen de")
+JAPANESE = "蒸気機関の歴史は、最初の鉄道よりもずっと前に始まります。十八世紀、イギリスの技術者たちは"
+TEXTS = {
+    "text, full head": ("full:4", ENGLISH),
+    "text, certified": ("certified", ENGLISH),
+    "text, certified, T = 1": ("certified", ENGLISH, "--temp", 1),
+    "text, certified, French": ("certified", FRENCH),
+    "text, certified, Japanese": ("certified", JAPANESE),
+    "text, certified, T = 1, top-k 40": ("certified", ENGLISH, "--temp", 1, "--top-k", 40),
+    "text, certified, T = 0.8, top-p 0.95": ("certified", ENGLISH, "--temp", 0.8, "--top-p", 0.95),
+}
 
 
 def output(*command):
@@ -30,7 +47,19 @@ def output(*command):
     return done.stdout
 
 
-def headway(args, test, threads):
+def write(args, threads, seed, head, prompt, *sampling):
+    """Tokens a second of steps after the prompt."""
+    counters = json.loads(output(args.headway, "run", args.package or args.model, "-p", prompt, "-n", args.tokens, "--ignore-end", "--threads",
+                                 threads, "--head", head, "--seed", seed, "--json", *sampling))["counters"]
+    return 1e9 * counters["step_tokens"] / counters["step_ns"]
+
+
+def memory(args, threads):
+    rows = json.loads(output(args.headway, "bench", "memory", "--threads", threads, "--rounds", 1, "--json"))["rows"]
+    return rows[-1]["gbps"]
+
+
+def headway(args, test, threads, seed):
     def rows(what, *more):
         report = json.loads(output(args.headway, "bench", what, args.package or args.model, "--threads", threads, "--json", *more))
         return {row["row"]: row for row in report["rows"]}
@@ -38,6 +67,8 @@ def headway(args, test, threads):
         return {"decode": rows("chain", "--tokens", args.tokens, "--rounds", 1)["step"]["tokens_per_second"]}
     if test == "prefill":
         return {f"prefill {name}": row["tokens_per_second"] for name, row in rows("prefill", "--rounds", 1).items()}
+    if test == "text":
+        return {name: write(args, threads, seed, *how) for name, how in TEXTS.items()}
     steps = rows("batch", "--rounds", 2)
     return {f"step of {name}": 1000 / row["ms"] for name, row in steps.items()}
 
@@ -45,8 +76,9 @@ def headway(args, test, threads):
 def llama(args, test, threads):
     def bench(*more):
         return json.loads(output(args.bench, "-m", args.model, "-t", threads, "-r", 1, "-o", "json", *args.peer_flags.split(), *more))
-    if test == "decode":
-        return {"decode": bench("-p", 0, "-n", args.tokens)[0]["avg_ts"]}
+    if test in ("decode", "text"):
+        speed = bench("-p", 0, "-n", args.tokens)[0]["avg_ts"]
+        return {name: speed for name in (TEXTS if test == "text" else ["decode"])}
     if test == "prefill":
         return {f"prefill {row['n_prompt']} tokens": row["avg_ts"] for row in bench("-p", "128,512", "-n", 0, *args.prefill_flags.split())}
     lines = output(args.batched, "-m", args.model, "-t", threads, "-c", 1024, "-npp", 16, "-ntg", 4, "-npl", ",".join(map(str, WIDTHS)),
@@ -57,11 +89,11 @@ def llama(args, test, threads):
 
 def measure(args):
     rounds = []
-    for _ in range(args.rounds):
+    for seed in range(1, args.rounds + 1):
         for threads in args.threads.split(","):
             for test in args.tests.split(","):
-                rounds.append({"model": pathlib.Path(args.model).name, "against": args.peer_name, "threads": int(threads), "headway": headway(args, test, threads),
-                               "peer": llama(args, test, threads)})
+                rounds.append({"model": pathlib.Path(args.model).name, "against": args.peer_name, "threads": int(threads),
+                               "memory_gbps": memory(args, threads), "headway": headway(args, test, threads, seed), "peer": llama(args, test, threads)})
     return rounds
 
 
@@ -75,12 +107,12 @@ def table(rounds):
         for test, ours in one["headway"].items():
             if test in one["peer"]:
                 key = (one["against"], one["model"], one["threads"], test)
-                lines.setdefault(key, []).append((ours, one["peer"][test]))
-    print("| against | model | threads | test | rounds | Headway a second | peer a second | ratio |\n|---|---|---|---|---|---|---|---|")
+                lines.setdefault(key, []).append((ours, one["peer"][test], one.get("memory_gbps", 0)))
+    print("| against | model | threads | test | rounds | Headway a second | peer a second | ratio | memory, GB/s |\n|---|---|---|---|---|---|---|---|---|")
     for (peer, model, threads, test), pairs in sorted(lines.items()):
-        ours, theirs = zip(*pairs)
-        ratios = [a / b for a, b in pairs]
-        print(f"| {peer} | {model} | {threads} | {test} | {len(pairs)} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} |")
+        ours, theirs, speeds = zip(*pairs)
+        ratios = [a / b for a, b in zip(ours, theirs)]
+        print(f"| {peer} | {model} | {threads} | {test} | {len(pairs)} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} | {spread(speeds)} |")
     for (peer, model, threads, test), pairs in sorted(lines.items()):
         if test.startswith("step of") and test != "step of 1 tokens" and (peer, model, threads, "step of 1 tokens") in lines:
             ones = lines[(peer, model, threads, "step of 1 tokens")]

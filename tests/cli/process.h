@@ -10,6 +10,12 @@
 
 namespace headway::cli_test {
 
+#ifdef __SANITIZE_THREAD__
+inline constexpr int64_t kTimeoutMs = 1200000;  // ten to fifty times as slow
+#else
+inline constexpr int64_t kTimeoutMs = 120000;
+#endif
+
 struct ProcessOptions {
   std::vector<std::pair<std::string, std::string>> environment = {};  // added to the parent's
   std::string stdin_text = {};
@@ -21,7 +27,7 @@ struct ProcessOptions {
   int64_t read_stdout_bytes = -1;  // the reader of stdout goes away after that many
   int64_t interrupt_at_byte = -1;  // Ctrl-C once stdout has that many bytes
   int64_t interrupt_after_ms = -1;
-  int64_t timeout_ms = 120000;
+  int64_t timeout_ms = kTimeoutMs;
 };
 
 struct Outcome {
