@@ -14,10 +14,14 @@ struct qemu_plugin_tb;  // a run of instructions that qemu translates together
 struct qemu_info_t;
 enum { kInlineAdd = 0 };
 
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*translated)(qemu_plugin_id_t, struct qemu_plugin_tb*));
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*ended)(qemu_plugin_id_t, void*), void* data);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+                                           void (*translated)(qemu_plugin_id_t,
+                                                              struct qemu_plugin_tb*));
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*ended)(qemu_plugin_id_t, void*),
+                                    void* data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb* tb);
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb* tb, int operation, void* counter, uint64_t addend);
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb* tb, int operation,
+                                              void* counter, uint64_t addend);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
@@ -33,8 +37,9 @@ static void Ended(qemu_plugin_id_t id, void* data) {
   fprintf(stderr, "instructions: %" PRIu64 "\n", count);
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t* info, int argc,
-                                                               char** argv) {
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const struct qemu_info_t* info,
+                                                               int argc, char** argv) {
   (void)info, (void)argc, (void)argv;
   qemu_plugin_register_vcpu_tb_trans_cb(id, Translated);
   qemu_plugin_register_atexit_cb(id, Ended, NULL);
