@@ -331,7 +331,8 @@ enum {
   HEADWAY_STOP_END = 0,
   HEADWAY_STOP_MAX_TOKENS = 1,
   HEADWAY_STOP_CONTEXT_FULL = 2,
-  HEADWAY_STOP_CANCELLED = 3
+  HEADWAY_STOP_CANCELLED = 3,
+  HEADWAY_STOP_STRING = 4  // at a stop string; nothing that this version can ask for
 };
 typedef struct headway_generate_options {
   size_t size;

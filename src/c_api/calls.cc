@@ -35,6 +35,8 @@ headway_status StatusOf(ErrorCode code) {
       return HEADWAY_GATE_FAILED;
     case ErrorCode::kCancelled:
       return HEADWAY_CANCELLED;
+    case ErrorCode::kIncomplete:  // the tool's alone: here a generation says how it ended
+      break;
   }
   return HEADWAY_INTERNAL;
 }

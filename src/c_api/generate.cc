@@ -42,6 +42,8 @@ int32_t StopReasonOf(StopReason reason) {
       return HEADWAY_STOP_CONTEXT_FULL;
     case StopReason::kCancelled:
       return HEADWAY_STOP_CANCELLED;
+    case StopReason::kStopString:
+      return HEADWAY_STOP_STRING;
   }
   return HEADWAY_STOP_MAX_TOKENS;
 }
