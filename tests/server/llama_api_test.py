@@ -1,6 +1,5 @@
 """What llama-server has beside OpenAI's API: /completion, /embedding, /props, /metrics, its flags."""
 import math
-
 import time
 
 from server_process import TIMEOUT, Server, ServerTest, main
