@@ -1,5 +1,6 @@
-# `cmake --install`: the command line tool, the public headers, and one target for users, headway::headway, found by
-# find_package(headway). The folders' libraries are installed beside it as its private parts.
+# `cmake --install`: the command line tool, the public headers, and two targets for users, found by
+# find_package(headway): headway::headway, the C++ and C API as static libraries (the folders' libraries are installed
+# beside it as its private parts), and headway::shared, the C API alone as libheadway.so.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -21,14 +22,34 @@ endfunction()
 
 add_library(headway INTERFACE)
 add_library(headway::headway ALIAS headway)
-target_link_libraries(headway INTERFACE headway_pack)
+target_link_libraries(headway INTERFACE headway_c_api)
 target_compile_features(headway INTERFACE cxx_std_20)
 target_include_directories(headway INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
+# Exports what headway/headway.h declares and nothing else. Not with sanitizers, whose runtimes belong into the program.
+set(shared)
+if(NOT HEADWAY_SANITIZE)
+  set(shared headway_shared)
+  add_library(headway_shared SHARED $<TARGET_OBJECTS:headway_c_api>)
+  add_library(headway::shared ALIAS headway_shared)
+  set_target_properties(headway_shared PROPERTIES OUTPUT_NAME headway EXPORT_NAME shared LINKER_LANGUAGE CXX
+                        VERSION ${PROJECT_VERSION} SOVERSION 1)
+  target_link_libraries(headway_shared PRIVATE $<BUILD_INTERFACE:headway_pack> $<BUILD_INTERFACE:headway_gates>)
+  target_include_directories(headway_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  if(NOT APPLE)
+    target_link_options(headway_shared PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    set_target_properties(headway_shared PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  endif()
+endif()
+
 set(parts)
-headway_parts(headway_pack parts)
+headway_parts(headway_c_api parts)
 install(TARGETS headway ${parts} EXPORT headwayTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/headway)
+if(shared)
+  install(TARGETS ${shared} EXPORT headwayTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/headway DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/headway)
 install(EXPORT headwayTargets NAMESPACE headway:: DESTINATION ${package_directory})

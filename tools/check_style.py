@@ -18,6 +18,7 @@ HOMES = {
     r"google/protobuf|\.pb\.h": ["src/device/coreml/"],
     r"xxhash\.h": ["src/base/digest.cc"],
     r"immintrin\.h": ["src/kernels/avx2/", "src/kernels/avx512/"],
+    r"arm_neon\.h": ["src/kernels/neon/"],
     r"gtest/": ["_test.cc", "_fixture.", "tests/"],
     r"benchmark/benchmark\.h": ["bench/"],
 }

@@ -30,9 +30,9 @@ constexpr const char* kAbout =
 constexpr const char* kFooter =
     "Exit status: 0 done, 1 a gate failed, 2 bad usage or input, 3 internal error, 4 a text "
     "that ended before its grammar did, 130 interrupted.\n"
-    "Environment: HEADWAY_CPU=reference|avx2|avx512 forces an instruction set; HEADWAY_CACHE "
-    "names\n"
-    "the directory for packages made from GGUF files.";
+    "Environment: HEADWAY_CPU=reference|avx2|avx512|neon|neon_dot|neon_i8mm forces an instruction "
+    "set;\n"
+    "HEADWAY_CACHE names the directory for packages made from GGUF files.";
 
 }  // namespace
 

@@ -155,6 +155,16 @@ struct ServeArguments {
   std::optional<std::string> api_key;
   std::optional<std::string> api_key_file;
   std::string cors;
+  std::optional<std::string> chat_template;
+  std::optional<std::string> chat_template_file;
+  std::optional<std::string> pooling;
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<double> min_p;
+  std::optional<double> repeat_penalty;
+  std::optional<int64_t> top_k;
+  std::optional<int64_t> seed;
+  std::optional<int64_t> new_tokens;
   int64_t queue = 256;
   int64_t kv_tokens = 0;
   int64_t prompt_budget = 64;

@@ -21,6 +21,7 @@
 #include "numbers.h"
 #include "output.h"
 #include "pack/open_model.h"
+#include "serve_settings.h"
 #include "server/server.h"
 
 namespace headway::cli {
@@ -53,10 +54,14 @@ Result<ServeArguments> WithEnvironment(ServeArguments arguments) {
   TakeFromEnvironment("LLAMA_ARG_HOST", &arguments.host);
   TakeFromEnvironment("LLAMA_ARG_ALIAS", &arguments.alias);
   TakeFromEnvironment("LLAMA_API_KEY", &arguments.api_key);
+  TakeFromEnvironment("LLAMA_ARG_CHAT_TEMPLATE", &arguments.chat_template);
+  TakeFromEnvironment("LLAMA_ARG_CHAT_TEMPLATE_FILE", &arguments.chat_template_file);
+  TakeFromEnvironment("LLAMA_ARG_POOLING", &arguments.pooling);
   TakeFromEnvironment("LLAMA_ARG_API_KEY_FILE", &arguments.api_key_file);
   HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_PORT", &arguments.port));
   HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_CTX_SIZE", &arguments.context_tokens));
   HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_N_PARALLEL", &arguments.parallel));
+  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_N_PREDICT", &arguments.new_tokens));
   HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_THREADS", &arguments.threads));
   return arguments;
 }
@@ -129,6 +134,8 @@ Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const O
   options.http.port = arguments.port.value_or(8080);
   options.cors_origin = arguments.cors;
   server::ServiceOptions& service = options.service;
+  service.defaults = RequestDefaults(arguments);
+  service.pooling = arguments.pooling.value_or("");
   service.alias = arguments.alias.value_or("");
   service.model_path = *arguments.model;
   service.most_drafts = arguments.draft_tokens;
@@ -184,7 +191,9 @@ Result<void> Run(const ServeArguments& given) {
                  Printable(*arguments.model).c_str(), Printable(*arguments.model).c_str());
   }
   HW_TRY_VOID(CheckIntegrity(*model, true));  // before the first answer
+  HW_TRY(std::string chat_template, SetChatTemplate(arguments, model.get()));
   HW_TRY(server::ServerOptions options, OptionsOf(arguments, *model));
+  options.service.chat_template = std::move(chat_template);
   options.api_keys = std::move(keys);
   HW_TRY(const auto server, server::Server::Start(std::move(model), options));
   HW_TRY_VOID(SayWhere(*server, options));

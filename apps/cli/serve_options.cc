@@ -18,6 +18,24 @@ constexpr const char* kServeExamples =
     "runs\n"
     "finish; a second one ends at once.";
 
+// What requests have that do not say it.
+void AddDefaults(CLI::App* app, ServeArguments* serve) {
+  const auto group = [](CLI::Option* option, const char* type) {
+    option->type_name(type)->group("Requests that do not say it");
+  };
+  group(AddNumber(app, "--temp", &serve->temperature, "temperature; 0: greedy"), "T");
+  group(AddNumber(app, "--top-k", &serve->top_k, "keep the K best; 0: off"), "K");
+  group(AddNumber(app, "--top-p", &serve->top_p, "keep the smallest set of that mass; 1: off"),
+        "P");
+  group(AddNumber(app, "--min-p", &serve->min_p,
+                  "keep tokens at least P times as likely as the best; 0: off"),
+        "P");
+  group(AddNumber(app, "--repeat-penalty", &serve->repeat_penalty, "1: off"), "R");
+  group(AddNumber(app, "--seed", &serve->seed, "same seed, same text; -1: drawn"), "S");
+  group(AddNumber(app, "-n,--n-predict", &serve->new_tokens, "new tokens at most; -1: no limit"),
+        "N");
+}
+
 }  // namespace
 
 void AddServe(CLI::App* app, ServeArguments* serve) {
@@ -34,11 +52,21 @@ void AddServe(CLI::App* app, ServeArguments* serve) {
       ->type_name("N");
   AddNumber(app, "--parallel", &serve->parallel, "conversations that are decoded at once (8)")
       ->type_name("N");
-  text("-a,--alias", &serve->alias, "the model's name for clients", "NAME");
+  text("-a,--alias", &serve->alias, "the model's name for clients; with commas further ones",
+       "NAME");
   text("--api-key", &serve->api_key, "who asks must show this key", "KEY");
   text("--api-key-file", &serve->api_key_file, "the keys, one a line", "FILE");
-  text("--cors", &serve->cors, "pages of this origin may call the API from browsers; *: of any",
-       "ORIGIN");
+  text("--cors", &serve->cors,
+       "pages of these origins may call the API from browsers; localhost: of this machine; *: of "
+       "any",
+       "ORIGINS");
+  text("--chat-template", &serve->chat_template,
+       "in place of the model's: chatml, llama3, gemma, granite, phi3, phi4mini, or Jinja",
+       "NAME|TEXT");
+  text("--chat-template-file", &serve->chat_template_file, "the same from a file", "FILE");
+  text("--pooling", &serve->pooling, "of embeddings: mean, last, or none (a row each token)",
+       "HOW");
+  AddDefaults(app, serve);
   AddNumber(app, "--queue", &serve->queue, "requests that may wait; further ones are told 429")
       ->type_name("N");
   AddNumber(app, "--kv-tokens", &serve->kv_tokens,

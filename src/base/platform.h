@@ -52,4 +52,12 @@ int64_t SendNow(int socket, const char* from, size_t size_bytes);
 // The processor's name, for people: "AMD EPYC 9R14".
 std::string ProcessorName();
 
+// What 64-bit Arm processors may have beyond the first ones: 8-bit dot products (FEAT_DotProd), 8-bit
+// matrix products (FEAT_I8MM). All false on others.
+struct ArmFeatures {
+  bool dot_products = false;
+  bool matrix_products = false;
+};
+ArmFeatures ArmFeaturesOfProcessor();
+
 }  // namespace headway::platform

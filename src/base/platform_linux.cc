@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -99,6 +102,18 @@ std::string ProcessorName() {
     return line.substr(std::min(line.size(), line.find(':') + 2));
   }
   return "unknown processor";
+}
+
+ArmFeatures ArmFeaturesOfProcessor() {
+#if defined(__aarch64__)
+  // Bits of the kernel's interface (Documentation/arm64/elf_hwcaps.rst), which older headers lack.
+  constexpr unsigned long kDotProducts = 1UL << 20;     // HWCAP_ASIMDDP
+  constexpr unsigned long kMatrixProducts = 1UL << 13;  // HWCAP2_I8MM
+  return {.dot_products = (::getauxval(AT_HWCAP) & kDotProducts) != 0,
+          .matrix_products = (::getauxval(AT_HWCAP2) & kMatrixProducts) != 0};
+#else
+  return {};
+#endif
 }
 
 }  // namespace headway::platform

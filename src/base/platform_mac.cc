@@ -84,6 +84,17 @@ std::string ProcessorName() {
   return known ? name : "unknown processor";
 }
 
+ArmFeatures ArmFeaturesOfProcessor() {
+  const auto has =
+      [](const char* name) {  // unknown names are of other processors, or of later ones
+        int32_t value = 0;
+        size_t size = sizeof value;
+        return ::sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+      };
+  return {.dot_products = has("hw.optional.arm.FEAT_DotProd"),
+          .matrix_products = has("hw.optional.arm.FEAT_I8MM")};
+}
+
 }  // namespace headway::platform
 
 #endif  // defined(__APPLE__)

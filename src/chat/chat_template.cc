@@ -140,6 +140,14 @@ Result<ChatTemplate> ChatTemplate::Create(const tokenizer::Tokenizer& tokenizer)
   return result;
 }
 
+Result<ChatTemplate> ChatTemplate::FromName(std::string_view name,
+                                            const tokenizer::Tokenizer& tokenizer) {
+  HW_TRY(const KnownFormat format, FormatNamed(name));
+  HW_TRY(ChatTemplate result, FromSource(format.source, tokenizer));
+  result.format_name_ = format.name;
+  return result;
+}
+
 Result<Text> ChatTemplate::Run(const Request& request, const Value& messages) const {
   Dict variables = tokens_;
   variables.Set("messages", messages);
@@ -177,13 +185,19 @@ Result<RenderedChat> ChatTemplate::Render(const Request& request) const {
     if (auto again = Run(request, messages)) text = std::move(again);
   }
   if (!text) return tl::unexpected<Error>(text.error());
-  return Spanned(*text);
+  RenderedChat chat = Spanned(*text);
+  if (!request.answer_begins.empty()) {
+    const size_t begin = chat.text.size();
+    chat.text += request.answer_begins;
+    chat.spans.push_back({begin, chat.text.size(), false});
+  }
+  return chat;
 }
 
 Result<std::vector<int32_t>> ChatTemplate::Encode(const Request& request,
                                                   const tokenizer::Tokenizer& tokenizer) const {
   HW_TRY(const RenderedChat chat, Render(request));
-  HW_TRY_VOID(CheckMarkers(chat, tokenizer));
+  if (!allows_plain_markers_) HW_TRY_VOID(CheckMarkers(chat, tokenizer));
   HW_TRY(std::vector<int32_t> ids, tokenizer.EncodeSpans(chat.text, chat.spans, false));
   const tokenizer::Vocabulary& vocabulary = tokenizer.vocabulary();
   const bool begins = !ids.empty() && ids.front() == vocabulary.bos_id;

@@ -25,6 +25,7 @@ struct Request {
   jinja::Dict variables = {};                   // more that the template may read: enable_thinking
   bool add_generation_prompt = true;            // end where the assistant's answer begins
   std::optional<std::tm> now = {};              // what strftime_now tells; absent: the local time
+  std::string answer_begins = {};               // the answer's first words, after all of that
 };
 
 // From JSON texts, empty where there are none: a list of tools and an object of variables. Errors:
@@ -46,6 +47,11 @@ class ChatTemplate {
   static Result<ChatTemplate> FromSource(std::string_view source,
                                          const tokenizer::Tokenizer& tokenizer);
 
+  // Of a known format by its name in any case, without "-", "_" and spaces: "chatml", "llama3",
+  // "gemma", "granite", "phi3", "phi4mini". Errors: kInvalidInput (no such name), naming all.
+  static Result<ChatTemplate> FromName(std::string_view name,
+                                       const tokenizer::Tokenizer& tokenizer);
+
   // Of a known format; empty for a template's own.
   const std::string& FormatName() const { return format_name_; }
 
@@ -57,6 +63,9 @@ class ChatTemplate {
   // also kUnsupported (the template writes a marker <|like this|> that is no control token here).
   Result<std::vector<int32_t>> Encode(const Request& request,
                                       const tokenizer::Tokenizer& tokenizer) const;
+
+  // <|markers|> that are no control tokens become text from now on, as some models learnt them.
+  void AllowPlainMarkers() { allows_plain_markers_ = true; }
 
   // The control token that the template writes right after an assistant's answer.
   std::optional<int32_t> EndOfAnswer(const tokenizer::Tokenizer& tokenizer) const;
@@ -76,6 +85,7 @@ class ChatTemplate {
   jinja::Dict tokens_;  // bos_token, eos_token, ...
   bool reads_text_ = true;
   bool reads_parts_ = false;
+  bool allows_plain_markers_ = false;
 };
 
 // `text` and its marks as the tokenizer takes them.

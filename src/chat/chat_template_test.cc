@@ -235,6 +235,40 @@ TEST(EndOfAnswerTest, IsWhatTheTemplateWritesBehindAnAnswer) {
   EXPECT_EQ(end("{{ raise_exception('never') }}"), std::nullopt);
 }
 
+TEST(KnownFormatTest, MayBeChosenByName) {
+  const Tokenizer tokenizer = Tokenizer::Create(MakeVocabulary("")).value();
+  const auto chat = ChatTemplate::FromName("Phi-4-Mini", tokenizer);
+  ASSERT_TRUE(chat) << chat.error().message;
+  EXPECT_EQ(chat->FormatName(), "Phi-4-mini");
+  EXPECT_EQ(chat->Render(RequestOf({{"user", "Hi"}}))->text, "<|user|>Hi<|end|><|assistant|>");
+  const auto none = ChatTemplate::FromName("vicuna", tokenizer);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kInvalidInput);
+  EXPECT_NE(none.error().message.find("chatml, llama3"), std::string::npos) << none.error().message;
+}
+
+TEST(ChatTemplateTest, AnAnswerMayHaveBegun) {
+  const Tokenizer tokenizer = Tokenizer::Create(MakeVocabulary(kPhi4Mini)).value();
+  const auto chat = ChatTemplate::Create(tokenizer);
+  Request request = RequestOf({{"user", "Hi"}});
+  request.answer_begins = "Hello<|end|>";
+  EXPECT_EQ(chat->Render(request)->text, "<|user|>Hi<|end|><|assistant|>Hello<|end|>");
+  const auto ids = chat->Encode(request, tokenizer);
+  ASSERT_TRUE(ids) << ids.error().message;
+  const auto end = *tokenizer.FindToken("<|end|>");
+  EXPECT_EQ(std::count(ids->begin(), ids->end(), end), 1);  // the template's alone
+}
+
+TEST(ChatTemplateTest, MarkersMayBePlainTextToo) {
+  const Tokenizer tokenizer = Tokenizer::Create(MakeVocabulary("<|no_such|>")).value();
+  auto chat = ChatTemplate::Create(tokenizer);
+  EXPECT_FALSE(chat->Encode(RequestOf({{"user", "Hi"}}), tokenizer));
+  chat->AllowPlainMarkers();
+  const auto ids = chat->Encode(RequestOf({{"user", "Hi"}}), tokenizer);
+  ASSERT_TRUE(ids) << ids.error().message;
+  EXPECT_EQ(tokenizer.Decode(*ids), "<|no_such|>");
+}
+
 TEST(KnownFormatTest, VocabulariesWithoutATemplate_GetTheirFamilys) {
   const auto rendered = [](const std::vector<std::string>& specials) {
     const Tokenizer tokenizer =

@@ -1,7 +1,12 @@
 #include "chat/known_formats.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <string>
+
+#include "jinja/text.h"
 
 namespace headway::chat {
 namespace {
@@ -69,7 +74,28 @@ constexpr Candidate kCandidates[] = {
     {{"Phi-4-mini", kPhi4Mini}, {"<|user|>", "<|assistant|>", "<|end|>"}, ""},
 };
 
+// "Phi-4-mini" -> "phi4mini"
+std::string PlainName(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    if (c == '-' || c == '_' || c == ' ') continue;
+    plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return plain;
+}
+
 }  // namespace
+
+Result<KnownFormat> FormatNamed(std::string_view name) {
+  std::string names;
+  for (const Candidate& candidate : kCandidates) {
+    const std::string plain = PlainName(candidate.format.name);
+    if (plain == PlainName(name)) return candidate.format;
+    names += (names.empty() ? "" : ", ") + plain;
+  }
+  return Fail(ErrorCode::kInvalidInput, fmt::format("chat format: expected one of {}, found '{}'",
+                                                    names, jinja::Printable(name)));
+}
 
 std::optional<KnownFormat> FormatOf(const tokenizer::Tokenizer& tokenizer) {
   for (const Candidate& candidate : kCandidates) {

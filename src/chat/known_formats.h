@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/result.h"
 #include "tokenizer/tokenizer.h"
 
 namespace headway::chat {
@@ -16,5 +17,7 @@ struct KnownFormat {
 };
 
 std::optional<KnownFormat> FormatOf(const tokenizer::Tokenizer& tokenizer);
+// As ChatTemplate::FromName.
+Result<KnownFormat> FormatNamed(std::string_view name);
 
 }  // namespace headway::chat

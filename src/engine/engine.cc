@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/generate.h"
 #include "engine/generation_session.h"
 #include "engine/open.h"
 #include "engine/stop_matcher.h"
@@ -139,18 +140,24 @@ Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> mes
 
 Result<std::vector<int32_t>> Engine::EncodeChatJson(std::string_view messages_json,
                                                     const ChatOptions& options) const {
-  HW_TRY(const jinja::Value values, chat::MessagesFromJson(messages_json));
-  return EncodeConversation(*model_, values, options);
+  return headway::EncodeChatJson(*model_, messages_json, options);
 }
 
 std::string Engine::Decode(std::span<const int32_t> ids) const {
   return model_->tokenizer->Decode(ids);
 }
 
-Result<Generation> Engine::Generate(
-    std::span<const int32_t> prompt, const GenerateOptions& options,
-    const std::function<void(const GeneratedToken&)>& on_token) const {
-  const int64_t context = model_->pipeline->manifest().ContextTokens();
+Result<std::vector<int32_t>> EncodeChatJson(const OpenedModel& model,
+                                            std::string_view messages_json,
+                                            const ChatOptions& options) {
+  HW_TRY(const jinja::Value values, chat::MessagesFromJson(messages_json));
+  return EncodeConversation(model, values, options);
+}
+
+Result<Generation> Generate(OpenedModel* model, std::span<const int32_t> prompt,
+                            const GenerateOptions& options,
+                            const std::function<void(const GeneratedToken&)>& on_token) {
+  const int64_t context = model->pipeline->manifest().ContextTokens();
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
   if (prompt_tokens < 1)
     return Fail(ErrorCode::kInvalidInput, "prompt: expected at least one token, found none");
@@ -168,8 +175,8 @@ Result<Generation> Engine::Generate(
     if (stop.empty()) return Fail(ErrorCode::kInvalidInput, "stop: expected text, found none");
   }
   const int64_t max_new = std::min(options.max_new_tokens, context - prompt_tokens);
-  const std::lock_guard lock(model_->generating);
-  HW_TRY(auto source, GenerationSession::Create(*model_, options, prompt_tokens + max_new));
+  const std::lock_guard lock(model->generating);
+  HW_TRY(auto source, GenerationSession::Create(*model, options, prompt_tokens + max_new));
   Generation result;
   result.kv = options.kv;
   result.stop_reason =
@@ -177,7 +184,7 @@ Result<Generation> Engine::Generate(
   result.ids.reserve(static_cast<size_t>(max_new));
   const Result<void> appended = source.Append(prompt);
   if (appended) {
-    DecodeLoop loop(*model_, options, on_token, &result);
+    DecodeLoop loop(*model, options, on_token, &result);
     HW_TRY_VOID(loop.Run(&source, max_new));
   } else if (appended.error().code == ErrorCode::kCancelled) {
     result.stop_reason = StopReason::kCancelled;
@@ -188,9 +195,15 @@ Result<Generation> Engine::Generate(
                        result.stop_reason == StopReason::kContextFull;
   if (ran_out && source.TextIsFinal()) result.stop_reason = StopReason::kEndToken;
   result.is_cut = ran_out && !source.TextIsComplete();
-  if (result.stop_reason != StopReason::kCancelled) HW_TRY_VOID(CheckIntegrity(*model_, true));
+  if (result.stop_reason != StopReason::kCancelled) HW_TRY_VOID(CheckIntegrity(*model, true));
   result.counters = source.TakeCounters();
   return result;
+}
+
+Result<Generation> Engine::Generate(
+    std::span<const int32_t> prompt, const GenerateOptions& options,
+    const std::function<void(const GeneratedToken&)>& on_token) const {
+  return headway::Generate(model_.get(), prompt, options, on_token);
 }
 
 }  // namespace headway

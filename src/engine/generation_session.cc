@@ -100,9 +100,8 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateO
 
 }  // namespace
 
-Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
-                                                    const GenerateOptions& options,
-                                                    int64_t capacity_tokens) {
+Result<SessionOptions> SessionOptionsOf(const OpenedModel& model, const GenerateOptions& options,
+                                        int64_t capacity_tokens) {
   HW_TRY(const CertifiedOptions certified, ReadCertified(options, model));
   SessionOptions session_options{.capacity_tokens = capacity_tokens,
                                  .kv = options.kv,
@@ -113,10 +112,17 @@ Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
                                  .cancelled_or_null = options.cancelled_or_null};
   if (!options.grammar.empty() || !options.json_schema.empty()) {
     HW_TRY(session_options.grammar, CompileGrammar(options));
-    session_options.trie = NewTextTrie(*model.tokenizer);
     session_options.finish_within_capacity =
         options.finish_within_budget.value_or(!options.json_schema.empty());
   }
+  return session_options;
+}
+
+Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
+                                                    const GenerateOptions& options,
+                                                    int64_t capacity_tokens) {
+  HW_TRY(SessionOptions session_options, SessionOptionsOf(model, options, capacity_tokens));
+  if (session_options.grammar != nullptr) session_options.trie = NewTextTrie(*model.tokenizer);
   HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
   GenerationSession source(std::move(session));
   const SpeculationParams& params = options.speculation;

@@ -13,6 +13,11 @@
 
 namespace headway {
 
+// What a request says about its session; with a grammar, but without the trie that it needs. Errors:
+// kInvalidInput (the certificate, the grammar), kUnsupported.
+Result<SessionOptions> SessionOptionsOf(const OpenedModel& model, const GenerateOptions& options,
+                                        int64_t capacity_tokens);
+
 class GenerationSession {
  public:
   // Sequences of up to `capacity_tokens`. `model` must outlive the source. Errors: kInvalidInput

@@ -28,6 +28,8 @@ struct ScheduledRequest {
   bool stop_at_end = true;       // at tokens that end a text
   bool share_prefix = true;      // may begin with keys and values that others computed
   bool want_mean_state = false;  // RequestEnd::state is the mean of all, not the last one
+  bool want_all_states = false;  // RequestEnd::state has all of them; share_prefix must be off
+  bool want_progress = false;    // the sink hears how far it is
   std::string client = {};       // those of one client take turns with those of the others
   uint64_t deadline_ns = 0;      // of NowNs(); 0: none
 };
@@ -53,7 +55,19 @@ struct RequestEnd {
   uint64_t prompt_ns = 0;  // from then to the first token
   uint64_t decode_ns = 0;  // from the first token to the last
   Counters counters;
-  std::vector<float> state = {};  // [D], before the head's norm: when no tokens were asked for
+  // [D], or [prompt_tokens, D], before the head's norm: when no tokens were asked for.
+  std::vector<float> state = {};
+};
+
+// How far a request is.
+struct RequestProgress {
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt, not read again
+  int64_t read_tokens = 0;    // of the prompt, the cached ones among them
+  int64_t new_tokens = 0;
+  uint64_t waited_ns = 0;
+  uint64_t prompt_ns = 0;  // so far
+  uint64_t decode_ns = 0;
 };
 
 // What a step chose for a request.
@@ -63,12 +77,15 @@ struct NewTokens {
   std::span<const TokenLogprob> alternatives;  // of the only choice, when asked for
   bool ended = false;                          // the last one ends the text and is no part of it
   const Counters* counters = nullptr;          // the conversation's, this step among them
+  const RequestProgress* progress = nullptr;   // where it is wanted
 };
 
 // Called by the scheduler's thread between steps: must be quick, and must not call the scheduler.
 class RequestSink {
  public:
   virtual ~RequestSink() = default;
+  // When reading of the prompt begins, and after each piece of it, where progress is wanted.
+  virtual void OnReading(const RequestProgress&) {}
   // False: that was enough, the request ends.
   virtual bool OnTokens(const NewTokens& tokens) = 0;
   // The last call.
@@ -101,6 +118,8 @@ struct ScheduledEntry {
   int64_t cached_tokens = 0;
   int64_t new_tokens = 0;
   std::vector<double> state_sum = {};  // of all positions, when their mean is wanted
+  std::vector<float> states = {};      // [position, D], when all are wanted
+  int64_t told_tokens = -1;            // of the prompt, that the sink heard of
   uint64_t submitted_ns = 0;
   uint64_t admitted_ns = 0;
   uint64_t first_token_ns = 0;

@@ -43,8 +43,10 @@ struct SchedulerCounts {
   uint64_t prompt_ns = 0;
   uint64_t new_tokens = 0;
   uint64_t decode_ns = 0;
-  uint64_t steps = 0;
-  uint64_t step_rows = 0;  // conversations that decoded in these steps
+  uint64_t steps = 0;        // that decoded
+  uint64_t step_rows = 0;    // conversations that decoded in these steps
+  uint64_t read_steps = 0;   // that read prompts and decoded nothing
+  uint64_t draft_steps = 0;  // of a conversation, with drafts
   uint64_t drafted = 0;
   uint64_t accepted = 0;
   Counters heads;  // sums over requests that ended: what heads and layers did
@@ -113,6 +115,8 @@ class Scheduler {
   void EndReads();
   void EndRows();
   EndReason TakeChoices(ScheduledEntry* entry, std::span<const Sequence::Choice> choices);
+  static RequestProgress ProgressOf(const ScheduledEntry& entry);
+  static void TellReading(ScheduledEntry* entry);
   void Finish(ScheduledEntry* entry, EndReason reason, Error error = {});
   void RemoveFinished();
   int64_t TokensInUse() const;

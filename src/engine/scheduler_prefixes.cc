@@ -58,6 +58,7 @@ bool Scheduler::Begin(ScheduledEntry* entry) {
   sequence->BeginReading(sequence->Length(), "prefill");
   entry->cached_tokens = sequence->NumCached();
   entry->begun = true;
+  TellReading(entry);
   return true;
 }
 

@@ -67,6 +67,7 @@ void Scheduler::Step() {
     counts_.step_rows += static_cast<uint64_t>(num_rows);
     counts_.decode_ns += NowNs() - start;
   } else {
+    ++counts_.read_steps;
     counts_.prompt_ns += NowNs() - start;
   }
   EndReads();
@@ -88,7 +89,11 @@ void Scheduler::PlanReads(std::span<ScheduledEntry* const> readers, bool others_
     if (shares[i] < 1) continue;
     ScheduledEntry* const entry = readers[i];
     ReadRow read{.sequence = entry->sequence.get(), .most_tokens = shares[i]};
-    if (entry->request.want_mean_state) {
+    if (entry->request.want_all_states) {
+      read.states = [entry, D = hidden_size_](const float* hidden, int64_t num_tokens) {
+        entry->states.insert(entry->states.end(), hidden, hidden + num_tokens * D);
+      };
+    } else if (entry->request.want_mean_state) {
       read.states = [entry](const float* hidden, int64_t num_tokens) {
         const int64_t D = static_cast<int64_t>(entry->state_sum.size());
         for (int64_t t = 0; t < num_tokens; ++t) {
@@ -117,6 +122,9 @@ void Scheduler::MakeRoom() {
     Entry entry = std::move(live_.back());
     live_.pop_back();
     entry->sequence->ForgetCache();
+    // What is read again is counted again.
+    std::fill(entry->state_sum.begin(), entry->state_sum.end(), 0.0);
+    entry->states.clear();
     ++counts_.preempted;
     waiting_.insert(waiting_.begin(), std::move(entry));
   }
@@ -129,6 +137,8 @@ void Scheduler::EndReads() {
       Finish(entry, EndReason::kFailed, reads_[i].outcome.error());
     } else if (entry->request.max_new_tokens == 0 && entry->sequence->NumPending() == 0) {
       Finish(entry, EndReason::kMaxTokens);
+    } else {
+      TellReading(entry);
     }
   }
 }
@@ -156,10 +166,12 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
     entry->first_token_ns = entry->last_token_ns;
     sequence->CountPrefill(entry->first_token_ns - entry->admitted_ns,
                            request.prompt.size() - static_cast<size_t>(entry->cached_tokens));
+    TellReading(entry);
   }
   if (entry->drafts != nullptr) {
     const int64_t drafted =
         count > 1 ? std::max(sequence->NumDrafts(), count - 1) : sequence->NumDrafts();
+    counts_.draft_steps += drafted > 0 ? 1 : 0;
     counts_.drafted += static_cast<uint64_t>(drafted);
     counts_.accepted += static_cast<uint64_t>(count - 1);
     entry->drafts->Saw(sequence->Tokens(), drafted, count);
@@ -171,11 +183,14 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
   }
   const bool ended =
       request.stop_at_end && options_.is_end && options_.is_end(choices.back().token);
-  const bool wants_more = entry->sink->OnTokens({.choices = choices,
-                                                 .certificates = sequence->Certificates(),
-                                                 .alternatives = alternatives,
-                                                 .ended = ended,
-                                                 .counters = &sequence->GetCounters()});
+  const RequestProgress progress = ProgressOf(*entry);
+  const bool wants_more =
+      entry->sink->OnTokens({.choices = choices,
+                             .certificates = sequence->Certificates(),
+                             .alternatives = alternatives,
+                             .ended = ended,
+                             .counters = &sequence->GetCounters(),
+                             .progress = request.want_progress ? &progress : nullptr});
   counts_.new_tokens += static_cast<uint64_t>(count);
   counts_.longest = std::max(counts_.longest, sequence->Length());
   if (ended || sequence->GrammarIsOver()) return EndReason::kEndToken;
@@ -185,6 +200,31 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
   if (ran_out && sequence->TextIsFinal()) return EndReason::kEndToken;
   if (entry->new_tokens >= request.max_new_tokens) return EndReason::kMaxTokens;
   return sequence->Length() >= sequence->Capacity() ? EndReason::kContextFull : EndReason::kGoesOn;
+}
+
+RequestProgress Scheduler::ProgressOf(const ScheduledEntry& entry) {
+  const auto prompt_tokens = static_cast<int64_t>(entry.request.prompt.size());
+  const bool has_first = entry.first_token_ns != 0;
+  return {.prompt_tokens = prompt_tokens,
+          .cached_tokens = entry.cached_tokens,
+          .read_tokens = std::min(entry.sequence->NumCached(), prompt_tokens),
+          .new_tokens = entry.new_tokens,
+          .waited_ns = entry.admitted_ns - entry.submitted_ns,
+          .prompt_ns = (has_first ? entry.first_token_ns : NowNs()) - entry.admitted_ns,
+          .decode_ns = has_first ? entry.last_token_ns - entry.first_token_ns : 0};
+}
+
+// Who had to read again is told of what is new.
+void Scheduler::TellReading(ScheduledEntry* entry) {
+  if (!entry->request.want_progress) return;
+  RequestProgress progress = ProgressOf(*entry);
+  if (progress.read_tokens <= entry->told_tokens) return;
+  // Nothing was read yet when it is told the first time.
+  if (entry->told_tokens < 0) progress.prompt_ns = 0;
+  entry->told_tokens = progress.read_tokens;
+  progress.new_tokens = 0;
+  progress.decode_ns = 0;
+  entry->sink->OnReading(progress);
 }
 
 void Scheduler::Finish(ScheduledEntry* entry, EndReason reason, Error error) {
@@ -215,6 +255,7 @@ void Scheduler::Finish(ScheduledEntry* entry, EndReason reason, Error error) {
     }
     const auto hidden = sequence.Hidden();
     if (entry->request.max_new_tokens == 0) end.state.assign(hidden.begin(), hidden.end());
+    if (entry->request.want_all_states) end.state = std::move(entry->states);
     for (size_t c = 0; c < entry->state_sum.size() && c < end.state.size(); ++c) {
       end.state[c] =
           static_cast<float>(entry->state_sum[c] / static_cast<double>(end.prompt_tokens));

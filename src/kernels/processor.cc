@@ -1,5 +1,15 @@
 #include "kernels/processor.h"
 
+namespace headway::kernels {
+
+void NoteMissing(bool present, const char* name, std::string* missing) {
+  if (present) return;
+  if (!missing->empty()) *missing += ", ";
+  *missing += name;
+}
+
+}  // namespace headway::kernels
+
 #if defined(__x86_64__)
 
 #include <cpuid.h>
@@ -36,12 +46,6 @@ unsigned Family() {
 }
 
 }  // namespace
-
-void NoteMissing(bool present, const char* name, std::string* missing) {
-  if (present) return;
-  if (!missing->empty()) *missing += ", ";
-  *missing += name;
-}
 
 // clang 14 has no name for this one. Leaf 1, ecx bit 29.
 bool HasF16C() { return (Leaf(1).ecx >> 29 & 1U) != 0; }

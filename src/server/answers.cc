@@ -58,6 +58,12 @@ AnswerSink::AnswerSink(std::shared_ptr<AnswerQueue> queue, int64_t index,
       decoder_(tokenizer, options_.starts_text),
       stops_(options_.stop) {}
 
+void AnswerSink::OnReading(const RequestProgress& progress) {
+  if (!options_.want_reading) return;
+  queue_->Push(
+      {.index = index_, .text = {}, .tokens = {}, .end = std::nullopt, .progress = progress});
+}
+
 bool AnswerSink::OnTokens(const NewTokens& tokens) {
   AnswerEvent event{.index = index_, .text = {}, .tokens = {}, .end = std::nullopt};
   const std::vector<TokenFacts> facts =
@@ -76,6 +82,7 @@ bool AnswerSink::OnTokens(const NewTokens& tokens) {
     }
   }
   const bool goes_on = !stops_.Found();
+  if (tokens.progress != nullptr) event.progress = *tokens.progress;
   if (!event.text.empty() || !event.tokens.empty()) queue_->Push(std::move(event));
   return goes_on;
 }
@@ -94,6 +101,8 @@ Parsed<std::unique_ptr<Answers>> Answers::Begin(Scheduler* scheduler,
                                                 std::vector<ScheduledRequest> requests,
                                                 const AnswerOptions& options) {
   std::unique_ptr<Answers> answers(new Answers());
+  if (!requests.empty())
+    answers->prompt_tokens_ = static_cast<int64_t>(requests.front().prompt.size());
   for (ScheduledRequest& request : requests) {
     const auto index = static_cast<int64_t>(answers->handles_.size());
     RequestHandle handle;

@@ -41,6 +41,10 @@ struct AnswerEvent {
   std::string text;
   std::vector<TokenText> tokens;
   std::optional<AnswerEnd> end;
+  // How far it is, where that is wanted: with tokens, and by itself while the prompt is read.
+  std::optional<RequestProgress> progress = {};
+
+  bool IsReading() const { return progress && tokens.empty() && text.empty() && !end; }
 };
 
 class AnswerQueue {
@@ -58,8 +62,9 @@ class AnswerQueue {
 struct AnswerOptions {
   std::vector<std::string> stop;
   bool want_tokens = false;
-  bool want_facts = false;   // of the tokens
-  bool starts_text = false;  // the answer begins a text of its own, as in a chat
+  bool want_facts = false;    // of the tokens
+  bool want_reading = false;  // events while prompts are read
+  bool starts_text = false;   // the answer begins a text of its own, as in a chat
 };
 
 // The scheduler's listener of one answer.
@@ -68,6 +73,7 @@ class AnswerSink final : public RequestSink {
   // `tokenizer` must outlive this.
   AnswerSink(std::shared_ptr<AnswerQueue> queue, int64_t index,
              const tokenizer::Tokenizer& tokenizer, AnswerOptions options);
+  void OnReading(const RequestProgress& progress) override;
   bool OnTokens(const NewTokens& tokens) override;
   void OnEnd(const RequestEnd& end) override;
 
@@ -95,6 +101,8 @@ class Answers {
   Answers& operator=(const Answers&) = delete;
   ~Answers();  // cancels what is not over
 
+  // Of the first one's prompt.
+  int64_t PromptTokens() const { return prompt_tokens_; }
   int64_t Count() const { return static_cast<int64_t>(handles_.size()); }
   // Waits for the first event of all and leaves it to Next(), so that a request that cannot run is
   // refused before anything is written. Errors: what it failed with.
@@ -109,6 +117,7 @@ class Answers {
   const std::shared_ptr<AnswerQueue> queue_;
   std::vector<RequestHandle> handles_;
   int64_t num_open_ = 0;
+  int64_t prompt_tokens_ = 0;
   std::optional<AnswerEvent> first_;
   std::chrono::steady_clock::time_point looked_{};  // when the client was last seen
   bool gone_ = false;

@@ -69,7 +69,9 @@ class MessageStream {
       : by_tools_(request.tools.Active()), writer_(writer) {}
 
   void Run(const std::string& model, Answers* answers, const IsThere& is_there) {
-    Write("message_start", {{"message", EmptyMessage(NewId("msg_"), model)}});
+    Json message = EmptyMessage(NewId("msg_"), model);
+    message["usage"]["input_tokens"] = answers->PromptTokens();
+    Write("message_start", {{"message", std::move(message)}});
     if (!by_tools_) StartBlock(TextBlock(""));
     while (good_) {
       const auto event = answers->Next(is_there);
@@ -130,8 +132,8 @@ class MessageStream {
 }  // namespace
 
 HttpReply Messages(const Service& service, const HttpRequest& http) {
-  const auto body = ParseJsonText(http.body);
-  if (!body) return AnthropicErrorReply(FromError(body.error()));
+  const auto body = service.ReadGeneration(http);
+  if (!body) return AnthropicErrorReply(body.error());
   const auto request = ParseMessagesRequest(*body, true);
   if (!request) return AnthropicErrorReply(request.error());
   auto begun = BeginChat(service, *request, http);
@@ -145,8 +147,8 @@ HttpReply Messages(const Service& service, const HttpRequest& http) {
 }
 
 HttpReply CountTokens(const Service& service, const HttpRequest& http) {
-  const auto body = ParseJsonText(http.body);
-  if (!body) return AnthropicErrorReply(FromError(body.error()));
+  const auto body = service.ReadGeneration(http);
+  if (!body) return AnthropicErrorReply(body.error());
   const auto request = ParseMessagesRequest(*body, false);
   if (!request) return AnthropicErrorReply(request.error());
   const auto ids = EncodeChat(service, *request);

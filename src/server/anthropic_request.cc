@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "server/chat_request.h"
 
 namespace headway::server {
@@ -31,8 +33,10 @@ Parsed<ChatMessage> ReadBlocks(const std::string& role, const Json& blocks,
       HW_API_TRY(const std::string result,
                  ReadContent(block.Find("content"), block.PathOf("content")));
       add(ResultAsText("", result));
-    } else {
-      block.Wrong("type", "text, tool_use or tool_result (this server reads no other blocks)",
+    } else if (type == "image" || type == "document") {
+      block.Wrong("type", "text (image input is not supported by this model)", type);
+    } else if (type != "thinking" && type != "redacted_thinking") {  // those are not read again
+      block.Wrong("type", "text, tool_use, tool_result or thinking (this server reads no others)",
                   type.empty() ? "none" : type);
     }
     if (!block.Good()) return Refuse(*block.Mistake());
@@ -66,6 +70,15 @@ Parsed<std::vector<ChatMessage>> ReadAnthropicMessages(const Json& list) {
     }
   }
   return messages;
+}
+
+bool EndsWithCalls(const Json& messages) {
+  const Fields last(messages.back());
+  const Json* const blocks = last.Find("content");
+  if (blocks == nullptr || !blocks->is_array()) return false;
+  return std::any_of(blocks->begin(), blocks->end(), [](const Json& block) {
+    return block.is_object() && block.contains("type") && block["type"] == "tool_use";
+  });
 }
 
 // [{"name", "description", "input_schema"}] and {"type": "auto" | "any" | "tool" | "none"}.
@@ -123,6 +136,8 @@ Parsed<ChatRequest> ParseMessagesRequest(const Json& body, bool needs_max_tokens
   if (!fields.Has("messages")) fields.Wrong("messages", "an array of messages", "none");
   if (!fields.Good()) return Refuse(*fields.Mistake());
   HW_API_TRY(request.messages, ReadAnthropicMessages(*fields.Find("messages")));
+  ReadTurns(&fields, EndsWithCalls(*fields.Find("messages")), &request);
+  if (!fields.Good()) return Refuse(*fields.Mistake());
   HW_API_TRY(std::string system, ReadContent(fields.Find("system"), "system"));
   if (!system.empty()) {
     request.messages.insert(request.messages.begin(),

@@ -1,5 +1,7 @@
 #include "server/api_error.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
 namespace headway::server {
@@ -30,6 +32,19 @@ ApiError BadField(std::string param, std::string message) {
   return {.message = std::move(message), .param = std::move(param)};
 }
 
+// The type is llama-server's, the code OpenAI's.
+ApiError ContextExceeded(int64_t prompt_tokens, int64_t context_tokens) {
+  return {
+      .type = "exceed_context_size_error",
+      .message = fmt::format("prompt: expected fewer than {0} tokens, found {1}: it is too large "
+                             "and exceeds the available context size ({0} tokens)",
+                             context_tokens, prompt_tokens),
+      .param = "prompt",
+      .code = "context_length_exceeded",
+      .prompt_tokens = prompt_tokens,
+      .context_tokens = context_tokens};
+}
+
 ApiError FromError(const Error& error, std::string param) {
   const bool is_theirs =
       error.code == ErrorCode::kInvalidInput || error.code == ErrorCode::kUnsupported;
@@ -40,11 +55,15 @@ ApiError FromError(const Error& error, std::string param) {
 }
 
 Json OpenAiError(const ApiError& error) {
-  return {{"error",
-           {{"message", error.message},
-            {"type", error.type},
-            {"param", OrNull(error.param)},
-            {"code", OrNull(error.code)}}}};
+  Json inner = {{"message", error.message},
+                {"type", error.type},
+                {"param", OrNull(error.param)},
+                {"code", OrNull(error.code)}};
+  if (error.context_tokens > 0) {
+    inner["n_prompt_tokens"] = error.prompt_tokens;
+    inner["n_ctx"] = error.context_tokens;
+  }
+  return {{"error", std::move(inner)}};
 }
 
 Json AnthropicError(const ApiError& error) {

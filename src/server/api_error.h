@@ -3,6 +3,7 @@
 // What a client did wrong, or we could not do, in the forms that OpenAI's and Anthropic's clients
 // read.
 
+#include <cstdint>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -19,6 +20,9 @@ struct ApiError {
   std::string param = {};  // the field that is wrong; empty: none in particular
   std::string code = {};   // "context_length_exceeded"; empty: none
   int retry_after_s = 0;   // 0: not said
+  // Of a prompt that the context has no room for, as llama-server tells them; 0: not said.
+  int64_t prompt_tokens = 0;
+  int64_t context_tokens = 0;
 };
 
 template <class T>
@@ -30,6 +34,8 @@ inline tl::unexpected<ApiError> Refuse(ApiError error) {
 
 // 400, naming the field.
 ApiError BadField(std::string param, std::string message);
+// 400: a prompt of so many tokens where the context has so many.
+ApiError ContextExceeded(int64_t prompt_tokens, int64_t context_tokens);
 // What the rest of Headway reports: 400 when the request is at fault, else 500.
 ApiError FromError(const Error& error, std::string param = {});
 

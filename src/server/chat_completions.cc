@@ -6,6 +6,7 @@
 #include "headway/version.h"
 #include "server/chat_prompt.h"
 #include "server/endpoints.h"
+#include "server/generation_settings.h"
 #include "server/wire.h"
 
 namespace headway::server {
@@ -81,6 +82,14 @@ Json WholeChoice(const Service& service, const ChatRequest& request, int64_t ind
   return choice;
 }
 
+// What was made of the request, for who asks.
+void AddVerbose(const Service& service, const ChatRequest& request, Json* body) {
+  if (!request.options.verbose) return;
+  const auto prompt = RenderChat(service, request);
+  (*body)["__verbose"] = {{"prompt", prompt ? *prompt : std::string()},
+                          {"generation_settings", GenerationSettings(request.options)}};
+}
+
 HttpReply WholeChat(const Service& service, const ChatRequest& request, const ChatFrame& frame,
                     Answers* answers, const HttpRequest& http) {
   const auto whole = Collect(answers, http.is_there);
@@ -94,6 +103,7 @@ HttpReply WholeChat(const Service& service, const ChatRequest& request, const Ch
   Json body = frame.Object("chat.completion", std::move(choices));
   body["usage"] = OpenAiUsage(usage);
   body["timings"] = Timings(whole->front().end.request);
+  AddVerbose(service, request, &body);
   return JsonReply(body);
 }
 
@@ -108,8 +118,10 @@ class ChatStream {
         texts_(static_cast<size_t>(request_.options.num_choices)) {}
 
   void Run(Answers* answers, const IsThere& is_there) {
+    // As OpenAI begins what may become calls, and words.
+    const Json first = request_.tools.Active() ? Json(nullptr) : Json("");
     for (int64_t index = 0; index < answers->Count(); ++index)
-      Write(frame_.Chunk(index, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr));
+      Write(frame_.Chunk(index, {{"role", "assistant"}, {"content", first}}, nullptr, nullptr));
     while (good_) {
       const auto event = answers->Next(is_there);
       if (!event) break;
@@ -119,6 +131,7 @@ class ChatStream {
     if (request_.options.include_usage) {
       Json chunk = frame_.Object("chat.completion.chunk", Json::array());
       chunk["usage"] = OpenAiUsage(usage_);
+      chunk["timings"] = timings_;
       WriteEvent(writer_, chunk);
     }
     writer_->Write("data: [DONE]\n\n");
@@ -132,6 +145,12 @@ class ChatStream {
 
   // False: the answer failed, and that was said.
   bool Take(const AnswerEvent& event) {
+    if (event.IsReading()) {
+      Json chunk = frame_.Chunk(event.index, Json::object(), nullptr, nullptr);
+      AddProgress(request_.options, event, &chunk);
+      Write(std::move(chunk));
+      return true;
+    }
     const bool by_tools = request_.tools.Active();
     std::string& text = texts_[static_cast<size_t>(event.index)];
     if (by_tools) text += event.text;
@@ -142,6 +161,7 @@ class ChatStream {
         logprobs = ChatLogprobs(service_.Tokens(), event.tokens);
       Json chunk = frame_.Chunk(event.index, {{"content", by_tools ? "" : event.text}},
                                 std::move(logprobs), nullptr);
+      AddProgress(request_.options, event, &chunk);
       if (has_facts) chunk["choices"][0]["headway"] = FactsOf(service_, event.tokens);
       Write(std::move(chunk));
     }
@@ -162,7 +182,9 @@ class ChatStream {
       }
     }
     Json last = frame_.Chunk(event.index, Json::object(), nullptr, finish);
-    last["timings"] = Timings(end);
+    timings_ = Timings(end);
+    last["timings"] = timings_;
+    AddVerbose(service_, request_, &last);
     Write(std::move(last));
     usage_.Add(end, true);
     return true;
@@ -174,14 +196,15 @@ class ChatStream {
   StreamWriter* const writer_;
   std::vector<std::string> texts_;  // of answers that are read at their end
   Usage usage_;
+  Json timings_ = nullptr;  // of the answer that ended last
   bool good_ = true;
 };
 
 }  // namespace
 
 HttpReply ChatCompletions(const Service& service, const HttpRequest& http) {
-  const auto body = ParseJsonText(http.body);
-  if (!body) return ErrorReply(FromError(body.error()));
+  const auto body = service.ReadGeneration(http);
+  if (!body) return ErrorReply(body.error());
   const auto request = ParseChatCompletion(*body);
   if (!request) return ErrorReply(request.error());
   auto begun = BeginChat(service, *request, http);
@@ -194,6 +217,16 @@ HttpReply ChatCompletions(const Service& service, const HttpRequest& http) {
                       is_there = http.is_there](StreamWriter* writer) {
     ChatStream(service, request, frame, writer).Run(answers.get(), is_there);
   });
+}
+
+HttpReply ChatInputTokens(const Service& service, const HttpRequest& http) {
+  const auto body = service.ReadGeneration(http);
+  if (!body) return ErrorReply(body.error());
+  const auto request = ParseChatCompletion(*body);
+  if (!request) return ErrorReply(request.error());
+  const auto ids = EncodeChat(service, *request);
+  if (!ids) return ErrorReply(ids.error());
+  return JsonReply({{"object", "chat.completion.input_tokens"}, {"input_tokens", ids->size()}});
 }
 
 }  // namespace headway::server

@@ -82,6 +82,8 @@ Parsed<std::string> ReadContent(const Json* content_or_null, const std::string& 
     std::string piece;
     part.Read("type", &type);
     const bool is_text = type == "text" || type == "input_text" || type == "output_text";
+    if (type == "image" || type == "image_url" || type == "input_image")
+      part.Wrong("type", "text (image input is not supported by this model)", type);
     if (!is_text) part.Wrong("type", "text (this server reads no other parts)", type);
     if (!part.Has("text")) part.Wrong("text", "a string", "none");
     part.Read("text", &piece);

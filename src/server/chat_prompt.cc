@@ -10,9 +10,10 @@ namespace {
 // What is said about tools stands in the system message.
 std::vector<ChatMessage> WithTools(const ChatRequest& request) {
   std::vector<ChatMessage> messages = request.messages;
+  if (request.continues_last) messages.pop_back();
   if (!request.tools.Active()) return messages;
   const std::string about = ToolsPrompt(request.tools);
-  if (messages.front().role == "system") {
+  if (!messages.empty() && messages.front().role == "system") {
     messages.front().content += "\n\n" + about;
   } else {
     messages.insert(messages.begin(), {.role = "system", .content = about});
@@ -33,6 +34,8 @@ Parsed<Rendering> RenderingOf(const Service& service, const ChatRequest& request
   if (!messages) return Refuse(FromError(messages.error(), "messages"));
   auto made = chat::MakeRequest(*messages, "", request.template_variables);
   if (!made) return Refuse(FromError(made.error(), "chat_template_kwargs"));
+  made->add_generation_prompt = request.continues_last || request.add_generation_prompt;
+  if (request.continues_last) made->answer_begins = request.messages.back().content;
   return Rendering{.program = &*program, .request = *std::move(made)};
 }
 
@@ -57,7 +60,9 @@ Parsed<std::unique_ptr<Answers>> BeginChat(const Service& service, ChatRequest r
   HW_API_TRY(std::vector<int32_t> prompt, EncodeChat(service, request));
   if (request.tools.Active()) request.options.form = ToolsForm(request.tools);
   HW_API_TRY(auto requests, service.PrepareChoices(std::move(prompt), request.options, http));
-  return service.Begin(std::move(requests), request.options, true, http);
+  // What goes on in the middle of a text keeps its space.
+  const bool starts_text = !request.continues_last || request.messages.back().content.empty();
+  return service.Begin(std::move(requests), request.options, starts_text, http);
 }
 
 }  // namespace headway::server

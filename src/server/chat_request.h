@@ -20,6 +20,8 @@ struct ChatRequest {
   Tools tools;
   std::string template_variables = {};  // a JSON object, for the model's chat template; empty: none
   GenerationOptions options;
+  bool add_generation_prompt = true;  // the prompt ends where an answer begins
+  bool continues_last = false;        // the answer goes on from the last message, the assistant's
 };
 
 // POST /v1/chat/completions. Errors: 400, naming the field.
@@ -28,6 +30,11 @@ Parsed<ChatRequest> ParseChatCompletion(const Json& body);
 Parsed<ChatRequest> ParseResponsesRequest(const Json& body);
 // POST /v1/messages, Anthropic's; count_tokens asks without max_tokens.
 Parsed<ChatRequest> ParseMessagesRequest(const Json& body, bool needs_max_tokens);
+
+// add_generation_prompt and continue_final_message: by default an assistant's message at the end is
+// gone on with, as llama-server and Anthropic have it, unless it made calls or there are tools.
+// Errors are remembered by `fields`.
+void ReadTurns(Fields* fields, bool last_has_calls, ChatRequest* request);
 
 // A list of OpenAI's messages.
 Parsed<std::vector<ChatMessage>> ReadMessages(const Json& messages, const std::string& where);

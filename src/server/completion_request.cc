@@ -61,6 +61,12 @@ Parsed<CompletionRequest> ParseLlamaCompletion(const Json& body) {
   fields.Read("n_probs", &options.top_logprobs, 0, kMostTopLogprobs);
   options.logprobs = options.top_logprobs > 0;
   fields.Read("return_tokens", &request.return_tokens);
+  fields.Read("response_fields", &request.response_fields);
+  bool after_sampling = false;
+  fields.Read("post_sampling_probs", &after_sampling);
+  if (after_sampling)
+    fields.Wrong("post_sampling_probs", "false (probabilities are the model's)", "true");
+  options.token_ids = request.return_tokens || options.stream;
   request.prompts = ReadPrompts(&fields, "prompt");
   return Checked(fields, std::move(request));
 }

@@ -14,8 +14,9 @@ namespace headway::server {
 struct CompletionRequest {
   std::vector<PromptPiece> prompts;
   GenerationOptions options;
-  bool echo = false;           // OpenAI's: the prompt's text comes first
-  bool return_tokens = false;  // llama-server's: the ids, too
+  bool echo = false;                              // OpenAI's: the prompt's text comes first
+  bool return_tokens = false;                     // llama-server's: the ids, too
+  std::vector<std::string> response_fields = {};  // llama-server's: those alone; empty: all
 };
 
 Parsed<CompletionRequest> ParseOpenAiCompletion(const Json& body);

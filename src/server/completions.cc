@@ -67,9 +67,7 @@ Parsed<PreparedTexts> PrepareTexts(const Service& service, const CompletionReque
   PreparedTexts prepared;
   for (const PromptPiece& piece : request.prompts) {
     HW_API_TRY(std::vector<int32_t> ids, EncodePiece(service.Tokens(), piece, "prompt"));
-    const std::string echo = !request.echo   ? ""
-                             : piece.is_text ? piece.text
-                                             : service.Tokens().Decode(ids);
+    const std::string echo = request.echo ? PieceText(service.Tokens(), piece) : "";
     HW_API_TRY(auto choices, service.PrepareChoices(std::move(ids), request.options, http));
     for (ScheduledRequest& choice : choices) {
       prepared.requests.push_back(std::move(choice));
@@ -126,12 +124,20 @@ void StreamTexts(const Service& service, const CompletionRequest& request, const
     const auto event = answers->Next(is_there);
     if (!event) break;
     const auto index = static_cast<size_t>(event->index);
+    if (event->IsReading()) {
+      Json chunk = frame.Choice(event->index, "", nullptr, nullptr);
+      AddProgress(request.options, *event, &chunk);
+      write(std::move(chunk));
+      continue;
+    }
     const std::string text = std::exchange(echoes[index], {}) + event->text;
     if (!text.empty() || !event->tokens.empty()) {
       Json logprobs = nullptr;
       if (request.options.logprobs)
         logprobs = TextLogprobs(service.Tokens(), event->tokens, &offsets[index]);
-      write(frame.Choice(event->index, text, std::move(logprobs), nullptr));
+      Json chunk = frame.Choice(event->index, text, std::move(logprobs), nullptr);
+      AddProgress(request.options, *event, &chunk);
+      write(std::move(chunk));
     }
     if (!event->end) continue;
     const RequestEnd& end = event->end->request;
@@ -156,8 +162,8 @@ void StreamTexts(const Service& service, const CompletionRequest& request, const
 }  // namespace
 
 HttpReply Completions(const Service& service, const HttpRequest& http) {
-  const auto body = ParseJsonText(http.body);
-  if (!body) return ErrorReply(FromError(body.error()));
+  const auto body = service.ReadGeneration(http);
+  if (!body) return ErrorReply(body.error());
   const auto request = ParseOpenAiCompletion(*body);
   if (!request) return ErrorReply(request.error());
   auto prepared = PrepareTexts(service, *request, http);

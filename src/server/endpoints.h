@@ -11,8 +11,10 @@ namespace headway::server {
 // OpenAI
 HttpReply ListModels(const Service& service, const HttpRequest& request);
 HttpReply ChatCompletions(const Service& service, const HttpRequest& request);
+HttpReply ChatInputTokens(const Service& service, const HttpRequest& request);
 HttpReply Completions(const Service& service, const HttpRequest& request);
 HttpReply Responses(const Service& service, const HttpRequest& request);
+HttpReply ResponseInputTokens(const Service& service, const HttpRequest& request);
 HttpReply Embeddings(const Service& service, const HttpRequest& request);
 
 // Anthropic
@@ -21,6 +23,7 @@ HttpReply CountTokens(const Service& service, const HttpRequest& request);
 
 // llama-server
 HttpReply Completion(const Service& service, const HttpRequest& request);
+HttpReply LlamaEmbeddings(const Service& service, const HttpRequest& request);
 HttpReply Tokenize(const Service& service, const HttpRequest& request);
 HttpReply Detokenize(const Service& service, const HttpRequest& request);
 HttpReply ApplyTemplate(const Service& service, const HttpRequest& request);

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <limits>
+#include <optional>
 
 #include "sampling/sampling_params.h"
 
@@ -13,40 +14,53 @@ namespace {
 constexpr double kMostBias = 1000.0;
 constexpr int64_t kLargest = int64_t{1} << 53;  // whole numbers that a double holds
 
-// OpenAI: {"1234": -100}; llama-server also [[1234, -100], [1235, false]], false bans.
-void ReadLogitBias(Fields* fields, SamplingParams* sampling) {
+// The id that a key spells.
+std::optional<int64_t> IdOf(const std::string& key) {
+  int64_t id = -1;
+  const char* const end = key.data() + key.size();
+  const auto parsed = std::from_chars(key.data(), end, id);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return id;
+}
+
+// OpenAI: {"1234": -100}; llama-server also {" word": -100}, which means each token of the text, and
+// lists of pairs, where false bans: [[1234, -100], [" word", false]].
+void ReadLogitBias(Fields* fields, GenerationOptions* options) {
   const Json* const found = fields->Find("logit_bias");
   if (found == nullptr) return;
   if (!found->is_structured())
-    return fields->Wrong("logit_bias", "an object from ids to numbers", KindOf(*found));
-  const auto add = [&](int64_t id, const Json& bias) {
-    if (bias.is_boolean() && !bias.get<bool>()) {
-      sampling->logit_bias.emplace_back(static_cast<int32_t>(id),
-                                        -std::numeric_limits<float>::infinity());
-      return;
-    }
+    return fields->Wrong("logit_bias", "an object from ids or texts to numbers", KindOf(*found));
+  const auto value_of = [&](const Json& bias) {
+    if (bias.is_boolean() && !bias.get<bool>()) return -std::numeric_limits<float>::infinity();
     const double number = bias.is_number() ? bias.get<double>() : 2.0 * kMostBias;
     if (!(number >= -kMostBias && number <= kMostBias)) {
-      return fields->Wrong("logit_bias",
-                           fmt::format("numbers from {} to {}", -kMostBias, kMostBias),
-                           bias.is_number() ? "a larger one" : KindOf(bias));
+      fields->Wrong("logit_bias", fmt::format("numbers from {} to {}", -kMostBias, kMostBias),
+                    bias.is_number() ? "a larger one" : KindOf(bias));
     }
-    sampling->logit_bias.emplace_back(static_cast<int32_t>(id), static_cast<float>(number));
+    return static_cast<float>(number);
+  };
+  const auto add_id = [&](int64_t id, const Json& bias) {
+    if (id < 0 || id > std::numeric_limits<int32_t>::max())
+      return fields->Wrong("logit_bias", "token ids", fmt::format("{}", id));
+    options->sampling.logit_bias.emplace_back(static_cast<int32_t>(id), value_of(bias));
   };
   for (const auto& [key, value] : found->items()) {
-    int64_t id = -1;
-    const Json* bias = &value;
     if (found->is_object()) {
-      const char* const end = key.data() + key.size();
-      const auto parsed = std::from_chars(key.data(), end, id);
-      if (parsed.ec != std::errc{} || parsed.ptr != end) id = -1;
-    } else if (value.is_array() && value.size() == 2 && value[0].is_number_integer()) {
-      id = value[0].get<int64_t>();
-      bias = &value[1];
+      if (const auto id = IdOf(key)) {
+        add_id(*id, value);
+      } else {
+        options->text_biases.emplace_back(key, value_of(value));
+      }
+    } else if (!value.is_array() || value.size() != 2) {
+      fields->Wrong("logit_bias", "pairs of an id or a text and a number", KindOf(value));
+    } else if (value[0].is_string()) {
+      options->text_biases.emplace_back(value[0].get<std::string>(), value_of(value[1]));
+    } else if (value[0].is_number_integer()) {
+      add_id(value[0].get<int64_t>(), value[1]);
+    } else {
+      fields->Wrong("logit_bias", "token ids or texts", KindOf(value[0]));
     }
-    if (id < 0 || id > std::numeric_limits<int32_t>::max())
-      return fields->Wrong("logit_bias", "token ids", "something else");
-    add(id, *bias);
+    if (!fields->Good()) return;
   }
 }
 
@@ -87,7 +101,7 @@ void ReadSampling(Fields* fields, GenerationOptions* options) {
   fields->Read("seed", &seed, -kLargest, kLargest);
   options->has_seed = seed != -1;
   sampling.seed = static_cast<uint64_t>(seed);
-  ReadLogitBias(fields, &sampling);
+  ReadLogitBias(fields, options);
   if (fields->Good()) CheckNumbers(fields, sampling);
   fields->Read("ignore_eos", &options->ignore_end);
   if (fields->Find("finish_within_budget") != nullptr) {
@@ -157,6 +171,9 @@ void ReadForm(Fields* fields, TextForm* form) {
 
 void ReadStreaming(Fields* fields, GenerationOptions* options) {
   fields->Read("stream", &options->stream);
+  fields->Read("timings_per_token", &options->timings_per_token);
+  fields->Read("return_progress", &options->return_progress);
+  fields->Read("verbose", &options->verbose);
   const Json* const more = fields->Find("stream_options");
   if (more == nullptr) return;
   Fields inner(*more, "stream_options");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "headway/sampling_params.h"
@@ -28,12 +29,18 @@ struct GenerationOptions {
   bool has_seed = false;    // else sampling.seed is chosen when the request runs
   int64_t max_tokens = -1;  // -1: as many as the context has room for
   std::vector<std::string> stop = {};
+  // Of each token of a text, beside sampling.logit_bias, which knows ids.
+  std::vector<std::pair<std::string, float>> text_biases = {};
   int64_t num_choices = 1;
   bool stream = false;
   bool include_usage = false;
+  bool timings_per_token = false;  // of streams: each event has the timings so far
+  bool return_progress = false;    // of streams: events while the prompt is read
+  bool verbose = false;            // the prompt's text comes with the answer
   bool ignore_end = false;
   bool logprobs = false;
   int64_t top_logprobs = 0;
+  bool token_ids = false;    // tokens without what is likely
   bool token_facts = false;  // what it took to choose each token (token_facts.h)
   bool cache_prompt = true;
   double timeout_s = 0.0;  // 0: none
@@ -53,7 +60,8 @@ void ReadSampling(Fields* fields, GenerationOptions* options);
 void ReadStops(Fields* fields, std::string_view name, std::vector<std::string>* stops);
 // response_format, json_schema and grammar.
 void ReadForm(Fields* fields, TextForm* form);
-// stream and stream_options.
+// stream, stream_options, and what llama-server tells beside answers: timings_per_token,
+// return_progress, verbose.
 void ReadStreaming(Fields* fields, GenerationOptions* options);
 
 }  // namespace headway::server

@@ -25,14 +25,24 @@ void AddLlama(const SchedulerCounts& counts, std::string* text) {
   const double prompt_s = Seconds(counts.prompt_ns);
   const double decode_s = Seconds(counts.decode_ns);
   Add(text, "counter", "llamacpp:prompt_tokens_total", "Prompt tokens read.", read);
+  Add(text, "counter", "llamacpp:prompt_tokens_cached_total", "Prompt tokens not read again.",
+      static_cast<double>(counts.cached_tokens));
   Add(text, "counter", "llamacpp:prompt_seconds_total",
       "Seconds of steps that read prompts and decoded nothing.", prompt_s);
   Add(text, "counter", "llamacpp:tokens_predicted_total", "Tokens written.", written);
   Add(text, "counter", "llamacpp:tokens_predicted_seconds_total", "Seconds of decoding steps.",
       decode_s);
-  Add(text, "counter", "llamacpp:n_decode_total", "Decoding steps.", steps);
+  Add(text, "counter", "llamacpp:n_decode_total", "Steps that decoded or read prompts.",
+      steps + static_cast<double>(counts.read_steps));
   Add(text, "counter", "llamacpp:n_tokens_max", "The longest conversation so far, in tokens.",
       static_cast<double>(counts.longest));
+  Add(text, "counter", "llamacpp:spec_decode_num_drafts_total",
+      "Times that tokens of a conversation were guessed ahead.",
+      static_cast<double>(counts.draft_steps));
+  Add(text, "counter", "llamacpp:spec_decode_num_draft_tokens_total", "Tokens guessed ahead.",
+      static_cast<double>(counts.drafted));
+  Add(text, "counter", "llamacpp:spec_decode_num_accepted_tokens_total", "Of them, right.",
+      static_cast<double>(counts.accepted));
   Add(text, "gauge", "llamacpp:n_busy_slots_per_decode", "Conversations in a decoding step.",
       Ratio(static_cast<double>(counts.step_rows), steps));
   Add(text, "gauge", "llamacpp:prompt_tokens_seconds", "Prompt tokens a second.",
@@ -92,7 +102,9 @@ HttpReply Metrics(const Service& service, const HttpRequest&) {
   AddLlama(counts, &text);
   const bool is_certified = service.Model().pipeline->Head().planes.has_value();
   AddOwn(counts, is_certified, &text);
-  return {.content_type = "text/plain; version=0.0.4", .body = std::move(text)};
+  return {.content_type = "text/plain; version=0.0.4",
+          .body = std::move(text),
+          .headers = {{"Process-Start-Time-Unix", std::to_string(service.StartedAt())}}};
 }
 
 }  // namespace headway::server

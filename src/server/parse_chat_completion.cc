@@ -33,8 +33,37 @@ Parsed<ChatRequest> ParseChatCompletion(const Json& body) {
   if (request.tools.Active() && options.form.kind != TextForm::Kind::kAny)
     fields.Wrong("tools", "no response_format, json_schema or grammar beside them", "one");
   if (!fields.Good()) return Refuse(*fields.Mistake());
-  HW_API_TRY(request.messages, ReadMessages(*fields.Find("messages"), "messages"));
+  const Json& messages = *fields.Find("messages");
+  HW_API_TRY(request.messages, ReadMessages(messages, "messages"));
+  const Fields last(messages.back());
+  const Json* const calls = last.Find("tool_calls");
+  ReadTurns(&fields, calls != nullptr && !calls->empty(), &request);
+  if (!fields.Good()) return Refuse(*fields.Mistake());
   return request;
+}
+
+void ReadTurns(Fields* fields, bool last_has_calls, ChatRequest* request) {
+  bool adds = false;
+  bool continues = false;
+  fields->Read("add_generation_prompt", &adds);
+  fields->Read("continue_final_message", &continues);
+  const bool says_adds = fields->Has("add_generation_prompt");
+  request->add_generation_prompt = adds || !says_adds;
+  if (adds && continues)
+    fields->Wrong("continue_final_message", "false beside add_generation_prompt", "true");
+  const std::vector<ChatMessage>& messages = request->messages;
+  const size_t count = messages.size();
+  const bool can = messages.back().role == "assistant" && !last_has_calls;
+  if (continues && !can)
+    fields->Wrong("continue_final_message", "a message of the assistant in words at the end",
+                  "another one");
+  if (continues && request->tools.Active())
+    fields->Wrong("continue_final_message", "no tools beside it", "some");
+  const bool by_default =
+      can && !adds && !fields->Has("continue_final_message") && !request->tools.Active();
+  request->continues_last = continues || by_default;
+  if (request->continues_last && count > 1 && messages[count - 2].role == "assistant")
+    fields->Wrong("messages", "one message of the assistant at the end", "several");
 }
 
 }  // namespace headway::server

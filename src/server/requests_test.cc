@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "server/chat_request.h"
 #include "server/completion_request.h"
+#include "server/generation_settings.h"
 
 namespace headway::server {
 namespace {
@@ -101,7 +104,10 @@ TEST(ChatCompletionRequest, NamesTheFieldThatIsWrong) {
   ExpectRefused(Chat(R"("stream": 1)"), "stream", "boolean");
   ExpectRefused(Chat(R"("stop": [1])"), "stop", "strings");
   ExpectRefused(Chat(R"("seed": "x")"), "seed", "whole number");
-  ExpectRefused(Chat(R"("logit_bias": {"x": 1})"), "logit_bias", "ids");
+  ExpectRefused(Chat(R"("logit_bias": {"-3": 1})"), "logit_bias", "ids");
+  ExpectRefused(Chat(R"("logit_bias": [3])"), "logit_bias", "pairs");
+  ExpectRefused(Chat(R"("logit_bias": [[{}, 3]])"), "logit_bias", "ids");
+  ExpectRefused(Chat(R"("logit_bias": {"word": 1e9})"), "logit_bias", "larger");
   ExpectRefused(Chat(R"("top_logprobs": 3)"), "logprobs", "beside top_logprobs");
   ExpectRefused(Chat(R"("frequency_penalty": 3)"), "frequency_penalty", "found 3");
   ExpectRefused(Chat(R"("repeat_penalty": 0)"), "repeat_penalty", "positive");
@@ -109,6 +115,47 @@ TEST(ChatCompletionRequest, NamesTheFieldThatIsWrong) {
   ExpectRefused(Chat(R"("response_format": {"type": "xml"})"), "response_format.type", "xml");
   ExpectRefused(Chat(R"("response_format": {"type": "json_schema"})"),
                 "response_format.json_schema.schema", "schema");
+}
+
+TEST(ChatCompletionRequest, BiasesTexts) {
+  const auto request = Chat(R"("logit_bias": [[" the", -2.5], [7, false], ["x", false]])");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->options.text_biases,
+            (std::vector<std::pair<std::string, float>>{
+                {" the", -2.5F}, {"x", -std::numeric_limits<float>::infinity()}}));
+  EXPECT_EQ(request->options.sampling.logit_bias.size(), 1U);
+  EXPECT_EQ(Chat(R"("logit_bias": {" the": 1})")->options.text_biases.size(), 1U);
+}
+
+Parsed<ChatRequest> Turns(const std::string& roles, const std::string& more = "") {
+  Json body = Body("{" + (more.empty() ? "\"x\": 1" : more) + "}");
+  body["messages"] = Json::array();
+  for (const char role : roles) {
+    Json message = {{"role", role == 'u' ? "user" : "assistant"}, {"content", "text"}};
+    if (role == 'c')
+      message["tool_calls"] = Json::array({{{"function", {{"name", "f"}, {"arguments", "{}"}}}}});
+    body["messages"].push_back(std::move(message));
+  }
+  return ParseChatCompletion(body);
+}
+
+TEST(ChatCompletionRequest, AnAssistantsMessageAtTheEndIsGoneOnWith) {
+  EXPECT_FALSE(Turns("u")->continues_last);
+  EXPECT_TRUE(Turns("u")->add_generation_prompt);
+  EXPECT_TRUE(Turns("ua")->continues_last);
+  EXPECT_FALSE(Turns("uc")->continues_last);
+  EXPECT_FALSE(Turns("ua", R"("continue_final_message": false)")->continues_last);
+  EXPECT_FALSE(Turns("ua", R"("add_generation_prompt": true)")->continues_last);
+  EXPECT_FALSE(Turns("u", R"("add_generation_prompt": false)")->add_generation_prompt);
+  const char* const kContinues = R"("continue_final_message": true)";
+  EXPECT_TRUE(Turns("ua", kContinues)->continues_last);
+  ExpectRefused(Turns("u", kContinues), "continue_final_message", "assistant");
+  ExpectRefused(Turns("uc", kContinues), "continue_final_message", "in words");
+  ExpectRefused(Turns("uaa"), "messages", "several");
+  ExpectRefused(Turns("ua", R"("continue_final_message": true, "add_generation_prompt": true)"),
+                "continue_final_message", "beside");
+  EXPECT_FALSE(
+      Turns("ua", R"("tools": [{"type": "function", "function": {"name": "f"}}])")->continues_last);
 }
 
 TEST(ChatCompletionRequest, JoinsPartsOfText) {
@@ -192,11 +239,29 @@ TEST(CompletionRequest, TakesPromptsInEveryForm) {
   EXPECT_EQ(ParseOpenAiCompletion(Body(R"({"prompt": ["a", "b"]})"))->prompts.size(), 2U);
   const auto ids = ParseOpenAiCompletion(Body(R"({"prompt": [1, 2, 3]})"));
   ASSERT_EQ(ids->prompts.size(), 1U);
-  EXPECT_EQ(ids->prompts[0].ids, (std::vector<int32_t>{1, 2, 3}));
+  EXPECT_EQ(ids->prompts[0].front().ids, (std::vector<int32_t>{1, 2, 3}));
+  const auto mixed = ParseOpenAiCompletion(Body(R"({"prompt": [1, 2, "a", "b", 3]})"));
+  ASSERT_EQ(mixed->prompts.size(), 1U);
+  ASSERT_EQ(mixed->prompts[0].size(), 4U);
+  EXPECT_EQ(mixed->prompts[0][0].ids, (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(mixed->prompts[0][2].text, "b");
+  const auto objects = ParseOpenAiCompletion(Body(
+      R"({"prompt": ["a", {"prompt_string": "b"}, [1, "c"],
+                     {"content": [{"type": "text", "text": "d"}, {"type": "text", "text": "e"}]}]})"));
+  ASSERT_TRUE(objects) << objects.error().message;
+  ASSERT_EQ(objects->prompts.size(), 4U);
+  EXPECT_EQ(objects->prompts[1].front().text, "b");
+  EXPECT_EQ(objects->prompts[3].front().text, "de");
   EXPECT_EQ(ParseOpenAiCompletion(Body(R"({"prompt": [[1], [2, 3]]})"))->prompts.size(), 2U);
   EXPECT_EQ(ids->options.max_tokens, 16);
   ExpectRefused(ParseOpenAiCompletion(Body("{}")), "prompt", "none");
   ExpectRefused(ParseOpenAiCompletion(Body(R"({"prompt": [1, "a", -2]})")), "prompt", "number");
+  ExpectRefused(ParseOpenAiCompletion(Body(R"({"prompt": {}})")), "prompt.prompt_string", "none");
+  ExpectRefused(ParseOpenAiCompletion(Body(R"({"prompt": {"content": [{"type": "image_url"}]}})")),
+                "prompt.content[0].type", "image_url");
+  ExpectRefused(ParseOpenAiCompletion(
+                    Body(R"({"prompt": {"prompt_string": "a", "multimodal_data": ["x"]}})")),
+                "prompt.multimodal_data", "text alone");
   ExpectRefused(ParseOpenAiCompletion(Body(R"({"prompt": "a", "suffix": "b"})")), "suffix", "none");
   ExpectRefused(ParseOpenAiCompletion(Body(R"({"prompt": "a", "best_of": 3})")), "best_of", "3");
 }
@@ -206,6 +271,26 @@ TEST(CompletionRequest, OfLlamaServerHasItsDefaults) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->options.sampling.top_k, 40);
   EXPECT_EQ(request->options.max_tokens, 5);
+  ExpectRefused(ParseLlamaCompletion(Body(R"({"prompt": "a", "post_sampling_probs": true})")),
+                "post_sampling_probs", "true");
+}
+
+TEST(GenerationSettings, DefaultsYieldToTheRequest) {
+  const Json defaults = {{"temperature", 0.5}, {"n_predict", 9}, {"seed", 4}};
+  const auto plain = ParseLlamaCompletion(WithDefaults(Body(R"({"prompt": "a"})"), defaults));
+  EXPECT_EQ(plain->options.max_tokens, 9);
+  EXPECT_EQ(plain->options.sampling.temperature, 0.5F);
+  const auto own = ParseLlamaCompletion(WithDefaults(
+      Body(R"({"prompt": "a", "max_tokens": 3, "temperature": null, "seed": 5})"), defaults));
+  EXPECT_EQ(own->options.max_tokens, 3);
+  EXPECT_EQ(own->options.sampling.seed, 5U);
+  EXPECT_EQ(own->options.sampling.temperature, 0.5F);
+  EXPECT_TRUE(WithDefaults(Json(3), defaults).is_number());
+}
+
+TEST(GenerationSettings, FieldsAreFoundByTheirPaths) {
+  const Json answer = {{"a", 1}, {"b", {{"c", 2}}}};
+  EXPECT_EQ(OnlyFields(answer, {"a", "b/c", "d", "b/x", "a/b", ""}), (Json{{"a", 1}, {"b/c", 2}}));
 }
 
 TEST(MessagesRequest, IsAnthropics) {
@@ -226,6 +311,21 @@ TEST(MessagesRequest, IsAnthropics) {
   ExpectRefused(ParseMessagesRequest(Body(std::string("{") + kHello + "}"), true), "max_tokens",
                 "none");
   EXPECT_TRUE(ParseMessagesRequest(Body(std::string("{") + kHello + "}"), false));
+}
+
+TEST(MessagesRequest, GoesOnWithTheLastMessageAndForgetsThoughts) {
+  const auto request = ParseMessagesRequest(Body(R"({"messages": [{"role": "user", "content": "Hi"},
+                            {"role": "assistant", "content": [
+                              {"type": "thinking", "thinking": "Hm.", "signature": "x"},
+                              {"type": "text", "text": "Hel"}]}]})"),
+                                            false);
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_TRUE(request->continues_last);
+  EXPECT_EQ(request->messages.back().content, "Hel");
+  ExpectRefused(
+      ParseMessagesRequest(
+          Body(R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})"), false),
+      "messages[0].content[0].type", "image input is not supported");
 }
 
 TEST(ResponsesRequest, TakesTextsAndItems) {

@@ -59,8 +59,11 @@ void Complete(const RequestEnd& end, Json* response) {
 
 class ResponseStream {
  public:
-  ResponseStream(Json response, bool by_tools, StreamWriter* writer)
-      : response_(std::move(response)), by_tools_(by_tools), writer_(writer) {}
+  ResponseStream(Json response, const ChatRequest& request, StreamWriter* writer)
+      : response_(std::move(response)),
+        options_(request.options),
+        by_tools_(request.tools.Active()),
+        writer_(writer) {}
 
   void Run(Answers* answers, const IsThere& is_there) {
     Write("response.created", {{"response", response_}});
@@ -69,8 +72,16 @@ class ResponseStream {
     while (good_) {
       const auto event = answers->Next(is_there);
       if (!event) return;
+      if (event->IsReading()) {
+        Json reading = {{"response", response_}};
+        AddProgress(options_, *event, &reading);
+        Write("response.in_progress", reading);
+        continue;
+      }
       text_ += event->text;
-      if (!by_tools_ && !event->text.empty()) WriteDelta(event->text);
+      Json besides = Json::object();
+      AddProgress(options_, *event, &besides);
+      if (!by_tools_ && !event->text.empty()) WriteDelta(event->text, std::move(besides));
       if (event->end) return End(event->end->request);
     }
   }
@@ -87,8 +98,9 @@ class ResponseStream {
     whole.update(event);
     Write(name, whole);
   }
-  void WriteDelta(const std::string& text) {
-    WritePart("response.output_text.delta", {{"delta", text}});
+  void WriteDelta(const std::string& text, Json besides = Json::object()) {
+    besides["delta"] = text;
+    WritePart("response.output_text.delta", besides);
   }
   void StartMessage() {
     Write("response.output_item.added",
@@ -129,10 +141,12 @@ class ResponseStream {
     }
     Complete(end, &response_);
     const bool cut = response_["status"] == "incomplete";
-    Write(cut ? "response.incomplete" : "response.completed", {{"response", response_}});
+    Write(cut ? "response.incomplete" : "response.completed",
+          {{"response", response_}, {"timings", Timings(end)}});
   }
 
   Json response_;
+  const GenerationOptions options_;
   const bool by_tools_;
   StreamWriter* const writer_;
   const std::string id_ = NewId("msg_");
@@ -144,8 +158,8 @@ class ResponseStream {
 }  // namespace
 
 HttpReply Responses(const Service& service, const HttpRequest& http) {
-  const auto body = ParseJsonText(http.body);
-  if (!body) return ErrorReply(FromError(body.error()));
+  const auto body = service.ReadGeneration(http);
+  if (!body) return ErrorReply(body.error());
   const auto request = ParseResponsesRequest(*body);
   if (!request) return ErrorReply(request.error());
   auto begun = BeginChat(service, *request, http);
@@ -154,9 +168,9 @@ HttpReply Responses(const Service& service, const HttpRequest& http) {
   const bool by_tools = request->tools.Active();
   if (request->options.stream) {
     const std::shared_ptr<Answers> answers = *std::move(begun);
-    return EventStream([response = std::move(response), by_tools, answers,
+    return EventStream([response = std::move(response), request = *request, answers,
                         is_there = http.is_there](StreamWriter* writer) {
-      ResponseStream(response, by_tools, writer).Run(answers.get(), is_there);
+      ResponseStream(response, request, writer).Run(answers.get(), is_there);
     });
   }
   const auto whole = Collect(begun->get(), http.is_there);
@@ -171,6 +185,16 @@ HttpReply Responses(const Service& service, const HttpRequest& http) {
   }
   Complete(answer.end.request, &response);
   return JsonReply(response);
+}
+
+HttpReply ResponseInputTokens(const Service& service, const HttpRequest& http) {
+  const auto body = service.ReadGeneration(http);
+  if (!body) return ErrorReply(body.error());
+  const auto request = ParseResponsesRequest(*body);
+  if (!request) return ErrorReply(request.error());
+  const auto ids = EncodeChat(service, *request);
+  if (!ids) return ErrorReply(ids.error());
+  return JsonReply({{"object", "response.input_tokens"}, {"input_tokens", ids->size()}});
 }
 
 }  // namespace headway::server

@@ -60,10 +60,11 @@ Parsed<ChatRequest> ParseResponsesRequest(const Json& body) {
   ChatRequest request;
   GenerationOptions& options = request.options;
   options.sampling.temperature = 1.0F;
-  fields.Read("stream", &options.stream);
+  ReadStreaming(&fields, &options);
   ReadSampling(&fields, &options);
   ReadTextFormat(&fields, &options.form);
   ReadTools(&fields, &request.tools);
+  fields.Read("n_predict", &options.max_tokens, -1, int64_t{1} << 31);  // the server's default
   fields.Read("max_output_tokens", &options.max_tokens, 1, int64_t{1} << 31);
   if (fields.Has("previous_response_id"))
     fields.Wrong("previous_response_id", "none (this server keeps no responses)", "one");

@@ -28,10 +28,16 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "/models", ListModels, true},
     {"POST", "/v1/chat/completions", ChatCompletions},
     {"POST", "/chat/completions", ChatCompletions},
+    {"POST", "/v1/chat/completions/input_tokens", ChatInputTokens},
+    {"POST", "/chat/completions/input_tokens", ChatInputTokens},
     {"POST", "/v1/completions", Completions},
     {"POST", "/v1/responses", Responses},
+    {"POST", "/responses", Responses},
+    {"POST", "/v1/responses/input_tokens", ResponseInputTokens},
+    {"POST", "/responses/input_tokens", ResponseInputTokens},
     {"POST", "/v1/embeddings", Embeddings},
-    {"POST", "/embeddings", Embeddings},
+    {"POST", "/embeddings", LlamaEmbeddings},
+    {"POST", "/embedding", LlamaEmbeddings},
     {"POST", "/v1/messages", Messages},
     {"POST", "/v1/messages/count_tokens", CountTokens},
     {"POST", "/completion", Completion},
@@ -61,6 +67,37 @@ HttpReply PageReply(const PageFile& file) {
                       {"X-Content-Type-Options", "nosniff"},
                       {"Referrer-Policy", "no-referrer"},
                       {"Cache-Control", "no-cache"}}};
+}
+
+// "http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443"
+bool IsLocal(std::string_view origin) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!origin.starts_with(scheme)) continue;
+    const std::string_view rest = origin.substr(scheme.size());
+    for (const std::string_view host : {"localhost", "127.0.0.1", "[::1]"}) {
+      if (!rest.starts_with(host)) continue;
+      const std::string_view port = rest.substr(host.size());
+      if (port.empty()) return true;
+      return port.size() > 1 && port.front() == ':' &&
+             port.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    }
+  }
+  return false;
+}
+
+// What a browser that shows a page of `origin` is told; empty: nothing. `allowed`: "*", or origins
+// with commas, among which "localhost" stands for every port of this machine.
+std::string AllowedOrigin(std::string_view allowed, const std::string& origin) {
+  // One origin is said whoever asks: browsers compare.
+  if (allowed != "localhost" && allowed.find(',') == std::string_view::npos)
+    return std::string(allowed);
+  while (!allowed.empty() && !origin.empty()) {
+    const size_t end = std::min(allowed.find(','), allowed.size());
+    const std::string_view one = allowed.substr(0, end);
+    if (one == origin || (one == "localhost" && IsLocal(origin))) return origin;
+    allowed.remove_prefix(std::min(end + 1, allowed.size()));
+  }
+  return {};
 }
 
 }  // namespace
@@ -102,16 +139,17 @@ HttpReply Router::Dispatch(const HttpRequest& request) const {
 HttpReply Router::Answer(const HttpRequest& request) const {
   HttpReply reply;
   if (request.method == "OPTIONS" && !cors_origin_.empty()) {
-    reply = {.status = 204,
-             .headers = {{"Access-Control-Allow-Methods", "GET, POST"},
-                         {"Access-Control-Allow-Headers",
-                          "Authorization, Content-Type, X-Api-Key, anthropic-version"}}};
+    // The star stands for any name but Authorization.
+    reply = {.headers = {{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
+                         {"Access-Control-Allow-Headers", "Authorization, *"}}};
   } else {
     std::optional<HttpReply> refusal = Screen(request);
     reply = refusal ? *std::move(refusal) : Dispatch(request);
   }
-  if (!cors_origin_.empty())
-    reply.headers.emplace_back("Access-Control-Allow-Origin", cors_origin_);
+  if (cors_origin_.empty()) return reply;
+  const std::string origin = AllowedOrigin(cors_origin_, request.header("Origin"));
+  if (!origin.empty()) reply.headers.emplace_back("Access-Control-Allow-Origin", origin);
+  if (cors_origin_ != "*") reply.headers.emplace_back("Vary", "Origin");
   return reply;
 }
 

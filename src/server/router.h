@@ -13,8 +13,8 @@ namespace headway::server {
 
 class Router {
  public:
-  // `cors_origin`: whose pages in browsers may call the API; empty: nobody's. `service` must outlive
-  // this.
+  // `cors_origin`: whose pages in browsers may call the API: "*", or origins with commas, "localhost"
+  // for those of this machine; empty: nobody's. `service` must outlive this.
   Router(const Service* service, ApiKeys keys, std::string cors_origin)
       : service_(service), keys_(std::move(keys)), cors_origin_(std::move(cors_origin)) {}
 

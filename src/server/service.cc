@@ -12,6 +12,7 @@
 #include "engine/text_trie.h"
 #include "grammar/compile.h"
 #include "sampling/sampling_params.h"
+#include "server/generation_settings.h"
 
 namespace headway::server {
 namespace {
@@ -23,13 +24,30 @@ Parsed<void> CheckPrompt(const std::vector<int32_t>& prompt, int64_t context) {
     return Refuse(BadField("prompt", "prompt: expected at least one token, found none"));
   const auto length = static_cast<int64_t>(prompt.size());
   if (length < context) return {};
-  return Refuse(
-      {.status = 400,
-       .message = fmt::format("prompt: expected fewer than {} tokens (the context), found "
-                              "{}",
-                              context, length),
-       .param = "prompt",
-       .code = "context_length_exceeded"});
+  return Refuse(ContextExceeded(length, context));
+}
+
+// "a,b" -> a, b
+std::vector<std::string> NamesIn(const std::string& list) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin < list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) names.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+// Texts that have a bias become their tokens.
+Parsed<SamplingParams> WithTextBiases(const GenerationOptions& options,
+                                      const tokenizer::Tokenizer& tokenizer) {
+  SamplingParams sampling = options.sampling;
+  for (const auto& [text, bias] : options.text_biases) {
+    const auto ids = tokenizer.Encode(text, {.add_bos = false, .parse_special = true});
+    if (!ids) return Refuse(FromError(ids.error(), "logit_bias"));
+    for (const int32_t id : *ids) sampling.logit_bias.emplace_back(id, bias);
+  }
+  return sampling;
 }
 
 }  // namespace
@@ -57,17 +75,36 @@ int64_t UnixSeconds() {
       .count();
 }
 
-Service::Service(std::unique_ptr<OpenedModel> model, ServiceOptions options)
-    : model_(std::move(model)), options_(std::move(options)), started_at_(UnixSeconds()) {}
+Service::Service(std::unique_ptr<OpenedModel> model, ServiceOptions options, Json defaults)
+    : model_(std::move(model)),
+      options_(std::move(options)),
+      defaults_(std::move(defaults)),
+      aliases_(NamesIn(options_.alias)),
+      started_at_(UnixSeconds()) {}
 
 Result<std::unique_ptr<Service>> Service::Start(std::unique_ptr<OpenedModel> model,
                                                 ServiceOptions options) {
-  if (options.alias.empty()) options.alias = model->summary.name;
-  if (options.alias.empty()) options.alias = "headway";
+  if (NamesIn(options.alias).empty()) {
+    options.alias = model->summary.name;
+    std::replace(options.alias.begin(), options.alias.end(), ',', ' ');
+  }
+  if (NamesIn(options.alias).empty()) options.alias = "headway";
+  Json defaults = Json::object();
+  if (!options.defaults.empty()) {
+    HW_TRY(defaults, ParseJsonText(options.defaults));
+  }
+  if (const auto good = ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, defaults)); !good)
+    return Fail(ErrorCode::kInvalidInput, "defaults of requests: " + good.error().message);
+  if (options.pooling.empty()) options.pooling = "mean";
+  if (options.pooling != "mean" && options.pooling != "last" && options.pooling != "none") {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("pooling: expected mean, last or none, found '{}'", options.pooling));
+  }
   SchedulerOptions scheduler = options.scheduler;
   const tokenizer::Tokenizer* const tokens = model->tokenizer.get();
   scheduler.is_end = [tokens](int32_t id) { return tokens->IsEndOfGeneration(id); };
-  std::unique_ptr<Service> service(new Service(std::move(model), std::move(options)));
+  std::unique_ptr<Service> service(
+      new Service(std::move(model), std::move(options), std::move(defaults)));
   const OpenedModel& opened = *service->model_;
   HW_TRY(service->scheduler_,
          Scheduler::Start(opened.executor, *opened.pipeline, std::move(scheduler)));
@@ -101,19 +138,26 @@ Parsed<std::shared_ptr<const grammar::Automaton>> Service::Compile(const TextFor
   return *made;
 }
 
+Parsed<Json> Service::ReadGeneration(const HttpRequest& http) const {
+  auto body = ParseJsonText(http.body);
+  if (!body) return Refuse(FromError(body.error()));
+  return WithDefaults(*std::move(body), defaults_);
+}
+
 Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,
                                           const GenerationOptions& options,
                                           const HttpRequest& http) const {
   HW_API_TRY_VOID(CheckPrompt(prompt, ContextTokens()));
+  HW_API_TRY(const SamplingParams sampling, WithTextBiases(options, Tokens()));
   const int64_t vocab_size = model_->pipeline->model().vocab_size;
-  if (const auto good = sampling::Validate(options.sampling, vocab_size); !good) {
-    return Refuse(FromError(good.error(), options.sampling.logit_bias.empty() ? "" : "logit_bias"));
+  if (const auto good = sampling::Validate(sampling, vocab_size); !good) {
+    return Refuse(FromError(good.error(), sampling.logit_bias.empty() ? "" : "logit_bias"));
   }
   ScheduledRequest request;
   request.prompt = std::move(prompt);
   request.max_new_tokens = options.max_tokens < 0 ? ContextTokens() : options.max_tokens;
   request.options.kv = options_.kv;
-  request.options.sampling = options.sampling;
+  request.options.sampling = sampling;
   if (!options.has_seed) request.options.sampling.seed = RandomNumber();
   request.options.want_logprobs = options.logprobs;
   request.options.certified = options_.certified;
@@ -129,6 +173,7 @@ Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,
   request.stop_at_end = !options.ignore_end || request.options.grammar != nullptr;
   request.share_prefix = options.cache_prompt;
   request.client = http.remote;
+  request.want_progress = options.stream && (options.timings_per_token || options.return_progress);
   if (options.timeout_s > 0.0)
     request.deadline_ns = NowNs() + static_cast<uint64_t>(options.timeout_s * 1e9);
   return request;
@@ -149,11 +194,14 @@ Parsed<std::vector<ScheduledRequest>> Service::PrepareChoices(std::vector<int32_
 Parsed<std::unique_ptr<Answers>> Service::Begin(std::vector<ScheduledRequest> requests,
                                                 const GenerationOptions& options, bool starts_text,
                                                 const HttpRequest& http) const {
-  HW_API_TRY(auto answers, Answers::Begin(scheduler_.get(), Tokens(), std::move(requests),
-                                          {.stop = options.stop,
-                                           .want_tokens = options.logprobs || options.token_facts,
-                                           .want_facts = options.token_facts,
-                                           .starts_text = starts_text}));
+  HW_API_TRY(
+      auto answers,
+      Answers::Begin(scheduler_.get(), Tokens(), std::move(requests),
+                     {.stop = options.stop,
+                      .want_tokens = options.logprobs || options.token_ids || options.token_facts,
+                      .want_facts = options.token_facts,
+                      .want_reading = options.stream && options.return_progress,
+                      .starts_text = starts_text}));
   HW_API_TRY_VOID(answers->WaitForFirst(http.is_there));
   return answers;
 }

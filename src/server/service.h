@@ -22,12 +22,19 @@
 namespace headway::server {
 
 struct ServiceOptions {
-  std::string alias = {};       // the model's name for clients; empty: its file's
+  std::string alias =
+      {};  // the model's name for clients, with commas further ones; empty: its file's
   std::string model_path = {};  // as the user wrote it, for /props
   SchedulerOptions scheduler = {};
   int64_t most_drafts = 7;  // of prompt lookup, a step; 0: none
   KvType kv = KvType::kF16;
   CertifiedOptions certified = {};
+  // What requests for text have that do not say it, a JSON object by llama-server's names:
+  // {"temperature": 0.7}; empty: none.
+  std::string defaults = {};
+  // Of embeddings, unless a request says it: "mean", "last" or "none"; empty: mean.
+  std::string pooling = {};
+  std::string chat_template = {};  // in place of the file's, for /props; OpenedModel::chat has it
 };
 
 class Service {
@@ -39,10 +46,16 @@ class Service {
   const OpenedModel& Model() const { return *model_; }
   const tokenizer::Tokenizer& Tokens() const { return *model_->tokenizer; }
   const ServiceOptions& Options() const { return options_; }
-  const std::string& ModelName() const { return options_.alias; }
+  const std::string& ModelName() const { return aliases_.front(); }
+  const std::vector<std::string>& Aliases() const { return aliases_; }
   int64_t ContextTokens() const { return scheduler_->Options().context_tokens; }
   int64_t StartedAt() const { return started_at_; }  // seconds since 1970
   Scheduler* GetScheduler() const { return scheduler_.get(); }
+
+  // What requests for text have that do not say it.
+  const Json& Defaults() const { return defaults_; }
+  // The body of a request for text, with the server's defaults. Errors: 400.
+  Parsed<Json> ReadGeneration(const HttpRequest& http) const;
 
   // A request of `prompt`, which must leave room for a token. Errors: 400, naming the field.
   Parsed<ScheduledRequest> Prepare(std::vector<int32_t> prompt, const GenerationOptions& options,
@@ -66,12 +79,14 @@ class Service {
     std::shared_ptr<const grammar::Automaton> automaton;
   };
 
-  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options);
+  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options, Json defaults);
   Parsed<std::shared_ptr<const grammar::Automaton>> Compile(const TextForm& form) const;
   const std::shared_ptr<const grammar::TokenTrie>& Trie() const;
 
   const std::unique_ptr<OpenedModel> model_;
   const ServiceOptions options_;
+  const Json defaults_;
+  const std::vector<std::string> aliases_;  // at least one
   const int64_t started_at_;
   mutable std::mutex mutex_;                   // guards the next two
   mutable std::list<Compiled> compiled_ = {};  // the most recently used first

@@ -4,6 +4,7 @@
 
 #include "headway/version.h"
 #include "server/endpoints.h"
+#include "server/generation_settings.h"
 #include "server/token_facts.h"
 #include "server/wire.h"
 
@@ -24,6 +25,7 @@ HttpReply ListModels(const Service& service, const HttpRequest&) {
   return JsonReply({{"object", "list"},
                     {"data", Json::array({{{"id", service.ModelName()},
                                            {"object", "model"},
+                                           {"aliases", service.Aliases()},
                                            {"created", service.StartedAt()},
                                            {"owned_by", "headway"},
                                            {"meta",
@@ -38,19 +40,23 @@ HttpReply ListModels(const Service& service, const HttpRequest&) {
 HttpReply Props(const Service& service, const HttpRequest&) {
   const tokenizer::Vocabulary& vocabulary = service.Tokens().vocabulary();
   const ModelSummary& summary = service.Model().summary;
-  return JsonReply({{"default_generation_settings", {{"n_ctx", service.ContextTokens()}}},
-                    {"total_slots", service.GetScheduler()->Options().most_rows},
-                    {"model_alias", service.ModelName()},
-                    {"model_path", service.Options().model_path},
-                    {"modalities", {{"vision", false}, {"audio", false}}},
-                    {"chat_template", vocabulary.chat_template},
-                    {"bos_token", TokenName(service, vocabulary.bos_id)},
-                    {"eos_token", TokenName(service, vocabulary.eos_id)},
-                    {"build_info", std::string("headway ") + kVersion},
-                    {"head", summary.head},
-                    {"head_bytes", WholeHeadBytes(*service.Model().pipeline)},
-                    {"instruction_set", summary.instruction_set},
-                    {"threads", summary.threads}});
+  const auto defaults = ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, service.Defaults()));
+  const std::string& own_template = service.Options().chat_template;
+  return JsonReply(
+      {{"default_generation_settings",
+        {{"n_ctx", service.ContextTokens()}, {"params", GenerationSettings(defaults->options)}}},
+       {"total_slots", service.GetScheduler()->Options().most_rows},
+       {"model_alias", service.ModelName()},
+       {"model_path", service.Options().model_path},
+       {"modalities", {{"vision", false}, {"audio", false}}},
+       {"chat_template", own_template.empty() ? vocabulary.chat_template : own_template},
+       {"bos_token", TokenName(service, vocabulary.bos_id)},
+       {"eos_token", TokenName(service, vocabulary.eos_id)},
+       {"build_info", std::string("headway ") + kVersion},
+       {"head", summary.head},
+       {"head_bytes", WholeHeadBytes(*service.Model().pipeline)},
+       {"instruction_set", summary.instruction_set},
+       {"threads", summary.threads}});
 }
 
 HttpReply Slots(const Service& service, const HttpRequest&) {

@@ -57,16 +57,16 @@ HttpReply Detokenize(const Service& service, const HttpRequest& http) {
     fields.Wrong("tokens", "an array of token ids", tokens == nullptr ? "none" : KindOf(*tokens));
   }
   if (!fields.Good()) return ErrorReply(*fields.Mistake());
-  PromptPiece piece{.is_text = false};
+  std::vector<int32_t> ids;
   for (const Json& id : *tokens) {
     const int64_t number = id.is_number_integer() ? id.get<int64_t>() : -1;
     if (number < 0 || number >= service.Tokens().VocabSize()) {
       return ErrorReply(BadField("tokens", fmt::format("tokens: expected ids from 0 to {}",
                                                        service.Tokens().VocabSize() - 1)));
     }
-    piece.ids.push_back(static_cast<int32_t>(number));
+    ids.push_back(static_cast<int32_t>(number));
   }
-  return JsonReply({{"content", service.Tokens().Decode(piece.ids, true)}});
+  return JsonReply({{"content", service.Tokens().Decode(ids, true)}});
 }
 
 HttpReply ApplyTemplate(const Service& service, const HttpRequest& http) {

@@ -85,6 +85,29 @@ Json Timings(const RequestEnd& end) {
           {"queued_ms", static_cast<double>(end.waited_ns) * 1e-6}};
 }
 
+Json Timings(const RequestProgress& progress) {
+  return Timings(RequestEnd{.prompt_tokens = progress.read_tokens,
+                            .cached_tokens = progress.cached_tokens,
+                            .new_tokens = progress.new_tokens,
+                            .waited_ns = progress.waited_ns,
+                            .prompt_ns = progress.prompt_ns,
+                            .decode_ns = progress.decode_ns,
+                            .counters = {}});
+}
+
+Json PromptProgress(const RequestProgress& progress) {
+  return {{"total", progress.prompt_tokens},
+          {"cache", progress.cached_tokens},
+          {"processed", progress.read_tokens},
+          {"time_ms", static_cast<double>(progress.prompt_ns) * 1e-6}};
+}
+
+void AddProgress(const GenerationOptions& options, const AnswerEvent& event, Json* to) {
+  if (!event.progress) return;
+  if (event.IsReading()) (*to)["prompt_progress"] = PromptProgress(*event.progress);
+  if (options.timings_per_token) (*to)["timings"] = Timings(*event.progress);
+}
+
 Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens) {
   Json content = Json::array();
   for (const TokenText& token : tokens) {
@@ -95,6 +118,17 @@ Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<Token
     content.push_back(std::move(one));
   }
   return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer,
+                        const std::vector<TokenText>& tokens) {
+  Json list = ChatLogprobs(tokenizer, tokens)["content"];
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    list[i]["id"] = tokens[i].id;
+    for (size_t j = 0; j < tokens[i].alternatives.size(); ++j)
+      list[i]["top_logprobs"][j]["id"] = tokens[i].alternatives[j].id;
+  }
+  return list;
 }
 
 }  // namespace headway::server

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/answers.h"
+#include "server/generation_options.h"
 #include "server/http.h"
 #include "server/json.h"
 #include "tokenizer/tokenizer.h"
@@ -35,10 +36,19 @@ struct Usage {
   void Add(const RequestEnd& end, bool same_prompt);
 };
 Json OpenAiUsage(const Usage& usage);
-// llama-server's, of one answer.
+// llama-server's, of one answer; and so far.
 Json Timings(const RequestEnd& end);
+Json Timings(const RequestProgress& progress);
+// {"total", "cache", "processed", "time_ms"}
+Json PromptProgress(const RequestProgress& progress);
+// Adds to a stream's event what the request wants to know besides: "timings" and "prompt_progress".
+void AddProgress(const GenerationOptions& options, const AnswerEvent& event, Json* to);
 
 // {"token", "logprob", "bytes"} and what else could have come.
 Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens);
+
+// The same as llama-server has it: a list, with the ids.
+Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer,
+                        const std::vector<TokenText>& tokens);
 
 }  // namespace headway::server

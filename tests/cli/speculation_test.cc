@@ -31,8 +31,9 @@ class SpeculateTest : public CliTest {
 TEST_F(SpeculateTest, Lookup_PrintsThePlainText) {
   const Args base = {Package(), "-p",           "abcabcabcabc", "-n",
                      "150",     "--ignore-end", "--threads",    "1"};
-  for (const Args& sampling : {Args{}, Args{"--temp", "0.9", "--seed", "4"},
-                               Args{"--repeat-penalty", "1.2", "--top-k", "9", "--temp", "2"}}) {
+  for (const Args& sampling :
+       {Args{}, Args{"--temp", "0.9", "--seed", "4"},
+        Args{"--repeat-penalty", "1.2", "--top-k", "9", "--temp", "2", "--seed", "5"}}) {
     Args args = base;
     args.insert(args.end(), sampling.begin(), sampling.end());
     const Json plain = RunJson(args);
@@ -59,7 +60,8 @@ TEST_F(SpeculateTest, Lookup_PrintsThePlainText) {
 
 TEST_F(SpeculateTest, DraftModel_PrintsThePlainText) {
   const std::string small = Synth("small.gguf", "tiny-phi", "q4_0");
-  const Args base = {Package(), "-p", "hello", "-n", "60", "--ignore-end", "--temp", "0.5"};
+  const Args base = {Package(),      "-p",     "hello", "-n",     "60",
+                     "--ignore-end", "--temp", "0.5",   "--seed", "6"};
   const Json plain = RunJson(base);
   Args with = base;
   with.insert(with.end(), {"--speculate", "model:" + small, "--draft-tokens", "3"});

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "server/chat_request.h"
 #include "server/completion_request.h"
+#include "server/generation_settings.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using namespace headway;
@@ -25,7 +26,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     if (request->tools.Active()) HW_CHECK(!ToolsForm(request->tools).text.empty(), "a schema");
   }
   for (const auto& request : {ParseOpenAiCompletion(*body), ParseLlamaCompletion(*body)}) {
-    if (request) HW_CHECK(!request->prompts.empty(), "at least one prompt");
+    if (!request) continue;
+    HW_CHECK(!request->prompts.empty(), "at least one prompt");
+    const Json settings = GenerationSettings(request->options);
+    HW_CHECK(OnlyFields(settings, request->response_fields).is_object(), "an object");
+  }
+  const Json with = WithDefaults(*body, {{"temperature", 0.5}, {"n_predict", 7}});
+  if (with.is_object()) {
+    HW_CHECK(with.contains("temperature"), "the default");
   }
   static_cast<void>(ParseToolAnswer(JsonText(*body)));
   return 0;

@@ -70,10 +70,8 @@ std::unique_ptr<OpenedModel> OpenPackage(const std::string& directory, const Mac
   options.head = machine.head;
   auto model = OpenPackage(directory, options);
   EXPECT_TRUE(model) << model.error().message;
-  // Done before a test counts allocations.
-  if (model) {
-    EXPECT_TRUE(CheckIntegrity(**model, true));
-  }
+  // Done before a test counts allocations. Some damage a package on purpose.
+  if (model) static_cast<void>(CheckIntegrity(**model, true));
   return model ? *std::move(model) : nullptr;
 }
 

@@ -55,6 +55,10 @@ class Listener : public RequestSink {
     changed_.notify_all();
   }
 
+  void OnReading(const RequestProgress& progress) override {
+    const std::lock_guard lock(mutex_);
+    reading_.push_back(progress);
+  }
   bool OnTokens(const NewTokens& tokens) override {
     std::unique_lock lock(mutex_);
     if (answer_.tokens.empty()) first_ns_ = NowNs();
@@ -62,6 +66,7 @@ class Listener : public RequestSink {
       answer_.tokens.push_back(choice.token);
       answer_.logprobs.push_back(choice.logprob);
     }
+    if (tokens.progress != nullptr) written_.push_back(tokens.progress->new_tokens);
     alternatives_.emplace_back(tokens.alternatives.begin(), tokens.alternatives.end());
     changed_.notify_all();
     changed_.wait(lock, [&] { return !is_held_; });
@@ -90,6 +95,9 @@ class Listener : public RequestSink {
   // When the first token and the end came; after Wait().
   uint64_t FirstNs() const { return first_ns_; }
   uint64_t EndNs() const { return end_ns_; }
+  // What it was told; after Wait().
+  const std::vector<RequestProgress>& Reading() const { return reading_; }
+  const std::vector<int64_t>& Written() const { return written_; }
   const std::vector<std::vector<TokenLogprob>>& Alternatives() const { return alternatives_; }
 
  private:
@@ -102,6 +110,8 @@ class Listener : public RequestSink {
   uint64_t first_ns_ = 0;
   uint64_t end_ns_ = 0;
   std::vector<std::vector<TokenLogprob>> alternatives_;
+  std::vector<RequestProgress> reading_;
+  std::vector<int64_t> written_;
 };
 
 class SchedulerTest : public testing::TestWithParam<const char*> {
@@ -259,6 +269,48 @@ TEST_P(SchedulerTest, WhatOneReadTheNextOneSharesEvenWhileItIsBeingRead) {
   const auto later = Submit(request);
   EXPECT_EQ(later->Wait().tokens, expected.tokens);
   EXPECT_EQ(later->End().cached_tokens, 99);  // the last one runs again, for its state
+}
+
+// Even one that gives its memory to others half-way is told of what is new, and has each state once.
+TEST_P(SchedulerTest, TellsHowFarReadingIsAndHasEveryState) {
+  Open(GetParam(), 1);
+  Start({.most_rows = 4, .prompt_tokens_a_step = 16, .kv_tokens = 260});
+  ScheduledRequest request;
+  request.prompt = TestIds(100, kVocab);
+  request.max_new_tokens = 3;
+  request.stop_at_end = false;
+  request.want_progress = true;
+  const auto told = Submit(request);
+  ScheduledRequest states;
+  states.prompt = TestIds(90, kVocab);
+  states.share_prefix = false;
+  states.want_all_states = true;
+  ScheduledRequest mean = states;
+  mean.want_all_states = false;
+  mean.want_mean_state = true;
+  ScheduledRequest last = states;
+  last.want_all_states = false;
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const auto& one : {states, mean, last}) listeners.push_back(Submit(one));
+  for (const auto& listener : listeners) EXPECT_EQ(listener->Wait().reason, EndReason::kMaxTokens);
+  EXPECT_EQ(told->Wait().tokens.size(), 3U);
+  const std::vector<RequestProgress>& reading = told->Reading();
+  ASSERT_GE(reading.size(), 2U);
+  EXPECT_EQ(reading.front().read_tokens, reading.front().cached_tokens);
+  for (size_t i = 1; i < reading.size(); ++i)
+    EXPECT_GT(reading[i].read_tokens, reading[i - 1].read_tokens);
+  EXPECT_EQ(reading.back().read_tokens, 100);
+  EXPECT_EQ(told->Written(), (std::vector<int64_t>{1, 2, 3}));
+  const std::vector<float>& all = listeners[0]->End().state;
+  const size_t D = listeners[2]->End().state.size();
+  ASSERT_EQ(all.size(), 90 * D);
+  EXPECT_TRUE(std::equal(all.end() - static_cast<int64_t>(D), all.end(),
+                         listeners[2]->End().state.begin()));
+  for (size_t c = 0; c < D; ++c) {
+    double sum = 0.0;
+    for (size_t t = 0; t < 90; ++t) sum += static_cast<double>(all[t * D + c]);
+    ASSERT_EQ(static_cast<float>(sum / 90.0), listeners[1]->End().state[c]) << c;
+  }
 }
 
 TEST_P(SchedulerTest, CancelledStoppedAndLateRequestsEndAndTheOthersDoNotNotice) {

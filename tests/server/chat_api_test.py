@@ -113,6 +113,7 @@ class Chat(ServerTest):
         body = {"messages": MESSAGES, "tools": TOOLS, "tool_choice": named, "parallel_tool_calls": False, "max_tokens": 200,
                 "seed": 1}
         events = [e for _, e in self.server.stream("/v1/chat/completions", body) if e != "[DONE]"]
+        self.assertIsNone(events[0]["choices"][0]["delta"]["content"])
         calls = [c for e in events for c in e["choices"][0]["delta"].get("tool_calls", [])]
         self.assertEqual([c["function"]["name"] for c in calls], ["wait"])
         self.assertEqual(events[-1]["choices"][0]["finish_reason"], "tool_calls")

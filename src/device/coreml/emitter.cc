@@ -21,6 +21,9 @@
 namespace headway::coreml {
 namespace {
 
+// Shapes of programs are 32-bit, and a cache this long is read whole at every step.
+constexpr int64_t kMostPositions = int64_t{1} << 20;
+
 // "int8: relative RMS error 0.0041 on average, 0.0057 at most (w_down_3); largest error 0.013"
 std::string DescribeWeights(const std::string& format,
                             const std::vector<mil::WeightReport>& reports) {
@@ -141,6 +144,11 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   Result<mil::Shard> Lower(const ShardUse& use, const StepWidth& width, const graph::Graph& shard,
                            const WeightSource& weights, const ByteProgress& progress,
                            mil::BlobSink* blobs) {
+    if (use.max_seq < 1 || use.max_seq > kMostPositions) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("coreml: --max-seq: expected 1 to {} positions, found {}",
+                              kMostPositions, use.max_seq));
+    }
     // A state whose extents are no multiples of 32 was seen to fail (place/rules.json, state-size).
     constexpr int64_t kStateStep = 32;
     LoweringOptions options{.max_seq = (use.max_seq + kStateStep - 1) / kStateStep * kStateStep,

@@ -48,15 +48,7 @@ Result<void> ReadParts(const std::vector<WeightPart>& parts, const WeightSource&
   return {};
 }
 
-// Shapes of programs are 32-bit, and a cache this long is read whole at every step.
-constexpr int64_t kMostPositions = int64_t{1} << 20;
-
 Result<mil::LayerShardSpec> SpecOf(const LayerParts& layer, const LoweringOptions& options) {
-  if (options.max_seq < 1 || options.max_seq > kMostPositions) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("coreml: --max-seq: expected 1 to {} positions, found {}",
-                            kMostPositions, options.max_seq));
-  }
   const graph::AttentionAttributes& attention = layer.attention;
   if (attention.window != 0 && attention.window < options.max_seq) {
     return Fail(ErrorCode::kUnsupported,

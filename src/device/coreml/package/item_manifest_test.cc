@@ -41,7 +41,7 @@ TEST(ItemManifest, HostileManifests_AreRejected) {
                 .find("expected one of the 2 items"),
             std::string::npos);
   EXPECT_NE(ErrorOf(good, "itemInfoEntries", "items").find("itemInfoEntries"), std::string::npos);
-  EXPECT_NE(ErrorOf(std::string(100000, '[')).find("does not parse"), std::string::npos);
+  EXPECT_NE(ErrorOf(std::string(100000, '[')).find("levels"), std::string::npos);
 }
 
 TEST(ItemManifest, EveryTruncation_IsRejected) {

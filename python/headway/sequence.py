@@ -1,0 +1,175 @@
+"""One conversation: its tokens, and how it chooses further ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Mapping, Sequence as ListOf
+
+import numpy as np
+
+from . import _headway
+from .generation import Certificate
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+_KV = {"f16": 0, "q8_0": 1}
+
+
+def _number(words: Mapping[str, int], value: str, what: str) -> int:
+    if value not in words:
+        raise ValueError(f"{what}: expected one of {', '.join(words)}, found {value!r}")
+    return words[value]
+
+
+class Sequence:
+    """Tokens, the keys and values that the model keeps of them, and rules for what comes next.
+
+    Made by :meth:`Engine.sequence`. Every method may be called from any thread; those that compute wait for each other.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        repeat_last_n: int = 64,
+        presence_penalty: float = 0.0,
+        frequency_penalty: float = 0.0,
+        seed: int = 0,
+        logit_bias: Mapping[int, float] | None = None,
+        allow_ids: ListOf[int] | None = None,
+        grammar: str = "",
+        json_schema: str = "",
+        logprobs: bool = False,
+        speculate: bool = False,
+        certificate: str = "",
+        audit_every: int = 0,
+        kv: str = "f16",
+        max_length: int = 0,
+    ) -> None:
+        """
+        :param temperature: 0 is greedy: the most likely token, always.
+        :param top_k: how many of the best tokens may be drawn; 0: all.
+        :param top_p: the smallest number of tokens that together are that likely; 1: off.
+        :param min_p: tokens at least this likely, relative to the best one; 0: off.
+        :param repetition_penalty: of tokens among the last ``repeat_last_n`` (-1: all); 1: off.
+        :param seed: the same seed, prompt and parameters give the same tokens, whatever else runs.
+        :param logit_bias: what is added to the logits of ids; ``-inf`` bans one.
+        :param allow_ids: the only ids that may come; None: all.
+        :param grammar: in GBNF, or ``json_schema`` as JSON: what the new text must be.
+        :param logprobs: tokens come with their log-probability.
+        :param speculate: guess ahead from what the text repeats: the same tokens, in fewer steps.
+        :param certificate: of a certified head: "deterministic" or "probabilistic:1e-9".
+        :param audit_every: of a certified head: compare every n-th token with the full head's; 0: never.
+        :param kv: how keys and values are stored, "f16" or "q8_0".
+        :param max_length: the longest sequence in tokens; 0: the model's context.
+        """
+        # 0 is the default of the C API, where it would turn nothing off.
+        if not top_p > 0 or not repetition_penalty > 0:
+            raise ValueError("top_p, repetition_penalty: expected positive numbers (1: off), found "
+                             f"{top_p} and {repetition_penalty}")
+        if repeat_last_n == 0:
+            repetition_penalty, presence_penalty, frequency_penalty = 1.0, 0.0, 0.0
+        if allow_ids is not None and len(allow_ids) == 0:
+            raise ValueError("allow_ids: expected at least one id, found none")
+        biases = dict(logit_bias or {})
+        self._engine = engine
+        self._native = _headway.Sequence(
+            engine._native, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, repeat_last_n=repeat_last_n, presence_penalty=presence_penalty,
+            frequency_penalty=frequency_penalty, seed=seed, bias_ids=list(biases), biases=list(biases.values()),
+            allow_ids=list(allow_ids or []), certificate=certificate, grammar=grammar, json_schema=json_schema,
+            capacity_tokens=max_length, audit_every=audit_every, kv=_number(_KV, kv, "kv"),
+            speculate=1 if speculate else 0, logprobs=logprobs)
+
+    def append(self, ids: ListOf[int], *, read: bool = True) -> None:
+        """Appends tokens of a prompt and has the model read them; a grammar's text begins behind them.
+
+        ``read=False`` leaves reading to the next step, which can read beside what others decode.
+        Ctrl-C stops reading; the tokens stay, and the next call reads on.
+        """
+        (self._native.append if read else self._native.append_unread)(list(ids))
+
+    def append_with(self, ids: ListOf[int], *, logits: bool = True,
+                    hidden_states: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Appends tokens and returns what the model computes of each of them.
+
+        :return: ``logits`` [len(ids), vocab_size], of the token that follows each one, and hidden states before the
+            head's norm [len(ids), hidden_size], float32; what was not wanted has no rows.
+        """
+        return self._native.append_with(list(ids), self._engine.vocab_size, self._engine.hidden_size, logits,
+                                        hidden_states)
+
+    def score(self, ids: ListOf[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Appends tokens; how likely each but the first was, given all before it.
+
+        :return: log-probabilities [len(ids) - 1], float64, and whether each was the most likely one, bool.
+        """
+        return self._native.score(list(ids))
+
+    def step(self) -> list[int]:
+        """Chooses the next token, or several where guesses were right, appends and returns them."""
+        self._engine.step([self])
+        return [token for token, _, _ in self._native.choices()]
+
+    def choices(self) -> list[tuple[int, float, float]]:
+        """(id, logit, logprob) of each token of the last step."""
+        return self._native.choices()
+
+    def certificates(self) -> list[Certificate]:
+        """The evidence of each token of the last step, with a certified head; else empty."""
+        return [Certificate(**one) for one in self._native.certificates()]
+
+    def logits(self) -> np.ndarray:
+        """The logits [vocab_size] of the next token, float32: a view of the engine's memory, without a copy.
+
+        The engine's next call that computes changes it: ``.copy()`` what is to stay.
+        """
+        return self._native.logits()
+
+    def hidden_state(self) -> np.ndarray:
+        """The state before the head's norm [hidden_size] of the last position read, float32: a view of the sequence's
+        memory, which its next step changes."""
+        return self._native.hidden()
+
+    def truncate(self, num_tokens: int) -> None:
+        """Forgets everything but the first tokens."""
+        self._native.truncate(num_tokens)
+
+    def share(self, other: Sequence, num_tokens: int | None = None) -> int:
+        """Begins, while it is empty, as another sequence does; their keys and values are stored once.
+
+        :return: how many tokens it has now.
+        """
+        return self._native.share(other._native, len(other) if num_tokens is None else num_tokens)
+
+    def cancel(self) -> None:
+        """Stops, from any thread, what this sequence is doing: it raises :class:`Cancelled` until :meth:`resume`."""
+        self._native.cancel(True)
+
+    def resume(self) -> None:
+        """Takes :meth:`cancel` back."""
+        self._native.cancel(False)
+
+    @property
+    def ids(self) -> list[int]:
+        """Its tokens."""
+        return self._native.tokens()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """num_tokens, num_pending (not read yet), capacity_tokens, num_choices, has_certificates, is_over (its
+        grammar's text is complete)."""
+        return self._native.describe()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What it has done and how long that took (docs/counters.md)."""
+        return self._native.counters()
+
+    def __len__(self) -> int:
+        return int(self.state["num_tokens"])

@@ -1,0 +1,125 @@
+"""Texts: the command line tool's, alone and in batches."""
+
+import json
+import math
+import subprocess
+
+import pytest
+
+import headway
+from headway.serving import tool_path
+
+STORY = "Once upon a time"
+
+
+def tool(*arguments):
+    return subprocess.run([tool_path(), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_the_tools_tokens(engine, model, temperature):
+    made = json.loads(tool("run", model, "-p", STORY, "-n", "24", "--temp", str(temperature), "--seed", "7", "--head",
+                           "full:2", "--threads", "1", "--json"))
+    found = engine.generate(STORY, max_new_tokens=24, temperature=temperature, seed=7).read()
+    assert found.ids == made["generated_ids"]
+    assert found.text == made["text"]
+
+
+def test_tokens_come_one_by_one(engine):
+    seen = []
+    generation = engine.generate(STORY, max_new_tokens=12, logprobs=True)
+    for token in generation:
+        seen.append(token)
+        assert token.logprob < 0 and token.certificate is None
+        assert generation.ids == [t.id for t in seen]
+    assert "".join(t.text for t in seen) == generation.text == engine.decode(generation.ids)
+    assert generation.finish_reason == "length" and len(seen) == 12
+    assert generation.counters["prefill_tokens"] == len(engine.encode(STORY))
+
+
+def test_speculation_gives_the_same(engine):
+    prompt = "The fox said: one, two, three. The fox said: one, two,"
+    plain = engine.generate(prompt, max_new_tokens=40).read()
+    guessed = engine.generate(prompt, max_new_tokens=40, speculate=True).read()
+    assert plain.ids == guessed.ids and plain.text == guessed.text
+
+
+def test_batch_gives_what_each_gets_alone(engine):
+    prompts = [STORY, "The fox", "A little bear went", engine.encode("In the morning"), "One day"]
+    together = engine.generate_batch(prompts, max_new_tokens=16, batch_size=3, temperature=0.8, seed=3)
+    for prompt, found in zip(prompts, together):
+        alone = engine.generate(prompt, max_new_tokens=16, temperature=0.8, seed=3).read()
+        assert found.ids == alone.ids and found.text == alone.text and found.finish_reason == alone.finish_reason
+
+
+def test_stop_strings_are_held_back(engine):
+    whole = engine.generate(STORY, max_new_tokens=30).read().text
+    stop = whole[20:26]
+    stopped = engine.generate(STORY, max_new_tokens=30, stop=stop).read()
+    assert stopped.text == whole[:whole.find(stop)] and stopped.finish_reason == "stop"
+    unstopped = engine.generate(STORY, max_new_tokens=30, stop=[whole[-3:] + "nothing"]).read()
+    assert unstopped.text == whole
+
+
+def test_schema(engine):
+    schema = json.dumps({"properties": {"animal": {"enum": ["fox", "bear"]}}, "required": ["animal"]})
+    made = engine.generate("The animal: ", json_schema=schema, max_new_tokens=60).read()
+    assert json.loads(made.text)["animal"] in ("fox", "bear") and made.finish_reason == "stop"
+
+
+def test_chat(engine):
+    messages = [{"role": "user", "content": "Tell me a story about a fox."}]
+    ids = engine.apply_chat_template(messages)
+    answer = engine.chat(messages, max_new_tokens=20).read()
+    assert answer.ids == engine.generate(ids, max_new_tokens=20).read().ids
+    assert answer.text.strip()
+    # What a message spells never becomes a control token.
+    spelled = engine.decode([engine.eos_token_id], skip_special_tokens=False)
+    plain = engine.apply_chat_template([{"role": "user", "content": spelled}])
+    assert plain.count(engine.eos_token_id) <= ids.count(engine.eos_token_id)
+
+
+def test_certificates(certified, engine):
+    made = certified.generate(STORY, max_new_tokens=16, certificate="deterministic", audit_every=1).read()
+    assert made.ids == engine.generate(STORY, max_new_tokens=16).read().ids
+    for token in made.tokens:
+        assert token.certificate.token == token.id
+        assert token.certificate.fallback or (token.certificate.audited and token.certificate.deterministic)
+    assert made.counters["head_bytes_read"] > 0
+
+
+def test_eval_is_the_tools(engine, model, tmp_path):
+    text = " ".join(engine.generate(p, max_new_tokens=120, temperature=0.9, seed=i, ignore_eos=True).read().text
+                    for i, p in enumerate([STORY, "The bear", "One day"]))
+    (tmp_path / "text.txt").write_text(text)
+    told = json.loads(tool("eval", "perplexity", model, "-f", str(tmp_path / "text.txt"), "--ctx", "64", "--head",
+                           "full:2", "--threads", "1", "--json"))
+    found = engine.eval(text, window=64)
+    assert math.isclose(found.perplexity, told["perplexity"], rel_tol=1e-6)
+    assert math.isclose(found.standard_error, told["standard_error"], rel_tol=1e-4)
+    assert (found.windows, found.scored_tokens, found.text_tokens) == (
+        told["windows"], told["scored_tokens"], told["text_tokens"])
+
+
+def test_text_round_trip(engine):
+    text = "Ein Bär, été, 森 and \x00 bytes"
+    assert engine.decode(engine.encode(text, add_special_tokens=False)) == text
+    assert engine.decode_bytes(engine.encode(b"a\xffb", add_special_tokens=False)) == b"a\xffb"
+
+
+@pytest.mark.parametrize("options, error", [
+    ({"temperature": -1.0}, ValueError), ({"top_p": 0.0}, ValueError), ({"kv": "f64"}, ValueError),
+    ({"json_schema": "{"}, headway.InvalidInput), ({"logit_bias": {10**6: 1.0}}, headway.InvalidInput),
+    ({"allow_ids": []}, ValueError), ({"stop": [""]}, ValueError), ({"max_new_tokens": -1}, ValueError),
+    ({"certificate": "deterministic"}, headway.InvalidInput), ({"nonsense": 1}, TypeError)])
+def test_bad_options_are_errors(engine, options, error):
+    with pytest.raises(error):
+        engine.generate(STORY, **options)
+
+
+def test_bad_models_are_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        headway.Engine(tmp_path / "none.gguf")
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF\x03")
+    with pytest.raises(headway.HeadwayError):
+        headway.Engine(tmp_path / "bad.gguf")

@@ -1,0 +1,126 @@
+"""Threads, Ctrl-C, the server, the tool."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+
+import headway
+
+LONG = "Once upon a time there was a little fox. " * 40
+
+
+def test_other_threads_run_meanwhile(engine):
+    """While a long prompt is read, Python goes on: the lock is released."""
+    ticks = 0
+    ended = threading.Event()
+
+    def tick():
+        nonlocal ticks
+        while not ended.is_set():
+            ticks += 1
+            time.sleep(0.001)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    try:
+        engine.logits(engine.encode(LONG)[:200])
+    finally:
+        ended.set()
+        other.join()
+    assert ticks > 3
+
+
+def test_threads_share_an_engine(engine):
+    expected = engine.generate("The fox", max_new_tokens=12).read().ids
+    found = [None] * 4
+
+    def work(index):
+        found[index] = engine.generate("The fox", max_new_tokens=12).read().ids
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(found))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+def test_cancel_from_another_thread(engine):
+    sequence = engine.sequence()
+    sequence.append(engine.encode("The fox"))
+    thread = threading.Thread(target=sequence.cancel)
+    thread.start()
+    thread.join()
+    with pytest.raises(headway.Cancelled):
+        sequence.step()
+    sequence.resume()
+    assert len(sequence.step()) == 1
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, headway
+engine = headway.Engine(sys.argv[1], head="full:2", threads=1)
+ids = (engine.encode("Once upon a time there was a little fox. " * 400))[:engine.context_size - 1]
+sequence = engine.sequence()
+threading.Timer(0.03, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    while True:  # a prompt in one call, again and again
+        sequence.truncate(0)
+        sequence.append(ids)
+except KeyboardInterrupt:
+    sequence.truncate(0)
+    sequence.append(ids[:4])
+    print("interrupted", len(sequence.step()))
+"""
+
+
+def test_ctrl_c(model):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, model], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and done.stdout == "interrupted 1\n", done.stderr
+
+
+def test_serve(engine, model):
+    with headway.serve(model, port=0, parallel=2, head="full:2") as server:
+        body = json.dumps({"prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}).encode()
+        request = urllib.request.Request(server.base_url + "/completions", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            text = json.load(reply)["choices"][0]["text"]
+        assert text == engine.generate("Once upon a time", max_new_tokens=12).read().text
+    assert server.wait() == 0
+    with pytest.raises(RuntimeError, match="status 2"):
+        headway.serve("/no/such/model.gguf")
+
+
+def test_tool(model):
+    version = subprocess.run([sys.executable, "-m", "headway", "--version"], check=True, capture_output=True, text=True)
+    assert version.stdout == f"headway {headway.__version__}\n"
+
+
+def test_wheel_is_self_contained():
+    """Of the libraries that the module and the tool load, only the C and C++ runtimes come from outside."""
+    package = os.path.dirname(headway.__file__)
+    files = [os.path.join(package, name) for name in os.listdir(package) if name.startswith("_headway.") and
+             name.endswith(".so")] + [os.path.join(package, "bin", "headway")]
+    assert len(files) == 2
+    allowed = ("libc.", "libm.", "libdl.", "librt.", "libpthread.", "libstdc++.", "libgcc_s.", "ld-linux", "linux-vdso")
+    for file in files:
+        out = subprocess.run(["ldd", file], check=True, capture_output=True, text=True).stdout
+        for line in out.splitlines():
+            name = os.path.basename(line.split()[0])
+            assert name.startswith(allowed) or package in line, f"{file}: {line.strip()}"
+
+
+def test_stubs_are_there():
+    package = os.path.dirname(headway.__file__)
+    stub = open(os.path.join(package, "_headway.pyi")).read()
+    for name in ("class Engine", "class Sequence", "def append_with", "def tokenize_chat"):
+        assert name in stub
+    assert os.path.exists(os.path.join(package, "py.typed"))
+
+

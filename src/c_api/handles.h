@@ -1,0 +1,75 @@
+#pragma once
+
+// What stands behind the C API's handles. An engine lives as long as anything made with it; its
+// executor runs one thing at a time, under the opened model's mutex. Inside this folder only.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "engine/open.h"
+#include "engine/row_drafts.h"
+#include "engine/sequence.h"
+#include "grammar/token_trie.h"
+#include "headway/headway.h"
+#include "tokenizer/stream_decoder.h"
+
+namespace headway::c_api {
+
+struct SharedModel {
+  std::unique_ptr<OpenedModel> model;
+  std::shared_ptr<const grammar::TokenTrie> trie = {};  // made when a grammar needs it
+};
+
+// Errors: kInvalidInput, inside a function that the API called, whose thread has the executor.
+Result<void> CheckOutside();
+// The engine's executor is the caller's until the lock goes. Errors: as CheckOutside.
+Result<std::unique_lock<std::mutex>> LockModel(const SharedModel& shared);
+
+// While one lives, its thread runs a function of the caller's.
+class CallbackMark {
+ public:
+  CallbackMark();
+  CallbackMark(const CallbackMark&) = delete;
+  CallbackMark& operator=(const CallbackMark&) = delete;
+  ~CallbackMark();
+};
+
+// Errors: kInvalidInput, when the handle is null.
+Result<std::shared_ptr<SharedModel>> ModelOf(const headway_engine* engine);
+std::shared_ptr<std::atomic<bool>> FlagOf(const headway_cancel* cancel_or_null);
+
+headway_certificate CertificateOf(const Certificate& certificate);
+headway_counters CountersOf(const Counters& counters);
+
+}  // namespace headway::c_api
+
+// NOLINTBEGIN(readability-identifier-naming): C's names
+struct headway_cancel {
+  std::shared_ptr<std::atomic<bool>> flag;
+};
+
+struct headway_engine {
+  std::shared_ptr<headway::c_api::SharedModel> shared;
+};
+
+struct headway_stream {
+  std::shared_ptr<headway::c_api::SharedModel> shared;
+  headway::tokenizer::StreamDecoder decoder;
+  std::string text;  // of the last call
+};
+
+struct headway_sequence {
+  std::shared_ptr<headway::c_api::SharedModel> shared;
+  std::shared_ptr<std::atomic<bool>> flag;  // null: none
+  std::unique_ptr<headway::Sequence> sequence;
+  std::unique_ptr<headway::RowDrafts> drafts;  // null: it does not speculate
+  std::string error_text = {};                 // of its last step that failed
+};
+
+struct headway_generation {
+  headway::Generation made;
+};
+// NOLINTEND(readability-identifier-naming)

@@ -1,0 +1,72 @@
+#include "c_api/options.h"
+
+#include <fmt/format.h>
+
+#include "c_api/calls.h"
+
+namespace headway::c_api {
+namespace {
+
+Result<SamplingParams> ReadSampling(const headway_sampling* sampling_or_null) {
+  HW_TRY(const headway_sampling given, ReadStruct(sampling_or_null, "sampling"));
+  SamplingParams params;
+  params.temperature = given.temperature;
+  params.top_k = given.top_k;
+  if (given.top_p != 0.0F) params.top_p = given.top_p;
+  params.min_p = given.min_p;
+  if (given.repeat_penalty != 0.0F) params.repeat_penalty = given.repeat_penalty;
+  if (given.repeat_last_n != 0) params.repeat_last_n = given.repeat_last_n;
+  params.presence_penalty = given.presence_penalty;
+  params.frequency_penalty = given.frequency_penalty;
+  params.seed = given.seed;
+  HW_TRY(const auto bias_ids, ReadIds(given.bias_ids, given.num_biases, "sampling: bias_ids"));
+  if (!bias_ids.empty()) HW_TRY_VOID(CheckGiven(given.biases, "sampling: biases"));
+  for (size_t i = 0; i < bias_ids.size(); ++i)
+    params.logit_bias.emplace_back(bias_ids[i], given.biases[i]);
+  HW_TRY(const auto allowed, ReadIds(given.allow_ids, given.num_allow_ids, "sampling: allow_ids"));
+  params.allow_ids.assign(allowed.begin(), allowed.end());
+  return params;
+}
+
+Result<Speculate> SpeculateOf(int32_t speculate) {
+  switch (speculate) {
+    case HEADWAY_SPECULATE_OFF:
+      return Speculate::kOff;
+    case HEADWAY_SPECULATE_LOOKUP:
+      return Speculate::kLookup;
+    case HEADWAY_SPECULATE_DRAFT_MODEL:
+      return Speculate::kDraftModel;
+    default:
+      return Fail(
+          ErrorCode::kInvalidInput,
+          fmt::format("speculate: expected a HEADWAY_SPECULATE_... constant, found {}", speculate));
+  }
+}
+
+}  // namespace
+
+Result<KvType> KvOf(int32_t kv) {
+  if (kv == HEADWAY_KV_F16) return KvType::kF16;
+  if (kv == HEADWAY_KV_Q8_0) return KvType::kQ8_0;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("kv: expected a HEADWAY_KV_... constant, found {}", kv));
+}
+
+Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* options_or_null) {
+  HW_TRY(const headway_sequence_options given, ReadStruct(options_or_null, "sequence options"));
+  SequenceRequest request;
+  GenerateOptions& options = request.options;
+  HW_TRY(options.sampling, ReadSampling(given.sampling));
+  HW_TRY(options.kv, KvOf(given.kv));
+  HW_TRY(options.speculation.kind, SpeculateOf(given.speculate));
+  if (given.most_drafts != 0) options.speculation.most_drafts = given.most_drafts;
+  options.certificate = TextOrEmpty(given.certificate);
+  options.audit_every = given.audit_every;
+  options.grammar = TextOrEmpty(given.grammar);
+  options.json_schema = TextOrEmpty(given.json_schema);
+  options.want_logprobs = given.want_logprobs != 0;
+  request.capacity_tokens = given.capacity_tokens;
+  return request;
+}
+
+}  // namespace headway::c_api

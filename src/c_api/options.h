@@ -1,0 +1,23 @@
+#pragma once
+
+// What a caller asks of a sequence, in the engine's terms. Inside this folder only.
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "headway/engine.h"
+#include "headway/headway.h"
+
+namespace headway::c_api {
+
+// A sequence as the engine's request, without its cancel flag and its number of tokens.
+struct SequenceRequest {
+  GenerateOptions options;
+  int64_t capacity_tokens = 0;
+};
+
+Result<KvType> KvOf(int32_t kv);
+// Null: the defaults. Errors: kInvalidInput, kUnsupported.
+Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* options_or_null);
+
+}  // namespace headway::c_api
