@@ -19,8 +19,9 @@ void ExpectSame(const std::string& text) {
   const auto mine = ReadRealByStrtod(first, last, found);
   EXPECT_EQ(mine.ec, right.ec) << '\'' << text << '\'';
   EXPECT_EQ(mine.ptr - first, right.ptr - first) << '\'' << text << '\'';
-  if (expected == expected)
+  if (expected == expected) {
     EXPECT_EQ(std::bit_cast<Bits>(found), std::bit_cast<Bits>(expected)) << '\'' << text << '\'';
+  }
 }
 
 void ExpectSameText(const std::string& text) {
