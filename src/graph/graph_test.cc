@@ -39,6 +39,8 @@ Graph Example() {
 TEST(GraphTextTest, PrintParse_RoundTrip_IsEqual) {
   const Graph graph = Example();
   const auto back = Parse(Print(graph));
+  EXPECT_FALSE(Parse(" "));  // a line without words
+  EXPECT_FALSE(Parse("  \n" + Print(graph)));
   ASSERT_TRUE(back.has_value()) << back.error().message;
   EXPECT_EQ(Print(*back), Print(graph));
 }

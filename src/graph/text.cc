@@ -130,6 +130,7 @@ class Parser {
   using WordList = std::vector<std::string_view>;
 
   bool ParseLine(const WordList& words) {
+    if (words.empty()) return false;  // nothing but spaces
     if (words[0] == "weight") return ParseWeight(words);
     if (words[0] == "ids" || words[0] == "input") return ParseInput(words);
     if (words[0] == "output" && words.size() == 2) {
