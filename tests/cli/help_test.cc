@@ -32,7 +32,7 @@ const std::vector<Args> kCommands = {{"run"},
 std::set<std::string> Flags(const std::string& help) {
   std::set<std::string> flags;
   for (size_t at = help.find("\n  -"); at != std::string::npos; at = help.find("\n  -", at + 1)) {
-    std::string names = help.substr(at + 3, help.find_first_of(" \n", at + 3) - at - 3);
+    std::string names = help.substr(at + 3, help.find_first_of(" {\n", at + 3) - at - 3);
     std::replace(names.begin(), names.end(), ',', ' ');
     std::istringstream words(names);
     for (std::string flag; words >> flag;) flags.insert(flag);
