@@ -140,7 +140,7 @@ Residency ResidencyOf(const Programs& programs) {
 
 std::optional<std::string> FirstNotFiniteOf(const Programs& programs) {
   for (const auto& program : programs) {
-    const std::optional<std::string> op = program->runner->FirstNotFinite();
+    std::optional<std::string> op = program->runner->FirstNotFinite();
     if (!op || !op->empty()) return op;
   }
   return "";

@@ -29,8 +29,8 @@ std::map<std::string, mil::Dims> LayersInputDims(const LayersShape& shape, int64
                                                  bool single);
 
 struct PieceArrays {
-  Arrays inputs = {};      // those of LayersInputDims()
-  Arrays outputs[2] = {};  // "hidden" of shards that run in turn
+  Arrays inputs = {};                  // those of LayersInputDims()
+  std::array<Arrays, 2> outputs = {};  // "hidden" of shards that run in turn
 };
 
 struct Piece {
