@@ -3,6 +3,7 @@
 // A step of layers, cut into pieces that a program takes: consecutive tokens of one conversation,
 // and the arrays of each. Inside this folder only.
 
+#include <array>
 #include <map>
 #include <memory>
 #include <utility>
