@@ -16,8 +16,8 @@ import sys
 
 TIDY = "clang-tidy-14"
 PASSED = pathlib.Path("build/tidy")
-# Not the product: tests, generated code.
-OTHERS = ("/tests/", "_test.dir/", "test_paths", "/bench/", "/examples/", "_proto.dir/", ".pb.cc", "rules_text.cc")
+# Not the product: tests, generated code; nor Objective-C++, whose rules these are not.
+OTHERS = (".mm", "/tests/", "_test.dir/", "test_paths", "/bench/", "/examples/", "_proto.dir/", ".pb.cc", "rules_text.cc")
 
 
 @functools.lru_cache(maxsize=None)

@@ -47,7 +47,7 @@ TEST_F(AppleResidencyTest, AnOpOffTheEngine_FailsAndIsShownAgainstThePrediction)
 }
 
 TEST_F(AppleResidencyTest, FunctionsOfAPackage_AreMeasuredEach) {
-  const auto ops_of = [this](const std::string& widths) {
+  const auto ops_of = [](const std::string& widths) {
     const auto report =
         gates::RunGates(StoryPackage({.heads = {"full:2"}, .widths = widths, .goldens = true}),
                         {.golden = false, .record = false, .threads = 2, .compute_units = ""});
