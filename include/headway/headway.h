@@ -143,12 +143,17 @@ HEADWAY_API headway_status headway_tokenize_chat(const headway_engine* engine,
                                                  const headway_chat_options* options, int32_t* ids,
                                                  size_t capacity, size_t* count);
 
-// Whole UTF-8 characters as they become certain. `at_start`: the ids begin a text.
+// Whole UTF-8 characters as they become certain. `at_start`: the ids begin a text. `stops`: texts
+// that end it and are no part of it; what could be the beginning of one is held back, and nothing
+// comes after one. `stops` may be null when there are none.
 HEADWAY_API headway_status headway_stream_new(const headway_engine* engine, int32_t at_start,
+                                              const char* const* stops, size_t num_stops,
                                               headway_stream** out);
 HEADWAY_API headway_status headway_stream_push(headway_stream* stream, int32_t id,
                                                const char** text, size_t* num_bytes);
-// What was held back; a new text may begin.
+// Whether a stop string was found.
+HEADWAY_API headway_status headway_stream_stopped(const headway_stream* stream, int32_t* out);
+// What was held back; a new text may begin where no stop string was found.
 HEADWAY_API headway_status headway_stream_finish(headway_stream* stream, const char** text,
                                                  size_t* num_bytes);
 HEADWAY_API void headway_stream_free(headway_stream* stream);
@@ -174,6 +179,8 @@ typedef struct headway_sampling {  // docs/sampling.md; all 0: greedy
 } headway_sampling;
 
 enum { HEADWAY_KV_F16 = 0, HEADWAY_KV_Q8_0 = 1 };
+// As the capacity is reached, a grammar's text ends by the shortest way, so that it is complete.
+enum { HEADWAY_FINISH_WITH_SCHEMA = 0, HEADWAY_FINISH_ALWAYS = 1, HEADWAY_FINISH_NEVER = 2 };
 enum {
   HEADWAY_SPECULATE_OFF = 0,
   HEADWAY_SPECULATE_LOOKUP = 1,
@@ -193,9 +200,10 @@ typedef struct headway_sequence_options {
   int32_t kv;               // HEADWAY_KV_...
   int32_t speculate;        // HEADWAY_SPECULATE_...: the same tokens in fewer steps
   int32_t want_logprobs;
-  int32_t reserved;  // 0
+  int32_t finish;  // HEADWAY_FINISH_...
 } headway_sequence_options;
 
+// Waits until the package's files were compared with their digests, once an engine.
 HEADWAY_API headway_status headway_sequence_new(headway_engine* engine,
                                                 const headway_sequence_options* options,
                                                 headway_sequence** out);
@@ -210,7 +218,7 @@ HEADWAY_API headway_status headway_sequence_append_unread(headway_sequence* sequ
                                                           const int32_t* ids, size_t num_ids);
 
 // Told of each token appended, in order; null: not wanted. Memory is valid during the call; neither
-// function may call the API. With both, states come first, and the tokens are read twice.
+// function may call the API. With both, the states of some positions come before their logits.
 typedef struct headway_sink {
   size_t size;
   void* user;
@@ -332,7 +340,7 @@ enum {
   HEADWAY_STOP_MAX_TOKENS = 1,
   HEADWAY_STOP_CONTEXT_FULL = 2,
   HEADWAY_STOP_CANCELLED = 3,
-  HEADWAY_STOP_STRING = 4  // at a stop string; nothing that this version can ask for
+  HEADWAY_STOP_STRING = 4
 };
 typedef struct headway_generate_options {
   size_t size;
@@ -341,9 +349,11 @@ typedef struct headway_generate_options {
   // Sees each token as it is chosen, and whole characters that became certain with it, not
   // zero-terminated. A last call has id -1. Must not call the API but headway_cancel_set().
   void (*on_token)(void* user, const headway_choice* choice, const char* text, size_t num_bytes);
-  int64_t max_new_tokens;  // 0: as many as the context holds
-  int32_t ignore_end;      // go on after tokens that end a text
-  int32_t reserved;        // 0
+  int64_t max_new_tokens;    // 0: as many as the context holds
+  int32_t ignore_end;        // go on after tokens that end a text
+  int32_t reserved;          // 0
+  const char* const* stops;  // [num_stops]: texts that end it and are no part of it
+  size_t num_stops;
 } headway_generate_options;
 // `options` may be null. A run stopped by its flag is a result.
 HEADWAY_API headway_status headway_generate(headway_engine* engine, const int32_t* prompt,
@@ -359,7 +369,7 @@ typedef struct headway_generated {  // valid until the generation is freed
   const char* text;
   size_t num_bytes;
   int32_t stop_reason;  // HEADWAY_STOP_...
-  int32_t reserved;     // 0
+  int32_t is_cut;       // no text of the grammar or schema: the tokens ran out
 } headway_generated;
 HEADWAY_API headway_status headway_generation_describe(const headway_generation* generation,
                                                        headway_generated* out);

@@ -16,8 +16,7 @@ from .generation import Generation
 from .sequence import Sequence
 
 Prompt = Union[str, ListOf[int]]
-_LOAD = {"auto": 0, "map": 1, "copy": 2}
-_PARSE_SPECIAL, _NO_MARKS = 1, 2
+_LOAD = {"auto": _headway.LOAD_AUTO, "map": _headway.LOAD_MAP, "copy": _headway.LOAD_COPY}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Engine:
         :param parse_special: special tokens written out in the text count as such; otherwise they stay text.
         """
         raw = text.encode("utf-8") if isinstance(text, str) else text
-        flags = (_PARSE_SPECIAL if parse_special else 0) | (0 if add_special_tokens else _NO_MARKS)
+        flags = (_headway.PARSE_SPECIAL if parse_special else 0) | (0 if add_special_tokens else _headway.NO_MARKS)
         return self._native.tokenize(raw, flags)
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:

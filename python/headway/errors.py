@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import _headway
+
 
 class HeadwayError(RuntimeError):
     """An error of the library. ``status`` is the number of headway/headway.h."""
@@ -28,13 +30,14 @@ class Cancelled(HeadwayError):
     """Stopped by ``Sequence.cancel()``."""
 
 
-_CLASSES = {1: InvalidInput, 2: NotFound, 3: Unsupported, 7: Cancelled}
+_CLASSES = {_headway.INVALID_INPUT: InvalidInput, _headway.NOT_FOUND: NotFound, _headway.UNSUPPORTED: Unsupported,
+            _headway.CANCELLED: Cancelled}
 
 
 def error_of(status: int, text: bytes) -> Exception:
     """The exception of a status of the C API."""
     message = text.decode("utf-8", "replace")
-    if status == 8:
+    if status == _headway.OUT_OF_MEMORY:
         return MemoryError(message)
     error = _CLASSES.get(status, HeadwayError)(message)
     error.status = status

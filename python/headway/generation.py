@@ -47,32 +47,6 @@ class Token:
     certificate: Certificate | None  # with a certified head
 
 
-class _StopStrings:
-    """Holds text back that could be the beginning of a stop string."""
-
-    def __init__(self, stops: list[str]) -> None:
-        self._stops = stops
-        self._pending = ""
-        self.found = False
-
-    def push(self, text: str) -> str:
-        self._pending += text
-        hits = [(at, stop) for stop in self._stops if (at := self._pending.find(stop)) >= 0]
-        if hits:
-            self.found = True
-            text, self._pending = self._pending[:min(hits)[0]], ""
-            return text
-        held = max((n for stop in self._stops for n in range(1, len(stop)) if self._pending.endswith(stop[:n])),
-                   default=0)
-        cut = len(self._pending) - held
-        text, self._pending = self._pending[:cut], self._pending[cut:]
-        return text
-
-    def finish(self) -> str:
-        text, self._pending = self._pending, ""
-        return text
-
-
 class Generation(Iterator[Token]):
     """Writes a text token by token: iterate over it, or :meth:`read` it to its end.
 
@@ -89,8 +63,7 @@ class Generation(Iterator[Token]):
         self.finish_reason: str | None = None
         self._engine = engine
         self._sequence = sequence
-        self._stream = _headway.Stream(engine._native, at_start)
-        self._stops = _StopStrings(stop)
+        self._stream = _headway.Stream(engine._native, at_start, stop)
         self._left = max_new_tokens
         self._ignore_end = ignore_end
         self._logprobs = logprobs
@@ -134,23 +107,19 @@ class Generation(Iterator[Token]):
         certificates: list[Certificate | None] = list(self._sequence.certificates())
         for index, (token, logit, logprob) in enumerate(self._sequence.choices()):
             is_end = not self._ignore_end and self._engine._native.is_end(token)
-            text = "" if is_end else self._stops.push(self._stream.push(token))
+            text = "" if is_end else self._stream.push(token)
             self._new_ids += 1
-            if is_end or self._stops.found:
+            if is_end or self._stream.stopped():
                 self.finish_reason = "stop"
             elif self._new_ids >= self._left:
                 self.finish_reason = "length"
-            if self.finish_reason is not None and not self._stops.found:
-                text += self._rest()
+            if self.finish_reason is not None:
+                text += self._stream.finish()
             self._ready.append(Token(token, text, logit, logprob if self._logprobs else None,
                                      certificates[index] if certificates else None))
             if self.finish_reason is not None:
                 return
         self._check_end()
-
-    def _rest(self) -> str:
-        """What was held back at the end."""
-        return self._stops.push(self._stream.finish()) + self._stops.finish()
 
     def _check_end(self) -> None:
         """Whether no further token can come."""
@@ -161,4 +130,4 @@ class Generation(Iterator[Token]):
             self.finish_reason = "length"
         if self.finish_reason is not None and self._ready:
             last = self._ready.pop()
-            self._ready.append(dataclasses.replace(last, text=last.text + self._rest()))
+            self._ready.append(dataclasses.replace(last, text=last.text + self._stream.finish()))

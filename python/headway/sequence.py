@@ -12,7 +12,7 @@ from .generation import Certificate
 if TYPE_CHECKING:
     from .engine import Engine
 
-_KV = {"f16": 0, "q8_0": 1}
+_KV = {"f16": _headway.KV_F16, "q8_0": _headway.KV_Q8_0}
 
 
 def _number(words: Mapping[str, int], value: str, what: str) -> int:

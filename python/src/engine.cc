@@ -173,12 +173,16 @@ void BindEngine(nb::module_& module) {
   nb::class_<Stream>(module, "Stream")
       .def(
           "__init__",
-          [](Stream* self, const Engine& engine, bool at_start) {
+          [](Stream* self, const Engine& engine, bool at_start,
+             const std::vector<std::string>& stops) {
+            std::vector<const char*> texts;
+            for (const std::string& stop : stops) texts.push_back(stop.c_str());
             headway_stream* stream = nullptr;
-            Check(headway_stream_new(engine.handle.get(), at_start ? 1 : 0, &stream));
+            Check(headway_stream_new(engine.handle.get(), at_start ? 1 : 0, texts.data(),
+                                     texts.size(), &stream));
             new (self) Stream{.handle = StreamHandle(stream)};
           },
-          "engine"_a, "at_start"_a = false)
+          "engine"_a, "at_start"_a = false, "stops"_a = std::vector<std::string>())
       .def(
           "push",
           [](Stream* self, int32_t id) {
@@ -188,6 +192,12 @@ void BindEngine(nb::module_& module) {
             return ToText(text, num_bytes);
           },
           "id"_a)
+      .def("stopped",
+           [](const Stream& self) {
+             int32_t stopped = 0;
+             Check(headway_stream_stopped(self.handle.get(), &stopped));
+             return stopped != 0;
+           })
       .def("finish", [](Stream* self) {
         const char* text = nullptr;
         size_t num_bytes = 0;

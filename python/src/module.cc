@@ -23,6 +23,19 @@ NB_MODULE(_headway, module) {
         }
       },
       nullptr);
+  // The header's constants that the package's other files use.
+  module.attr("INVALID_INPUT") = int{HEADWAY_INVALID_INPUT};
+  module.attr("NOT_FOUND") = int{HEADWAY_NOT_FOUND};
+  module.attr("UNSUPPORTED") = int{HEADWAY_UNSUPPORTED};
+  module.attr("CANCELLED") = int{HEADWAY_CANCELLED};
+  module.attr("OUT_OF_MEMORY") = int{HEADWAY_OUT_OF_MEMORY};
+  module.attr("LOAD_AUTO") = int{HEADWAY_LOAD_AUTO};
+  module.attr("LOAD_MAP") = int{HEADWAY_LOAD_MAP};
+  module.attr("LOAD_COPY") = int{HEADWAY_LOAD_COPY};
+  module.attr("PARSE_SPECIAL") = int{HEADWAY_PARSE_SPECIAL};
+  module.attr("NO_MARKS") = int{HEADWAY_NO_MARKS};
+  module.attr("KV_F16") = int{HEADWAY_KV_F16};
+  module.attr("KV_Q8_0") = int{HEADWAY_KV_Q8_0};
   headway::python::BindEngine(module);
   headway::python::BindSequence(module);
 }

@@ -199,10 +199,19 @@ View Hidden(nb::handle_t<Sequence> self) {
   return View(data, {count}, self);
 }
 
+// Rows of an array, the first of which is that of the first position told.
 struct Rows {
   float* out;
-  int64_t first;
+  size_t num_rows;
   size_t width;
+  int64_t first = -1;
+
+  // Where `count` numbers from `position` on go; null where the array has no place for them.
+  float* PlaceOf(int64_t position, size_t count) {
+    if (first < 0) first = position;
+    const auto row = static_cast<size_t>(position - first);
+    return row * width + count > num_rows * width ? nullptr : out + row * width;
+  }
 };
 
 // Arrays [ids, V] and [ids, D] of what the model computes of each token appended; what is not
@@ -215,22 +224,20 @@ std::tuple<Matrix, Matrix> AppendWith(Sequence* self, const Ids& ids, size_t voc
   const OwnedMemory<float> hidden(num_hidden * hidden_size);
   struct Target {
     Rows logits, hidden;
-  } target = {{logits.data, StateOf(*self).num_tokens, vocab_size},
-              {hidden.data, StateOf(*self).num_tokens, hidden_size}};
+  } target = {{logits.data, num_logits, vocab_size}, {hidden.data, num_hidden, hidden_size}};
   headway_sink sink = {};
   sink.size = sizeof(sink);
   sink.user = &target;
   if (want_logits) {
     sink.logits = [](void* user, int64_t position, const float* row, size_t count) {
-      const Rows& rows = static_cast<const Target*>(user)->logits;
-      std::copy_n(row, count, rows.out + static_cast<size_t>(position - rows.first) * rows.width);
+      float* const place = static_cast<Target*>(user)->logits.PlaceOf(position, count);
+      if (place != nullptr) std::copy_n(row, count, place);
     };
   }
   if (want_hidden) {
     sink.hidden = [](void* user, int64_t position, const float* states, size_t count, size_t D) {
-      const Rows& rows = static_cast<const Target*>(user)->hidden;
-      std::copy_n(states, count * D,
-                  rows.out + static_cast<size_t>(position - rows.first) * rows.width);
+      float* const place = static_cast<Target*>(user)->hidden.PlaceOf(position, count * D);
+      if (place != nullptr) std::copy_n(states, count * D, place);
     };
   }
   CheckInterruptible(self->cancel.get(), [&] {
@@ -242,13 +249,14 @@ std::tuple<Matrix, Matrix> AppendWith(Sequence* self, const Ids& ids, size_t voc
 
 struct Scores {
   const Ids* ids;
-  int64_t first;     // position of ids[0]
   double* logprobs;  // of ids[1:]
   bool* is_best;
+  int64_t first = -1;  // position of ids[0]: the first one told
 };
 
 void ScoreNext(void* user, int64_t position, const float* logits, size_t count) {
-  const auto& scores = *static_cast<const Scores*>(user);
+  auto& scores = *static_cast<Scores*>(user);
+  if (scores.first < 0) scores.first = position;
   const auto at = static_cast<size_t>(position - scores.first);
   if (at + 1 >= scores.ids->size()) return;
   const auto next = static_cast<size_t>((*scores.ids)[at + 1]);
@@ -266,7 +274,7 @@ std::tuple<Vector<double>, Vector<bool>> Score(Sequence* self, const Ids& ids) {
   const size_t count = ids.empty() ? 0 : ids.size() - 1;
   const OwnedMemory<double> logprobs(count);
   const OwnedMemory<bool> is_best(count);
-  Scores scores = {&ids, StateOf(*self).num_tokens, logprobs.data, is_best.data};
+  Scores scores = {&ids, logprobs.data, is_best.data};
   headway_sink sink = {};
   sink.size = sizeof(sink);
   sink.user = &scores;

@@ -127,6 +127,7 @@ headway_status headway_perplexity(headway_engine* engine, const char* text, size
     headway::gates::PerplexityOptions perplexity;
     if (asked.window_tokens != 0) perplexity.window_tokens = asked.window_tokens;
     perplexity.max_windows = asked.max_windows;
+    HW_TRY_VOID(CheckIntegrity(*shared->model, true));
     HW_TRY(const auto lock, LockModel(*shared));
     HW_TRY(const auto report,
            headway::gates::PerplexityOfText(*shared->model, given, perplexity, kv));

@@ -23,6 +23,7 @@ Result<GenerateOptions> ReadGenerateOptions(const headway_generate_options& give
                             "generated), found {}",
                             request.capacity_tokens));
   }
+  HW_TRY(request.options.stop, ReadStops(given.stops, given.num_stops));
   request.options.stop_at_end = given.ignore_end == 0;
   request.options.max_new_tokens = given.max_new_tokens;
   if (given.max_new_tokens == 0) {
@@ -100,6 +101,7 @@ headway_status headway_generation_describe(const headway_generation* generation,
     generated.text = made.text.c_str();
     generated.num_bytes = made.text.size();
     generated.stop_reason = StopReasonOf(made.stop_reason);
+    generated.is_cut = made.is_cut ? 1 : 0;
     return WriteStruct(generated, out, "generated");
   });
 }

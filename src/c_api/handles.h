@@ -12,6 +12,7 @@
 #include "engine/open.h"
 #include "engine/row_drafts.h"
 #include "engine/sequence.h"
+#include "engine/stop_matcher.h"
 #include "grammar/token_trie.h"
 #include "headway/headway.h"
 #include "tokenizer/stream_decoder.h"
@@ -58,6 +59,7 @@ struct headway_engine {
 struct headway_stream {
   std::shared_ptr<headway::c_api::SharedModel> shared;
   headway::tokenizer::StreamDecoder decoder;
+  headway::StopMatcher stops;
   std::string text;  // of the last call
 };
 

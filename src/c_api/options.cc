@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "c_api/calls.h"
 
 namespace headway::c_api {
@@ -43,7 +45,26 @@ Result<Speculate> SpeculateOf(int32_t speculate) {
   }
 }
 
+Result<std::optional<bool>> FinishOf(int32_t finish) {
+  if (finish == HEADWAY_FINISH_WITH_SCHEMA) return std::nullopt;
+  if (finish == HEADWAY_FINISH_ALWAYS || finish == HEADWAY_FINISH_NEVER)
+    return finish == HEADWAY_FINISH_ALWAYS;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("finish: expected a HEADWAY_FINISH_... constant, found {}", finish));
+}
+
 }  // namespace
+
+Result<std::vector<std::string>> ReadStops(const char* const* stops, size_t num_stops) {
+  if (num_stops > 0) HW_TRY_VOID(CheckGiven(stops, "stops"));
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < num_stops; ++i) {
+    texts.push_back(TextOrEmpty(stops[i]));
+    if (texts.back().empty())
+      return Fail(ErrorCode::kInvalidInput, "stops: expected texts, found an empty one");
+  }
+  return texts;
+}
 
 Result<KvType> KvOf(int32_t kv) {
   if (kv == HEADWAY_KV_F16) return KvType::kF16;
@@ -65,6 +86,7 @@ Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* opti
   options.grammar = TextOrEmpty(given.grammar);
   options.json_schema = TextOrEmpty(given.json_schema);
   options.want_logprobs = given.want_logprobs != 0;
+  HW_TRY(options.finish_within_budget, FinishOf(given.finish));
   request.capacity_tokens = given.capacity_tokens;
   return request;
 }

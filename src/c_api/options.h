@@ -2,7 +2,10 @@
 
 // What a caller asks of a sequence, in the engine's terms. Inside this folder only.
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "headway/engine.h"
@@ -17,6 +20,8 @@ struct SequenceRequest {
 };
 
 Result<KvType> KvOf(int32_t kv);
+// Null is none. Errors: kInvalidInput (null and a count, a null or empty text).
+Result<std::vector<std::string>> ReadStops(const char* const* stops, size_t num_stops);
 // Null: the defaults. Errors: kInvalidInput, kUnsupported.
 Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* options_or_null);
 

@@ -45,6 +45,7 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
   HW_TRY(SessionOptions options, SessionOptionsOf(model, request.options, capacity));
   auto flag = FlagOf(options_or_null == nullptr ? nullptr : options_or_null->cancel);
   options.cancelled_or_null = flag.get();
+  HW_TRY_VOID(CheckIntegrity(model, true));  // before the first token
   HW_TRY(const auto lock, LockModel(*shared));
   if (options.grammar != nullptr) {
     if (shared->trie == nullptr) shared->trie = NewTextTrie(*model.tokenizer);
@@ -60,25 +61,6 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
   return handle;
 }
 
-// Reads what is pending and tells the sink of the states.
-Result<void> ReadStates(headway_sequence* handle, const headway_sink& sink) {
-  Sequence& sequence = *handle->sequence;
-  Executor& executor = *handle->shared->model->executor;
-  const auto D = static_cast<size_t>(handle->shared->model->pipeline->model().hidden_size);
-  while (sequence.NumPending() > 0) {
-    HW_TRY_VOID(sequence.CheckCancelled());
-    sequence.BeginReading(sequence.Length(), "prefill");
-    const int64_t first = sequence.NumCached();
-    ReadRow read{.sequence = &sequence, .most_tokens = executor.MaxRows()};
-    read.states = [&](const float* hidden, int64_t count) {
-      sink.hidden(sink.user, first, hidden, static_cast<size_t>(count), D);
-    };
-    executor.Step({}, {&read, 1});
-    HW_TRY_VOID(read.outcome);
-  }
-  return {};
-}
-
 // Appends, and has the layers see it.
 Result<headway_status> Append(headway_sequence* handle, std::span<const int32_t> ids,
                               const headway_sink& sink) {
@@ -89,24 +71,20 @@ Result<headway_status> Append(headway_sequence* handle, std::span<const int32_t>
   HW_TRY_VOID(sequence.CheckAppend(ids));
   if (ids.empty()) return HEADWAY_OK;
   const uint64_t start = NowNs();
-  const int64_t before = sequence.Length();
-  const int64_t length = before + static_cast<int64_t>(ids.size());
+  const int64_t length = sequence.Length() + static_cast<int64_t>(ids.size());
   const CallbackMark mark;
   // What is pending belongs to the longer sequence, and nobody asked for it.
   if (tells) HW_TRY_VOID(executor.Read(&sequence, length, nullptr));
   sequence.AddPrompt(ids);
-  if (sink.hidden != nullptr) {
-    HW_TRY_VOID(ReadStates(handle, sink));
-    if (sink.logits != nullptr) {  // a reading gives one or the other
-      sequence.Truncate(before);
-      HW_TRY_VOID(executor.Read(&sequence, length, nullptr));
-      sequence.AddPrompt(ids);
-    }
-  }
   const Executor::LogitsSink logits = [&](int64_t position, std::span<const float> row) {
     sink.logits(sink.user, position, row.data(), row.size());
   };
-  HW_TRY_VOID(executor.Read(&sequence, length, sink.logits == nullptr ? nullptr : &logits));
+  const auto D = static_cast<size_t>(handle->shared->model->pipeline->model().hidden_size);
+  const Executor::StatesSink states = [&](int64_t first, std::span<const float> of_positions) {
+    sink.hidden(sink.user, first, of_positions.data(), of_positions.size() / D, D);
+  };
+  HW_TRY_VOID(executor.Read(&sequence, length, sink.logits == nullptr ? nullptr : &logits,
+                            sink.hidden == nullptr ? nullptr : &states));
   sequence.CountPrefill(NowNs() - start, ids.size());
   return HEADWAY_OK;
 }

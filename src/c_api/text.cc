@@ -6,6 +6,7 @@
 
 #include "c_api/calls.h"
 #include "c_api/handles.h"
+#include "c_api/options.h"
 #include "engine/generate.h"
 
 namespace headway::c_api {
@@ -85,12 +86,17 @@ headway_status headway_tokenize_chat(const headway_engine* engine, const char* m
 }
 
 headway_status headway_stream_new(const headway_engine* engine, int32_t at_start,
+                                  const char* const* stops, size_t num_stops,
                                   headway_stream** out) {
   return Call([&]() -> Result<headway_status> {
     HW_TRY(auto shared, ModelOf(engine));
     HW_TRY_VOID(CheckGiven(out, "stream's place"));
+    HW_TRY(std::vector<std::string> texts, ReadStops(stops, num_stops));
     const headway::tokenizer::StreamDecoder decoder(*shared->model->tokenizer, at_start != 0);
-    *out = new headway_stream{.shared = std::move(shared), .decoder = decoder, .text = ""};
+    *out = new headway_stream{.shared = std::move(shared),
+                              .decoder = decoder,
+                              .stops = headway::StopMatcher(std::move(texts)),
+                              .text = ""};
     return HEADWAY_OK;
   });
 }
@@ -102,9 +108,18 @@ headway_status headway_stream_push(headway_stream* stream, int32_t id, const cha
     HW_TRY_VOID(CheckGiven(text, "text's place"));
     HW_TRY_VOID(CheckGiven(num_bytes, "number of bytes' place"));
     HW_TRY_VOID(CheckIds(*stream->shared->model->tokenizer, {&id, 1}));
-    stream->text = stream->decoder.Push(id);
+    stream->text = stream->stops.Push(stream->decoder.Push(id));
     *text = stream->text.c_str();
     *num_bytes = stream->text.size();
+    return HEADWAY_OK;
+  });
+}
+
+headway_status headway_stream_stopped(const headway_stream* stream, int32_t* out) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(stream, "stream"));
+    HW_TRY_VOID(CheckGiven(out, "answer's place"));
+    *out = stream->stops.Found() ? 1 : 0;
     return HEADWAY_OK;
   });
 }
@@ -114,7 +129,8 @@ headway_status headway_stream_finish(headway_stream* stream, const char** text, 
     HW_TRY_VOID(CheckGiven(stream, "stream"));
     HW_TRY_VOID(CheckGiven(text, "text's place"));
     HW_TRY_VOID(CheckGiven(num_bytes, "number of bytes' place"));
-    stream->text = stream->decoder.Finish();
+    stream->text = stream->stops.Push(stream->decoder.Finish());
+    stream->text += stream->stops.Finish();
     *text = stream->text.c_str();
     *num_bytes = stream->text.size();
     return HEADWAY_OK;

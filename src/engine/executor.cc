@@ -292,9 +292,10 @@ Result<void> Executor::ChooseFor(const ActiveRow& active, int64_t first_of_group
   }
 }
 
-Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink* sink_or_null) {
+Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink* logits_or_null,
+                            const StatesSink* states_or_null) {
   const int64_t most =
-      sink_or_null == nullptr ? layers_.MaxStep() : std::min(layers_.MaxStep(), kLogitsStates);
+      logits_or_null == nullptr ? layers_.MaxStep() : std::min(layers_.MaxStep(), kLogitsStates);
   const int64_t D = pipeline_->model().hidden_size;
   const auto V = static_cast<size_t>(pipeline_->model().vocab_size);
   sequence->BeginReading(length, "prefill");
@@ -306,11 +307,13 @@ Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink
     HW_TRY_VOID(layers_.Run({&row, 1}, sequence->Uncounted()));
     HW_TRY_VOID(layers_.CheckFinite(0, count, first));
     sequence->CommitTokens(count, layers_.Hidden() + (count - 1) * D);
-    if (sink_or_null == nullptr) continue;
+    if (states_or_null != nullptr)
+      (*states_or_null)(first, {layers_.Hidden(), static_cast<size_t>(count * D)});
+    if (logits_or_null == nullptr) continue;
     HW_TRY(const std::span<float> logits,
            head_->Logits(layers_.Hidden(), count, first, sequence->Uncounted()));
     for (int64_t t = 0; t < count; ++t)
-      (*sink_or_null)(first + t, logits.subspan(static_cast<size_t>(t) * V, V));
+      (*logits_or_null)(first + t, logits.subspan(static_cast<size_t>(t) * V, V));
   }
   return {};
 }

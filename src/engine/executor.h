@@ -66,10 +66,12 @@ class Executor {
   void Step(std::span<BatchRow> rows, std::span<ReadRow> reads = {});
 
   // Runs the layers for all tokens of `sequence` that are not cached yet. `length`: of the sequence
-  // that they are part of. With a sink: hands it the logits [V] of each of these positions, in
-  // order. Errors: kCancelled, kCorrupt, kIo (the device failed).
+  // that they are part of. With sinks: hands them the states before the head's norm [T, D] and the
+  // logits [V] of these positions, in order. Errors: kCancelled, kCorrupt, kIo (the device failed).
   using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
-  Result<void> Read(Sequence* sequence, int64_t length, const LogitsSink* sink_or_null);
+  using StatesSink = std::function<void(int64_t first_position, std::span<const float> states)>;
+  Result<void> Read(Sequence* sequence, int64_t length, const LogitsSink* logits_or_null,
+                    const StatesSink* states_or_null = nullptr);
 
   // The logits [V] of the sequence's last hidden state, which there is; valid until the next call.
   Result<std::span<const float>> Logits(Sequence* sequence);

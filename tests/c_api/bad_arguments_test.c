@@ -13,6 +13,8 @@ static void test_nulls(headway_engine* engine) {
   const float* floats = NULL;
   int64_t shared = 0;
   headway_engine* other = NULL;
+  headway_stream* stream = NULL;
+  int32_t is_set = 0;
   headway_sequence* sequence = NULL;
   headway_row row = {.size = sizeof row};
   const headway_status bad = HEADWAY_INVALID_INPUT;
@@ -28,7 +30,11 @@ static void test_nulls(headway_engine* engine) {
   FAILS(bad, headway_detokenize(engine, NULL, 1, 0, NULL, 0, &count));
   FAILS(bad, headway_tokenize_chat(engine, NULL, NULL, &id, 1, &count));
   FAILS(bad, headway_is_end_token(engine, 0, NULL));
-  FAILS(bad, headway_stream_new(engine, 0, NULL));
+  const char* const no_texts[] = {"a", ""};
+  FAILS(bad, headway_stream_new(engine, 0, NULL, 0, NULL));
+  FAILS(bad, headway_stream_new(engine, 0, NULL, 1, &stream));
+  FAILS(bad, headway_stream_new(engine, 0, no_texts, 2, &stream));
+  FAILS(bad, headway_stream_stopped(NULL, &is_set));
   FAILS(bad, headway_stream_push(NULL, 0, &text, &count));
   FAILS(bad, headway_stream_finish(NULL, &text, &count));
   FAILS(bad, headway_sequence_new(NULL, NULL, &sequence));
@@ -77,7 +83,7 @@ static void test_sizes(headway_engine* engine) {
   options.size = sizeof options - 1;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
   options.size = sizeof options;
-  options.reserved = 1;
+  options.finish = 3;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
   /* A later version's struct: fine while what this version does not know is 0. */
   struct {

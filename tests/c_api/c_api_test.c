@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "engine_tokens.h"
+
 int failures = 0;
 
 headway_engine* open_model(const char* model, const char* head) {
@@ -82,7 +84,7 @@ static void test_text(headway_engine* engine) {
   FAILS(HEADWAY_INVALID_INPUT, headway_tokenize_chat(engine, "[{", NULL, ids, MOST_TOKENS, &count));
 
   headway_stream* stream = NULL;
-  OK(headway_stream_new(engine, 1, &stream));
+  OK(headway_stream_new(engine, 1, NULL, 0, &stream));
   char streamed[256] = "";
   count = tokenize(engine, STORY " \xC3\xA9", ids);
   for (size_t i = 0; i < count; ++i) {
@@ -94,6 +96,35 @@ static void test_text(headway_engine* engine) {
   OK(headway_stream_finish(stream, &rest, &num_bytes));
   EXPECT(strcmp(streamed, STORY " \xC3\xA9") == 0 && num_bytes == 0);
   headway_stream_free(stream);
+
+  const char* const stops[] = {"on a t", "nowhere"};
+  int32_t stopped = 0;
+  OK(headway_stream_new(engine, 1, stops, 2, &stream));
+  streamed[0] = '\0';
+  for (size_t i = 0; i < count; ++i) {
+    const char* piece = NULL;
+    OK(headway_stream_push(stream, ids[i], &piece, &num_bytes));
+    strncat(streamed, piece, num_bytes);
+  }
+  OK(headway_stream_stopped(stream, &stopped));
+  EXPECT(stopped == 1 && strcmp(streamed, "Once up") == 0);
+  headway_stream_free(stream);
+}
+
+/* One byte of the weights is another: nothing may be computed with it. */
+static void test_damaged(const char* model) {
+  char damaged[4096];
+  headway_engine* engine = NULL;
+  headway_sequence* sequence = NULL;
+  const int made = damaged_package(model, damaged, sizeof damaged);
+  EXPECT(made == 0);
+  if (made != 0) return;
+  const headway_open_options options = {.size = sizeof options, .threads = 1};
+  OK(headway_open(damaged, &options, &engine));
+  FAILS(HEADWAY_CORRUPT, headway_sequence_new(engine, NULL, &sequence));
+  headway_perplexity_result result = {.size = sizeof result};
+  FAILS(HEADWAY_CORRUPT, headway_perplexity(engine, STORY, strlen(STORY), NULL, &result));
+  headway_close(engine);
 }
 
 static void test_perplexity(headway_engine* engine) {
@@ -116,6 +147,7 @@ int main(int argc, char** argv) {
   test_bad_arguments(engine);
   headway_close(engine);
   test_certified(argv[1]);
+  test_damaged(argv[1]);
   if (failures > 0) fprintf(stderr, "%d expectations failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

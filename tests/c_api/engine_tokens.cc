@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #include "headway/engine.h"
 
@@ -32,4 +35,27 @@ int engine_tokens(const char* model, const char* head, const char* prompt, float
   }
   std::copy(made->ids.begin(), made->ids.end(), ids);
   return static_cast<int>(made->ids.size());
+}
+
+int damaged_package(const char* model, char* path, size_t capacity) {
+  namespace fs = std::filesystem;
+  const auto engine = headway::Engine::Open(model, {.threads = 1, .head = "full:2"});
+  if (!engine) return 1;
+  const fs::path copy = fs::absolute("damaged_package");
+  std::error_code error;
+  fs::remove_all(copy, error);
+  fs::copy(engine->Summary().package_directory, copy, fs::copy_options::recursive, error);
+  if (error || copy.string().size() >= capacity) return 1;
+  for (const fs::directory_entry& entry : fs::directory_iterator(copy)) {
+    if (!entry.path().filename().string().starts_with("layers_")) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);
+    const int byte = file.seekg(middle).get();
+    file.seekp(middle).put(static_cast<char>(byte ^ 1));
+    if (!file) return 1;
+    copy.string().copy(path, capacity);
+    path[copy.string().size()] = '\0';
+    return 0;
+  }
+  return 1;
 }

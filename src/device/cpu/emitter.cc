@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/aligned_buffer.h"
 #include "base/file_writer.h"
@@ -59,12 +58,7 @@ class CpuEmitter final : public Emitter {
     HW_TRY_VOID(MakePlan(shard, kMaxStepTokens));  // what cannot run must not be packed
     HW_TRY(const StoredWeights stored, LayOut(shard));
     const std::string text = graph::Print(shard);
-    ShardHeader header{};
-    std::memcpy(header.magic, kShardMagic, sizeof header.magic);
-    header.text_bytes = text.size();
-    header.data_offset =
-        (sizeof header + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
-    header.data_bytes = stored.total_bytes;
+    const ShardHeader header = MakeShardHeader(text.size(), stored.total_bytes);
 
     HW_TRY(FileWriter writer, FileWriter::Create(path));
     HW_TRY_VOID(writer.Write(std::as_bytes(std::span<const ShardHeader>(&header, 1))));
