@@ -58,7 +58,8 @@ class LoadedShard {
   }
   // Runs T tokens. Everything of ours was checked at load: what fails is the device. Then the output
   // is anything, and so are keys and values at the step's positions; a later step may run them
-  // again. Errors: kIo, naming the file. Does not allocate, unless the device's loader says so.
+  // again. Errors: kIo, naming the file. Does not allocate where the
+  // host's own kernels compute; what runs programs may.
   virtual Result<void> Run(const StepArgs& args) noexcept = 0;
   // Where each of its compute ops runs, and what serves it.
   virtual headway::Residency Residency() const = 0;

@@ -67,18 +67,7 @@ class CoremlLayersTest : public CoremlShardTest {
       for (size_t i = 0; i < x.size(); ++i)
         x[i] =
             0.03125F * static_cast<float>((static_cast<int64_t>(i * 37) + position * 11) % 61 - 30);
-      std::vector<float> y(x.size());
-      tables.Fill(position, T, false);
-      const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
-      EXPECT_TRUE(shard
-                      ->Run({.num_tokens = T,
-                             .rows = {&row, 1},
-                             .input = x.data(),
-                             .output = y.data(),
-                             .output_stride = D,
-                             .rotary_cos = tables.Cos(),
-                             .rotary_sin = tables.Sin()})
-                      .has_value());
+      const std::vector<float> y = RunStep(shard.get(), state.get(), position, x, &tables);
       const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
       const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
       const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
@@ -97,6 +86,25 @@ class CoremlLayersTest : public CoremlShardTest {
                 mil::NameOf(options.weights).c_str(), error, bound);
     EXPECT_LE(error, bound);
     return error;
+  }
+
+  // One conversation's step on x [T, D]; `tables` are that step's afterwards.
+  static std::vector<float> RunStep(LoadedLayerShard* shard, ShardState* state, int64_t position,
+                                    const std::vector<float>& x, RotaryTables* tables) {
+    const int64_t D = shard->Interface().input_channels;
+    const int64_t T = static_cast<int64_t>(x.size()) / D;
+    std::vector<float> y(x.size());
+    tables->Fill(position, T, false);
+    const StepRow row{.state = state, .first_position = position, .num_tokens = T};
+    const auto ran = shard->Run({.num_tokens = T,
+                                 .rows = {&row, 1},
+                                 .input = x.data(),
+                                 .output = y.data(),
+                                 .output_stride = D,
+                                 .rotary_cos = tables->Cos(),
+                                 .rotary_sin = tables->Sin()});
+    EXPECT_TRUE(ran.has_value()) << ran.error().message;
+    return y;
   }
 
   static constexpr int64_t kMostTokens = 16;
@@ -156,20 +164,8 @@ TEST_F(CoremlLayersTest, TruncatedSequence_IsRunAgainWithTheSameBits) {
     const auto other = shard->NewState({.capacity_tokens = 32});
     RotaryTables tables(source.config, 1);
     const auto run = [&](int64_t position, float size, ShardState* with) {
-      const std::vector<float> x(static_cast<size_t>(D), size);
-      std::vector<float> y(x.size());
-      tables.Fill(position, 1, false);
-      const StepRow row{.state = with, .first_position = position, .num_tokens = 1};
-      EXPECT_TRUE(shard
-                      ->Run({.num_tokens = 1,
-                             .rows = {&row, 1},
-                             .input = x.data(),
-                             .output = y.data(),
-                             .output_stride = D,
-                             .rotary_cos = tables.Cos(),
-                             .rotary_sin = tables.Sin()})
-                      .has_value());
-      return y;
+      return RunStep(shard.get(), with, position, std::vector<float>(static_cast<size_t>(D), size),
+                     &tables);
     };
     run(0, 0.5F, state.get());
     other->ShareFrom(*state, 1);
@@ -207,18 +203,7 @@ TEST_F(CoremlLayersTest, WidthsInOneProgram_ComputeWhatProgramsOfTheirOwnDo) {
     for (const auto& [position, T] : {std::pair<int64_t, int64_t>{0, 4}, {4, 1}, {5, 3}, {8, 5}}) {
       std::vector<float> x(static_cast<size_t>(T * D));
       for (size_t i = 0; i < x.size(); ++i) x[i] = 0.0625F * static_cast<float>(i % 31) - 1.0F;
-      std::vector<float> y(x.size());
-      tables.Fill(position, T, false);
-      const StepRow row{.state = state.get(), .first_position = position, .num_tokens = T};
-      EXPECT_TRUE(shard
-                      ->Run({.num_tokens = T,
-                             .rows = {&row, 1},
-                             .input = x.data(),
-                             .output = y.data(),
-                             .output_stride = D,
-                             .rotary_cos = tables.Cos(),
-                             .rotary_sin = tables.Sin()})
-                      .has_value());
+      const std::vector<float> y = RunStep(shard.get(), state.get(), position, x, &tables);
       all.insert(all.end(), y.begin(), y.end());
     }
     outputs.push_back(std::move(all));

@@ -65,7 +65,7 @@ graph::Graph HeadGraph(const HeadMatrix& head, std::vector<float> matrix, FloatT
 
 class CoremlShardTest : public testing::Test {
  protected:
-  // One package a width; returns their paths. A failure is a test failure, and no paths.
+  // One package of all widths; returns its path, alone. A failure is a test failure, and no path.
   std::vector<std::string> Emit(const graph::Graph& shard, const WeightSource& source,
                                 const EmitterOptions& options, std::optional<HeadForm> head,
                                 const std::vector<StepWidth>& widths, int64_t max_seq = 32);

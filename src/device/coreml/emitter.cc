@@ -41,7 +41,7 @@ std::string DescribeWeights(const std::string& format,
       sum / static_cast<double>(reports.size()), worst->relative_rms_error, worst->name, largest);
 }
 
-// "main" of a program of one width, "t4", "t1to4" among several.
+// "t4", "t1to4": of a program of several widths; that of a single one stays "main".
 std::string FunctionName(const StepWidth& width) {
   return fmt::format("t{}{}", width.flexible ? "1to" : "", width.tokens);
 }
@@ -107,8 +107,8 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
                                const std::string& path) override {
     HW_TRY(mil::PackageWriter writer, mil::PackageWriter::Create(path, false));
     mil::SharedBlobs blobs(&writer.Weights());
-    HW_TRY(mil::Shard lowered, LowerWidths(widths, &blobs, [&](const StepWidth& width, bool) {
-             return LowerScreen(shard, planes, width, &blobs);
+    HW_TRY(mil::Shard lowered, LowerWidths(widths, &blobs, [&](const StepWidth& width, bool first) {
+             return LowerScreen(shard, planes, width, first, &blobs);
            }));
     return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
   }

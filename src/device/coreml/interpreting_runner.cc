@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "device/coreml/program.h"
 #include "device/coreml/run/interpreter.h"
 #include "device/coreml/shard_prediction.h"
@@ -25,13 +26,14 @@ int64_t WeightElements(const mil::Function& function) {
 }
 
 mil::Tensor ToTensor(const Array& array) {
-  const mil::TensorType& type = array.Type();
-  std::vector<float> values(static_cast<size_t>(mil::NumElements(type.dims).value_or(0)));
+  mil::Tensor tensor = mil::ZeroTensor(array.Type().dtype, array.Type().dims);
+  HW_CHECK(tensor.IsFloat(), "fp16 inputs");
+  const std::span<float> values = tensor.Floats();
   array.Read([&](const std::byte* first, std::span<const int64_t> /*strides*/) {
     const auto* const halves = reinterpret_cast<const F16*>(first);
     for (size_t i = 0; i < values.size(); ++i) values[i] = ToFloat(halves[i]);
   });
-  return mil::MakeTensor(type.dtype, type.dims, values);
+  return tensor;
 }
 
 void FromTensor(const mil::Tensor& tensor, HostArray* to) {

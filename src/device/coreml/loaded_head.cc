@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <limits>
-#include <mutex>
 
 #include "device/coreml/loaded_shards.h"
+#include "device/coreml/waiting.h"
 #include "manifest/head_kind.h"
 
 namespace headway::coreml {
@@ -100,41 +99,11 @@ ShardInterface InterfaceOf(const HeadShape& s) {
           .is_top1 = is_top1};
 }
 
-// A prediction of a head shard that another thread may be at work on.
-class HeadPrediction {
- public:
-  // All must stay until Wait() has returned.
-  void Start(const LoadedProgram& program, const Arrays& inputs, const Arrays& outputs) {
-    done_ = false;
-    path_ = &program.path;
-    program.runner->Start({.inputs = &inputs, .outputs = &outputs}, [this](Result<Arrays> given) {
-      const std::lock_guard lock(mutex_);
-      given_ = std::move(given);
-      done_ = true;
-      changed_.notify_one();  // under the lock: the waiting thread may destroy this object next
-    });
-  }
-  // The outputs of what was started.
-  Result<Arrays> Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return done_; });
-    if (given_) return std::move(given_);
-    return Prefixed(given_.error(), *path_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = true;
-  const std::string* path_ = nullptr;
-  Result<Arrays> given_;
-};
-
 // Arrays of a shard, by width, made at first use; used by one step at a time.
 struct HeadWorkspace final : ShardWorkspace {
   std::map<int64_t, Arrays> inputs;
   std::map<int64_t, Arrays> outputs;
-  HeadPrediction prediction;
+  Waiting<Arrays> prediction;  // that another thread may be at work on
 };
 
 class ProgramHead final : public LoadedHeadShard {
@@ -210,13 +179,14 @@ class ProgramHead final : public LoadedHeadShard {
     }
     if (!outcome) --started;  // the last one was not
     for (size_t i = 0; i < started; ++i) {
+      const auto& shard = static_cast<const ProgramHead&>(*runs[i].shard);
       const Result<Arrays> outputs = workspaces[i]->prediction.Wait();
       if (!outcome) continue;  // whatever was started must end first
       if (!outputs) {
-        outcome = tl::unexpected<Error>(outputs.error());
+        outcome = Prefixed(outputs.error(), shard.widths_[tokens.width].program->path);
         continue;
       }
-      static_cast<const ProgramHead&>(*runs[i].shard).Take(*outputs, runs[i].args, tokens);
+      shard.Take(*outputs, runs[i].args, tokens);
       done(i);
     }
     return outcome;
@@ -252,7 +222,10 @@ class ProgramHead final : public LoadedHeadShard {
                width.program->runner->NewArray({mil::DType::kI32, {1, 1, width.tokens}}));
       }
     }
-    workspace->prediction.Start(*width.program, inputs, outputs);
+    workspace->prediction = {};
+    width.program->runner->Start(
+        {.inputs = &inputs, .outputs = &outputs},
+        [given = workspace->prediction](Result<Arrays> arrays) { given.Give(std::move(arrays)); });
     return {};
   }
 

@@ -103,9 +103,7 @@ class ProgramLayers final : public LoadedLayerShard {
 Result<void> CheckStates(const Programs& programs) {
   const auto states_of = [](const LoadedProgram& program) {
     std::map<std::string, mil::TensorType> states = CachesOf(program);
-    for (const mil::NamedType& input : program.main->inputs) {
-      if (input.type.is_state) states[input.name] = input.type.tensor;
-    }
+    states.merge(mil::StatesOf(*program.main));
     return states;
   };
   const auto first = states_of(*programs.front());

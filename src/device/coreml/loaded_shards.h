@@ -31,7 +31,7 @@ Residency ResidencyOf(const Programs& programs);
 // What LoadedShard::FirstNotFinite() says: an op of the first program that has one.
 std::optional<std::string> FirstNotFiniteOf(const Programs& programs);
 
-// Sum of the weight files of the narrowest program.
+// Of the weight file of the narrowest program.
 int64_t WeightBytesOf(const std::vector<Width>& widths);
 
 }  // namespace headway::coreml

@@ -85,14 +85,12 @@ Residency MeasuredResidency(const mil::Function& function, const mil::PlacementR
                             const std::vector<MeasuredOp>& ops) {
   Predictions predictions(function, predicted);
   Residency residency{.basis = "measured", .ops = {}, .warnings = predictions.Warnings()};
-  int told = 0;
-  int64_t silent = 0;
+  size_t silent = 0;
   for (const MeasuredOp& op : ops) {
     const std::string type = WithoutOpset(op.type);
     if (mil::IsConstantOp(type)) continue;
     const OpPlacement* const expected = predictions.Take(type, op.output);
-    told += op.where.empty() ? 0 : 1;
-    silent += op.where.empty() ? 1 : 0;
+    if (op.where.empty()) ++silent;
     OpPlacement placed{.op = "ios18." + type,
                        .name = expected == nullptr ? op.output : expected->name,
                        .where = op.where.empty() ? "not told" : op.where,
@@ -106,6 +104,7 @@ Residency MeasuredResidency(const mil::Function& function, const mil::PlacementR
     if (!placed.resident) placed.reason = ReasonOf(op);
     residency.ops.push_back(std::move(placed));
   }
+  const bool tells_nothing = silent == residency.ops.size();
   if (silent > 0)
     residency.warnings.push_back(fmt::format("Core ML does not tell where {} ops run", silent));
   const std::vector<std::string> missing = predictions.NotTaken();
@@ -114,7 +113,7 @@ Residency MeasuredResidency(const mil::Function& function, const mil::PlacementR
         fmt::format("{} ops of the package are not in Core ML's plan, the first: {}",
                     missing.size(), missing.front()));
   }
-  if (told == 0) {
+  if (tells_nothing) {
     residency.ops.push_back({.op = "program",
                              .name = "main",
                              .where = "?",

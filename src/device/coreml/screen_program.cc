@@ -124,7 +124,7 @@ class ScreenedHead final : public LoadedHeadShard,
 }  // namespace
 
 Result<mil::Shard> LowerScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                               const StepWidth& width, mil::BlobSink* blobs) {
+                               const StepWidth& width, bool with_weights, mil::BlobSink* blobs) {
   HW_TRY(const HeadParts head, FindHeadParts(shard));
   const int64_t D = planes.Shape().channels;
   const int64_t first = head.matrix->row_begin;
@@ -143,6 +143,7 @@ Result<mil::Shard> LowerScreen(const graph::Graph& shard, const lmhead::Planes& 
   spec.levels = {-1.0F, 1.0F};
   for (int64_t b = 0; b < kernels::NumRotationBlocks(D); ++b)
     spec.blocks.push_back(kernels::RotationBlockOf(D, b).size);
+  if (!with_weights) return mil::BuildScreenShard(spec, {}, blobs);
   const mil::ScreenSource source{
       .codes = [&](int64_t block, int64_t row, std::span<uint8_t> out) -> Result<void> {
         const auto channels = static_cast<size_t>(kernels::RotationBlockOf(D, block).size);

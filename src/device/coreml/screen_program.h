@@ -15,10 +15,11 @@
 
 namespace headway::coreml {
 
-// For the rows of `shard`, a part of the head. Errors: those of mil::BuildScreenShard; kCorrupt
+// For the rows of `shard`, a part of the head. Without `with_weights` the program alone, of weights
+// that are written already. Errors: those of mil::BuildScreenShard; kCorrupt
 // (planes of another head).
 Result<mil::Shard> LowerScreen(const graph::Graph& shard, const lmhead::Planes& planes,
-                               const StepWidth& width, mil::BlobSink* blobs);
+                               const StepWidth& width, bool with_weights, mil::BlobSink* blobs);
 
 // The graph that a package's metadata carries. Errors: kCorrupt.
 Result<graph::Graph> GraphOf(const mil::Model& model);

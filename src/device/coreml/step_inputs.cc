@@ -69,10 +69,7 @@ Result<LayersShape> LayersShapeOf(const LoadedProgram& program) {
     return BadProgram(program.path, "expected the inputs x, rope_cos and attn_mask of layers");
   }
   const Caches caches = CachesOf(program);
-  const auto& inputs = program.main->inputs;
-  if (!caches.empty() && std::any_of(inputs.begin(), inputs.end(), [](const mil::NamedType& input) {
-        return input.type.is_state;
-      }))
+  if (!caches.empty() && !mil::StatesOf(*program.main).empty())
     return BadProgram(program.path, "expected states or caches that are inputs, found both");
   LayersShape shape{.D = x->dims[1],
                     .pairs = rope->dims[rope->dims.size() == 2 ? 1 : 2],

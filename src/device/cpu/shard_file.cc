@@ -20,6 +20,16 @@ constexpr int64_t kCopyBytes = int64_t{4} << 20;  // one read of one thread
 
 }  // namespace
 
+ShardHeader MakeShardHeader(uint64_t text_bytes, uint64_t data_bytes) {
+  ShardHeader header{};
+  std::memcpy(header.magic, kShardMagic, sizeof header.magic);
+  header.text_bytes = text_bytes;
+  header.data_offset =
+      (sizeof header + text_bytes + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
+  header.data_bytes = data_bytes;
+  return header;
+}
+
 Result<StoredWeights> LayOut(const graph::Graph& graph) {
   std::vector<bool> in_linear(graph.weights.size(), false);
   std::vector<bool> elsewhere(graph.weights.size(), false);

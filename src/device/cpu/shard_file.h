@@ -47,6 +47,8 @@ struct ShardHeader {
 };
 static_assert(sizeof(ShardHeader) == 32);
 inline constexpr char kShardMagic[9] = "HWSHARD3";
+// Of a file with so long a graph's text and so many bytes of weights behind it.
+ShardHeader MakeShardHeader(uint64_t text_bytes, uint64_t data_bytes);
 
 // An opened shard. Weight pointers view the mapping or its copy: valid while this object lives.
 struct ShardFile {

@@ -20,12 +20,7 @@ std::string Weight(const std::string& name, const std::string& shape) {
 
 // A shard file with the header that `text` and `data_bytes` make.
 std::string File(const std::string& text, uint64_t data_bytes) {
-  ShardHeader header{};
-  std::memcpy(header.magic, kShardMagic, sizeof header.magic);
-  header.text_bytes = text.size();
-  header.data_offset =
-      (sizeof header + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
-  header.data_bytes = data_bytes;
+  const ShardHeader header = MakeShardHeader(text.size(), data_bytes);
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
   bytes += text;
   bytes.resize(header.data_offset + data_bytes, '\0');

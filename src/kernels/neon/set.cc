@@ -45,8 +45,7 @@ const KernelSet& i8mm::Kernels() {
 }
 
 std::string i8mm::Missing() {
-  std::string missing;
-  NoteMissing(platform::ArmFeaturesOfProcessor().dot_products, "DotProd", &missing);
+  std::string missing = dot::Missing();
   NoteMissing(platform::ArmFeaturesOfProcessor().matrix_products, "I8MM", &missing);
   return missing;
 }

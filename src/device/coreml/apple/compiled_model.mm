@@ -3,6 +3,7 @@
 #import <CoreML/CoreML.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -14,7 +15,7 @@
 #include "base/digest.h"
 #include "base/platform.h"
 #include "device/coreml/apple/foundation.h"
-#include "device/coreml/apple/waiting.h"
+#include "device/coreml/waiting.h"
 
 namespace headway::coreml {
 namespace {
@@ -98,26 +99,20 @@ Result<std::string> CompiledModel(const std::string& path) {
     std::error_code error;
     if (fs::exists(kept, error)) return kept.string();
     HW_TRY(const std::string compiled, Compile(path));
-    // Where the cache lies on another disk, it is copied beside its place first.
-    fs::path beside = compiled;
-    if (!platform::RenameToNew(compiled.c_str(), kept.c_str())) {
-      beside = kept.string() + fmt::format(".{}", static_cast<long>(::getpid()));
-      if (!fs::exists(kept, error)) {
-        fs::copy(compiled, beside, fs::copy_options::recursive, error);
-        if (error) {
-          return Fail(ErrorCode::kIo,
-                      fmt::format("{}: cannot keep it: {}", kept.string(), error.message()));
-        }
-        platform::RenameToNew(beside.c_str(), kept.c_str());
-      }
-      // Another process may have been first: then its model is as good.
-      std::error_code ignored;
+    if (platform::RenameToNew(compiled.c_str(), kept.c_str())) return kept.string();
+    // Another process was first, whose model is as good, or the cache lies on another disk: then it
+    // is copied beside its place.
+    std::error_code ignored;
+    if (!fs::exists(kept, ignored)) {
+      const fs::path beside = kept.string() + fmt::format(".{}", static_cast<long>(::getpid()));
+      fs::copy(compiled, beside, fs::copy_options::recursive, error);
+      if (!error) platform::RenameToNew(beside.c_str(), kept.c_str());
       fs::remove_all(beside, ignored);
-      fs::remove_all(compiled, ignored);
-      if (!fs::exists(kept, error))
-        return Fail(ErrorCode::kIo, fmt::format("{}: cannot keep it", kept.string()));
     }
-    return kept.string();
+    fs::remove_all(compiled, ignored);
+    if (fs::exists(kept, ignored)) return kept.string();
+    return Fail(ErrorCode::kIo, fmt::format("{}: cannot keep it{}", kept.string(),
+                                            error ? ": " + error.message() : ""));
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "device/coreml/apple/foundation.h"
 #include "device/coreml/apple/owned.h"
-#include "device/coreml/apple/waiting.h"
+#include "device/coreml/waiting.h"
 
 namespace headway::coreml {
 namespace {

@@ -37,7 +37,7 @@ class CoreMlRunner final : public Runner {
     return NewBackedArray(type);
   }
   Result<std::unique_ptr<ProgramStates>> NewStates() override {
-    return CoreMlStates::Create(model_.Get(), StatesOf(*program_.main));
+    return CoreMlStates::Create(model_.Get(), mil::StatesOf(*program_.main));
   }
 
   // Core ML plans by itself, at the first prediction of a shape.
@@ -63,9 +63,9 @@ class CoreMlRunner final : public Runner {
 
   Result<Arrays> Run(const Prediction& prediction) noexcept override {
     @autoreleasepool {
-      HW_TRY(const Asked asked, Ask(prediction));
       Arrays outputs;
       HW_TRY_VOID(Guarded(kPredicting, [&]() -> Result<void> {
+        HW_TRY(const Asked asked, Ask(prediction));
         NSError* error = nil;
         const auto* const states = static_cast<const CoreMlStates*>(prediction.states_or_null);
         id<MLFeatureProvider> const given =
@@ -88,8 +88,6 @@ class CoreMlRunner final : public Runner {
   void Start(const Prediction& prediction, const Done& done) noexcept override {
     if (prediction.states_or_null != nullptr) return Runner::Start(prediction, done);
     @autoreleasepool {
-      const Result<Asked> asked = Ask(prediction);
-      if (!asked) return done(tl::unexpected<Error>(asked.error()));
       const Arrays* const wanted = prediction.outputs;
       const Done told = done;
       // Not inside the lambda: a block there would keep references to what is on this stack.
@@ -101,8 +99,9 @@ class CoreMlRunner final : public Runner {
             }
           };
       const Result<void> begun = Guarded(kPredicting, [&]() -> Result<void> {
-        [model_.Get() predictionFromFeatures:asked->features.Get()
-                                     options:asked->options.Get()
+        HW_TRY(const Asked asked, Ask(prediction));
+        [model_.Get() predictionFromFeatures:asked.features.Get()
+                                     options:asked.options.Get()
                            completionHandler:finished];
         return {};
       });
@@ -153,18 +152,21 @@ class CoreMlRunner final : public Runner {
   // What was given: an array that was asked for, where Core ML has used it.
   static Result<Arrays> Take(id<MLFeatureProvider> given, const Arrays& wanted) {
     Arrays outputs;
-    for (const auto& [name, asked] : wanted) {
-      MLMultiArray* const array = [[given featureValueForName:ToNs(name)] multiArrayValue];
-      if (array == nil) {
-        return Fail(ErrorCode::kIo,
-                    fmt::format("Core ML: expected the output '{}', found none", name));
+    HW_TRY_VOID(Guarded(kPredicting, [&]() -> Result<void> {
+      for (const auto& [name, asked] : wanted) {
+        MLMultiArray* const array = [[given featureValueForName:ToNs(name)] multiArrayValue];
+        if (array == nil) {
+          return Fail(ErrorCode::kIo,
+                      fmt::format("Core ML: expected the output '{}', found none", name));
+        }
+        if (ObjectOf(*asked) == array) {
+          outputs[name] = asked;
+        } else {
+          HW_TRY(outputs[name], WrapGiven(array, asked->Type(), name));
+        }
       }
-      if (ObjectOf(*asked) == array) {
-        outputs[name] = asked;
-      } else {
-        HW_TRY(outputs[name], WrapGiven(array, asked->Type(), name));
-      }
-    }
+      return {};
+    }));
     return outputs;
   }
 

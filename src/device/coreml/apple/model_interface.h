@@ -5,16 +5,10 @@
 
 #import <CoreML/CoreML.h>
 
-#include <map>
-#include <string>
-
 #include "base/result.h"
 #include "device/coreml/ir/program.h"
 
 namespace headway::coreml {
-
-// The states of a function.
-std::map<std::string, mil::TensorType> StatesOf(const mil::Function& function);
 
 // Every input, output and state of `main`, with its shape and type. Errors: kCorrupt, naming it.
 Result<void> CheckInterface(MLModelDescription* model, const mil::Function& main);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "device/coreml/apple/foundation.h"
+#include "device/coreml/apple/multi_array.h"
 
 namespace headway::coreml {
 namespace {
@@ -13,14 +14,9 @@ struct Told {
   MLMultiArrayDataType type;
 };
 
-MLMultiArrayDataType ExpectedType(mil::DType dtype) {
-  return dtype == mil::DType::kI32 ? MLMultiArrayDataTypeInt32 : MLMultiArrayDataTypeFloat16;
-}
-
 Result<void> Compare(const char* what, const std::string& name, const mil::TensorType& expected,
                      const Told* told_or_null) {
-  const bool right = told_or_null != nullptr &&
-                     told_or_null->type == ExpectedType(expected.dtype) &&
+  const bool right = told_or_null != nullptr && told_or_null->type == DataTypeOf(expected.dtype) &&
                      (told_or_null->shape.empty() || !mil::IsFullyKnown(expected.dims) ||
                       told_or_null->shape == expected.dims);
   if (right) return {};
@@ -53,14 +49,6 @@ mil::TensorType DeclaredType(const mil::Function& function, const std::string& n
 }
 
 }  // namespace
-
-std::map<std::string, mil::TensorType> StatesOf(const mil::Function& function) {
-  std::map<std::string, mil::TensorType> states;
-  for (const mil::NamedType& input : function.inputs) {
-    if (input.type.is_state) states[input.name] = input.type.tensor;
-  }
-  return states;
-}
 
 Result<void> CheckInterface(MLModelDescription* model, const mil::Function& main) {
   for (const mil::NamedType& input : main.inputs) {

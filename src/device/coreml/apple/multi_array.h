@@ -13,6 +13,8 @@
 
 namespace headway::coreml {
 
+MLMultiArrayDataType DataTypeOf(mil::DType dtype);
+
 // What every array of this folder is besides.
 class HoldsMultiArray {
  public:

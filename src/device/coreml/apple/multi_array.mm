@@ -11,11 +11,6 @@ namespace headway::coreml {
 namespace {
 
 constexpr int64_t kHalfBytes = 2;
-constexpr int64_t kIntBytes = 4;
-
-MLMultiArrayDataType DataTypeOf(mil::DType dtype) {
-  return dtype == mil::DType::kI32 ? MLMultiArrayDataTypeInt32 : MLMultiArrayDataTypeFloat16;
-}
 
 class BackedArray final : public HostArray, public HoldsMultiArray {
  public:
@@ -91,9 +86,13 @@ Result<std::shared_ptr<HostArray>> NewBackedArray(const mil::TensorType& type) {
   }
 }
 
+MLMultiArrayDataType DataTypeOf(mil::DType dtype) {
+  return dtype == mil::DType::kI32 ? MLMultiArrayDataTypeInt32 : MLMultiArrayDataTypeFloat16;
+}
+
 Result<std::shared_ptr<Array>> WrapGiven(MLMultiArray* given, const mil::TensorType& type,
                                          const std::string& name) {
-  const int64_t number_bytes = type.dtype == mil::DType::kI32 ? kIntBytes : kHalfBytes;
+  const int64_t number_bytes = type.dtype == mil::DType::kI32 ? 4 : kHalfBytes;
   const mil::Dims dims = FromNs([given shape]);
   if ([given dataType] != DataTypeOf(type.dtype) || dims != type.dims) {
     return Fail(ErrorCode::kIo,

@@ -29,6 +29,14 @@ Block* Function::Body() {
   return found == specializations.end() ? nullptr : &found->second;
 }
 
+std::map<std::string, TensorType> StatesOf(const Function& function) {
+  std::map<std::string, TensorType> states;
+  for (const NamedType& input : function.inputs) {
+    if (input.type.is_state) states[input.name] = input.type.tensor;
+  }
+  return states;
+}
+
 bool IsConstantOp(std::string_view op_type) {
   return op_type == "const" || op_type.substr(0, 10) == "constexpr_";
 }

@@ -52,6 +52,9 @@ struct Function {
   Block* Body();
 };
 
+// The states among its inputs.
+std::map<std::string, TensorType> StatesOf(const Function& function);
+
 struct Program {
   int64_t version = 1;
   std::map<std::string, Function> functions;

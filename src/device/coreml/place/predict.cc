@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "device/coreml/ir/verify.h"
 #include "device/coreml/place/conditions.h"
@@ -67,22 +68,14 @@ Result<PlacementReport> PredictPlacement(const Function& function, const Placeme
   PlacementReport report;
   report.histogram = CountOps(*function.Body());
   report.weight_bytes = facts.weight_bytes;
+  PlacedOp whole;  // what holds of the program
   for (const PlacementRule* rule : active) {
-    if (!rule->whole_program || !ProgramHolds(rule->when, facts)) continue;
-    switch (rule->verdict) {
-      case Verdict::kCpu:
-        report.program_reasons.push_back(rule->id);
-        break;
-      case Verdict::kUnknown:
-        report.program_doubts.push_back(rule->id);
-        break;
-      case Verdict::kWarn:
-        report.program_warnings.push_back(rule->id);
-        break;
-      case Verdict::kEngine:
-        break;
-    }
+    if (rule->whole_program && ProgramHolds(rule->when, facts))
+      ListOf(rule->verdict, &whole)->push_back(rule->id);
   }
+  report.program_reasons = std::move(whole.reasons);
+  report.program_doubts = std::move(whole.doubts);
+  report.program_warnings = std::move(whole.warnings);
   PlaceOps(facts, active, &report);
   return report;
 }

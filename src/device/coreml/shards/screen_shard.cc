@@ -52,14 +52,14 @@ Result<std::string> AddBlock(const ScreenShardSpec& spec, const ScreenSource& so
   HW_TRY(const BlobRef codes, blobs->Begin(dtype, rows * block));
   const int64_t piece = std::clamp<int64_t>(kScreenPieceElements / block, 1, rows);
   std::vector<uint8_t> values;
-  for (int64_t row = 0; row < rows; row += piece) {
+  for (int64_t row = 0; source.codes && row < rows; row += piece) {
     values.resize(static_cast<size_t>(std::min(piece, rows - row) * block));
     HW_TRY_VOID(source.codes(index, spec.vocab_begin + row, values));
     HW_TRY_VOID(blobs->Write(PackBits(dtype, values)));
   }
   HW_TRY_VOID(blobs->End());
   std::vector<float> scales(static_cast<size_t>(rows));
-  HW_TRY_VOID(source.scales(index, scales));
+  if (source.scales) HW_TRY_VOID(source.scales(index, scales));
   std::vector<uint16_t> halves(scales.size());
   for (size_t i = 0; i < scales.size(); ++i) {
     halves[i] = ToF16(scales[i]).bits;

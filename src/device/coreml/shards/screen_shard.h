@@ -31,6 +31,7 @@ struct ScreenShardSpec {
   std::vector<float> levels;
 };
 
+// Both null: weights that are written already.
 struct ScreenSource {
   // Codes of rows [first_row, ...) in block `block_index`, row-major, out.size() / its channels of
   // them.

@@ -95,15 +95,14 @@ std::vector<size_t> Between(const std::vector<size_t>& fewer, const std::vector<
 }
 
 // The bins that hold values, ascending.
-std::vector<Stretch> BinsOf(std::span<const float> values, std::span<const float> importance,
-                            float low, float high) {
+std::vector<Stretch> BinsOf(std::span<const float> values, float low, float high) {
   std::vector<Stretch> all(kBins);
   const float scale = static_cast<float>(kBins) / (high - low);
-  const size_t columns = importance.empty() ? values.size() : importance.size();
-  for (size_t i = 0; i < values.size(); ++i) {
-    const auto at = static_cast<size_t>((values[i] - low) * scale);
-    const float w = importance.empty() ? 1.0F : importance[i % columns];
-    all[std::min(at, kBins - 1)].Add(static_cast<double>(w), static_cast<double>(values[i]));
+  for (const float value : values) {
+    const float place = (value - low) * scale;  // NaN goes to the last bin
+    const bool inside = place < static_cast<float>(kBins);
+    const size_t at = inside ? static_cast<size_t>(std::max(place, 0.0F)) : kBins - 1;
+    all[at].Add(1.0, static_cast<double>(value));
   }
   std::erase_if(all, [](const Stretch& s) { return s.w <= 0; });
   return all;
@@ -173,13 +172,12 @@ std::vector<size_t> BestRuns(std::span<const Stretch> stretches, size_t cells) {
   return Between(fewer, more, cells);
 }
 
-std::vector<float> FitTable(std::span<const float> values, std::span<const float> importance,
-                            int bits) {
+std::vector<float> FitTable(std::span<const float> values, int bits) {
   const size_t entries = size_t{1} << static_cast<unsigned>(bits);
   std::vector<double> table(entries, values.empty() ? 0.0 : static_cast<double>(values.front()));
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   if (!values.empty() && *high > *low) {
-    const std::vector<Stretch> bins = BinsOf(values, importance, *low, *high);
+    const std::vector<Stretch> bins = BinsOf(values, *low, *high);
     const std::vector<Stretch> points = Join(bins, std::max<size_t>(1024, 16 * entries));
     const size_t cells = std::min(entries, points.size());
     const std::vector<size_t> borders = BestRuns(points, cells);

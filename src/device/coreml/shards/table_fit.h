@@ -37,8 +37,6 @@ std::vector<size_t> BestRuns(std::span<const Stretch> stretches, size_t cells);
 // A table of 2^bits fp16 values for `values`, ascending: the best one for the values grouped into
 // at most max(1024, 16 * 2^bits) stretches, the rest of the way by Lloyd's iteration. The root of
 // its loss is within twice the root of the loss inside the stretches of the best possible.
-//   importance: one a column, `values` being rows of that width; empty: all alike
-std::vector<float> FitTable(std::span<const float> values, std::span<const float> importance,
-                            int bits);
+std::vector<float> FitTable(std::span<const float> values, int bits);
 
 }  // namespace headway::mil

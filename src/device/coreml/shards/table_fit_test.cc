@@ -88,15 +88,13 @@ TEST(TableFit, BestRuns_OfTies_AreAsGood) {
   }
 }
 
-double TableLoss(const std::vector<float>& values, const std::vector<float>& importance,
-                 const std::vector<float>& table) {
+double TableLoss(const std::vector<float>& values, const std::vector<float>& table) {
   std::vector<uint8_t> codes(values.size());
   LookUpCodes(values, table, codes);
   double loss = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const double d = static_cast<double>(values[i]) - static_cast<double>(table[codes[i]]);
-    loss +=
-        d * d * (importance.empty() ? 1.0 : static_cast<double>(importance[i % importance.size()]));
+    loss += d * d;
   }
   return loss;
 }
@@ -108,34 +106,21 @@ TEST(TableFit, FitTable_IsNearTheBestOfAll) {
   const std::vector<Stretch> points = Points(values);
   for (const int bits : {1, 2, 3, 4, 6}) {
     const double best = PlainLoss(points, size_t{1} << static_cast<unsigned>(bits));
-    const double loss = TableLoss(values, {}, FitTable(values, {}, bits));
+    const double loss = TableLoss(values, FitTable(values, bits));
     EXPECT_GE(loss, best * (1 - 1e-4)) << bits;
     EXPECT_LE(loss, best * 1.01) << bits;
   }
 }
 
-TEST(TableFit, Importance_MovesTheTableToColumnsThatMatter) {
-  constexpr size_t kColumnsHere = 16;
-  std::vector<float> values(4096);
-  std::vector<float> importance(kColumnsHere, 1.0F);
-  importance[3] = 400.0F;
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] = WeightAt(2, i) + (i % kColumnsHere == 3 ? 20.0F : 0.0F);
-  const std::vector<float> table = FitTable(values, importance, 4);
-  EXPECT_LT(TableLoss(values, importance, table),
-            0.5 * TableLoss(values, importance, FitTable(values, {}, 4)));
-  EXPECT_TRUE(std::is_sorted(table.begin(), table.end()));
-}
-
 TEST(TableFit, OneValue_AndNone) {
-  EXPECT_EQ(FitTable(std::vector<float>(5, 0.25F), {}, 1), (std::vector<float>{0.25F, 0.25F}));
-  EXPECT_EQ(FitTable({}, {}, 1), (std::vector<float>{0, 0}));
+  EXPECT_EQ(FitTable(std::vector<float>(5, 0.25F), 1), (std::vector<float>{0.25F, 0.25F}));
+  EXPECT_EQ(FitTable({}, 1), (std::vector<float>{0, 0}));
 }
 
 TEST(TableFit, FewDistinctValues_AreFoundExactly) {
   std::vector<float> values;
   for (int i = 0; i < 400; ++i) values.push_back(static_cast<float>(i % 4) - 1.5F);
-  const std::vector<float> table = FitTable(values, {}, 2);
+  const std::vector<float> table = FitTable(values, 2);
   EXPECT_EQ(table, (std::vector<float>{-1.5F, -0.5F, 0.5F, 1.5F}));
   std::vector<uint8_t> codes(4);
   LookUpCodes(std::span(values).first(4), table, codes);

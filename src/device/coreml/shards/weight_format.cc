@@ -39,9 +39,8 @@ struct ErrorSums {
 // Encodes whole units (one row, or the rows of one table) of a matrix.
 class Encoder {
  public:
-  Encoder(const WeightFormat& format, int64_t rows, int64_t columns,
-          std::span<const float> importance)
-      : format_(format), importance_(importance), columns_(columns), unit_rows_(1) {
+  Encoder(const WeightFormat& format, int64_t rows, int64_t columns)
+      : format_(format), columns_(columns), unit_rows_(1) {
     if (format.kind == WeightKind::kLut)
       unit_rows_ = std::gcd(rows, std::max<int64_t>(1, format.group_rows));
     const int64_t units = rows / unit_rows_;
@@ -122,7 +121,7 @@ class Encoder {
   }
 
   std::vector<std::byte> EncodeLut(int64_t unit, std::span<const float> values, ErrorSums* sums) {
-    const std::vector<float> table = FitTable(values, importance_, format_.lut_bits);
+    const std::vector<float> table = FitTable(values, format_.lut_bits);
     std::vector<uint8_t> codes(values.size());
     LookUpCodes(values, table, codes);
     for (size_t i = 0; i < table.size(); ++i) SetScale(unit, static_cast<int64_t>(i), table[i]);
@@ -131,7 +130,6 @@ class Encoder {
   }
 
   WeightFormat format_;
-  std::span<const float> importance_;  // [columns] or empty; tables only
   int64_t columns_;
   int64_t unit_rows_;
   int64_t scales_per_unit_ = 0;
@@ -232,8 +230,8 @@ std::string NameOf(const WeightFormat& format) {
 
 Result<std::string> EmitWeight(const WeightTarget& target, const MatrixToStore& matrix,
                                const WeightFormat& format, const RowSource& source) {
-  const auto& [name, rows, columns, importance] = matrix;
-  Encoder encoder(format, rows, columns, importance);
+  const auto& [name, rows, columns] = matrix;
+  Encoder encoder(format, rows, columns);
   HW_TRY_VOID(CheckExtents(name, rows, columns, format, encoder));
   HW_TRY(const BlobRef codes, target.blobs.Begin(encoder.StoredType(), rows * columns));
   auto sums =

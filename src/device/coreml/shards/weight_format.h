@@ -58,9 +58,6 @@ struct WeightTarget {
 struct MatrixToStore {
   std::string name;
   int64_t rows = 0, columns = 0;
-  // How much an error in a column matters, one positive number each: the mean square of what the
-  // column is multiplied with. Empty: all alike. Tables are fitted by it.
-  std::span<const float> importance = {};
 };
 
 // Streams a matrix into `target.blobs` in the given format, in pieces of about 16 MB, and adds the

@@ -1,6 +1,6 @@
 #pragma once
 
-// The result of a call that Core ML answers on a thread of its own. Inside this folder only.
+// The result of a call that is answered on another thread, Core ML's say. Inside this folder only.
 
 #include <condition_variable>
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace headway::coreml {
 
-// A copy shares the place, so that a block that outlives the caller writes into memory that is
+// A copy shares the place, so that what outlives the caller writes into memory that is
 // there.
 template <class T>
 class Waiting {
