@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file_writer.h"
+#include "base/quoted.h"
 #include "commands.h"
 #include "gates/gate.h"
 #include "interrupt.h"
@@ -19,7 +20,7 @@ namespace {
 
 Result<void> WriteReport(const std::string& file, const std::string& text) {
   HW_TRY_VOID(WriteTextFileAtomically(file, text));
-  std::fprintf(stderr, "headway: the report is in %s\n", file.c_str());
+  std::fprintf(stderr, "headway: the report is in %s\n", Printable(file).c_str());
   return {};
 }
 

@@ -171,7 +171,7 @@ Result<void> Run(const InspectArguments& arguments) {
   } else if (fs::is_directory(arguments.path, error)) {
     if (arguments.json) {
       HW_TRY(text, PackageJson(arguments.path));
-      return WriteOut(Printable(text));
+      return WriteOut(text);
     }
     HW_TRY_VOID(InspectPackage(arguments.path, arguments.graph, &text));
   } else {

@@ -80,6 +80,10 @@ Result<void> CheckNumbers(const ServeArguments& arguments) {
   HW_TRY_VOID(CheckRange("--queue", arguments.queue, 0, 1000000));
   HW_TRY_VOID(CheckRange("--kv-tokens", arguments.kv_tokens, 0, kMany));
   HW_TRY_VOID(CheckRange("--prompt-budget", arguments.prompt_budget, 1, 256));
+  if (arguments.cors.size() > 1 && arguments.cors.find('*') != std::string::npos) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--cors: expected * alone, or origins, found '{}'", arguments.cors));
+  }
   HW_TRY_VOID(CheckRange("--drain", arguments.drain_s, 0, 86400));
   return CheckRange("--draft-tokens", arguments.draft_tokens, 0, 15);
 }

@@ -15,8 +15,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// In ASCII, so that no name steers a terminal.
 std::string Text(const Json& json) {
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 Json QualityJson(const gates::QualityFigures& q) {

@@ -112,7 +112,7 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
     json["certificates"] = std::move(certificates);
   }
   json["counters"] = CountersJson(generation.counters);
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 std::string BenchJson(const ModelSummary* model_or_null,
@@ -130,7 +130,7 @@ std::string BenchJson(const ModelSummary* model_or_null,
       json["rows"].push_back(std::move(line));
     }
   }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace headway::cli

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file_writer.h"
+#include "base/quoted.h"
 #include "chat/chat_template.h"
 #include "server/json.h"
 
@@ -20,13 +21,14 @@ void AllowMarkers(const OpenedModel& model, chat::ChatTemplate* format) {
   if (!messages) return;
   const auto ids = format->Encode({.messages = *messages}, *model.tokenizer);
   if (ids || ids.error().code != ErrorCode::kUnsupported) return;
-  std::fprintf(stderr, "headway: %s; it will be text to the model\n", ids.error().message.c_str());
+  std::fprintf(stderr, "headway: %s; it will be text to the model\n",
+               Printable(ids.error().message).c_str());
   format->AllowPlainMarkers();
 }
 
 }  // namespace
 
-std::string RequestDefaults(const ServeArguments& arguments) {
+server::Json RequestDefaults(const ServeArguments& arguments) {
   server::Json defaults = server::Json::object();
   const auto add = [&](const char* name, const auto& value) {
     if (value) defaults[name] = *value;
@@ -38,7 +40,7 @@ std::string RequestDefaults(const ServeArguments& arguments) {
   add("repeat_penalty", arguments.repeat_penalty);
   add("seed", arguments.seed);
   add("n_predict", arguments.new_tokens);
-  return server::JsonText(defaults);
+  return defaults;
 }
 
 Result<std::string> SetChatTemplate(const ServeArguments& arguments, OpenedModel* model) {

@@ -6,11 +6,12 @@
 
 #include "commands.h"
 #include "engine/open.h"
+#include "server/json.h"
 
 namespace headway::cli {
 
 // The defaults of requests as a JSON object: {"temperature": 0.7}, by the API's names.
-std::string RequestDefaults(const ServeArguments& arguments);
+server::Json RequestDefaults(const ServeArguments& arguments);
 
 // --chat-template and --chat-template-file: puts the model's chat format in place and returns the
 // template's text, empty for a format by name, or none given. Errors: kInvalidInput (both given, no

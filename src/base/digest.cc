@@ -11,9 +11,8 @@
 namespace headway {
 namespace {
 
-std::string Hex128(XXH128_hash_t hash) {
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-}
+std::string Hex64(uint64_t hash) { return fmt::format("{:016x}", hash); }
+std::string Hex128(XXH128_hash_t hash) { return Hex64(hash.high64) + Hex64(hash.low64); }
 
 }  // namespace
 
@@ -25,9 +24,7 @@ std::string DigestHex(std::span<const std::byte> bytes) {
   return Hex128(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-std::string BlockDigestHex(std::span<const std::byte> block) {
-  return fmt::format("{:016x}", XXH3_64bits(block.data(), block.size()));
-}
+std::string BlockDigestHex(std::span<const std::byte> block) { return Hex64(Hash64(block)); }
 
 struct BlockDigests::State {
   XXH3_state_t xxh;
@@ -49,7 +46,7 @@ void BlockDigests::Update(std::span<const std::byte> bytes) {
     state_->in_block += length;
     bytes = bytes.subspan(length);
     if (state_->in_block < kDigestBlockBytes) continue;
-    state_->complete += fmt::format("{:016x}", XXH3_64bits_digest(&state_->xxh));
+    state_->complete += Hex64(XXH3_64bits_digest(&state_->xxh));
     XXH3_64bits_reset(&state_->xxh);
     state_->in_block = 0;
   }
@@ -57,7 +54,7 @@ void BlockDigests::Update(std::span<const std::byte> bytes) {
 
 std::string BlockDigests::Hex() const {
   if (state_->in_block == 0) return state_->complete;
-  return state_->complete + fmt::format("{:016x}", XXH3_64bits_digest(&state_->xxh));
+  return state_->complete + Hex64(XXH3_64bits_digest(&state_->xxh));
 }
 
 uint64_t Hash64(std::span<const std::byte> bytes) {

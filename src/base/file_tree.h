@@ -29,8 +29,8 @@ Result<uint64_t> TreeBytes(const std::string& path);
 Result<TreeDigest> DigestTree(const std::string& path);
 
 // Reads everything below `path`, which should have `bytes` bytes, and compares it with
-// TreeDigest::blocks; without those (`blocks` is empty) with `digest`. Stops without an error once
-// `*stop` is set. Errors: kCorrupt, naming file and block; as DigestTree().
+// TreeDigest::blocks; without those (`blocks` is empty) with `digest`. Between
+// blocks it stops without an error once `stop` is set; without blocks it reads to the end. Errors: kCorrupt, naming file and block; as DigestTree().
 Result<void> CheckTree(const std::string& path, const TreeDigest& expected,
                        const std::atomic<bool>& stop);
 

@@ -1,5 +1,7 @@
 #include "base/json_depth.h"
 
+#include <fmt/format.h>
+
 namespace headway {
 
 bool NestsDeeper(std::string_view text, size_t most) {
@@ -19,6 +21,12 @@ bool NestsDeeper(std::string_view text, size_t most) {
     }
   }
   return false;
+}
+
+Result<void> CheckJsonDepth(std::string_view text, std::string_view where, ErrorCode code) {
+  if (!NestsDeeper(text)) return {};
+  return Fail(
+      code, fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
 }
 
 }  // namespace headway

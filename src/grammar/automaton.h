@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include "grammar/expression.h"
 
 namespace headway::grammar {
+
+class ShortestEnds;
 
 class Automaton {
  public:
@@ -46,6 +50,8 @@ class Automaton {
   // Bytes that no edge tells apart are one class.
   int32_t ByteClass(uint8_t byte) const { return byte_class_[byte]; }
   int32_t NumByteClasses() const { return num_byte_classes_; }
+  // Made at first use; any thread.
+  const ShortestEnds& Ends() const;
 
  private:
   friend class AutomatonBuilder;
@@ -55,6 +61,11 @@ class Automaton {
   int32_t start_ = 0;
   std::array<int32_t, 256> byte_class_{};
   int32_t num_byte_classes_ = 0;
+  struct LazyEnds {
+    std::once_flag once;
+    std::shared_ptr<const ShortestEnds> made;
+  };
+  std::shared_ptr<LazyEnds> ends_ = std::make_shared<LazyEnds>();
 };
 
 }  // namespace headway::grammar

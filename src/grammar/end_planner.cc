@@ -19,7 +19,11 @@ char Filling(const Automaton::Edge& edge) {
 
 EndPlanner::EndPlanner(const Automaton& automaton, const Matcher& matcher, const TokenTrie& trie,
                        const std::vector<uint64_t>& banned)
-    : automaton_(automaton), matcher_(matcher), trie_(trie), banned_(banned), ends_(automaton) {}
+    : automaton_(automaton),
+      matcher_(matcher),
+      trie_(trie),
+      banned_(banned),
+      ends_(automaton.Ends()) {}
 
 void EndPlanner::Forget() {
   bytes_.clear();
@@ -102,8 +106,8 @@ size_t EndPlanner::LongestToken(std::string_view text) const {
   const auto nodes = trie_.Nodes();
   const auto may_be_written = [&](const TokenTrie::Node& node) {
     for (int32_t t = 0; t < node.num_tokens; ++t) {
-      const auto id = static_cast<size_t>(trie_.TokenAt(node.first_token + t));
-      if (banned_.empty() || (banned_[id / 64] >> (id % 64) & 1) == 0) return true;
+      const int32_t id = trie_.TokenAt(node.first_token + t);
+      if (!IsBanned(banned_, id)) return true;
     }
     return false;
   };

@@ -4,7 +4,6 @@
 // conversation's; not thread-safe.
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +13,12 @@
 #include "grammar/token_trie.h"
 
 namespace headway::grammar {
+
+// `banned`: a bit a token; may be empty.
+inline bool IsBanned(const std::vector<uint64_t>& banned, int32_t id) {
+  const auto bit = static_cast<size_t>(id);
+  return !banned.empty() && (banned[bit / 64] >> (bit % 64) & 1) != 0;
+}
 
 class EndPlanner {
  public:
@@ -42,8 +47,8 @@ class EndPlanner {
   const Matcher& matcher_;
   const TokenTrie& trie_;
   const std::vector<uint64_t>& banned_;
-  const ShortestEnds ends_;
-  // By position or stack; kUnknown: not looked at yet.
+  const ShortestEnds& ends_;
+  // By position or stack; kNotYet: not looked at.
   std::vector<int64_t> bytes_;
   std::vector<int64_t> tokens_;
   std::vector<int64_t> below_;

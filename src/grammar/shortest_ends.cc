@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <queue>
 #include <utility>
 
@@ -69,6 +71,11 @@ ShortestEnds::ShortestEnds(const Automaton& automaton)
       offer(way.from, std::min(bytes, kNever - 1), way.move);
     }
   }
+}
+
+const ShortestEnds& Automaton::Ends() const {
+  std::call_once(ends_->once, [&] { ends_->made = std::make_shared<const ShortestEnds>(*this); });
+  return *ends_->made;
 }
 
 }  // namespace headway::grammar

@@ -94,11 +94,9 @@ TokenMask TokenGrammar::Compute(Position position, Ends* ends_or_null) {
     seen_.assign(seen_.size(), false);
     ForTokens(position, [&](int32_t id, Position after) {
       mask.Allow(id);
-      const auto bit = static_cast<size_t>(id);
-      const bool is_banned = !banned_.empty() && (banned_[bit / 64] >> (bit % 64) & 1) != 0;
       const auto index = static_cast<size_t>(after);
       if (index >= seen_.size()) seen_.resize(2 * index + 1, false);
-      if (is_banned || seen_[index]) return;
+      if (IsBanned(banned_, id) || seen_[index]) return;
       seen_[index] = true;
       ends_or_null->after.push_back(after);
     });
@@ -176,7 +174,10 @@ bool TokenGrammar::IsOver(Position position) {
 
 TokenGrammar::Position TokenGrammar::Trim(Position keep) {
   limited_.clear();
-  if (masks_.size() >= kMostMasks) masks_.clear();
+  if (masks_.size() >= kMostMasks) {
+    masks_.clear();
+    ends_.clear();
+  }
   if (keep < 0 || matcher_.NumPositions() < kMostPositions) return keep;
   masks_.clear();
   ends_.clear();

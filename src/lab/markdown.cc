@@ -121,10 +121,8 @@ void AppendGates(const Results& results, std::string* out) {
     for (const GateRecord& record : variant.gates) {
       Append(out, "| {} | {} | {} | {} | {} |\n",
              &record == &variant.gates.front() ? Cell(variant.spec.name) : "", Cell(record.gate),
-             record.passed      ? "passed"
-             : record.contested ? "contested"
-                                : "**failed**",
-             Cell(record.basis), Cell(record.detail));
+             record.Failed() ? "**failed**" : record.Verdict(), Cell(record.basis),
+             Cell(record.detail));
     }
     if (variant.gates.empty() && !variant.reason.empty())
       Append(out, "| {} | | {} | | {} |\n", Cell(variant.spec.name), ToString(variant.status),

@@ -84,11 +84,11 @@ void AppendGateSection(const Results& results, std::string* out) {
              "<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td><td>{}</td></tr>"
              "\n",
              &record == &variant.gates.front() ? Escape(variant.spec.name) : "",
-             Escape(record.gate), record.Failed() ? "fail" : "better",
-             record.passed      ? "passed"
-             : record.contested ? "contested"
-                                : "failed",
-             Escape(record.basis), Escape(record.detail));
+             Escape(record.gate),
+             record.passed     ? "better"
+             : record.Failed() ? "fail"
+                               : "",
+             record.Verdict(), Escape(record.basis), Escape(record.detail));
     }
     if (variant.gates.empty())
       Append(out, "<tr><td>{}</td><td></td><td>{}</td><td></td><td>{}</td></tr>\n",

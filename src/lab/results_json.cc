@@ -174,11 +174,7 @@ std::string ToJson(const Spec& spec, const Results& results) {
 }
 
 Result<Results> ResultsFromJson(const std::string& text, const std::string& where) {
-  if (NestsDeeper(text)) {
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
-  }
+  HW_TRY_VOID(CheckJsonDepth(text, where, ErrorCode::kCorrupt));
   try {
     const OrderedJson json = OrderedJson::parse(text);
     if (json.at("schema").get<int>() != kSchema)

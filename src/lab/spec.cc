@@ -184,11 +184,7 @@ const char* ToString(Metric metric) {
 }
 
 Result<Spec> ParseSpec(const std::string& text, const std::string& where) {
-  if (NestsDeeper(text)) {
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("{}: expected JSON of at most {} levels, found more", where, kDeepestJson));
-  }
+  HW_TRY_VOID(CheckJsonDepth(text, where, ErrorCode::kInvalidInput));
   Json json;
   try {
     json = Json::parse(text);

@@ -17,13 +17,6 @@ std::string TextOf(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-// Parsing and writing go down once a level.
-Result<void> CheckDepth(const std::string& text, const std::string& where) {
-  if (!NestsDeeper(text)) return {};
-  return Fail(ErrorCode::kCorrupt, fmt::format("{}: expected JSON of at most {} levels, found more",
-                                               where, kDeepestJson));
-}
-
 std::string DigestOf(const Json& without_digest) {
   const std::string text = TextOf(without_digest);
   return DigestHex(std::as_bytes(std::span<const char>(text.data(), text.size())));
@@ -288,7 +281,7 @@ std::string ToJson(const Manifest& manifest) {
 std::string ToJsonLine(const FileEntry& file) { return TextOf(ToJsonValue(file)) + "\n"; }
 
 Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
-  HW_TRY_VOID(CheckDepth(line, "entry of a package"));
+  HW_TRY_VOID(CheckJsonDepth(line, "entry of a package", ErrorCode::kCorrupt));
   try {
     return FileFromJson(Json::parse(line));
   } catch (const nlohmann::json::exception& error) {
@@ -307,7 +300,7 @@ bool LooksLikeManifest(const std::string& text) {
 }
 
 Result<Manifest> ParseManifestJson(const std::string& text, const std::string& where) {
-  HW_TRY_VOID(CheckDepth(text, where));
+  HW_TRY_VOID(CheckJsonDepth(text, where, ErrorCode::kCorrupt));
   try {
     Json json = Json::parse(text);
     const int schema = json.at("schema").get<int>();

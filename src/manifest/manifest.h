@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -95,6 +96,9 @@ struct GateRecord {
   std::string basis;   // "measured", or "predicted" where the device was not there
   std::string detail;  // one line: what was compared, or what failed
   bool Failed() const { return !passed && !contested; }
+  std::string_view Verdict() const {
+    return passed ? "passed" : contested ? "contested" : "failed";
+  }
   friend bool operator==(const GateRecord&, const GateRecord&) = default;
 };
 

@@ -147,13 +147,10 @@ HttpReply Messages(const Service& service, const HttpRequest& http) {
 }
 
 HttpReply CountTokens(const Service& service, const HttpRequest& http) {
-  const auto body = service.ReadGeneration(http);
-  if (!body) return AnthropicErrorReply(body.error());
-  const auto request = ParseMessagesRequest(*body, false);
-  if (!request) return AnthropicErrorReply(request.error());
-  const auto ids = EncodeChat(service, *request);
-  if (!ids) return AnthropicErrorReply(ids.error());
-  return JsonReply({{"input_tokens", ids->size()}});
+  const auto count = CountPrompt(
+      service, http, [](const Json& body) { return ParseMessagesRequest(body, false); });
+  if (!count) return AnthropicErrorReply(count.error());
+  return JsonReply({{"input_tokens", *count}});
 }
 
 }  // namespace headway::server

@@ -220,13 +220,9 @@ HttpReply ChatCompletions(const Service& service, const HttpRequest& http) {
 }
 
 HttpReply ChatInputTokens(const Service& service, const HttpRequest& http) {
-  const auto body = service.ReadGeneration(http);
-  if (!body) return ErrorReply(body.error());
-  const auto request = ParseChatCompletion(*body);
-  if (!request) return ErrorReply(request.error());
-  const auto ids = EncodeChat(service, *request);
-  if (!ids) return ErrorReply(ids.error());
-  return JsonReply({{"object", "chat.completion.input_tokens"}, {"input_tokens", ids->size()}});
+  const auto count = CountPrompt(service, http, ParseChatCompletion);
+  if (!count) return ErrorReply(count.error());
+  return JsonReply({{"object", "chat.completion.input_tokens"}, {"input_tokens", *count}});
 }
 
 }  // namespace headway::server

@@ -48,6 +48,14 @@ Parsed<std::vector<int32_t>> EncodeChat(const Service& service, const ChatReques
   return *ids;
 }
 
+Parsed<int64_t> CountPrompt(const Service& service, const HttpRequest& http,
+                            Parsed<ChatRequest> (*parse)(const Json& body)) {
+  HW_API_TRY(const Json body, service.ReadGeneration(http));
+  HW_API_TRY(const ChatRequest request, parse(body));
+  HW_API_TRY(const std::vector<int32_t> ids, EncodeChat(service, request));
+  return static_cast<int64_t>(ids.size());
+}
+
 Parsed<std::string> RenderChat(const Service& service, const ChatRequest& request) {
   HW_API_TRY(const Rendering rendering, RenderingOf(service, request));
   const auto rendered = rendering.program->Render(rendering.request);

@@ -17,6 +17,9 @@ namespace headway::server {
 // The ids of the prompt, up to where the assistant's answer begins. Errors: 400 (a model without a
 // chat format, messages that it has no place for).
 Parsed<std::vector<int32_t>> EncodeChat(const Service& service, const ChatRequest& request);
+// How many the prompt of a request's body has. Errors: and those of reading it.
+Parsed<int64_t> CountPrompt(const Service& service, const HttpRequest& http,
+                            Parsed<ChatRequest> (*parse)(const Json& body));
 // The same as text, to be shown.
 Parsed<std::string> RenderChat(const Service& service, const ChatRequest& request);
 

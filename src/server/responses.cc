@@ -188,13 +188,9 @@ HttpReply Responses(const Service& service, const HttpRequest& http) {
 }
 
 HttpReply ResponseInputTokens(const Service& service, const HttpRequest& http) {
-  const auto body = service.ReadGeneration(http);
-  if (!body) return ErrorReply(body.error());
-  const auto request = ParseResponsesRequest(*body);
-  if (!request) return ErrorReply(request.error());
-  const auto ids = EncodeChat(service, *request);
-  if (!ids) return ErrorReply(ids.error());
-  return JsonReply({{"object", "response.input_tokens"}, {"input_tokens", ids->size()}});
+  const auto count = CountPrompt(service, http, ParseResponsesRequest);
+  if (!count) return ErrorReply(count.error());
+  return JsonReply({{"object", "response.input_tokens"}, {"input_tokens", *count}});
 }
 
 }  // namespace headway::server

@@ -93,7 +93,9 @@ std::string AllowedOrigin(std::string_view allowed, const std::string& origin) {
     return std::string(allowed);
   while (!allowed.empty() && !origin.empty()) {
     const size_t end = std::min(allowed.find(','), allowed.size());
-    const std::string_view one = allowed.substr(0, end);
+    std::string_view one = allowed.substr(0, end);
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
     if (one == origin || (one == "localhost" && IsLocal(origin))) return origin;
     allowed.remove_prefix(std::min(end + 1, allowed.size()));
   }

@@ -75,10 +75,9 @@ int64_t UnixSeconds() {
       .count();
 }
 
-Service::Service(std::unique_ptr<OpenedModel> model, ServiceOptions options, Json defaults)
+Service::Service(std::unique_ptr<OpenedModel> model, ServiceOptions options)
     : model_(std::move(model)),
       options_(std::move(options)),
-      defaults_(std::move(defaults)),
       aliases_(NamesIn(options_.alias)),
       started_at_(UnixSeconds()) {}
 
@@ -89,11 +88,8 @@ Result<std::unique_ptr<Service>> Service::Start(std::unique_ptr<OpenedModel> mod
     std::replace(options.alias.begin(), options.alias.end(), ',', ' ');
   }
   if (NamesIn(options.alias).empty()) options.alias = "headway";
-  Json defaults = Json::object();
-  if (!options.defaults.empty()) {
-    HW_TRY(defaults, ParseJsonText(options.defaults));
-  }
-  if (const auto good = ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, defaults)); !good)
+  const Json least = {{"prompt", ""}};
+  if (const auto good = ParseLlamaCompletion(WithDefaults(least, options.defaults)); !good)
     return Fail(ErrorCode::kInvalidInput, "defaults of requests: " + good.error().message);
   if (options.pooling.empty()) options.pooling = "mean";
   if (options.pooling != "mean" && options.pooling != "last" && options.pooling != "none") {
@@ -103,8 +99,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::unique_ptr<OpenedModel> mod
   SchedulerOptions scheduler = options.scheduler;
   const tokenizer::Tokenizer* const tokens = model->tokenizer.get();
   scheduler.is_end = [tokens](int32_t id) { return tokens->IsEndOfGeneration(id); };
-  std::unique_ptr<Service> service(
-      new Service(std::move(model), std::move(options), std::move(defaults)));
+  std::unique_ptr<Service> service(new Service(std::move(model), std::move(options)));
   const OpenedModel& opened = *service->model_;
   HW_TRY(service->scheduler_,
          Scheduler::Start(opened.executor, *opened.pipeline, std::move(scheduler)));
@@ -141,7 +136,7 @@ Parsed<std::shared_ptr<const grammar::Automaton>> Service::Compile(const TextFor
 Parsed<Json> Service::ReadGeneration(const HttpRequest& http) const {
   auto body = ParseJsonText(http.body);
   if (!body) return Refuse(FromError(body.error()));
-  return WithDefaults(*std::move(body), defaults_);
+  return WithDefaults(*std::move(body), options_.defaults);
 }
 
 Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,

@@ -29,9 +29,9 @@ struct ServiceOptions {
   int64_t most_drafts = 7;  // of prompt lookup, a step; 0: none
   KvType kv = KvType::kF16;
   CertifiedOptions certified = {};
-  // What requests for text have that do not say it, a JSON object by llama-server's names:
-  // {"temperature": 0.7}; empty: none.
-  std::string defaults = {};
+  // What requests for text have that do not say it, by llama-server's names: {"temperature": 0.7}.
+  // Null: nothing.
+  Json defaults = nullptr;
   // Of embeddings, unless a request says it: "mean", "last" or "none"; empty: mean.
   std::string pooling = {};
   std::string chat_template = {};  // in place of the file's, for /props; OpenedModel::chat has it
@@ -53,7 +53,7 @@ class Service {
   Scheduler* GetScheduler() const { return scheduler_.get(); }
 
   // What requests for text have that do not say it.
-  const Json& Defaults() const { return defaults_; }
+  const Json& Defaults() const { return options_.defaults; }
   // The body of a request for text, with the server's defaults. Errors: 400.
   Parsed<Json> ReadGeneration(const HttpRequest& http) const;
 
@@ -79,13 +79,12 @@ class Service {
     std::shared_ptr<const grammar::Automaton> automaton;
   };
 
-  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options, Json defaults);
+  Service(std::unique_ptr<OpenedModel> model, ServiceOptions options);
   Parsed<std::shared_ptr<const grammar::Automaton>> Compile(const TextForm& form) const;
   const std::shared_ptr<const grammar::TokenTrie>& Trie() const;
 
   const std::unique_ptr<OpenedModel> model_;
   const ServiceOptions options_;
-  const Json defaults_;
   const std::vector<std::string> aliases_;  // at least one
   const int64_t started_at_;
   mutable std::mutex mutex_;                   // guards the next two

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 
 #include "base/check.h"
@@ -55,12 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t num_bytes) {
   if (!graph) return 0;
   const auto stored = headway::cpu::LayOut(*graph);
   if (!stored || stored->total_bytes > kMostBytes) return 0;
-  ShardHeader header{};
-  std::memcpy(header.magic, headway::cpu::kShardMagic, sizeof header.magic);
-  header.text_bytes = text.size();
-  header.data_offset = (sizeof header + text.size() + headway::cpu::kDataAlignment - 1) /
-                       headway::cpu::kDataAlignment * headway::cpu::kDataAlignment;
-  header.data_bytes = stored->total_bytes;
+  const ShardHeader header = headway::cpu::MakeShardHeader(text.size(), stored->total_bytes);
   const std::string begin =
       std::string(reinterpret_cast<const char*>(&header), sizeof header) + text;
   const auto file = ShardFile::Open(InMemory(fd, begin, header.data_offset + header.data_bytes));
