@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "kernel_inputs.h"
 #include "kernels/cases.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
@@ -21,25 +21,9 @@ namespace {
 
 constexpr size_t kWeightBytes = size_t{192} << 20;
 
-// Random codes; every 16-bit word is a half of magnitude below 2.
 AlignedBuffer& Weights() {
-  static AlignedBuffer weights = [] {
-    AlignedBuffer buffer(kWeightBytes);
-    std::mt19937_64 random(1);
-    for (uint64_t& word : buffer.As<uint64_t>(kWeightBytes / sizeof(uint64_t))) {
-      word = random() & 0x3f3f3f3f3f3f3f3fU;
-    }
-    return buffer;
-  }();
+  static AlignedBuffer weights = RandomHalves(kWeightBytes);
   return weights;
-}
-
-std::vector<float> Activations(int64_t count) {
-  std::mt19937 random(2);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(count));
-  for (float& value : x) value = normal(random);
-  return x;
 }
 
 void Read(benchmark::State& state) {
@@ -62,7 +46,7 @@ void MatMul(benchmark::State& state, const KernelSet& set, DataType type, Matrix
   const int64_t tile_bytes = TileBytes(type, channels);
   int64_t tiles = static_cast<int64_t>(kWeightBytes) / tile_bytes;
   if (tokens > QuantisedRows::kGroup) tiles = std::min<int64_t>(tiles, 16);
-  const std::vector<float> x = Activations(tokens * channels);
+  const std::vector<float> x = RandomActivations(tokens * channels);
   std::vector<float> y(static_cast<size_t>(tokens * tiles * kTileRows));
   AlignedBuffer memory(static_cast<size_t>(QuantisedRowsBytes(tokens, channels)));
   const QuantisedRows rows{memory.Pointer<ActivationBlock>(), tokens, channels};
@@ -93,7 +77,7 @@ void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape,
             int64_t num_caches) {
   const int64_t positions = shape.first_position + shape.num_tokens;
   const int64_t row = shape.num_heads * shape.head_dim;
-  const std::vector<float> q = Activations(shape.num_tokens * row);
+  const std::vector<float> q = RandomActivations(shape.num_tokens * row);
   const int64_t num_pages = NumKvPages(positions);
   const int64_t cache_bytes = num_pages * KvPageBytes(kv, shape.head_dim);
   AlignedBuffer cache(static_cast<size_t>(num_caches * cache_bytes));
@@ -127,7 +111,7 @@ void Attend(benchmark::State& state, const KernelSet& set, AttentionShape shape,
 }
 
 void Select(benchmark::State& state, const KernelSet& set, bool noise) {
-  const std::vector<float> logits = Activations(200064);
+  const std::vector<float> logits = RandomActivations(200064);
   for (auto _ : state) {
     const auto n = static_cast<int64_t>(logits.size());
     ArgMax best =

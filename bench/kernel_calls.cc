@@ -9,12 +9,12 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "kernel_inputs.h"
 #include "kernels/cases.h"
 #include "kernels/kernel_set.h"
 #include "kernels/tiles.h"
@@ -27,22 +27,15 @@ constexpr int64_t kRows = 256;       // of products; of refinement
 constexpr int64_t kScreenRows = kSignTileRows;
 constexpr PlaneShape kShape{.channels = kChannels, .directions = 0};
 
-// Every 16-bit word is a half of magnitude below 2.
-AlignedBuffer RandomHalves(int64_t size_bytes) {
-  AlignedBuffer buffer(static_cast<size_t>(size_bytes + 64));
-  std::mt19937_64 random(1);
-  for (uint64_t& word : buffer.As<uint64_t>(buffer.SizeBytes() / sizeof(uint64_t)))
-    word = random() & 0x3f3f3f3f3f3f3f3fU;
-  return buffer;
+// With room behind them for a kernel that reads ahead.
+AlignedBuffer HalvesWithRoom(int64_t size_bytes) {
+  return RandomHalves(static_cast<size_t>(size_bytes + 64));
 }
 
 // Multiply-adds of a call; the call itself, `calls` times.
 int64_t Product(const KernelSet& set, DataType type, int64_t tokens, int64_t calls) {
-  const AlignedBuffer tiles = RandomHalves(NumTiles(kRows) * TileBytes(type, kChannels));
-  std::mt19937 random(2);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(tokens * kChannels));
-  for (float& value : x) value = normal(random);
+  const AlignedBuffer tiles = HalvesWithRoom(NumTiles(kRows) * TileBytes(type, kChannels));
+  const std::vector<float> x = RandomActivations(tokens * kChannels);
   AlignedBuffer memory(static_cast<size_t>(QuantisedRowsBytes(tokens, kChannels)));
   const QuantisedRows rows{memory.Pointer<ActivationBlock>(), tokens, kChannels};
   set.quantise_rows(x.data(), kChannels, 0, tokens, rows);
@@ -64,7 +57,7 @@ int64_t Product(const KernelSet& set, DataType type, int64_t tokens, int64_t cal
 }
 
 int64_t Screen(const KernelSet& set, int64_t tokens, int64_t calls) {
-  const AlignedBuffer planes = RandomHalves(SignTileBytes(kShape));
+  const AlignedBuffer planes = HalvesWithRoom(SignTileBytes(kShape));
   const int64_t blocks = NumRotationBlocks(kChannels);
   const std::vector<BlockTerms> terms(static_cast<size_t>(blocks), {0.01F, 0.5F, 0.1F});
   const int64_t table_bytes = SignGroupsBefore(kChannels, blocks) * kSignTableEntries;
@@ -94,29 +87,11 @@ int64_t Screen(const KernelSet& set, int64_t tokens, int64_t calls) {
 }
 
 int64_t Refine(const KernelSet& set, int64_t calls) {
-  const AlignedBuffer records = RandomHalves(kRows * RefineRecordBytes(kShape));
+  const AlignedBuffer records = HalvesWithRoom(kRows * RefineRecordBytes(kShape));
   std::vector<int32_t> list;
   for (int32_t row = 0; row < kRows; ++row) list.push_back(row);
-  const std::vector<BlockTerms> terms(static_cast<size_t>(NumRotationBlocks(kChannels)),
-                                      {0.01F, 0.5F, 0.1F});
-  AlignedBuffer q(static_cast<size_t>(RefineActivationBytes(kChannels)));
-  for (int8_t& value : q.As<int8_t>(q.SizeBytes())) value = 3;
-  const std::vector<float> screened(static_cast<size_t>(kRows), 1.0F);
-  std::vector<float> output(static_cast<size_t>(2 * kRows));
-  for (int64_t i = 0; i < calls; ++i) {
-    set.refine({.records = records.data(),
-                .shape = kShape,
-                .rows = list.data(),
-                .num_rows = kRows,
-                .q = q.Pointer<int8_t>(),
-                .blocks = terms.data(),
-                .multiplier = 4.0F,
-                .constant = 0.1F,
-                .estimate_factor = 0.5F,
-                .screened = screened.data(),
-                .estimate = output.data(),
-                .upper = output.data() + kRows});
-  }
+  RefineInputs inputs(kShape, kRows);
+  for (int64_t i = 0; i < calls; ++i) set.refine(inputs.Args(records, list));
   return kRows * kChannels;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "kernel_inputs.h"
 #include "kernels/kernel_set.h"
 
 namespace headway::kernels {
@@ -20,16 +21,8 @@ constexpr int64_t kChannels = 3072;
 constexpr PlaneShape kShape{.channels = kChannels, .directions = 0};
 constexpr size_t kPlaneBytes = size_t{192} << 20;
 
-// Every 16-bit word is a half of magnitude below 2.
 AlignedBuffer& Planes() {
-  static AlignedBuffer planes = [] {
-    AlignedBuffer buffer(kPlaneBytes);
-    std::mt19937_64 random(1);
-    for (uint64_t& word : buffer.As<uint64_t>(kPlaneBytes / sizeof(uint64_t))) {
-      word = random() & 0x3f3f3f3f3f3f3f3fU;
-    }
-    return buffer;
-  }();
+  static AlignedBuffer planes = RandomHalves(kPlaneBytes);
   return planes;
 }
 
@@ -56,14 +49,6 @@ void Read(benchmark::State& state) {
     benchmark::DoNotOptimize(sums);
   }
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(words.size_bytes()));
-}
-
-std::vector<float> Hidden() {
-  std::mt19937 random(2);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(kChannels);
-  for (float& value : x) value = normal(random);
-  return x;
 }
 
 // Rows streamed by `tokens` hidden states together; `cached`: few enough for the second-level
@@ -117,29 +102,13 @@ void Refine(benchmark::State& state, const KernelSet& set, int64_t one_in) {
     std::vector<int32_t>& list = lists[random() % lists.size()];
     if (row >= share.begin && row < share.end) list.push_back(static_cast<int32_t>(row));
   }
-  const std::vector<BlockTerms> terms(static_cast<size_t>(NumRotationBlocks(kChannels)),
-                                      {0.01F, 0.5F, 0.1F});
-  AlignedBuffer q(static_cast<size_t>(RefineActivationBytes(kChannels)));
-  for (int8_t& value : q.As<int8_t>(q.SizeBytes())) value = 3;
-  const std::vector<float> screened(static_cast<size_t>(rows), 1.0F);
-  std::vector<float> output(static_cast<size_t>(2 * rows));
+  RefineInputs inputs(kShape, rows);
   int64_t done = 0;
   size_t turn = 0;
   for (auto _ : state) {
     const std::vector<int32_t>& list = lists[turn++ % lists.size()];
     done += static_cast<int64_t>(list.size());
-    set.refine({.records = Planes().data(),
-                .shape = kShape,
-                .rows = list.data(),
-                .num_rows = static_cast<int64_t>(list.size()),
-                .q = q.Pointer<int8_t>(),
-                .blocks = terms.data(),
-                .multiplier = 4.0F,
-                .constant = 0.1F,
-                .estimate_factor = 0.5F,
-                .screened = screened.data(),
-                .estimate = output.data(),
-                .upper = output.data() + list.size()});
+    set.refine(inputs.Args(Planes(), list));
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(done);
@@ -147,7 +116,7 @@ void Refine(benchmark::State& state, const KernelSet& set, int64_t one_in) {
 }
 
 void Rotate(benchmark::State& state, const KernelSet& set) {
-  const std::vector<float> x = Hidden();
+  const std::vector<float> x = RandomActivations(kChannels);
   std::vector<float> y(kChannels);
   const auto* matrix = reinterpret_cast<const F16*>(Planes().data());
   // Another place each time: a decode step finds the matrices in memory, not in a cache.
@@ -172,7 +141,7 @@ void Rotate(benchmark::State& state, const KernelSet& set) {
 }
 
 void Tables(benchmark::State& state, const KernelSet& set) {
-  const std::vector<float> x = Hidden();
+  const std::vector<float> x = RandomActivations(kChannels);
   const int64_t groups = SignGroups(kRotationBlock);
   AlignedBuffer tables(static_cast<size_t>(kChannels / kSignGroup * kSignTableEntries));
   uint64_t token = 0;
@@ -197,7 +166,7 @@ void Tables(benchmark::State& state, const KernelSet& set) {
 }
 
 void Quantise(benchmark::State& state, const KernelSet& set) {
-  const std::vector<float> x = Hidden();
+  const std::vector<float> x = RandomActivations(kChannels);
   AlignedBuffer q(static_cast<size_t>(RefineActivationBytes(kChannels)));
   uint64_t token = 0;
   for (auto _ : state) {
@@ -217,7 +186,7 @@ void Quantise(benchmark::State& state, const KernelSet& set) {
 }
 
 void Select(benchmark::State& state, const KernelSet& set, bool perturb) {
-  const std::vector<float> x = Hidden();
+  const std::vector<float> x = RandomActivations(kChannels);
   std::vector<float> values(200064);
   for (size_t i = 0; i < values.size(); ++i) values[i] = x[i % x.size()];
   std::vector<float> out(values.size());

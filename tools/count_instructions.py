@@ -4,7 +4,7 @@
     tools/count_instructions.py            # compare; status 1 when a figure moved
     tools/count_instructions.py --update   # write the counts of this build as the new figures
 
-Wall time lies on shared machines; instructions do not. valgrind counts what Session::Decode executes for a few tokens of a tiny synthetic model,
+Wall time lies on shared machines; instructions do not. valgrind counts what Session::DecodeWithDrafts executes for a few tokens of a tiny synthetic model,
 one thread, AVX2 forced (valgrind knows no AVX-512). The figures belong to the release preset and the compiler named in the file: with another
 one the test says so and is skipped (status 77). A change that costs instructions for a reason updates the figures in the same commit and says why.
 """
@@ -32,7 +32,7 @@ def run(*command, **environment):
 
 
 def count(headway, folder, shape, weights):
-    """Instructions a token inside Session::Decode."""
+    """Instructions a token inside Session::DecodeWithDrafts."""
     gguf, package, profile = (folder / f"{shape}-{weights}.{end}" for end in ("gguf", "pkg", "callgrind"))
     run(headway, "synth", shape, "-o", gguf, "--type", weights)
     run(headway, "pack", gguf, "-o", package, "--no-goldens")

@@ -3,7 +3,7 @@
 the rules change: tidy.py --build DIR [--units] [FILE...]
 
 --units: everything that the build compiles of the product, in its batches. A file that passed leaves an empty file
-below build/tidy/, named by the digest of all that clang-tidy read of it (by the build's record of what it includes)."""
+below build/tidy/, named by the digest of all that clang-tidy read of it (by the build's record of what it includes; what it has not compiled is always looked at)."""
 import argparse
 import concurrent.futures
 import functools

@@ -14,8 +14,11 @@ for file in usr/bin/headway usr/share/man/man1/headway.1.gz usr/share/bash-compl
 done
 version=$(dpkg-deb --field "$package" Version)
 
-[ -x "$root/bin/bash" ] || debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 ||
-  { tail -20 "$root.log" >&2; fail "debootstrap failed"; }
+if [ ! -x "$root/bin/bash" ] || [ -e "$root/debootstrap" ]; then  # the latter: it was interrupted
+  rm -rf "$root"
+  debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 ||
+    { tail -20 "$root.log" >&2; fail "debootstrap failed"; }
+fi
 cp "$package" "$root/tmp/headway.deb"
 cp "$model" "$root/tmp/model.gguf"
 run() { chroot "$root" env HOME=/tmp DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
