@@ -53,6 +53,8 @@ Json CountersJson(const Counters& c) {
               {"forced_tokens", c.forced_tokens},
               {"mask_ns", c.mask_ns},
               {"layers_bytes_read", c.layers_bytes_read},
+              {"layers_meetings", c.layers_meetings},
+              {"head_meetings", c.head_meetings},
               {"speculation", SpeculationJson(c.speculation)},
               {"probe", SpeculationJson(c.probe)},
               {"prefill_tokens", c.prefill_tokens},

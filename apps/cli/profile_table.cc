@@ -67,6 +67,18 @@ double Percent(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// "the threads wait for each other 139.0 times a step: layers 130.0, head 9.0"
+std::string MeetingsLine(const Counters& c) {
+  if (c.steps == 0 || c.layers_meetings + c.head_meetings == 0) return "";
+  const auto a_step = [&](uint64_t meetings) {
+    return static_cast<double>(meetings) / static_cast<double>(c.steps);
+  };
+  return fmt::format(
+      "\nthe threads wait for each other {:.1f} times a step: layers {:.1f}, head {:.1f}",
+      a_step(c.layers_meetings + c.head_meetings), a_step(c.layers_meetings),
+      a_step(c.head_meetings));
+}
+
 // "speculation: 40 of 56 drafts right (71.4 %), 6.00 tokens a pass; 2-grams 10 of 14, ..."
 std::string SpeculationLine(const char* name, const SpeculationCounters& s) {
   if (s.passes == 0) return "";
@@ -108,6 +120,7 @@ std::string ProfileTable(const ModelSummary& model, const Counters& c) {
     text += Line("    selection", c.head_reduce_ns, c);
     text += Line("  other", c.step_ns - std::min(named_ns, c.step_ns), c);
   }
+  text += MeetingsLine(c);
   text += SpeculationLine("speculation", c.speculation);
   text += SpeculationLine("lookup would give", c.probe);
   text += fmt::format("\nhead skipped for {}",

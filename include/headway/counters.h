@@ -58,6 +58,9 @@ struct Counters {
   uint64_t forced_tokens = 0;  // the only ones that a grammar allowed
   uint64_t mask_ns = 0;        // finding what a grammar allows
   uint64_t layers_bytes_read = 0;
+  // Times that the threads waited for each other; 0 with one thread.
+  uint64_t layers_meetings = 0;  // embedding included
+  uint64_t head_meetings = 0;
 
   SpeculationCounters speculation;
   SpeculationCounters probe;  // what speculation would have given, without doing it

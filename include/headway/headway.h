@@ -326,6 +326,7 @@ typedef struct headway_counters {  // docs/counters.md
   uint64_t speculation_accepted, speculation_draft_ns, prefill_tokens, prefill_ns, cache_rebuilds;
   uint64_t kv_bytes;
   uint64_t logits_hash;  // of headway_generate() only
+  uint64_t layers_meetings, head_meetings;
 } headway_counters;
 HEADWAY_API headway_status headway_sequence_counters(const headway_sequence* sequence,
                                                      headway_counters* out);

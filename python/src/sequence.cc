@@ -171,6 +171,8 @@ nb::dict Counters(const Sequence& self) {
   out["forced_tokens"] = c.forced_tokens;
   out["mask_ns"] = c.mask_ns;
   out["layers_bytes_read"] = c.layers_bytes_read;
+  out["layers_meetings"] = c.layers_meetings;
+  out["head_meetings"] = c.head_meetings;
   out["speculation_passes"] = c.speculation_passes;
   out["speculation_drafted"] = c.speculation_drafted;
   out["speculation_accepted"] = c.speculation_accepted;

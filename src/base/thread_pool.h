@@ -72,6 +72,13 @@ class ThreadPool {
   // all after.
   void Barrier();
 
+  // How often members have waited for each other: barriers, and the ends of Run(). Differences of
+  // it count, since it goes round after 2^32; 0 of a team of one.
+  uint32_t Meetings() const {
+    return generation_.load(std::memory_order_relaxed) +
+           barrier_phase_.load(std::memory_order_relaxed);
+  }
+
  private:
   // The processor a member was last seen on; -1: not yet.
   struct alignas(64) Processor {

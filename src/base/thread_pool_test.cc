@@ -32,6 +32,7 @@ TEST_P(ThreadPoolTest, Barrier_WritesBefore_AreSeenAfter) {
       pool.Barrier();
     });
     for (const int sum : sums) ASSERT_EQ(sum, round * n * (n + 1) / 2);
+    ASSERT_EQ(pool.Meetings(), n == 1 ? 0U : static_cast<uint32_t>(3 * round));
   }
 }
 

@@ -77,6 +77,8 @@ headway_counters CountersOf(const Counters& c) {
   out.forced_tokens = c.forced_tokens;
   out.mask_ns = c.mask_ns;
   out.layers_bytes_read = c.layers_bytes_read;
+  out.layers_meetings = c.layers_meetings;
+  out.head_meetings = c.head_meetings;
   out.speculation_passes = c.speculation.passes;
   out.speculation_tokens = c.speculation.tokens;
   out.speculation_drafted = c.speculation.drafted;

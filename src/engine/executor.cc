@@ -265,8 +265,11 @@ void Executor::RunHeadOn(std::span<ActiveRow> group) {
   const int64_t first = group.front().first_state;
   const std::span<const HeadState> last = StatesOf(group.back());
   const bool is_shared = group.size() > 1;
+  Counters* const counters = is_shared ? &shared_ : group.front().row->sequence->StepCounters();
+  const uint32_t meetings = pool_->Meetings();
   head_->Begin({.hidden = StateAt(first), .states = {StatesOf(group.front()).begin(), last.end()}},
-               is_shared ? &shared_ : group.front().row->sequence->StepCounters());
+               counters);
+  counters->head_meetings += pool_->Meetings() - meetings;
   for (ActiveRow& active : group) {
     if (is_shared) AddShare(shared_, group.size(), active.row->sequence->StepCounters());
     if (const auto chosen = ChooseFor(active, first); !chosen) FailRow(&active, chosen.error());
@@ -281,8 +284,10 @@ Result<void> Executor::ChooseFor(const ActiveRow& active, int64_t first_of_group
   const int64_t first = active.first_state - first_of_group;
   HW_TRY_VOID(head_->CheckState(first));
   for (int64_t draft = 0;; ++draft) {
+    const uint32_t meetings = pool_->Meetings();
     HW_TRY(const auto choice,
            head_->Choose(first + draft, sequence.HistoryOf(draft), sequence.StepCounters()));
+    sequence.StepCounters()->head_meetings += pool_->Meetings() - meetings;
     sequence.AddChoice(choice, head_->LastCertificate());
     // A state that is not finite is left to the next step, which finds it again and reports it.
     if (sequence.IsRight(draft, choice.token) && head_->IsUsable(first + draft + 1)) continue;

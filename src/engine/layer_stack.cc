@@ -57,6 +57,7 @@ Result<void> LayerStack::Run(std::span<const LayerRow> rows, Counters* counters)
   num_tokens_ = static_cast<int64_t>(ids_.size());
   HW_CHECK(num_tokens_ >= 1, "a step of at least one token");
   const uint64_t start = NowNs();
+  const uint32_t meetings = pool_->Meetings();
   Embed(hidden_a_.Pointer<float>());
   const uint64_t embedded = NowNs();
   FillRotary(rows);
@@ -84,6 +85,7 @@ Result<void> LayerStack::Run(std::span<const LayerRow> rows, Counters* counters)
   counters->embed_ns += embedded - start;
   counters->rope_mask_ns += rotated - embedded;
   counters->layers_ns += NowNs() - rotated;
+  counters->layers_meetings += pool_->Meetings() - meetings;
   if (ran) return {};
   const LayerShard& layers = pipeline_->manifest().layers[progress.done];
   return Prefixed(ran.error(), fmt::format("layers [{}, {})", layers.start, layers.end));

@@ -6,9 +6,9 @@ namespace headway {
 namespace {
 
 constexpr uint64_t Counters::*kWhole[] = {
-    &Counters::embed_ns,        &Counters::rope_mask_ns,   &Counters::layers_ns,
-    &Counters::head_predict_ns, &Counters::head_fallbacks, &Counters::head_predict_shard_work_ns,
-    &Counters::head_planes_read};
+    &Counters::embed_ns,         &Counters::rope_mask_ns,    &Counters::layers_ns,
+    &Counters::head_predict_ns,  &Counters::head_fallbacks,  &Counters::head_predict_shard_work_ns,
+    &Counters::head_planes_read, &Counters::layers_meetings, &Counters::head_meetings};
 constexpr uint64_t Counters::*kShared[] = {&Counters::layers_bytes_read, &Counters::head_bytes_read,
                                            &Counters::head_rows_computed};
 

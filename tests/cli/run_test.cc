@@ -253,6 +253,8 @@ TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
                            "head_winners_dropped",
                            "head_skipped",
                            "layers_bytes_read",
+                           "layers_meetings",
+                           "head_meetings",
                            "prefill_tokens",
                            "prefill_ns",
                            "cache_rebuilds",
@@ -275,6 +277,19 @@ TEST_F(RunTest, Counters_AreAllThereAndAddUp) {
   EXPECT_LE(value("step_p50_ns"), value("step_p99_ns"));
   EXPECT_EQ(value("head_bytes_read") + value("layers_bytes_read"),
             value("steps") * json["model"]["weight_bytes_per_token"].get<uint64_t>());
+  // A team of two waits as often in every step: of each layer at least once, and for the head.
+  const auto with_threads = [&](const char* threads) {
+    const Json run =
+        RunJson({Package(), "-p", "hello", "-n", "9", "--ignore-end", "--threads", threads});
+    return run["counters"];
+  };
+  const Json one = with_threads("1");
+  EXPECT_EQ(one["layers_meetings"].get<uint64_t>() + one["head_meetings"].get<uint64_t>(), 0U);
+  const Json two = with_threads("2");
+  for (const char* name : {"layers_meetings", "head_meetings"}) {
+    EXPECT_GE(two[name].get<uint64_t>(), value("steps")) << name;
+    EXPECT_EQ(two[name].get<uint64_t>() % value("steps"), 0U) << name;
+  }
   const Json across = RunJson({Package(), "-p", std::string(60, 'a'), "-n", "10", "--ignore-end"});
   EXPECT_EQ(across["counters"]["cache_rebuilds"], 1);
 }

@@ -153,7 +153,7 @@ def expected_by_source(directory):
     """(name, vocabulary, texts, ids) of llama.cpp's own tests."""
     for texts in sorted(directory.glob("*.gguf.inp")):
         ids = texts.with_suffix(".out").read_text().splitlines()
-        yield texts.stem, texts.with_suffix(""), texts.read_text(newline="").split("\n__ggml_vocab_test__\n"), [[int(i) for i in line.split()] for line in ids]
+        yield texts.stem, texts.with_suffix(""), texts.read_bytes().decode().split("\n__ggml_vocab_test__\n"), [[int(i) for i in line.split()] for line in ids]
 
 
 def tekken(path, directory):
