@@ -5,10 +5,12 @@ time to the first token, memory. Medians and ranges of rounds, ratios round by r
     tools/bench_server.py model.gguf --peer llama.cpp/build/bin --users 1,4,8,16 --rounds 3
     tools/bench_server.py model.gguf --users 8 --requests 2500 --rounds 1          memory over 20,000 requests
 
-Each user asks, one request after the other, for a streamed answer of --tokens tokens to a prompt of its own of about
---prompt-words words, so that no cached beginning helps anybody. The first request of a user warms up and counts for
-nothing. Both servers get the same --parallel (the number of users), threads and context; llama-server is otherwise as
-it comes, Headway takes --head. Nothing of llama.cpp is in this repository.
+Each user asks, one request after the other, for a streamed answer of --tokens tokens to a prompt of its own, of
+--prompt-words words of English prose, so that no cached beginning helps anybody. The first request of a user warms up
+and counts for nothing. Both servers get the same --parallel (the number of users), threads and context; llama-server is
+otherwise as it comes. What requests say about sampling stands in --body: '{}' is each server's default, which is the
+same for both. Headway's drafts (--flags "--draft-tokens 0" for none) help where text repeats itself, as a small model's
+greedy text does. Nothing of llama.cpp is in this repository.
 """
 import argparse
 import asyncio
@@ -25,8 +27,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-WORDS = ("the a of to and in that it was for on with as his they at be this from had by not but what all were when we there can "
-         "river stone engine morning letter winter garden captain silver window bread music harbour mountain").split()
+WORDS = [word for page in sorted((ROOT / "docs").glob("*.md")) for word in page.read_text().split() if word.strip(".,;:()").isalpha()]
 LONGEST_START_S = 120
 
 
@@ -60,10 +61,10 @@ class Server:
         self.process.wait(60)
 
 
-async def ask(port, prompt, tokens):
+async def ask(port, prompt, tokens, more):
     """Seconds to the first text and to the end, and how many tokens came."""
-    body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0, "stream": True, "ignore_eos": True,
-                       "stream_options": {"include_usage": True}}).encode()
+    body = json.dumps({"prompt": prompt, "max_tokens": tokens, "stream": True, "ignore_eos": True,
+                       "stream_options": {"include_usage": True}, **more}).encode()
     start = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -82,12 +83,13 @@ async def ask(port, prompt, tokens):
 
 async def load(server, args, users, seed):
     rng = random.Random(seed)
-    prompts = [[" ".join(rng.choices(WORDS, k=args.prompt_words)) for _ in range(args.requests + 1)] for _ in range(users)]
-    await asyncio.gather(*(ask(server.port, one[0], 8) for one in prompts))
+    starts = [[rng.randrange(len(WORDS) - args.prompt_words) for _ in range(args.requests + 1)] for _ in range(users)]
+    prompts = [[" ".join(WORDS[start:start + args.prompt_words]) for start in own] for own in starts]
+    await asyncio.gather(*(ask(server.port, one[0], 8, args.body) for one in prompts))
     memory = [server.memory_mb()]
 
     async def user(own):
-        return [await ask(server.port, prompt, args.tokens) for prompt in own[1:]]
+        return [await ask(server.port, prompt, args.tokens, args.body) for prompt in own[1:]]
 
     start = time.perf_counter()
     answers = [answer for own in await asyncio.gather(*map(user, prompts)) for answer in own]
@@ -101,7 +103,7 @@ def servers(args, users):
     context = 2 * (2 * args.prompt_words + args.tokens)
     port = free_port()
     yield "headway", port, [args.headway, "serve", args.package or args.model, "--port", port, "--parallel", users, "--threads", args.threads,
-                            "--ctx-size", context, "--head", args.head, "--allow-ungated"]
+                            "--ctx-size", context, "--allow-ungated", *args.flags.split()]
     if args.peer_server:
         port = free_port()  # -c is of all slots together there
         yield "peer", port, [args.peer_server, "-m", args.model, "--port", port, "-np", users, "-t", args.threads, "-c", context * users,
@@ -120,9 +122,10 @@ def main():
     parser.add_argument("--threads", default=2, type=int)
     parser.add_argument("--rounds", default=3, type=int)
     parser.add_argument("--requests", default=2, type=int, help="of each user, after one that warms up")
-    parser.add_argument("--prompt-words", default=120, type=int)
+    parser.add_argument("--prompt-words", default=100, type=int)
     parser.add_argument("--tokens", default=128, type=int, help="of each answer")
-    parser.add_argument("--head", default="auto")
+    parser.add_argument("--body", default={"temperature": 0}, type=json.loads, help="more fields of every request")
+    parser.add_argument("--flags", default="", help="more arguments of headway serve, with spaces")
     parser.add_argument("--headway", default=ROOT / "build/release/headway")
     parser.add_argument("--peer", help="the directory of llama-server")
     parser.add_argument("--peer-flags", default="", help="more arguments of llama-server, with spaces")
