@@ -5,6 +5,8 @@
 namespace headway::server {
 namespace {
 
+// What comes within that time is one burst.
+constexpr std::chrono::milliseconds kBurst{10};
 // How often a wait looks whether the client is there.
 constexpr std::chrono::milliseconds kLookEvery{100};
 
@@ -35,18 +37,28 @@ Parsed<void> CheckSubmitted(SubmitOutcome outcome) {
 }  // namespace
 
 void AnswerQueue::Push(AnswerEvent event) {
+  bool wakes = false;
   {
     const std::lock_guard lock(mutex_);
+    has_end_ = has_end_ || event.end.has_value();
+    wakes = !is_patient_ || has_end_;
     events_.push_back(std::move(event));
   }
-  changed_.notify_one();
+  if (wakes) changed_.notify_one();
 }
 
 std::optional<AnswerEvent> AnswerQueue::Pop(std::chrono::milliseconds longest) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, longest, [&] { return !events_.empty(); })) return std::nullopt;
+  if (events_.empty()) {
+    is_patient_ = true;
+    changed_.wait_until(lock, burst_ + kBurst, [&] { return has_end_; });
+    is_patient_ = false;
+    if (!changed_.wait_for(lock, longest, [&] { return !events_.empty(); })) return std::nullopt;
+    burst_ = Clock::now();
+  }
   AnswerEvent event = std::move(events_.front());
   events_.pop_front();
+  if (events_.empty()) has_end_ = false;
   return event;
 }
 

@@ -47,16 +47,25 @@ struct AnswerEvent {
   bool IsReading() const { return progress && tokens.empty() && text.empty() && !end; }
 };
 
+// A reader that is woken for each token takes a processor from the step that makes the next one, and
+// its client does so again: 207 tokens/s of Gemma 3 270M on two processors, 242 in bursts. So what
+// comes within 10 ms of the last time that the queue was found empty is taken together; the first
+// event and an answer's end are not waited with.
 class AnswerQueue {
  public:
   void Push(AnswerEvent event);
-  // Waits at most that long; absent: nothing came.
+  // Waits at most that long; absent: nothing came. For one thread.
   std::optional<AnswerEvent> Pop(std::chrono::milliseconds longest);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<AnswerEvent> events_;
+  Clock::time_point burst_{};  // when the last wait ended with an event
+  bool is_patient_ = false;    // the reader waits for a burst: only an end wakes it
+  bool has_end_ = false;       // among events_
 };
 
 struct AnswerOptions {
