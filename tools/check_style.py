@@ -17,6 +17,7 @@ HOMES = {
     r"pcre2\.h": ["src/tokenizer/pretokenizer.cc"],
     r"google/protobuf|\.pb\.h": ["src/device/coreml/"],
     r"xxhash\.h": ["src/base/digest.cc"],
+    r"^mpi\.h$": ["src/distributed/mpi/"],
     r"immintrin\.h": ["src/kernels/avx2/", "src/kernels/avx512/"],
     r"arm_neon\.h": ["src/kernels/neon/"],
     r"gtest/": ["_test.cc", "_fixture.", "tests/"],

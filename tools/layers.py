@@ -13,7 +13,7 @@ LAYERS = [
     ["chat", "lmhead", "truth"],
     ["device"],
     ["engine"],
-    ["pack", "gates", "server"],
+    ["pack", "gates", "server", "distributed"],
     ["lab", "c_api"],
 ]
 DIVIDED = {"device", "truth"}  # folders whose parts do not see each other

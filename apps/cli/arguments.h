@@ -13,8 +13,15 @@
 
 namespace headway::cli {
 
+// Of commands that several ranks can run together.
+struct HostsArguments {
+  std::string hosts;  // empty: this process alone
+  double timeout_s = 10.0;
+};
+
 struct RunArguments {
   std::string model;
+  HostsArguments hosts;
   std::string compute_units;
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;
@@ -145,6 +152,7 @@ struct LabArguments {
 
 // Absent values come from the environment, or are the defaults.
 struct ServeArguments {
+  HostsArguments hosts;
   std::string compute_units;
   std::optional<std::string> model;
   std::optional<std::string> host;

@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
+#include "hosts.h"
 #include "interrupt.h"
 #include "json_report.h"
 #include "lmhead/certificate.h"
@@ -145,7 +146,7 @@ class TextStream {
 };
 
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model, uint64_t seed,
-                    const Generation& generation) {
+                    const Generation& generation, const HostsReport& traffic) {
   if (model.is_interpreted) {
     std::fprintf(stderr,
                  "headway: interpreted on the CPU: what the %s package computes, but no measure of "
@@ -154,6 +155,7 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model, ui
   }
   if (arguments.profile) {
     std::fprintf(stderr, "\n%s", Printable(ProfileTable(model, generation.counters)).c_str());
+    std::fprintf(stderr, "%s", HostsLine(traffic).c_str());
     std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
   }
   if (generation.stop_reason == StopReason::kCancelled) {
@@ -188,14 +190,13 @@ Result<std::string> ReadUsageFor(const RunArguments& arguments) {
   return ReadUsage(arguments.usage_file);
 }
 
-EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& draft_model,
-                              const std::atomic<bool>* stop) {
+EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<bool>* stop) {
   return {.threads = arguments.threads,
           .instruction_set = ForcedInstructionSet(),
           .topology = arguments.topology,
           .head = arguments.head,
           .usage_text = "",
-          .draft_model = draft_model,
+          .draft_model = "",
           .load = ParseLoad(arguments.load),
           .compute_units = arguments.compute_units,
           .verify_contents = arguments.verify,
@@ -206,6 +207,9 @@ EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::string& 
 }  // namespace
 
 Result<void> Run(const RunArguments& arguments) {
+  EngineOptions engine_options = EngineOptionsOf(arguments, CatchInterrupts());
+  HW_TRY(auto cluster, JoinHosts(arguments.hosts, arguments.model, &engine_options));
+  HostsMeter hosts(std::move(cluster));
   HW_TRY_VOID(CheckCounts(arguments));
   HW_TRY(SamplingParams sampling, ReadSampling(arguments));
   HW_TRY(const SpeculationRequest speculation, ReadSpeculation(arguments));
@@ -213,7 +217,7 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
   std::atomic<bool>* stop = CatchInterrupts();
   HW_TRY(const bool gated, CheckGates(arguments.model, arguments.kv, arguments.allow_ungated));
-  EngineOptions engine_options = EngineOptionsOf(arguments, speculation.draft_model, stop);
+  engine_options.draft_model = speculation.draft_model;
   HW_TRY(engine_options.usage_text, ReadUsageFor(arguments));
   HW_TRY(const Engine engine, Engine::Open(arguments.model, engine_options));
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
@@ -254,16 +258,18 @@ Result<void> Run(const RunArguments& arguments) {
     if (done == total) progress.reset();
   };
   const auto print = [&](const GeneratedToken& token) {
+    hosts.Start();
     if (!arguments.json) stream.Write(token.text);
   };
   HW_TRY(const Generation generation, engine.Generate(prompt.ids, options, print));
   progress.reset();
+  HW_TRY(const HostsReport traffic, hosts.Finish(engine.Summary(), generation.counters.steps));
   if (arguments.json) {
-    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, seed, generation)));
+    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, seed, generation, traffic)));
   } else {
     HW_TRY_VOID(stream.Finish());
   }
-  return Report(arguments, engine.Summary(), seed, generation);
+  return Report(arguments, engine.Summary(), seed, generation, traffic);
 }
 
 }  // namespace headway::cli

@@ -16,6 +16,7 @@
 #include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
+#include "hosts.h"
 #include "interrupt.h"
 #include "lmhead/certificate.h"
 #include "numbers.h"
@@ -176,20 +177,22 @@ Result<void> Run(const ServeArguments& given) {
     return Fail(ErrorCode::kInvalidInput,
                 "serve: expected a model, or LLAMA_ARG_MODEL in the environment, found none");
   }
+  const std::atomic<bool>* const stop = CatchInterrupts();
+  EngineOptions engine_options{.threads = arguments.threads.value_or(0),
+                               .instruction_set = ForcedInstructionSet(),
+                               .topology = arguments.topology,
+                               .head = arguments.head,
+                               .load = ParseLoad(arguments.load),
+                               .compute_units = arguments.compute_units,
+                               .verify_contents = arguments.verify,
+                               .show_progress = true,
+                               .cancelled_or_null = stop};
+  HW_TRY(const auto cluster, JoinHosts(arguments.hosts, *arguments.model, &engine_options));
   HW_TRY_VOID(CheckNumbers(arguments));
   HW_TRY(auto keys, ReadKeys(arguments));
-  const std::atomic<bool>* const stop = CatchInterrupts();
   CatchTermination();
   HW_TRY(const bool gated, CheckGates(*arguments.model, arguments.kv, arguments.allow_ungated));
-  HW_TRY(auto model, pack::OpenModel(*arguments.model, {.threads = arguments.threads.value_or(0),
-                                                        .instruction_set = ForcedInstructionSet(),
-                                                        .topology = arguments.topology,
-                                                        .head = arguments.head,
-                                                        .load = ParseLoad(arguments.load),
-                                                        .compute_units = arguments.compute_units,
-                                                        .verify_contents = arguments.verify,
-                                                        .show_progress = true,
-                                                        .cancelled_or_null = stop}));
+  HW_TRY(auto model, pack::OpenModel(*arguments.model, engine_options));
   if (!gated && !arguments.allow_ungated) {
     std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
                  Printable(*arguments.model).c_str(), Printable(*arguments.model).c_str());
@@ -201,8 +204,11 @@ Result<void> Run(const ServeArguments& given) {
   options.api_keys = std::move(keys);
   HW_TRY(const auto server, server::Server::Start(std::move(model), options));
   HW_TRY_VOID(SayWhere(*server, options));
-  while (!stop->load(std::memory_order_relaxed))
+  while (!stop->load(std::memory_order_relaxed)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    // Without a rank no request can be answered.
+    if (cluster != nullptr) HW_TRY_VOID(cluster->CheckLost());
+  }
   std::fprintf(stderr, "headway: finishing what runs; again to end at once\n");
   server->Drain(static_cast<double>(arguments.drain_s));
   return {};

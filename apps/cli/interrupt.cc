@@ -1,5 +1,9 @@
 #include "interrupt.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <csignal>
 
 namespace headway::cli {
@@ -8,6 +12,15 @@ namespace {
 // The one global: a signal handler can reach nothing else.
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "what a signal handler may touch");
+
+// Written before the handler is installed.
+std::array<char, 256> termination_text{};
+size_t termination_length = 0;
+
+void OnReportedTermination(int /*signal*/) {
+  static_cast<void>(!::write(2, termination_text.data(), termination_length));
+  ::_exit(2);
+}
 
 void OnInterrupt(int signal) {
   interrupted.store(true, std::memory_order_relaxed);
@@ -23,5 +36,11 @@ std::atomic<bool>* CatchInterrupts() {
 }
 
 void CatchTermination() { std::signal(SIGTERM, OnInterrupt); }
+
+void ReportTermination(const std::string& text) {
+  termination_length = std::min(text.size(), termination_text.size());
+  std::copy_n(text.begin(), termination_length, termination_text.begin());
+  std::signal(SIGTERM, OnReportedTermination);
+}
 
 }  // namespace headway::cli

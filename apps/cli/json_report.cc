@@ -98,7 +98,7 @@ Json CertificateJson(const Certificate& c) {
 }  // namespace
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, uint64_t seed,
-                      const Generation& generation) {
+                      const Generation& generation, const HostsReport& hosts) {
   Json json{{"model", ModelJson(model)},
             {"prompt_ids", std::vector<int32_t>(prompt.begin(), prompt.end())},
             {"generated_ids", generation.ids},
@@ -114,6 +114,18 @@ std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt
     json["certificates"] = std::move(certificates);
   }
   json["counters"] = CountersJson(generation.counters);
+  if (hosts.ranks > 0) {
+    json["hosts"] = {{"ranks", hosts.ranks},
+                     {"layers", hosts.layers},
+                     {"head", hosts.head},
+                     {"steps", hosts.steps},
+                     {"messages", hosts.counted.messages},
+                     {"bytes", hosts.counted.bytes},
+                     {"reductions", hosts.counted.reductions},
+                     {"predicted_messages_per_step", hosts.predicted.messages},
+                     {"predicted_bytes_per_step", hosts.predicted.bytes},
+                     {"predicted_reductions_per_step", hosts.predicted.reductions}};
+  }
   return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

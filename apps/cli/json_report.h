@@ -13,13 +13,14 @@
 #include "device/shard_description.h"
 #include "gates/report.h"
 #include "headway/engine.h"
+#include "hosts.h"
 #include "lab/bench/bench.h"
 #include "manifest/manifest.h"
 
 namespace headway::cli {
 
 std::string RunReport(const ModelSummary& model, std::span<const int32_t> prompt, uint64_t seed,
-                      const Generation& generation);
+                      const Generation& generation, const HostsReport& hosts);
 
 // The --json output of `gate`: every op and every comparison (docs/gates.md).
 std::string GateJson(const gates::GateReport& report);

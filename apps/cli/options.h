@@ -52,6 +52,9 @@ void AddLoad(CLI::App* app, std::string* load);
 // --kv
 void AddKv(CLI::App* app, std::string* kv);
 
+// --hosts, --hosts-timeout
+void AddHosts(CLI::App* app, HostsArguments* hosts);
+
 void AddRun(CLI::App* app, RunArguments* run);
 
 void AddPack(CLI::App* app, PackArguments* pack);

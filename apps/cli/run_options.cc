@@ -102,6 +102,19 @@ void AddKv(CLI::App* app, std::string* kv) {
       ->type_name("TYPE");
 }
 
+void AddHosts(CLI::App* app, HostsArguments* hosts) {
+  const auto group = [](CLI::Option* option, const char* type) {
+    option->type_name(type)->group("Several hosts (mpirun -n N headway ...)");
+  };
+  group(app->add_option("--hosts", hosts->hosts,
+                        "layers:L,head:H: parts of the model by rank, the layers' on the first, "
+                        "the head's on the last; from max(L, H) to L + H ranks"),
+        "PARTS");
+  group(AddNumber(app, "--hosts-timeout", &hosts->timeout_s,
+                  "a rank that gives no sign of life for that long is lost"),
+        "SECONDS");
+}
+
 void AddRun(CLI::App* app, RunArguments* run) {
   app->footer(kRunExamples);
   app->add_option("model", run->model, "a GGUF file or a package directory")
@@ -167,6 +180,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_flag("--logprobs", run->logprobs, "with --json: natural log-probability of each token");
   AddSampling(app, run);
   AddSpeculation(app, run);
+  AddHosts(app, &run->hosts);
   app->add_option("--grammar", run->grammar_file, "what the new text must be, in GBNF")
       ->type_name("FILE");
   app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")

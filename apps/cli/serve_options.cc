@@ -67,6 +67,7 @@ void AddServe(CLI::App* app, ServeArguments* serve) {
   text("--pooling", &serve->pooling, "of embeddings: mean, last, or none (a row each token)",
        "HOW");
   AddDefaults(app, serve);
+  AddHosts(app, &serve->hosts);
   AddNumber(app, "--queue", &serve->queue, "requests that may wait; further ones are told 429")
       ->type_name("N");
   AddNumber(app, "--kv-tokens", &serve->kv_tokens,

@@ -28,6 +28,9 @@
 
 namespace headway {
 
+// Says which parts of a model other processes run (docs/distributed.md).
+class Placement;  // src/engine/placement.h
+
 struct EngineOptions {
   int threads = 0;                   // 0: the processors this process may run on
   std::string instruction_set = {};  // "reference", "avx2", ...: exactly that; empty: the best
@@ -45,7 +48,8 @@ struct EngineOptions {
   // Read every file of the package and compare digests first; else those that are used are compared
   // in the background, and Generate() fails with kCorrupt where one is damaged.
   bool verify_contents = false;
-  bool show_progress = false;  // on stderr
+  bool show_progress = false;                      // on stderr
+  std::shared_ptr<Placement> placement = nullptr;  // null: everything runs in this process
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
 };

@@ -74,6 +74,9 @@ struct LoaderOptions {
   ThreadPool* pool = nullptr;
   const kernels::SelectedKernels* kernels = nullptr;
   LoadWeights load = LoadWeights::kAuto;
+  // Weights come into memory when they are used, if they ever are: what runs elsewhere is opened here
+  // for what it is like.
+  bool lazy = false;
   // EngineOptions::compute_units.
   std::string compute_units = {};
 };

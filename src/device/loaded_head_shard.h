@@ -8,6 +8,7 @@
 #include <span>
 
 #include "device/loaded_shard.h"
+#include "device/remote_head.h"
 #include "device/row_table.h"
 
 namespace headway {
@@ -33,6 +34,8 @@ class LoadedHeadShard : public LoadedShard {
     }
     return {};
   }
+  // Null: all shards run in this process. Where there is one, RunHead() takes any of the shards.
+  virtual RemoteHead* Remote() { return nullptr; }
   // Null: its rows come only all at once.
   virtual RowStrips* Strips() { return nullptr; }
   // Null: it is no program for signs.

@@ -36,6 +36,8 @@ class LoadedLayerShard : public LoadedShard {
     }
     return {};
   }
+  // What NewState() would reserve.
+  virtual int64_t StateBytes([[maybe_unused]] const StateOptions& options) const { return 0; }
   // Null: the shard keeps nothing of a conversation.
   virtual std::unique_ptr<ShardState> NewState(const StateOptions& options) const = 0;
   // For work that runs a shard once: weights that are read in place need not stay in memory. The

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "base/clock.h"
-#include "base/platform.h"
+#include "engine/local_search.h"
 
 namespace headway {
 namespace {
@@ -26,25 +27,20 @@ Result<std::unique_ptr<CertifiedSearch>> CertifiedSearch::Create(Pipeline* pipel
                                                                  ThreadPool* pool,
                                                                  const kernels::KernelSet& kernels,
                                                                  int64_t max_states) {
-  uint64_t noise_key = 0;
-  if (!platform::FillRandom(std::as_writable_bytes(std::span(&noise_key, 1))))
-    return Fail(ErrorCode::kIo, "certified head: no random numbers from the system");
+  std::unique_ptr<lmhead::RowSearch> search;
+  if (RemoteHead* const remote = pipeline->Head().shards.front()->Remote()) {
+    search = remote->NewSearch(max_states);
+  } else {
+    HW_TRY(search,
+           LocalSearch::Create(&pipeline->Head(), pipeline->model(), pool, kernels, max_states));
+  }
   return std::unique_ptr<CertifiedSearch>(
-      new CertifiedSearch(pipeline, pool, kernels, max_states, noise_key));
+      new CertifiedSearch(pipeline, kernels, std::move(search)));
 }
 
-CertifiedSearch::CertifiedSearch(Pipeline* pipeline, ThreadPool* pool,
-                                 const kernels::KernelSet& kernels, int64_t max_states,
-                                 uint64_t noise_key)
-    : kernels_(kernels),
-      first_(pipeline, max_states),
-      inputs_(pipeline, max_states),
-      rows_(pipeline, &inputs_),
-      signs_(pipeline),
-      search_(&*pipeline->Head().planes, &rows_, kernels, pool, max_states,
-              {.certificate = {},
-               .noise_key = noise_key,
-               .device_or_null = HeadSigns::Exist(pipeline->Head()) ? &signs_ : nullptr}) {
+CertifiedSearch::CertifiedSearch(Pipeline* pipeline, const kernels::KernelSet& kernels,
+                                 std::unique_ptr<lmhead::RowSearch> search)
+    : kernels_(kernels), first_(pipeline, search->MaxStates()), search_(std::move(search)) {
   const auto vocab_size = static_cast<size_t>(pipeline->model().vocab_size);
   entries_.reserve(vocab_size);
   remembered_.reserve(2 * vocab_size);
@@ -54,34 +50,36 @@ CertifiedSearch::CertifiedSearch(Pipeline* pipeline, ThreadPool* pool,
 
 bool CertifiedSearch::NeedsScreen(std::span<const HeadState> states) const {
   const auto allowed = static_cast<int64_t>(states.front().rules->sparse->Allowed().size());
-  return allowed == 0 || states.front().mask != nullptr || !search_.IsFew(allowed);
+  return allowed == 0 || states.front().mask != nullptr || !search_->IsFew(allowed);
 }
 
 Result<void> CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   screened_ = false;
-  signs_.ClearOutcome();
   HW_TRY_VOID(first_.Compute(step, counters));
   const uint64_t start = NowNs();
-  inputs_.Compute(step.hidden, step.NumStates());
+  std::array<lmhead::ScreenDemand, kernels::kMaxScreenTokens> demands;
+  size_t num_demands = 0;
   if (NeedsScreen(step.states)) {
-    std::array<lmhead::ScreenDemand, kernels::kMaxScreenTokens> demands;
-    for (size_t i = 0; i < step.states.size(); ++i) {
-      const ChoiceRules& rules = *step.states[i].rules;
-      demands[i] = {.certificate = rules.certified.mode, .num_winners = rules.goal.num_winners};
+    for (const HeadState& state : step.states) {
+      demands[num_demands++] = {.certificate = state.rules->certified.mode,
+                                .num_winners = state.rules->goal.num_winners};
     }
-    search_.Screen(inputs_.Multiplied(), std::span(demands).first(step.states.size()));
+  }
+  const Result<void> begun =
+      search_->Begin(step.hidden, step.NumStates(), std::span(demands).first(num_demands));
+  if (num_demands > 0) {
     screened_ = true;
     // One pass over the signs serves all states.
     counters->head_bytes_read += SharedBytes();
     ++counters->head_planes_read;
   }
   counters->head_predict_ns += NowNs() - start;
-  return screened_ ? signs_.Outcome() : Result<void>();
+  return begun;
 }
 
 uint64_t CertifiedSearch::SharedBytes() const {
-  return screened_ ? static_cast<uint64_t>(search_.ScreenBytes()) : 0;
+  return screened_ ? static_cast<uint64_t>(search_->ScreenBytes()) : 0;
 }
 
 CertifiedSearch::Outcome CertifiedSearch::Choose(int64_t state, std::span<const int32_t> history) {
@@ -97,7 +95,7 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::Find(int64_t state, Outc
     return rules.sparse->Choose(entries_, static_cast<uint64_t>(At(state).position));
   };
   if (!screened_) {
-    outcome->evidence = search_.Evaluate(state, rules.sparse->Allowed());
+    outcome->evidence = search_->Evaluate(state, rules.sparse->Allowed());
     return ChooseAmongFound(state, outcome, choose);
   }
   const std::optional<lmhead::SearchGoal> goal = GoalOf(state);
@@ -180,11 +178,11 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::FindInNucleus(int64_t st
     if (*choice) return *choice;
     const sampling::Missing missing = sparse.WhatIsMissing();
     if (missing.room > 0.0) {
-      const auto more = search_.BoundRest(sparse.Best(), missing.room);
+      const auto more = search_->BoundRest(sparse.Best(), missing.room);
       outcome->evidence.rows_refined += more.rows_refined;
       outcome->evidence.rows_three_bits += more.rows_three_bits;
       outcome->evidence.bytes_read += more.bytes_read;
-      if (more.decided) choice = choose(search_.MassOfRest(sparse.Best()));
+      if (more.decided) choice = choose(search_->MassOfRest(sparse.Best()));
       if (choice && *choice) return *choice;
     }
     if (again || missing.known > kMostMissing) return {};
@@ -197,7 +195,7 @@ std::optional<CertifiedSearch::Choice> CertifiedSearch::FindInNucleus(int64_t st
 // What a search computed need not be computed again.
 void CertifiedSearch::RememberFound(lmhead::SearchGoal* goal) {
   if (first_.Exist()) return;  // those are known already
-  const auto found = search_.Found();
+  const auto found = search_->Found();
   remembered_.insert(remembered_.end(), found.begin(), found.end());
   std::sort(remembered_.begin(), remembered_.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -251,7 +249,7 @@ std::optional<lmhead::SearchGoal> CertifiedSearch::GoalOf(int64_t state) const {
 // One more search of the same screened state; false: only the full head can tell.
 bool CertifiedSearch::Decide(int64_t state, const lmhead::SearchGoal& goal,
                              lmhead::SearchEvidence* evidence) {
-  const lmhead::SearchEvidence more = search_.Decide(state, goal);
+  const lmhead::SearchEvidence more = search_->Decide(state, goal);
   const bool is_first = evidence->rows_screened == 0;
   evidence->decided = more.decided;
   evidence->few = more.few;
@@ -271,7 +269,7 @@ auto CertifiedSearch::ChooseAmongFound(int64_t state, Outcome* outcome, const Ch
     -> std::optional<decltype(choose())> {
   const uint64_t start = NowNs();
   std::optional<decltype(choose())> chosen;
-  if (Fill(state, search_.Found())) chosen = choose();
+  if (Fill(state, search_->Found())) chosen = choose();
   outcome->reduce_ns += NowNs() - start;
   return chosen;
 }

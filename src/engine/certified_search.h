@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "engine/head_rows.h"
 #include "kernels/kernel_set.h"
+#include "lmhead/row_search.h"
 #include "lmhead/search.h"
 #include "sampling/sampler.h"
 #include "sampling/sparse_sampler.h"
@@ -42,7 +43,7 @@ class CertifiedSearch {
   CertifiedSearch(const CertifiedSearch&) = delete;  // its parts point at each other
   CertifiedSearch& operator=(const CertifiedSearch&) = delete;
 
-  int64_t MaxStates() const { return inputs_.MaxStates(); }
+  int64_t MaxStates() const { return search_->MaxStates(); }
   // Whether these states of a conversation need a screen of all rows. Otherwise their sampler allows
   // so few rows that each is computed exactly.
   bool NeedsScreen(std::span<const HeadState> states) const;
@@ -60,8 +61,8 @@ class CertifiedSearch {
   bool HasFirstRows() const { return first_.Exist(); }
 
  private:
-  CertifiedSearch(Pipeline* pipeline, ThreadPool* pool, const kernels::KernelSet& kernels,
-                  int64_t max_states, uint64_t noise_key);
+  CertifiedSearch(Pipeline* pipeline, const kernels::KernelSet& kernels,
+                  std::unique_ptr<lmhead::RowSearch> search);
 
   const HeadState& At(int64_t state) const { return step_.states[static_cast<size_t>(state)]; }
   std::optional<Choice> Find(int64_t state, Outcome* outcome);
@@ -81,10 +82,7 @@ class CertifiedSearch {
 
   const kernels::KernelSet kernels_;
   ReducedRows first_;
-  ProductInputs inputs_;
-  HeadRows rows_;
-  HeadSigns signs_;
-  lmhead::Search search_;
+  const std::unique_ptr<lmhead::RowSearch> search_;
   HeadStep step_;
   bool screened_ = false;  // else the allowed rows are few, and computed exactly
   std::vector<sampling::SparseSampler::Entry> entries_;

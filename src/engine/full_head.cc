@@ -39,7 +39,10 @@ bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
 }
 
 FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels, int64_t max_states)
-    : pipeline_(pipeline), kernels_(kernels), max_states_(max_states) {
+    : pipeline_(pipeline),
+      kernels_(kernels),
+      max_states_(max_states),
+      remote_(pipeline->Head().shards.front()->Remote()) {
   int64_t blocks = 0;
   int64_t scratch_bytes = 0;
   bool all_have_blocks = true;
@@ -64,6 +67,10 @@ FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels, int64_
   if (!has_logits_) {
     winners_.resize(static_cast<size_t>(max_states) * 2);
     winner_ids_.resize(static_cast<size_t>(max_states * row_size_));
+  }
+  if (remote_ != nullptr && has_logits_) {
+    queries_.resize(static_cast<size_t>(max_states));
+    best_.resize(static_cast<size_t>(max_states));
   }
 }
 
@@ -107,6 +114,7 @@ int64_t FullHead::SharedStates(std::span<const HeadState> states) {
 }
 
 bool FullHead::LogitsAreFinite(int64_t state) const {
+  if (best_only_) return best_[static_cast<size_t>(state)].wrong_id < 0;
   const std::span<const float> row = Row(state);
   if (needed_ids_.empty()) return kernels_.all_finite(row.data(), row_size_);
   return std::all_of(needed_ids_.begin(), needed_ids_.end(),
@@ -115,6 +123,16 @@ bool FullHead::LogitsAreFinite(int64_t state) const {
 
 Result<void> FullHead::CheckFinite(int64_t state, int64_t position) const {
   if (LogitsAreFinite(state)) return {};
+  const auto fail = [&](int32_t token, float logit) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("head {}: expected finite logits, found {} for token {} at position "
+                            "{}: the weights of the head overflow in this model file",
+                            pipeline_->Head().kind, logit, token, position));
+  };
+  if (best_only_) {
+    const BestOfHead& best = best_[static_cast<size_t>(state)];
+    return fail(best.wrong_id, best.wrong_logit);
+  }
   const std::span<const float> row = Row(state);
   const auto is_wrong = [&](int32_t id) { return !std::isfinite(row[static_cast<size_t>(id)]); };
   int32_t found = 0;
@@ -123,17 +141,49 @@ Result<void> FullHead::CheckFinite(int64_t state, int64_t position) const {
   } else {
     found = *std::find_if(needed_ids_.begin(), needed_ids_.end(), is_wrong);
   }
-  return Fail(ErrorCode::kCorrupt,
-              fmt::format("head {}: expected finite logits, found {} for token {} at position {}: "
-                          "the weights of the head overflow in this model file",
-                          pipeline_->Head().kind, row[static_cast<size_t>(found)],
-                          TokenOf(state, found), position));
+  return fail(TokenOf(state, found), row[static_cast<size_t>(found)]);
 }
 
 void FullHead::Begin(const HeadStep& step, Counters* counters) {
   step_ = step;
   ChooseRows(step.states);
-  projected_ = Project(step.hidden, step.NumStates(), counters);
+  best_only_ = WantsBestOnly(step.states);
+  projected_ =
+      best_only_ ? FindBest(step, counters) : Project(step.hidden, step.NumStates(), counters);
+}
+
+// Where nothing but the largest value of all rows has a say, it need not be looked for here.
+bool FullHead::WantsBestOnly(std::span<const HeadState> states) const {
+  if (remote_ == nullptr || !has_logits_) return false;
+  return std::all_of(states.begin(), states.end(), [](const HeadState& state) {
+    const sampling::SamplingParams& params = state.rules->sampler.Params();
+    const bool filters = params.top_k > 0 || params.top_p < 1.0F || params.min_p > 0.0F;
+    return state.mask == nullptr && !state.rules->want_logprobs &&
+           !sampling::HasPenalties(params) && params.logit_bias.empty() &&
+           params.allow_ids.empty() && (params.temperature == 0.0F || !filters);
+  });
+}
+
+Result<void> FullHead::FindBest(const HeadStep& step, Counters* counters) {
+  const uint64_t start = NowNs();
+  for (size_t i = 0; i < step.states.size(); ++i) {
+    const HeadState& state = step.states[i];
+    const sampling::SamplingParams& params = state.rules->sampler.Params();
+    const bool perturbed = params.temperature > 0.0F;
+    queries_[i] = {.perturbed = perturbed,
+                   .inverse_temperature = perturbed ? 1.0F / params.temperature : 1.0F,
+                   .seed = params.seed,
+                   .position = static_cast<uint64_t>(state.position)};
+  }
+  const Result<void> found =
+      remote_->FindBest(step.hidden, std::span(queries_).first(step.states.size()), best_);
+  counters->head_predict_ns += NowNs() - start;
+  if (!found) return Prefixed(found.error(), "head " + pipeline_->Head().kind);
+  counters->head_rows_computed +=
+      static_cast<uint64_t>(step.NumStates() * pipeline_->model().vocab_size);
+  for (const auto& shard : pipeline_->Head().shards)
+    counters->head_bytes_read += static_cast<uint64_t>(shard->WeightBytes());
+  return {};
 }
 
 Result<void> FullHead::CheckState(int64_t state) const {
@@ -151,6 +201,10 @@ Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<cons
                                                    Counters* counters) {
   const HeadState& at = step_.states[static_cast<size_t>(state)];
   ChoiceRules& rules = *at.rules;
+  if (best_only_) {
+    const BestOfHead& best = best_[static_cast<size_t>(state)];
+    return sampling::Sampler::Choice{.token = best.id, .logit = best.logit, .logprob = 0.0F};
+  }
   const auto mask =
       at.mask == nullptr ? std::span<const uint64_t>() : std::span<const uint64_t>(at.mask->bits);
   const uint64_t start = NowNs();
@@ -170,6 +224,7 @@ Result<sampling::Sampler::Choice> FullHead::Choose(int64_t state, std::span<cons
 Result<std::span<float>> FullHead::Logits(const float* hidden, int64_t num_states,
                                           int64_t first_position, Counters* counters) {
   needed_ids_.clear();
+  best_only_ = false;
   HW_TRY_VOID(Project(hidden, num_states, counters));
   for (int64_t state = 0; state < num_states; ++state)
     HW_TRY_VOID(CheckFinite(state, first_position + state));
@@ -212,6 +267,7 @@ Result<void> FullHead::ProjectNeeded(const float* hidden, int64_t num_states, Co
   HW_CHECK(has_logits_, "a head that gives logits");
   const auto logits = logits_.As<float>(static_cast<size_t>(num_states * row_size_));
   std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+  if (remote_ != nullptr) return ProjectNeededAtOnce(hidden, num_states, counters);
   size_t next = 0;
   for (size_t i = 0; i < workspaces_.size(); ++i) {
     TakeBlocks(pipeline_->Head().specs[i], needed_ids_, &next, &blocks_);
@@ -219,6 +275,27 @@ Result<void> FullHead::ProjectNeeded(const float* hidden, int64_t num_states, Co
     HW_TRY_VOID(RunShard(i, ArgsOf(i, hidden, num_states, blocks_), counters));
   }
   return {};
+}
+
+// The same of shards elsewhere: asked one after the other, each would be waited for.
+Result<void> FullHead::ProjectNeededAtOnce(const float* hidden, int64_t num_states,
+                                           Counters* counters) {
+  std::vector<std::vector<int32_t>> blocks(runs_.size());
+  std::vector<HeadRun> runs;
+  std::vector<size_t> shards;
+  size_t next = 0;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    TakeBlocks(pipeline_->Head().specs[i], needed_ids_, &next, &blocks[i]);
+    if (blocks[i].empty()) continue;
+    runs.push_back({.shard = runs_[i].shard, .args = ArgsOf(i, hidden, num_states, blocks[i])});
+    shards.push_back(i);
+  }
+  uint64_t since = NowNs();
+  return pipeline_->Head().shards.front()->RunHead(runs, [&](size_t run) {
+    const uint64_t now = NowNs();
+    Count(shards[run], runs[run].args, now - since, counters);
+    since = now;
+  });
 }
 
 // All rows of the shard when `blocks` is empty.

@@ -55,6 +55,9 @@ class FullHead final : public Head {
   Result<void> Project(const float* hidden, int64_t num_states, Counters* counters) noexcept;
   Result<void> ProjectAll(const float* hidden, int64_t num_states, Counters* counters);
   Result<void> ProjectNeeded(const float* hidden, int64_t num_states, Counters* counters);
+  Result<void> ProjectNeededAtOnce(const float* hidden, int64_t num_states, Counters* counters);
+  bool WantsBestOnly(std::span<const HeadState> states) const;
+  Result<void> FindBest(const HeadStep& step, Counters* counters);
   int64_t RowsOfNeeded() const;
   StepArgs ArgsOf(size_t shard, const float* hidden, int64_t num_states,
                   std::span<const int32_t> blocks);
@@ -85,6 +88,10 @@ class FullHead final : public Head {
   std::vector<int32_t> needed_ids_;  // whose logits the step computes, ascending; empty: all
   std::vector<int32_t> blocks_;      // needed ones of one shard
   std::vector<HeadRun> runs_;        // one a shard
+  RemoteHead* const remote_;         // null: all shards run here
+  bool best_only_ = false;           // of the step, remote_ gave the winners and no logits
+  std::vector<BestQuery> queries_;   // [max_states], with remote_
+  std::vector<BestOfHead> best_;     // [max_states]
 };
 
 // Whether the choice is the largest logit and nothing but the logits has a say in it.

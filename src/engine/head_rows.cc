@@ -7,10 +7,11 @@
 
 namespace headway {
 
-ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
-    : pipeline_(pipeline),
-      multiplied_(static_cast<size_t>(max_states * pipeline->model().hidden_size) * sizeof(float)) {
-  const LoadedHeadShard& shard = *pipeline->Head().shards.front();
+ProductInputs::ProductInputs(const LoadedHead* head, int64_t channels, int64_t max_states)
+    : head_(*head),
+      channels_(channels),
+      multiplied_(static_cast<size_t>(max_states * channels) * sizeof(float)) {
+  const LoadedHeadShard& shard = *head->shards.front();
   workspace_ = shard.NewWorkspace(0);
   for (int64_t i = 0; i < max_states; ++i) {
     states_.push_back(
@@ -19,20 +20,21 @@ ProductInputs::ProductInputs(Pipeline* pipeline, int64_t max_states)
 }
 
 void ProductInputs::Compute(const float* hidden, int64_t num_states) {
-  const int64_t D = pipeline_->model().hidden_size;
+  const int64_t D = channels_;
   for (int64_t t = 0; t < num_states; ++t) {
     State& state = states_[static_cast<size_t>(t)];
-    state.input = pipeline_->Head().shards.front()->Strips()->RunToProduct(
-        {.num_tokens = 1,
-         .input = hidden + t * D,
-         .scratch = state.scratch.data(),
-         .workspace = workspace_.get()},
-        multiplied_.Pointer<float>() + t * D);
+    state.input =
+        head_.shards.front()->Strips()->RunToProduct({.num_tokens = 1,
+                                                      .input = hidden + t * D,
+                                                      .scratch = state.scratch.data(),
+                                                      .workspace = workspace_.get()},
+                                                     multiplied_.Pointer<float>() + t * D);
   }
 }
 
-HeadRows::HeadRows(Pipeline* pipeline, const ProductInputs* inputs)
-    : head_(pipeline->Head()), inputs_(*inputs), num_rows_(pipeline->model().vocab_size) {
+HeadRows::HeadRows(const LoadedHead* head, const ProductInputs* inputs)
+    : head_(*head), inputs_(*inputs) {
+  for (const HeadShard& spec : head_.specs) num_rows_ += spec.vocab_end - spec.vocab_start;
   for (const auto& shard : head_.shards) full_bytes_ += shard->WeightBytes();
 }
 
@@ -47,9 +49,6 @@ void HeadRows::Compute(int64_t strip, int64_t state, float* logits) noexcept {
   head_.shards[index]->Strips()->ComputeStrip(inputs_.Of(state), (row - first) / kRowBlock,
                                               logits + first);
 }
-
-HeadSigns::HeadSigns(Pipeline* pipeline)
-    : head_(pipeline->Head()), num_rows_(pipeline->model().vocab_size) {}
 
 // After a failure estimates are NaN, of which nobody takes a bound.
 void HeadSigns::Estimate(const float* rotated, int64_t num_states, float* estimates) noexcept {

@@ -22,8 +22,8 @@ namespace headway {
 // What the rows are multiplied with, for every state of a step.
 class ProductInputs {
  public:
-  // Of up to `max_states` states. `pipeline` must outlive this object.
-  ProductInputs(Pipeline* pipeline, int64_t max_states);
+  // Of up to `max_states` states of `channels` numbers. `head` must outlive this object.
+  ProductInputs(const LoadedHead* head, int64_t channels, int64_t max_states);
 
   // Runs everything before the last product for states [num_states, D].
   void Compute(const float* hidden, int64_t num_states);
@@ -39,17 +39,18 @@ class ProductInputs {
     ProductInput input;
   };
 
-  Pipeline* const pipeline_;
+  const LoadedHead& head_;
+  const int64_t channels_;
   std::unique_ptr<ShardWorkspace> workspace_;
   std::vector<State> states_;
   AlignedBuffer multiplied_;
 };
 
-// Rows in the full head's own arithmetic.
+// Rows in the full head's own arithmetic, of all its shards or of those that `head` has.
 class HeadRows final : public lmhead::ExactRows {
  public:
   // Both must outlive this object.
-  HeadRows(Pipeline* pipeline, const ProductInputs* inputs);
+  HeadRows(const LoadedHead* head, const ProductInputs* inputs);
 
   int64_t StripOf(int64_t row) const override { return row / kRowBlock; }
   int64_t StripBytes() const override { return full_bytes_ * kRowBlock / num_rows_; }
@@ -59,15 +60,15 @@ class HeadRows final : public lmhead::ExactRows {
  private:
   const LoadedHead& head_;
   const ProductInputs& inputs_;
-  const int64_t num_rows_;
+  int64_t num_rows_ = 0;
   int64_t full_bytes_ = 0;
 };
 
 // The signs of all shards' rows, multiplied by the device.
 class HeadSigns final : public lmhead::DeviceSigns {
  public:
-  // `pipeline` must outlive this object.
-  explicit HeadSigns(Pipeline* pipeline);
+  // Of a vocabulary of `num_rows`. `head` must outlive this object.
+  HeadSigns(const LoadedHead* head, int64_t num_rows) : head_(*head), num_rows_(num_rows) {}
 
   // What came of Estimate() since ClearOutcome(). Errors: those of LoadedShard::Run().
   const Result<void>& Outcome() const { return outcome_; }

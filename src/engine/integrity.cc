@@ -8,10 +8,11 @@
 namespace headway {
 
 IntegrityCheck::IntegrityCheck(const std::string& directory, const Manifest& manifest,
-                               const HeadSpec& head) {
+                               const HeadSpec& head, const Placement* placement_or_null) {
   std::set<std::string> once;  // heads share shards
   const auto add = [&](const FileEntry& file) {
     if (!once.insert(file.path).second) return;
+    if (placement_or_null != nullptr && !placement_or_null->Reads(file)) return;
     files_.emplace_back(
         (std::filesystem::path(directory) / file.path).string(),
         TreeDigest{.bytes = file.bytes, .digest = file.digest, .blocks = file.blocks});

@@ -12,15 +12,18 @@
 
 #include "base/file_tree.h"
 #include "base/result.h"
+#include "engine/placement.h"
 #include "manifest/manifest.h"
 
 namespace headway {
 
 class IntegrityCheck {
  public:
-  // The files that a run with `head` reads: not those of other heads, nor goldens. Where no thread
+  // The files that a run with `head` reads: not those of other heads, nor goldens, nor, with a
+  // placement, those that other processes read. Where no thread
   // can be started, reads them before it returns.
-  IntegrityCheck(const std::string& directory, const Manifest& manifest, const HeadSpec& head);
+  IntegrityCheck(const std::string& directory, const Manifest& manifest, const HeadSpec& head,
+                 const Placement* placement_or_null = nullptr);
   IntegrityCheck(const IntegrityCheck&) = delete;
   IntegrityCheck& operator=(const IntegrityCheck&) = delete;
   ~IntegrityCheck();  // stops reading

@@ -151,14 +151,22 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
   HW_TRY(model->pool, ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const Manifest manifest, OpenManifest(directory, false));
   HW_TRY(const Device* const device, FindDevice(manifest.device));
-  HW_TRY(model->loader, device->new_loader({.pool = model->pool.get(),
-                                            .kernels = model->kernels.get(),
-                                            .load = options.load,
-                                            .compute_units = options.compute_units}));
   // "full" stands for "full:1"; a package may hold kinds that this version cannot make, named as
   // they are.
   const std::string head =
       options.head == kAutoHead ? "" : CanonicalHeadKind(options.head).value_or(options.head);
+  model->placement = options.placement;
+  const LoaderOptions loading{.pool = model->pool.get(),
+                              .kernels = model->kernels.get(),
+                              .load = options.load,
+                              .compute_units = options.compute_units};
+  if (model->placement == nullptr) {
+    HW_TRY(model->loader, device->new_loader(loading));
+  } else {
+    HW_TRY(const HeadSpec* const placed, ChooseHead(manifest, head, directory));
+    HW_TRY(model->loader,
+           model->placement->NewLoader(*device, loading, directory, manifest, *placed));
+  }
   HW_TRY(model->pipeline,
          Pipeline::Open(directory, model->loader.get(), head, options.verify_contents));
   if (!options.topology.empty()) {
@@ -177,7 +185,7 @@ Result<std::unique_ptr<OpenedModel>> OpenPackage(const std::string& directory,
   if (contents == Contents::kCheck && !options.verify_contents) {
     const Manifest& opened = model->pipeline->manifest();
     model->integrity = std::make_unique<IntegrityCheck>(
-        directory, opened, *FindHead(opened, model->pipeline->Head().kind));
+        directory, opened, *FindHead(opened, model->pipeline->Head().kind), model->placement.get());
   }
   return model;
 }

@@ -15,6 +15,7 @@
 #include "engine/executor.h"
 #include "engine/integrity.h"
 #include "engine/pipeline.h"
+#include "engine/placement.h"
 #include "headway/engine.h"
 #include "kernels/kernel_set.h"
 #include "tokenizer/tokenizer.h"
@@ -30,6 +31,7 @@ struct DraftModel {
 };
 
 struct OpenedModel {
+  std::shared_ptr<Placement> placement;  // null: everything runs here
   // That the files are as they were written; null: not asked for. Whoever uses what the model
   // computed asks CheckIntegrity() first.
   std::unique_ptr<IntegrityCheck> integrity;

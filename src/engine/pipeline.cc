@@ -9,19 +9,6 @@
 namespace headway {
 namespace {
 
-Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind,
-                                   const std::string& directory) {
-  if (kind.empty()) return &manifest.heads.front();
-  std::string available;
-  for (const HeadSpec& head : manifest.heads) {
-    if (head.kind == kind) return &head;
-    available += (available.empty() ? "" : ", ") + head.kind;
-  }
-  return Fail(
-      ErrorCode::kInvalidInput,
-      fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
-}
-
 // A shard of the right size may still hold another graph: what it takes and gives must be what the
 // manifest says.
 Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expected,
@@ -77,6 +64,19 @@ Result<lmhead::Planes> OpenPlanes(const std::string& path, const HeadSpec& head,
 }
 
 }  // namespace
+
+Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind,
+                                   const std::string& directory) {
+  if (kind.empty()) return &manifest.heads.front();
+  std::string available;
+  for (const HeadSpec& head : manifest.heads) {
+    if (head.kind == kind) return &head;
+    available += (available.empty() ? "" : ", ") + head.kind;
+  }
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("{}: expected a package with the head {}, found {}", directory, kind, available));
+}
 
 Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, ShardLoader* loader,
                                                  const std::string& head_kind,

@@ -25,6 +25,11 @@ struct LoadedHead {
   std::vector<int32_t> first_ids = {};
 };
 
+// The head of that kind, or the first where `kind` is empty. Errors: kInvalidInput, naming those
+// that there are.
+Result<const HeadSpec*> ChooseHead(const Manifest& manifest, const std::string& kind,
+                                   const std::string& directory);
+
 class Pipeline {
  public:
   // Opens DIRECTORY with `loader`, which must outlive the pipeline. `head_kind` chooses among the

@@ -33,6 +33,7 @@ void Candidates::Begin(int64_t state, const SearchGoal* goal) {
   values_.clear();
   num_rows_ = 0;
   num_strips_ = 0;
+  outside_ = kMinusInfinity;
   theta_ = goal->at_least.value_or(kMinusInfinity);
   state_ = state;
   goal_ = goal;
@@ -106,7 +107,7 @@ float Candidates::ValueOf(const Candidate& candidate) const {
 }
 
 void Candidates::UpdateTheta() {
-  theta_ = goal_->at_least.value_or(kMinusInfinity);
+  theta_ = std::max(goal_->at_least.value_or(kMinusInfinity), outside_);
   const auto keep = static_cast<size_t>(goal_->keep);
   if (keep == 0 || values_.size() < keep) return;
   if (keep == 1) {

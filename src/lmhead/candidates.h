@@ -36,6 +36,14 @@ struct Candidate {
   float logit = 0.0F;
 };
 
+// Where other processes search the rest of the rows (docs/distributed.md).
+class OtherSearches {
+ public:
+  virtual ~OtherSearches() = default;
+  // The largest of the values that all searches give, once for each goal.
+  virtual float Largest(float mine) noexcept = 0;
+};
+
 // What a search looks for: every row whose value can be among the `keep` largest (0: any row), or
 // within `margin` of the largest; with `at_least`, only those of them that can be that large. The
 // value of a row is its logit, or its perturbed logit (docs/arithmetic.md, "Selection").
@@ -64,6 +72,8 @@ struct SearchGoal {
   // sixth of a full pass: where the forecast holds, screen and rest, or screen and a full pass,
   // stay below 1.25.
   double give_up = 1.0;
+  // Null: this search sees all rows.
+  OtherSearches* others = nullptr;
 
   bool Allows(int32_t row) const {
     if (!mask.empty() && (mask[static_cast<size_t>(row) / 64] >> (row % 64) & 1) == 0) return false;
@@ -96,6 +106,12 @@ class Candidates {
                          [this](float value) { return value >= *goal_->at_least; });
   }
 
+  // Rows elsewhere reach that value, until the next Begin().
+  void RaiseTheta(float value) {
+    outside_ = std::max(outside_, value);
+    theta_ = std::max(theta_, outside_);
+  }
+
   // The rows, by id after Sort().
   std::span<const Candidate> Rows() const { return candidates_; }
   void Sort();
@@ -124,6 +140,7 @@ class Candidates {
   uint64_t num_rows_ = 0;
   uint64_t num_strips_ = 0;
   float theta_ = 0.0F;
+  float outside_ = 0.0F;  // RaiseTheta()
 };
 
 }  // namespace headway::lmhead

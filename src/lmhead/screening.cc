@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <limits>
 
 #include "base/check.h"
 
@@ -26,6 +27,13 @@ float DotF32(const float* a, const float* b, size_t n) {
   return sums[0];
 }
 
+constexpr float kImpossible = -std::numeric_limits<float>::infinity();
+
+RowRange TilesOf(const RowRange& rows, int64_t num_rows) {
+  if (rows.IsEmpty()) return {.begin = 0, .end = kernels::NumSignTiles(num_rows)};
+  return {.begin = rows.begin / kernels::kSignTileRows, .end = kernels::NumSignTiles(rows.end)};
+}
+
 }  // namespace
 
 void SplitState(const Planes& planes, std::span<const float> hidden, std::span<float> shares,
@@ -41,13 +49,23 @@ void SplitState(const Planes& planes, std::span<const float> hidden, std::span<f
   }
 }
 
+int64_t ScreenBytesOf(const Planes& planes, const RowRange& rows) {
+  const RowRange tiles = TilesOf(rows, planes.NumRows());
+  const int64_t before = planes.Signs() - reinterpret_cast<const std::byte*>(planes.Direction(0));
+  const int64_t all = kernels::NumSignTiles(planes.NumRows());
+  return before + (planes.ScreenBytes() - before) / all * (tiles.end - tiles.begin);
+}
+
 Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
-                     int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null)
+                     int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null,
+                     const RowRange& part)
     : planes_(planes),
       kernels_(kernels),
       pool_(pool),
       noise_key_(noise_key),
       device_or_null_(device_or_null),
+      rows_(part),
+      tiles_(TilesOf(part, planes->NumRows())),
       tile_queue_(pool->NumThreads()) {
   HW_CHECK(max_states >= 1 && max_states <= kernels::kMaxScreenTokens, "a batch of states");
   const int64_t D = planes->Shape().channels;
@@ -70,11 +88,16 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
          .upper = AlignedBuffer(rows * sizeof(float)),
          .summaries = std::vector<kernels::ScreenSummary>(
              static_cast<size_t>(kernels::NumSignStrips(planes->NumRows())))});
+    if (rows_.IsEmpty()) continue;
+    ScreenedState& state = states_.back();
+    std::fill_n(state.upper.Pointer<float>(), rows, kImpossible);
+    for (kernels::ScreenSummary& strip : state.summaries)
+      strip = {.largest_upper = kImpossible, .best_estimate = kImpossible, .best_row = 0};
   }
 }
 
 int64_t Screening::Bytes() const {
-  if (device_or_null_ == nullptr) return planes_->ScreenBytes();
+  if (device_or_null_ == nullptr) return ScreenBytesOf(*planes_, rows_);
   const int64_t before =
       planes_->Signs() - reinterpret_cast<const std::byte*>(planes_->Direction(0));
   return before + DeviceTermsBytes(planes_->NumRows(), planes_->Shape()) + device_or_null_->Bytes();
@@ -111,6 +134,8 @@ void Screening::Run(const float* hidden, std::span<const ScreenDemand> demands) 
     if (device_or_null_ == nullptr) ScreenTiles(thread, num_states);
   });
   if (device_or_null_ != nullptr) ScreenOnDevice(num_states);
+  for (int64_t t = 0; !rows_.IsEmpty() && t < num_states; ++t)
+    ForgetOthers(&states_[static_cast<size_t>(t)]);
   num_states_seen_ += static_cast<uint64_t>(num_states);
 }
 
@@ -256,18 +281,45 @@ void Screening::ScreenTiles(int thread, int64_t num_states) {
     token.summary = state.summaries.data();
   }
   if (num_tokens == 0) return;
-  const int64_t num_tiles = kernels::NumSignTiles(planes_->NumRows());
   int64_t begin = 0;
   int64_t end = 0;
-  while (tile_queue_.Take(thread, num_tiles, &begin, &end)) {
+  while (tile_queue_.Take(thread, tiles_.end - tiles_.begin, &begin, &end)) {
     kernels_.screen({.tiles = planes_->Signs(),
                      .num_rows = planes_->NumRows(),
                      .shape = planes_->Shape(),
-                     .tile_begin = begin,
-                     .tile_end = end,
+                     .tile_begin = tiles_.begin + begin,
+                     .tile_end = tiles_.begin + end,
                      .tokens = tokens.data(),
                      .num_tokens = num_tokens});
   }
+}
+
+// Tiles begin and end between ranges: rows of the neighbours' become impossible, and strips that are
+// shared with them are summed up again.
+void Screening::ForgetOthers(ScreenedState* state) {
+  constexpr int64_t kStrip = kernels::kSignStripRows;
+  float* const upper = state->upper.Pointer<float>();
+  const float* const estimate = state->estimate.Pointer<float>();
+  const auto forget = [&](int64_t begin, int64_t end) {
+    if (begin >= end) return;
+    std::fill(upper + begin, upper + end, kImpossible);
+    for (int64_t strip = begin / kStrip; strip * kStrip < end; ++strip) {
+      kernels::ScreenSummary summary{.largest_upper = kImpossible,
+                                     .best_estimate = kImpossible,
+                                     .best_row = static_cast<int32_t>(strip * kStrip)};
+      const int64_t last = std::min((strip + 1) * kStrip, planes_->NumRows());
+      for (int64_t row = std::max(strip * kStrip, rows_.begin); row < std::min(last, rows_.end);
+           ++row) {
+        summary.largest_upper = std::max(summary.largest_upper, upper[row]);
+        if (estimate[row] <= summary.best_estimate) continue;
+        summary.best_estimate = estimate[row];
+        summary.best_row = static_cast<int32_t>(row);
+      }
+      state->summaries[static_cast<size_t>(strip)] = summary;
+    }
+  };
+  forget(tiles_.begin * kernels::kSignTileRows, rows_.begin);
+  forget(rows_.end, std::min(tiles_.end * kernels::kSignTileRows, planes_->NumRows()));
 }
 
 }  // namespace headway::lmhead

@@ -45,10 +45,22 @@ struct ScreenDemand {
 void SplitState(const Planes& planes, std::span<const float> hidden, std::span<float> shares,
                 std::span<float> rest);
 
+// Rows [begin, end) of a head.
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool IsEmpty() const { return end <= begin; }
+};
+
+// Bytes that a screen of those rows reads; empty: of all.
+int64_t ScreenBytesOf(const Planes& planes, const RowRange& rows);
+
 class Screening {
  public:
+  // Of the rows in `rows` only, where it is not empty: all others count as impossible.
   Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
-            int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null);
+            int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null,
+            const RowRange& rows = {});
 
   // Bounds all rows for states [demands, D].
   void Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept;
@@ -66,12 +78,15 @@ class Screening {
   void BuildSignTables(ScreenedState* state, int64_t block, const kernels::PlaneNoise& noise);
   void ScreenTiles(int thread, int64_t num_states);
   void ScreenOnDevice(int64_t num_states);
+  void ForgetOthers(ScreenedState* state);
 
   const Planes* const planes_;
   const kernels::KernelSet kernels_;
   ThreadPool* const pool_;
   const uint64_t noise_key_;
   DeviceSigns* const device_or_null_;
+  const RowRange rows_;           // what is screened; empty: everything
+  const RowRange tiles_;          // of signs, that hold them
   uint64_t num_states_seen_ = 0;  // numbers the noise: never repeats with one key
   std::vector<ScreenedState> states_;
   ChunkQueue split_queue_;

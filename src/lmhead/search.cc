@@ -28,7 +28,8 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
     : planes_(planes),
       exact_(exact),
       options_(options),
-      screening_(planes, kernels, pool, max_states, options.noise_key, options.device_or_null),
+      screening_(planes, kernels, pool, max_states, options.noise_key, options.device_or_null,
+                 options.rows),
       scores_(planes->NumRows(), kernels, pool),
       candidates_(exact, planes->NumRows(), kernels, pool),
       refinement_(planes, kernels, pool),
@@ -65,9 +66,9 @@ double Search::CostOf(const RowsLeft& left) const {
          bytes * kRecordCost / static_cast<double>(exact_->FullBytes());
 }
 
-bool Search::IsFew(int64_t num_rows) const {
-  return static_cast<double>(num_rows * exact_->StripBytes()) * kStripCost <
-         kFewShare * static_cast<double>(exact_->FullBytes());
+bool AreFew(int64_t num_rows, int64_t strip_bytes, int64_t full_bytes) {
+  return static_cast<double>(num_rows * strip_bytes) * kStripCost <
+         kFewShare * static_cast<double>(full_bytes);
 }
 
 // Rows that may not be chosen have the bound -infinity and are never listed.
@@ -98,6 +99,8 @@ SearchEvidence Search::Decide(int64_t state, const SearchGoal& goal) noexcept {
   candidates_.Evaluate(goal.changed);
   scores_.Compute(&screened, &goal);
   EvaluateBestStrips();
+  // A good row elsewhere spares this search what lies below it.
+  if (goal.others != nullptr) candidates_.RaiseTheta(goal.others->Largest(candidates_.Theta()));
   ListStrips();
   if (!RefineStrips()) return MakeEvidence(false);
   if (FewReach()) {

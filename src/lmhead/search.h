@@ -37,7 +37,12 @@ struct SearchOptions {
   CertificateMode certificate;  // of states for which Screen() is told no other
   uint64_t noise_key = 0;       // fresh; with the count of states it keys the rounding noise
   DeviceSigns* device_or_null = nullptr;  // multiplies the signs; must outlive the search
+  RowRange rows = {};                     // to search among; empty: all
 };
+
+// True when evaluating that many rows, whose strips have `strip_bytes`, is cheaper than screening a
+// head of `full_bytes`.
+bool AreFew(int64_t num_rows, int64_t strip_bytes, int64_t full_bytes);
 
 class Search {
  public:
@@ -75,7 +80,9 @@ class Search {
   int64_t ScreenBytes() const { return screening_.Bytes(); }
 
   // True when evaluating that many rows is cheaper than screening.
-  bool IsFew(int64_t num_rows) const;
+  bool IsFew(int64_t num_rows) const {
+    return AreFew(num_rows, exact_->StripBytes(), exact_->FullBytes());
+  }
 
  private:
   SearchEvidence MakeEvidence(bool decided);

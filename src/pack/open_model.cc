@@ -9,11 +9,8 @@
 #include "pack/package_cache.h"
 
 namespace headway::pack {
-namespace {
-
 namespace fs = std::filesystem;
 
-// The directory of a package, or of the one made from a GGUF.
 Result<std::string> PackageDirectory(const std::string& path, const EngineOptions& options) {
   std::error_code error;
   if (!fs::exists(path, error))
@@ -21,8 +18,6 @@ Result<std::string> PackageDirectory(const std::string& path, const EngineOption
   if (fs::is_directory(path, error)) return path;
   return PackageFor(path, options);
 }
-
-}  // namespace
 
 Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                                                const EngineOptions& options) {

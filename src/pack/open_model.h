@@ -15,4 +15,8 @@ namespace headway::pack {
 Result<std::unique_ptr<OpenedModel>> OpenModel(const std::string& path,
                                                const EngineOptions& options);
 
+// The directory of a package, or of the one made from a GGUF. Errors: those of packing;
+// kNotFound.
+Result<std::string> PackageDirectory(const std::string& path, const EngineOptions& options);
+
 }  // namespace headway::pack

@@ -70,7 +70,7 @@ class Recorder {
         num_channels_(pipeline_->model().hidden_size),
         vocab_size_(pipeline_->model().vocab_size),
         head_(pipeline_, model->kernels->kernels, kStatesAtOnce),
-        inputs_(pipeline_, kStatesAtOnce) {
+        inputs_(&pipeline_->Head(), pipeline_->model().hidden_size, kStatesAtOnce) {
     counters_.head_shard_ns.assign(pipeline_->Head().shards.size(), 0);
   }
 

@@ -26,7 +26,10 @@ constexpr std::array kHeadForms = {HeadForm::kFull, HeadForm::kCertified, HeadFo
 class CpuLoader final : public ShardLoader {
  public:
   explicit CpuLoader(const LoaderOptions& options)
-      : ShardLoader(kDevice, options.pool), kernels_(options.kernels), load_(options.load) {}
+      : ShardLoader(kDevice, options.pool),
+        kernels_(options.kernels),
+        load_(options.load),
+        lazy_(options.lazy) {}
 
   Result<std::unique_ptr<LoadedLayerShard>> LoadLayers(
       std::span<const std::string> paths) override {
@@ -54,6 +57,7 @@ class CpuLoader final : public ShardLoader {
 
   // kAuto: when that much memory is free twice over.
   bool CopiesIntoMemory(uint64_t bytes) const override {
+    if (lazy_) return false;
     if (load_ != LoadWeights::kAuto) return load_ == LoadWeights::kCopy;
     return bytes >= kSmallShardBytes && platform::AvailableMemoryBytes() / 2 >= bytes;
   }
@@ -69,7 +73,7 @@ class CpuLoader final : public ShardLoader {
     }
     if (CopiesIntoMemory(file.stored.total_bytes)) {
       HW_TRY_VOID(file.CopyToHugePages(Pool()));
-    } else {
+    } else if (!lazy_) {
       file.mapping.AdviseStreaming();
     }
     return CpuShard(std::move(file), *std::move(plan), kernels_, Pool());
@@ -77,6 +81,7 @@ class CpuLoader final : public ShardLoader {
 
   const kernels::SelectedKernels* const kernels_;
   const LoadWeights load_;
+  const bool lazy_;
 };
 
 Result<std::unique_ptr<ShardLoader>> MakeLoader(const LoaderOptions& options) {

@@ -37,6 +37,11 @@ std::unique_ptr<ShardState> CpuLayers::NewState(const StateOptions& options) con
                                          options.capacity_tokens);
 }
 
+int64_t CpuLayers::StateBytes(const StateOptions& options) const {
+  return kernels::NumKvPages(options.capacity_tokens) *
+         KvPageLayout(shard_.plan, options.kv).PageBytes();
+}
+
 Result<void> CpuLayers::Run(const StepArgs& args) noexcept {
   for (const StepRow& row : args.rows) {
     if (row.state != nullptr)

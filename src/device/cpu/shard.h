@@ -51,6 +51,7 @@ class CpuLayers final : public LoadedLayerShard {
   explicit CpuLayers(CpuShard shard);
 
   std::unique_ptr<ShardState> NewState(const StateOptions& options) const override;
+  int64_t StateBytes(const StateOptions& options) const override;
   std::unique_ptr<ShardWorkspace> NewWorkspace(int64_t capacity_tokens) const override {
     return shard_.NewWorkspace(capacity_tokens);
   }
