@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Parses the product's C++ files as for a Mac: clang's macOS target, LLVM's C++ library (which Apple's is made from),
+"""Parses the product's files and the examples as for a Mac: clang's macOS target, LLVM's C++ library (which Apple's is made from),
 musl's C headers with what macOS lacks taken away and what it has besides put in (tests/macos/headers). Finds what
-would stop a Mac's compiler: functions of Linux, of libstdc++, of GNU. Not Apple's own headers: the last word is a
-Mac's. Needs clang-14, libc++-14-dev, musl-dev.
+would stop a Mac's compiler: functions of Linux, of libstdc++, of GNU. The runner of Core ML is parsed for Apple's own
+Objective-C runtime, with headers written from Apple's documentation (Foundation.h there, CoreML.h of
+tests/apple/standin). Not Apple's own headers: the last word is a Mac's. Needs clang-14, libc++-14-dev, musl-dev.
 
     tools/parse_for_macos.py [--every N] [FILE...]     all product files, every Nth of them, or these
 """
@@ -21,8 +22,9 @@ C_LIBRARY = pathlib.Path("/usr/include/x86_64-linux-musl")
 
 
 def sources():
-    listed = subprocess.run(["git", "ls-files", "src/*.cc", "apps/*.cc"], cwd=ROOT, capture_output=True, text=True, check=True)
-    skipped = ("_test.cc", "_fixture.cc", "platform_linux.cc")
+    patterns = ["src/*.cc", "src/*.mm", "apps/*.cc", "examples/*.cc", "examples/*.c"]
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    skipped = ("_test.cc", "_fixture.cc", "platform_linux.cc", "elsewhere/native.cc")
     return [name for name in listed.stdout.split() if not name.endswith(skipped)]
 
 
@@ -30,7 +32,7 @@ def flags(third_party, generated):
     compiler = subprocess.run(["clang++-14", "-print-resource-dir"], capture_output=True, text=True, check=True).stdout.strip()
     search = [ROOT / "tests/macos/headers", CPP_LIBRARY, pathlib.Path(compiler) / "include", C_LIBRARY, third_party, *generated]
     includes = [word for path in search for word in ("-isystem", str(path))]
-    return ["clang++-14", "-target", "arm64-apple-macos15", "-std=c++20", "-fsyntax-only", "-nostdinc", "-nostdinc++",
+    return ["clang++-14", "-target", "arm64-apple-macos15", "-fsyntax-only", "-nostdinc", "-nostdinc++",
             "-D_BSD_SOURCE", "-D_POSIX_C_SOURCE=200809L", "-D_XOPEN_SOURCE=700", "-D_DARWIN_C_SOURCE", "-Wall", "-Wextra",
             "-Wno-unused-command-line-argument", *includes, f"-I{ROOT}/src", f"-I{ROOT}/include", f"-I{ROOT}/apps/cli"]
 
@@ -54,8 +56,11 @@ def main():
         if not generated:
             files = [name for name in files if "package/proto" not in name]
 
+        languages = {".cc": ["-std=c++20"], ".c": ["-x", "c", "-std=c11"],
+                     ".mm": ["-std=c++20", "-fno-objc-arc", "-fblocks", "-fobjc-exceptions", f"-I{ROOT}/tests/apple/standin"]}
+
         def parse(name):
-            return name, subprocess.run([*command, name], cwd=ROOT, capture_output=True, text=True)
+            return name, subprocess.run([*command, *languages[pathlib.Path(name).suffix], name], cwd=ROOT, capture_output=True, text=True)
 
         failed = 0
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -77,6 +77,7 @@ struct PackArguments {
   std::string attention;
   int64_t head_splits = 0;
   std::optional<float> norm_prescale;
+  std::optional<float> residual_scale;
   int threads = 0;
   bool replace = false;
   bool gate = false;

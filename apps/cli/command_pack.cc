@@ -81,6 +81,7 @@ Result<void> Run(const PackArguments& arguments) {
                                            .attention = arguments.attention,
                                            .head_splits = arguments.head_splits,
                                            .norm_prescale = arguments.norm_prescale,
+                                           .residual_scale = arguments.residual_scale,
                                            .pool = pool.get()}));
   if (!arguments.no_goldens) options.goldens.emplace();
   HW_TRY(const Manifest manifest,

@@ -102,6 +102,10 @@ void AddPack(CLI::App* app, PackArguments* pack) {
   coreml(app->add_option("--norm-prescale", pack->norm_prescale,
                          "factor before the squares of RMSNorm; default 1 / sqrt(hidden size)"),
          "C");
+  coreml(app->add_option("--residual-scale", pack->residual_scale,
+                         "factor on hidden states, a power of two; default: as values that a text "
+                         "reaches ask for"),
+         "S");
 }
 
 void AddGate(CLI::App* app, GateArguments* gate) {

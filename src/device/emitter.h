@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "device/traits.h"
 #include "graph/graph.h"
+#include "graph/value_ranges.h"
 #include "manifest/manifest.h"
 #include "tensor/tensor_view.h"
 
@@ -50,7 +51,9 @@ struct DeviceOptions {
   std::string attention = {};  // coreml: "per-head" (default), "batched"
   int64_t head_splits = 0;     // coreml: convolutions of a head shard; 0: 1
   std::optional<float> norm_prescale = std::nullopt;  // coreml: factor before squares
-  ThreadPool* pool = nullptr;                         // what encodes weights; null: one thread
+  // coreml: factor on the residual stream; nothing: as recorded values ask for.
+  std::optional<float> residual_scale = std::nullopt;
+  ThreadPool* pool = nullptr;  // what encodes weights; null: one thread
 };
 
 // Writes a certified head whose signs are multiplied by programs of the device, and its rows by the
@@ -79,6 +82,11 @@ class Emitter {
   virtual std::string Settings() const = 0;
   // How the device stores weights; empty: as the model file has them. For the manifest.
   virtual std::string Weights() const { return ""; }
+  // What the model's values reach, before anything is written, where traits().computes_in_halves.
+  virtual void Learn(graph::ValueRanges /*ranges*/) {}
+  // The factor with which the device's programs hold hidden states between layers; what runs them
+  // applies and undoes it. For the manifest.
+  virtual float ResidualScale() const { return 1.0F; }
   // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use
   // is independent of the shard's size. Returns bytes and digest; FileEntry::path is left empty.
   // Errors: kIo; kUnsupported, naming the node that this device cannot run.

@@ -27,6 +27,8 @@ struct ShardInterface {
   int64_t block_rows = 0;
   bool is_top1 = false;
   int64_t rotary_tables = 0;  // that a step must bring
+  // With which it holds hidden states inside; what it takes and gives is free of it.
+  float residual_scale = 1.0F;
   int64_t NumBlocks() const {
     return block_rows == 0 ? 0 : (output_channels + block_rows - 1) / block_rows;
   }

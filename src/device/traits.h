@@ -17,6 +17,8 @@ struct DeviceTraits {
   bool quantises_activations = false;
   // Its layers can keep keys and values in Q8_0, where a head's channels are whole blocks.
   bool stores_q8_kv = false;
+  // Computes in 16-bit floats throughout: what values reach decides how they are stored.
+  bool computes_in_halves = false;
   // A shard has a program for every number of tokens a step; otherwise one serves them all.
   bool fixed_widths = false;
   // An embedding tied to the head needs a file of its own all the same.

@@ -18,6 +18,7 @@ Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expe
       found.output_channels == expected.output_channels &&
       (found.rotary_dim == 0 || found.rotary_dim == expected.rotary_dim) &&
       found.rotary_tables <= expected.rotary_tables &&
+      found.residual_scale == expected.residual_scale &&
       (found.max_positions == 0 || found.max_positions >= expected.max_positions)) {
     return {};
   }
@@ -25,6 +26,12 @@ Result<void> CheckInterface(const LoadedShard& shard, const ShardInterface& expe
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("{}: expected a shard for {} positions, found one for {}", file,
                             expected.max_positions, found.max_positions));
+  }
+  if (found.residual_scale != expected.residual_scale) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: expected a shard that holds hidden states times {}, as the "
+                            "manifest says, found one times {}",
+                            file, expected.residual_scale, found.residual_scale));
   }
   return Fail(
       ErrorCode::kCorrupt,
@@ -107,7 +114,8 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, S
                                 .output_channels = D,
                                 .rotary_dim = manifest.model.rotary_dim,
                                 .max_positions = manifest.ContextTokens(),
-                                .rotary_tables = manifest.model.NumRotaryTables()},
+                                .rotary_tables = manifest.model.NumRotaryTables(),
+                                .residual_scale = manifest.residual_scale},
                                shard.file.path));
     pipeline->layers_.push_back(std::move(layers));
   }
@@ -128,8 +136,12 @@ Result<std::shared_ptr<Pipeline>> Pipeline::Open(const std::string& directory, S
     HW_TRY(auto part, load_head(paths_of(shard), shard.vocab_start, head->rows.has_value()));
     const int64_t rows = shard.vocab_end - shard.vocab_start;
     const int64_t outputs = part->Interface().is_top1 ? 2 : rows;
-    HW_TRY_VOID(
-        CheckInterface(*part, {.input_channels = D, .output_channels = outputs}, shard.file.path));
+    // Rows that are screened are multiplied by the host.
+    HW_TRY_VOID(CheckInterface(*part,
+                               {.input_channels = D,
+                                .output_channels = outputs,
+                                .residual_scale = head->rows ? 1.0F : manifest.residual_scale},
+                               shard.file.path));
     if (!manifest.embedding) HW_TRY_VOID(CheckRows(part->Rows(), rows, D, shard.file.path));
     loaded.shards.push_back(std::move(part));
   }

@@ -25,10 +25,12 @@ Expected FromGoldens(const Heads& heads, const Goldens& goldens) {
   return expected;
 }
 
-// As the programs take and give them.
-std::vector<float> RoundedToHalf(std::span<const double> values) {
+// As the programs take and give them: 16-bit floats of the values times `scale`, a power of two.
+std::vector<float> RoundedToHalf(std::span<const double> values, float scale) {
   std::vector<float> rounded;
-  for (const double value : values) rounded.push_back(ToFloat(ToF16(static_cast<float>(value))));
+  rounded.reserve(values.size());
+  for (const double value : values)
+    rounded.push_back(ToFloat(ToF16(static_cast<float>(value) * scale)) / scale);
   return rounded;
 }
 
@@ -69,6 +71,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
   const std::filesystem::path directory = pipeline.Directory();
   const ModelConfig& config = pipeline.model();
   const auto D = static_cast<size_t>(config.hidden_size);
+  const float scale = pipeline.manifest().residual_scale;
   const OracleAngles angles(config, goldens.NumTokens());
   Expected expected;
   std::vector<float> row(D);
@@ -77,7 +80,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
     pipeline.EmbedToken(id, row.data());
     x.insert(x.end(), row.begin(), row.end());
   }
-  expected.boundaries.push_back(RoundedToHalf(x));
+  expected.boundaries.push_back(RoundedToHalf(x, scale));
   for (const LayerShard& shard : pipeline.manifest().layers) {
     const std::vector<float>& before = expected.boundaries.back();
     HW_TRY(StoredShard stored,
@@ -85,7 +88,7 @@ Result<Expected> Expect(const Heads& heads, const Goldens& goldens) {
     HW_TRY(const std::vector<double> y,
            RunOracle(std::move(stored), pipeline.device(),
                      {.x = {before.begin(), before.end()}, .rotary = angles.Tables()}));
-    expected.boundaries.push_back(RoundedToHalf(y));
+    expected.boundaries.push_back(RoundedToHalf(y, scale));
   }
   // Programs of full rows all store the same ones: the oracle runs once for them.
   const std::vector<float>* stored = nullptr;

@@ -216,6 +216,7 @@ Manifest FromJson(const Json& json) {
   manifest.source_digest = json.at("source").at("digest").get<std::string>();
   manifest.device = json.at("device").get<std::string>();
   manifest.weights = json.value("weights", std::string());
+  manifest.residual_scale = json.value("residual_scale", 1.0F);
   manifest.max_seq = json.value("max_seq", int64_t{0});
   manifest.model = ModelFromJson(json.at("model"));
   manifest.tokenizer = FileFromJson(json.at("tokenizer"));
@@ -272,6 +273,7 @@ std::string ToJson(const Manifest& manifest) {
     json["gates"] = std::move(gates);
   }
   if (!manifest.weights.empty()) json["weights"] = manifest.weights;
+  if (manifest.residual_scale != 1.0F) json["residual_scale"] = manifest.residual_scale;
   if (manifest.max_seq > 0) json["max_seq"] = manifest.max_seq;
   const std::string digest = DigestOf(json);
   json["digest"] = digest;

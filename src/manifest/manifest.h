@@ -118,7 +118,10 @@ struct Manifest {
   std::string source_digest;  // of all its bytes, after kWholeFile
   std::string device;         // "cpu", "coreml"
   std::string weights;        // how they are stored, where the device has a choice: "int8"
-  int64_t max_seq = 0;        // positions that the shards' caches hold; 0: as the model
+  // With which the device's programs hold hidden states, a power of two (docs/gates.md, "16-bit
+  // floats"); what runs them applies and undoes it.
+  float residual_scale = 1.0F;
+  int64_t max_seq = 0;  // positions that the shards' caches hold; 0: as the model
   ModelConfig model;
   FileEntry tokenizer;                 // a GGUF with metadata only
   std::optional<FileEntry> embedding;  // absent: rows are read from the first head (tied)

@@ -21,10 +21,12 @@
 #include "lmhead/common_directions.h"
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
+#include "manifest/weight_noise.h"
 #include "pack/auto_head.h"
 #include "pack/journal.h"
 #include "pack/pack_plan.h"
 #include "pack/packer.h"
+#include "pack/record_ranges.h"
 #include "pack/record_states.h"
 #include "pack/recorded_texts.h"
 
@@ -137,6 +139,24 @@ Result<void> AddGoldensOf(const PackOptions& options, const std::string& gguf_pa
   return {};
 }
 
+// Formats with few values a weight make another model of it: said before the work, by what they are
+// expected to cost.
+void SayWhatIsLost(const std::string& weights, int64_t num_layers) {
+  constexpr double kWorthSaying = 5e-3;
+  const double noise = WeightNoise(weights);
+  if (noise < kWorthSaying) return;
+  const auto percent = [&](const char* format, bool hidden) {
+    const double own = WeightNoise(format);
+    return std::lround(100 * std::sqrt(hidden ? HiddenNoise(own, num_layers) : own));
+  };
+  std::fprintf(
+      stderr,
+      "headway: %s keeps weights to about %ld %% and hidden states to about %ld %%: the "
+      "model will answer differently; lut6 keeps %ld %% and %ld %%, int8 %ld %% and %ld %%\n",
+      weights.c_str(), percent(weights.c_str(), false), percent(weights.c_str(), true),
+      percent("lut6", false), percent("lut6", true), percent("int8", false), percent("int8", true));
+}
+
 // Everything that the bytes of the package depend on, in one line.
 std::string RequestLine(const std::string& source_digest, const PackPlan& plan,
                         const PackOptions& options, const Emitter& emitter) {
@@ -171,6 +191,7 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
   if (!options.announcement.empty())
     std::fprintf(stderr, "%s\n", Printable(options.announcement).c_str());
+  if (options.show_progress) SayWhatIsLost(emitter->Weights(), plan.model.num_hidden_layers);
   Manifest manifest;
   manifest.producer = ProducerText();
   manifest.source_file = fs::path(file.Path()).filename().string();
@@ -179,6 +200,11 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.weights = emitter->Weights();
   manifest.max_seq = plan.max_seq;
   manifest.model = plan.model;
+  if (emitter->GetTraits().computes_in_halves) {
+    HW_TRY(graph::ValueRanges ranges, RecordRanges(file, plan, options));
+    emitter->Learn(std::move(ranges));
+  }
+  manifest.residual_scale = emitter->ResidualScale();
   HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.directory.Path()));
   {
     ShardPacker packer(file, emitter, &target, plan, options);

@@ -102,21 +102,6 @@ int64_t NumWeights(const graph::Graph& graph) {
   return count;
 }
 
-Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
-                                       int64_t num_tokens, const GoldenOptions& options) {
-  HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
-  HW_TRY(const auto tokens, tokenizer::Tokenizer::Create(std::move(vocabulary)));
-  HW_TRY(std::vector<int32_t> ids, tokens.Encode(kGoldenText, {.add_bos = true}));
-  int64_t limit = std::min(num_tokens, config.max_position_embeddings - 1);
-  if (options.most_tokens > 0) limit = std::min(limit, options.most_tokens);
-  // One regime of rotary factors, one token decoded beyond the last position included.
-  if (config.original_max_position_embeddings > 0)
-    limit = std::min(limit, config.original_max_position_embeddings - 1);
-  if (static_cast<int64_t>(ids.size()) > limit)
-    ids.resize(static_cast<size_t>(std::max<int64_t>(1, limit)));
-  return ids;
-}
-
 // Hidden states at every layer boundary, then the logits.
 Result<void> RunChain(const Source& source, const Device& device, Rows* file, Goldens* goldens) {
   const int64_t num_layers = goldens->num_layers;
@@ -214,6 +199,21 @@ Result<void> RunAll(const std::vector<std::function<Result<void>()>>& tasks) {
 
 }  // namespace
 
+Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
+                                       int64_t num_tokens, int64_t most_tokens) {
+  HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
+  HW_TRY(const auto tokens, tokenizer::Tokenizer::Create(std::move(vocabulary)));
+  HW_TRY(std::vector<int32_t> ids, tokens.Encode(kGoldenText, {.add_bos = true}));
+  int64_t limit = std::min(num_tokens, config.max_position_embeddings - 1);
+  if (most_tokens > 0) limit = std::min(limit, most_tokens);
+  // One regime of rotary factors, one token decoded beyond the last position included.
+  if (config.original_max_position_embeddings > 0)
+    limit = std::min(limit, config.original_max_position_embeddings - 1);
+  if (static_cast<int64_t>(ids.size()) > limit)
+    ids.resize(static_cast<size_t>(std::max<int64_t>(1, limit)));
+  return ids;
+}
+
 int64_t PositionsFor(int64_t num_weights) {
   constexpr int64_t kMost = 64;
   constexpr int64_t kLeast = 8;
@@ -231,10 +231,10 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
   goldens.hidden_size = source.config.hidden_size;
   goldens.vocab_size = source.config.vocab_size;
   const int64_t num_weights = NumWeights(source.graph);
-  HW_TRY(
-      goldens.ids,
-      GoldenIds(packed, source.config,
-                options.max_tokens > 0 ? options.max_tokens : PositionsFor(num_weights), options));
+  HW_TRY(goldens.ids,
+         GoldenIds(packed, source.config,
+                   options.max_tokens > 0 ? options.max_tokens : PositionsFor(num_weights),
+                   options.most_tokens));
   const std::vector<graph::Weight> matrices = Matrices(source.graph);
   goldens.products.resize(matrices.size());
   Rows rows(packed, 2 * static_cast<uint64_t>(num_weights), options);

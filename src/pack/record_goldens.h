@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "gguf/gguf_file.h"
@@ -28,6 +29,11 @@ struct GoldenOptions {
 // Positions to compare for a model of that many weights: 64, fewer for large models so that the
 // double-precision sums stay below 4e10 (half a minute), at least 8.
 int64_t PositionsFor(int64_t num_weights);
+
+// The golden text in the model's tokens: at most `num_tokens`, and what caches and rotary factors
+// allow.
+Result<std::vector<int32_t>> GoldenIds(const gguf::GgufFile& file, const ModelConfig& config,
+                                       int64_t num_tokens, int64_t most_tokens);
 
 // `packed` is what the package's shards are made from, `reference` what the quality gate holds them
 // against: the same file, except in tests. Errors: those of reading the model; kCancelled.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "lab/synth/synthesise.h"
 #include "pack/pack.h"
 #include "test_paths.h"
 
@@ -44,13 +45,16 @@ const Directory& Scratch() {
 
 std::string StoryPackage(const Form& form) {
   static std::map<std::string, std::string> made;
-  const std::string key = fmt::format("{}-{}-{}-{}-{}", fmt::join(form.heads, "+"), form.widths,
-                                      form.states, form.topology, form.goldens);
+  const std::string key =
+      fmt::format("{}-{}-{}-{}-{}-{}-{}", fmt::join(form.heads, "+"), form.widths, form.states,
+                  form.topology, form.goldens, form.shape, form.residual_scale.value_or(0.0F));
   std::string& path = made[key];
   if (!path.empty()) return path;
   ThreadPool pool(2);
-  const auto emitter =
-      MakeEmitterFor("coreml", {.weights = "int8", .states = form.states, .pool = &pool});
+  const auto emitter = MakeEmitterFor("coreml", {.weights = "int8",
+                                                 .states = form.states,
+                                                 .residual_scale = form.residual_scale,
+                                                 .pool = &pool});
   EXPECT_TRUE(emitter.has_value()) << emitter.error().message;
   pack::PackOptions options{.topology = form.topology,
                             .heads = form.heads,
@@ -59,8 +63,13 @@ std::string StoryPackage(const Form& form) {
                             .max_seq = 64};
   if (form.goldens) options.goldens = pack::GoldenOptions{};
   const std::string target = Scratch().Path(fmt::format("package-{}", made.size()));
-  const auto packed =
-      pack::Pack(SourceDirectory() + "/models/story-12m.gguf", target, options, emitter->get());
+  std::string model = SourceDirectory() + "/models/story-12m.gguf";
+  if (!form.shape.empty()) {
+    model = Scratch().Path(form.shape + ".gguf");
+    const auto synthesised = synth::Synthesise({.shape = form.shape}, model, nullptr);
+    EXPECT_TRUE(synthesised.has_value()) << synthesised.error().message;
+  }
+  const auto packed = pack::Pack(model, target, options, emitter->get());
   EXPECT_TRUE(packed.has_value()) << packed.error().message;
   path = target;
   return path;

@@ -1,10 +1,11 @@
 #pragma once
 
-// Packages of the model in the box, opened as on a Mac, where Core ML is the stand-in.
+// Packages of the model in the box, or of tiny ones, opened as on a Mac, where Core ML is the stand-in.
 
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,11 @@ struct Form {
   std::string states = "per-layer";
   std::string topology = "2";
   bool goldens = false;
+  std::string shape = {};  // of a synthetic model; empty: models/story-12m.gguf
+  std::optional<float> residual_scale = std::nullopt;
 };
 
-// The package of `models/story-12m.gguf` in that form; made once a process.
+// The package of that form; made once a process.
 std::string StoryPackage(const Form& form = {});
 
 struct Decoded {

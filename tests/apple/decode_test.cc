@@ -70,6 +70,22 @@ TEST_F(AppleDecodeTest, CachesOutsideTheProgram_GiveTheInterpretersTokens) {
   EXPECT_EQ(DecodeOn(package, "", 6).kv_bytes, DecodeOn(package, "interpreter", 6).kv_bytes);
 }
 
+// Shards of which some see windows and turn by a table of their own, and hold hidden states scaled.
+TEST_F(AppleDecodeTest, OtherLayers_GiveTheInterpretersTokens) {
+  standin::Behave({.seed = 4, .ignores_backings = 0.5, .pads = 0.5});
+  for (const char* shape : {"tiny-gemma3", "tiny-smollm3", "tiny-qwen2"}) {
+    SCOPED_TRACE(shape);
+    for (const char* states : {"per-layer", "io"}) {
+      ExpectSame(StoryPackage({.heads = {"full:2"},
+                               .widths = "1,4",
+                               .states = states,
+                               .shape = shape,
+                               .residual_scale = 0x1p-3F}),
+                 12);
+    }
+  }
+}
+
 TEST_F(AppleDecodeTest, TwoConversations_KeepTheirStatesApart) {
   standin::Behave({.seed = 2, .ignores_backings = 0.5, .pads = 0.5});
   const auto model = Open(StoryPackage());

@@ -69,10 +69,17 @@ class CoremlLayersTest : public CoremlShardTest {
             0.03125F * static_cast<float>((static_cast<int64_t>(i * 37) + position * 11) % 61 - 30);
       const std::vector<float> y = RunStep(shard.get(), state.get(), position, x, &tables);
       const auto angles = static_cast<size_t>(T * (source.config.rotary_dim / 2));
-      const std::vector<double> cos(tables.Cos(), tables.Cos() + angles);
-      const std::vector<double> sin(tables.Sin(), tables.Sin() + angles);
-      const auto right = oracle->Run(
-          {.x = {x.begin(), x.end()}, .first_position = position, .rotary = {{cos, sin}}});
+      std::vector<std::vector<double>> numbers;
+      for (int64_t i = 0; i < source.config.NumRotaryTables(); ++i) {
+        for (const float* table : {tables.Cos(), tables.Sin()}) {
+          const float* const first = table + i * tables.TableStride();
+          numbers.emplace_back(first, first + angles);
+        }
+      }
+      oracle::OracleStep step{.x = {x.begin(), x.end()}, .first_position = position};
+      for (size_t i = 0; i < numbers.size(); i += 2)
+        step.rotary.push_back({.cos = numbers[i], .sin = numbers[i + 1]});
+      const auto right = oracle->Run(step);
       EXPECT_TRUE(right.has_value()) << right.error().message;
       for (size_t i = 0; i < x.size(); ++i) {
         added.push_back(y[i] - x[i]);
@@ -102,7 +109,8 @@ class CoremlLayersTest : public CoremlShardTest {
                                  .output = y.data(),
                                  .output_stride = D,
                                  .rotary_cos = tables->Cos(),
-                                 .rotary_sin = tables->Sin()});
+                                 .rotary_sin = tables->Sin(),
+                                 .rotary_table_stride = tables->TableStride()});
     EXPECT_TRUE(ran.has_value()) << ran.error().message;
     return y;
   }
@@ -133,6 +141,39 @@ TEST_F(CoremlLayersTest, EveryOption_StaysWithinFp16OfTheOracle) {
         }
       }
     }
+  }
+}
+
+// All architectures, over windows of 8 positions where they have them, steps that begin and end in
+// them, and caches inside and outside.
+TEST_F(CoremlLayersTest, EveryArchitecture_StaysWithinFp16OfTheOracle) {
+  const std::vector<int64_t> steps = {1, 4, 4, 3, 1, 5, 1};
+  for (const char* shape : {"tiny-llama3", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
+                            "tiny-smollm3", "tiny-granite", "tiny-ernie4_5", "tiny-exaone4"}) {
+    const Source source = Open(shape);
+    for (const mil::StateLayout states : {mil::StateLayout::kUnified, mil::StateLayout::kOutside}) {
+      for (const mil::AttentionForm attention :
+           {mil::AttentionForm::kPerHead, mil::AttentionForm::kBatched}) {
+        SCOPED_TRACE(std::string(shape) + ", states " + std::to_string(static_cast<int>(states)) +
+                     ", attention " + std::to_string(static_cast<int>(attention)));
+        EmitterOptions options;
+        options.states = states;
+        options.attention = attention;
+        ErrorOf(source, options, {{1, false}, {4, false}}, steps);
+      }
+    }
+    ErrorOf(source, {}, {{4, true}}, steps);
+  }
+}
+
+// A factor on the residual stream changes no bit that fp16 does not lose anyhow.
+TEST_F(CoremlLayersTest, ResidualScale_IsUndoneOutside) {
+  for (const char* shape : {"tiny-llama", "tiny-gemma3", "tiny-granite", "tiny-exaone4"}) {
+    SCOPED_TRACE(shape);
+    const Source source = Open(shape);
+    EmitterOptions options;
+    options.residual_scale = 0x1p-4F;
+    ErrorOf(source, options, {{1, false}, {4, false}}, {1, 4, 3, 1});
   }
 }
 

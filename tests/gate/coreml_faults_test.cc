@@ -82,6 +82,15 @@ TEST_F(CoremlFaults, None_PassesAsPredictedAndInterpreted) {
   EXPECT_EQ(Record(report, "arithmetic").basis, "interpreted");
 }
 
+// Sixteen values a table must cost more than eight bits; two, more than any package may.
+TEST_F(CoremlFaults, CoarseTables_AreHeldAgainstWhatTheyMustCost) {
+  const gates::GateReport four = Gate("lut4", "full:2");
+  EXPECT_TRUE(four.Passed()) << gates::ToText(four);
+  const gates::GateReport one = Gate("lut1", "full:2");
+  EXPECT_FALSE(Record(one, "arithmetic").Failed());
+  EXPECT_TRUE(Record(one, "quality").Failed()) << gates::ToText(one);
+}
+
 TEST_F(CoremlFaults, Int4InBlocks_Residency) {
   const gates::GateReport report = Gate("int4-blockwise", "full:2");
   EXPECT_FALSE(Record(report, "residency").passed);

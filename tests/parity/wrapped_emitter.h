@@ -17,6 +17,8 @@ class WrappedEmitter : public Emitter, public ScreenEmitter {
       : Emitter(emitter->GetTraits()), emitter_(std::move(emitter)) {}
   std::string Settings() const override { return emitter_->Settings(); }
   std::string Weights() const override { return emitter_->Weights(); }
+  void Learn(graph::ValueRanges ranges) override { emitter_->Learn(std::move(ranges)); }
+  float ResidualScale() const override { return emitter_->ResidualScale(); }
   Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
                          const WeightSource& weights, const std::string& path,
                          const ByteProgress& progress) override {

@@ -107,6 +107,7 @@ std::unique_ptr<ShardLoader> MakeInterpretingLoader(ThreadPool* pool) {
 
 const Device kDevice = {.traits = {.name = "coreml",
                                    .head_forms = kHeadForms,
+                                   .computes_in_halves = true,
                                    .fixed_widths = true,
                                    .keeps_tied_embedding = true,
                                    .default_max_seq = kDefaultMaxSeq,

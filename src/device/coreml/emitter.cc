@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "device/coreml/coreml_device.h"
 #include "device/coreml/embedding_prescale.h"
 #include "device/coreml/graph_shards.h"
+#include "device/coreml/half_range.h"
 #include "device/coreml/host_rows.h"
 #include "device/coreml/package/package.h"
 #include "device/coreml/screen_program.h"
@@ -77,10 +79,16 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
       : Emitter(kDevice.traits), options_(options), pool_(pool) {}
 
   std::string Settings() const override {
-    return fmt::format("form 2 weights {} states {} attention {} head-splits {} norm-prescale {}",
-                       mil::NameOf(options_.weights), static_cast<int>(options_.states),
-                       static_cast<int>(options_.attention), options_.head_splits,
-                       options_.norm_prescale);
+    return fmt::format(
+        "form 3 weights {} states {} attention {} head-splits {} norm-prescale {} residual-scale "
+        "{}",
+        mil::NameOf(options_.weights), static_cast<int>(options_.states),
+        static_cast<int>(options_.attention), options_.head_splits, options_.norm_prescale,
+        options_.residual_scale ? fmt::format("{}", *options_.residual_scale) : "recorded");
+  }
+  void Learn(graph::ValueRanges ranges) override { ranges_ = std::move(ranges); }
+  float ResidualScale() const override {
+    return options_.residual_scale.value_or(ScaleFor(ranges_.residual_stream));
   }
   std::string Weights() const override { return mil::NameOf(options_.weights); }
   ScreenEmitter* Screens() override { return this; }
@@ -99,7 +107,7 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
              return Lower(use, width, shard, first ? weights : WeightSource(), progress, &blobs);
            }));
     const std::string format = DescribeWeights(mil::NameOf(options_.weights), lowered.weights);
-    return Finish(shard, format, &lowered, path, &writer);
+    return Finish(shard, format, ResidualScale(), &lowered, path, &writer);
   }
 
   Result<FileEntry> EmitScreen(const graph::Graph& shard, const lmhead::Planes& planes,
@@ -110,7 +118,7 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
     HW_TRY(mil::Shard lowered, LowerWidths(widths, &blobs, [&](const StepWidth& width, bool first) {
              return LowerScreen(shard, planes, width, first, &blobs);
            }));
-    return Finish(shard, "signs of the rotated rows, one bit each", &lowered, path, &writer);
+    return Finish(shard, "signs of the rotated rows, one bit each", 1.0F, &lowered, path, &writer);
   }
 
   Result<FileEntry> EmitRows(const graph::Graph& head, const WeightSource& weights,
@@ -120,9 +128,12 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
   }
 
  private:
+  // `residual_scale`: of the hidden states that the program is given.
   static Result<FileEntry> Finish(const graph::Graph& shard, const std::string& weights,
-                                  mil::Shard* lowered, const std::string& path,
-                                  mil::PackageWriter* writer) {
+                                  float residual_scale, mil::Shard* lowered,
+                                  const std::string& path, mil::PackageWriter* writer) {
+    if (residual_scale != 1.0F)
+      lowered->model.metadata.user_defined[kResidualScaleKey] = fmt::format("{}", residual_scale);
     lowered->model.metadata.user_defined[kGraphKey] = graph::Print(shard);
     lowered->model.metadata.user_defined[kWeightsKey] = weights;
     lowered->model.metadata.short_description = "decoder shard for the Neural Engine";
@@ -158,6 +169,8 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
                             .states = options_.states,
                             .attention = options_.attention,
                             .norm_prescale = options_.norm_prescale,
+                            .residual_scale = ResidualScale(),
+                            .ranges = &ranges_,
                             .head_splits = options_.head_splits};
     // Progress counts bytes of the source; the shard builders count parameters.
     const auto total_bytes = static_cast<double>(graph::WeightBytes(shard));
@@ -212,6 +225,7 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
 
   const EmitterOptions options_;
   ThreadPool* const pool_;
+  graph::ValueRanges ranges_;        // empty: not recorded
   float embedding_prescale_ = 0.0F;  // 0: not known yet
 };
 
@@ -255,6 +269,16 @@ Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("--norm-prescale: expected a number above 0 and at most 1024, found {}",
                             emitter.norm_prescale));
+  }
+  emitter.residual_scale = options.residual_scale;
+  int exponent = 0;
+  if (options.residual_scale &&
+      !(*options.residual_scale >= 0x1p-14F && *options.residual_scale <= 1.0F &&
+        std::frexp(*options.residual_scale, &exponent) == 0.5F)) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("--residual-scale: expected 1 or a power of two below it, at least "
+                            "2^-14, found {}",
+                            *options.residual_scale));
   }
   return MakeEmitter(emitter, options.pool);
 }

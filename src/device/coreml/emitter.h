@@ -5,6 +5,7 @@
 // gathered on the Neural Engine).
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/thread_pool.h"
@@ -20,10 +21,14 @@ struct EmitterOptions {
   mil::AttentionForm attention = mil::AttentionForm::kPerHead;
   int64_t head_splits = 1;     // convolutions of a full head's shard
   float norm_prescale = 0.0F;  // 0: 1 / sqrt(hidden_size)
+  // On the residual stream, a power of two; nothing: as what was recorded asks for.
+  std::optional<float> residual_scale = std::nullopt;
 };
 
 // The key of the shard's graph (graph/text.h) in the metadata of its model.
 inline constexpr const char* kGraphKey = "headway.graph";
+// The key of the factor on hidden states, where there is one: "0.0625".
+inline constexpr const char* kResidualScaleKey = "headway.residual_scale";
 // The key of what storing the weights cost, in words.
 inline constexpr const char* kWeightsKey = "headway.weights";
 

@@ -1,9 +1,9 @@
 #pragma once
 
 // The Core ML lowering of a model's graph: finds layers and head in it and hands their sizes and
-// weight rows to the shard builders of device/coreml/shards. Layers have the Phi-3 form (fused qkv
-// and gate_up) or the Llama form (separate ones); adjacent rotary pairs become halves by permuting
-// rows; everything else is refused with the node that does not fit. The graph keeps its own ops:
+// weight rows to the shard builders of device/coreml/shards. Projections are fused (as Phi-3's) or
+// separate; adjacent rotary pairs become halves by permuting rows; what else layers may have is
+// mil::LayerForm, and everything beyond it is refused with the node that does not fit. The graph keeps its own ops:
 // MIL is compared with the oracle, not forced back into the graph.
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include "device/coreml/shards/layer_shard.h"
 #include "device/emitter.h"
 #include "graph/graph.h"
+#include "graph/value_ranges.h"
 
 namespace headway::coreml {
 
@@ -25,7 +26,9 @@ struct LoweringOptions {
   mil::AttentionForm attention = mil::AttentionForm::kPerHead;
   float norm_prescale = 0.0F;        // 0: 1 / sqrt(D)
   float first_norm_prescale = 0.0F;  // of the first norm of the layers lowered; 0: as the others
-  int64_t head_splits = 1;           // as HeadShardSpec::splits, for full heads
+  float residual_scale = 1.0F;       // as LayerShardSpec::residual_scale
+  const graph::ValueRanges* ranges = nullptr;  // what values of the model reach; null: not known
+  int64_t head_splits = 1;                     // as HeadShardSpec::splits, for full heads
 };
 
 // The program of layers [first_layer, first_layer + num_layers) of `model`, weights streamed into

@@ -63,6 +63,7 @@ Result<std::unique_ptr<HostRows>> HostRows::Open(const graph::Graph& head, const
   rows->first_row_ = parts.matrix->row_begin;
   rows->num_rows_ = parts.matrix->shape.Rows();
   rows->epsilon_ = static_cast<double>(parts.rms_norm_eps);
+  rows->logit_scale_ = static_cast<double>(parts.logit_scale);
   if (rows->matrix_.shape.Rank() != 2 || rows->Channels() != columns || columns > kMaxChannels ||
       rows->matrix_.shape.Rows() < rows->first_row_ + rows->num_rows_ ||
       rows->gain_.shape.Rank() != 1 || rows->gain_.shape[0] != columns) {
@@ -83,7 +84,7 @@ void HostRows::Normalise(const float* hidden, float* normed) const {
   ReadGain(normed);
   double squares = 0.0;
   for (size_t c = 0; c < D; ++c) squares += static_cast<double>(hidden[c]) * hidden[c];
-  const double factor = 1.0 / std::sqrt(squares / static_cast<double>(D) + epsilon_);
+  const double factor = logit_scale_ / std::sqrt(squares / static_cast<double>(D) + epsilon_);
   for (size_t c = 0; c < D; ++c) {
     normed[c] = static_cast<float>(static_cast<double>(hidden[c]) * factor *
                                    static_cast<double>(normed[c]));

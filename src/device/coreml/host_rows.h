@@ -55,6 +55,7 @@ class HostRows {
   int64_t first_row_ = 0;
   int64_t num_rows_ = 0;
   double epsilon_ = 0.0;
+  double logit_scale_ = 1.0;
 };
 
 }  // namespace headway::coreml

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
+
+#include "device/coreml/graph_walk.h"
 
 namespace headway::coreml {
 namespace {
@@ -14,92 +15,8 @@ using graph::Graph;
 using graph::Node;
 using graph::Op;
 using graph::ValueId;
-
-// Walks a graph from results to inputs along its edges, and refuses what is not there by name.
-class Walk {
- public:
-  explicit Walk(const Graph& graph) : graph_(graph), maker_(graph.values.size(), nullptr) {
-    for (const Node& node : graph.nodes) maker_[static_cast<size_t>(node.output)] = &node;
-  }
-
-  // The node that makes `value`, which must be of that op. `role`: what it is to the layer.
-  Result<const Node*> Maker(ValueId value, Op op, const std::string& role) {
-    const Node* node = maker_[static_cast<size_t>(value)];
-    if (node == nullptr)
-      return Unsupported(value, fmt::format("{} ({})", role, graph::Traits(op).name), "an input");
-    if (node->op != op)
-      return Unsupported(value, fmt::format("{} ({})", role, graph::Traits(op).name),
-                         graph::NameOf(*node));
-    visited_.insert(node);
-    return node;
-  }
-
-  // Rows of a linear's matrix, all of them or those that a slice takes of its result.
-  struct Projection {
-    ValueId input = -1;
-    const graph::Weight* weight = nullptr;
-    int64_t first_row = 0;
-    int64_t num_rows = 0;
-  };
-  Result<Projection> Project(ValueId value, const std::string& role) {
-    Projection found{.num_rows = graph_.values[static_cast<size_t>(value)].channels};
-    const Node* node = maker_[static_cast<size_t>(value)];
-    if (node != nullptr && node->op == Op::kSlice) {
-      visited_.insert(node);
-      found.first_row = std::get<graph::SliceAttributes>(node->attributes).begin;
-      value = node->inputs[0];
-    }
-    HW_TRY(const Node* linear, Maker(value, Op::kLinear, role));
-    found.input = linear->inputs[0];
-    found.weight = &WeightOf(*linear);
-    return found;
-  }
-
-  // A value that must be `expected`, known from elsewhere as `role`.
-  Result<void> Same(ValueId value, ValueId expected, const std::string& role) const {
-    if (value == expected) return {};
-    return Unsupported(value, fmt::format("{}, '{}'", role, Name(expected)), "another value");
-  }
-
-  // The sum that makes `value`: what is carried on, and the product that is added to it.
-  struct Residual {
-    ValueId carried = -1;
-    ValueId added = -1;
-  };
-  Result<Residual> Sum(ValueId value, const std::string& role) {
-    HW_TRY(const Node* sum, Maker(value, Op::kAdd, role));
-    const Node* first = maker_[static_cast<size_t>(sum->inputs[0])];
-    const size_t added = first != nullptr && first->op == Op::kLinear ? 0 : 1;
-    return Residual{.carried = sum->inputs[1 - added], .added = sum->inputs[added]};
-  }
-
-  // Every node of the stage has been visited: nothing is left that would not be lowered.
-  Result<void> AllVisited(int64_t stage) const {
-    for (const Node& node : graph_.nodes) {
-      if (node.stage == stage && visited_.count(&node) == 0)
-        return Unsupported(node.output, "no other op", graph::NameOf(node));
-    }
-    return {};
-  }
-
-  const graph::Weight& WeightOf(const Node& node) const {
-    return graph_.weights[static_cast<size_t>(node.weights.front())];
-  }
-  tl::unexpected<Error> Unsupported(ValueId value, const std::string& expected,
-                                    const std::string& found) const {
-    return Fail(ErrorCode::kUnsupported, fmt::format("coreml: value '{}': expected {}, found {}",
-                                                     Name(value), expected, found));
-  }
-
- private:
-  const std::string& Name(ValueId value) const {
-    return graph_.values[static_cast<size_t>(value)].name;
-  }
-
-  const Graph& graph_;
-  std::vector<const Node*> maker_;  // by value; null: an input
-  std::set<const Node*> visited_;
-};
+using mil::LayerWeight;
+using mil::NormPlace;
 
 using Parts = std::vector<WeightPart>;
 
@@ -109,9 +26,23 @@ WeightPart PartOf(const Walk::Projection& projection) {
           .num_rows = projection.num_rows};
 }
 
-// The one layer form that the shard builders know, found by its edges:
-//   x1 = x + attn_out(attention(rotary(q(n)), rotary(k(n)), v(n))),   n = norm(x)
-//   y = x1 + down(gate(gate(m), up(m))),                              m = norm(x1)
+WeightPart BiasOf(const Walk::Projection& projection) {
+  return {.weight = projection.bias_or_null,
+          .first_row = projection.first_row,
+          .num_rows = projection.num_rows,
+          .is_vector = true};
+}
+
+bool HasBias(const Parts& biases) {
+  return std::any_of(biases.begin(), biases.end(),
+                     [](const WeightPart& part) { return part.weight != nullptr; });
+}
+
+// The one layer that the shard builders know, in its forms, found by its edges:
+//   x1 = x + branch(attn_out(attention(turned(q(n)), turned(k(n)), v(n)))),   n = norm(x) or x
+//   y = x1 + branch(down(gate(gate(m), up(m)))),                             m = norm(x1) or x1
+// A branch may be normalised and scaled, heads of q and k normalised, products have biases; turning
+// may be left out; x may be what the layer reads times a number.
 class LayerWalk {
  public:
   LayerWalk(const Graph& graph, LayerParts* found) : graph_(graph), walk_(graph), found_(*found) {}
@@ -125,106 +56,202 @@ class LayerWalk {
     }
     found_.output = last->output;
     HW_TRY(const ValueId middle, FeedForward(found_.output));
-    HW_TRY_VOID(Attention(middle));
+    HW_TRY(found_.input, Attention(middle));
+    const Node* const scale = walk_.MakerOrNull(found_.input, Op::kScale);
+    if (scale != nullptr && scale->stage == layer) {
+      found_.form.input_scale = std::get<graph::ScaleAttributes>(scale->attributes).factor;
+      found_.input = scale->inputs[0];
+    }
     return walk_.AllVisited(layer);
   }
 
  private:
-  Parts& Of(mil::LayerWeight weight) { return found_.parts[static_cast<size_t>(weight)]; }
+  Parts& Of(LayerWeight weight) { return found_.parts[static_cast<size_t>(weight)]; }
 
-  // What a norm reads; it belongs to `weight`.
-  Result<ValueId> Norm(ValueId value, mil::LayerWeight weight, const std::string& role) {
-    HW_TRY(const Node* norm, walk_.Maker(value, Op::kRmsNorm, role));
-    const auto& attributes = std::get<graph::RmsNormAttributes>(norm->attributes);
-    if (attributes.group != 0)
-      return walk_.Unsupported(value, "a norm of whole rows",
-                               fmt::format("groups of {}", attributes.group));
+  // What a norm of `channels` at a time reads; its gain becomes `weight`.
+  Result<ValueId> Norm(const Node& norm, int64_t channels, LayerWeight weight, NormPlace place) {
+    const auto& attributes = std::get<graph::RmsNormAttributes>(norm.attributes);
+    const ValueId input = norm.inputs[0];
+    const int64_t row = graph_.values[static_cast<size_t>(input)].channels;
+    const int64_t group = attributes.group == 0 ? row : attributes.group;
+    if (group != channels)
+      return walk_.Unsupported(norm.output, fmt::format("a norm of {} channels", channels),
+                               fmt::format("groups of {}", group));
     if (found_.rms_norm_eps != 0.0F && found_.rms_norm_eps != attributes.eps)
-      return walk_.Unsupported(value, fmt::format("eps {}, as before", found_.rms_norm_eps),
+      return walk_.Unsupported(norm.output, fmt::format("eps {}, as before", found_.rms_norm_eps),
                                fmt::format("{}", attributes.eps));
     found_.rms_norm_eps = attributes.eps;
-    Of(weight) = {{.weight = &walk_.WeightOf(*norm), .first_row = 0, .num_rows = 1}};
-    return norm->inputs[0];
+    found_.norms[static_cast<size_t>(place)] = norm.output;
+    Of(weight) = {{.weight = &walk_.WeightOf(norm), .num_rows = channels, .is_vector = true}};
+    return input;
   }
 
-  // What the whole matrix of a linear reads.
-  Result<ValueId> Whole(ValueId value, mil::LayerWeight weight, const std::string& role) {
-    HW_TRY(const Node* linear, walk_.Maker(value, Op::kLinear, role));
-    const graph::Weight& matrix = walk_.WeightOf(*linear);
-    Of(weight) = {{.weight = &matrix, .first_row = 0, .num_rows = matrix.shape.Rows()}};
-    return linear->inputs[0];
+  int64_t ChannelsOf(ValueId value) const {
+    return graph_.values[static_cast<size_t>(value)].channels;
+  }
+
+  // What is read by a part of the layer whose products read `value`: the residual stream, `carried`,
+  // or its norm.
+  Result<void> Reads(ValueId value, ValueId carried, LayerWeight gain, NormPlace place) {
+    const Node* const norm = value == carried ? nullptr : walk_.MakerOrNull(value, Op::kRmsNorm);
+    if (norm != nullptr) {
+      HW_TRY(value, Norm(*norm, ChannelsOf(norm->inputs[0]), gain, place));
+    }
+    HW_TRY_VOID(walk_.Same(value, carried, "what the residual sum adds to"));
+    return Alike(norm != nullptr, &found_.form.norms_before, value, "a norm before products");
+  }
+
+  // Attention and feed-forward have one form; the feed-forward is looked at first.
+  Result<void> Alike(bool is, bool* noted, ValueId value, const char* what) {
+    if (feed_forward_) *noted = is;
+    if (*noted == is) return {};
+    return walk_.Unsupported(
+        value, fmt::format("{}{}, as in the feed-forward", *noted ? "" : "not ", what),
+        "otherwise");
+  }
+
+  // From what the residual sum adds to the product of `matrix`, which it finds; returns what that
+  // reads.
+  struct Branch {
+    LayerWeight gain;
+    NormPlace norm;
+    LayerWeight matrix, bias;
+    bool mil::LayerForm::*has_bias;
+    ValueId LayerParts::*product;
+  };
+  Result<ValueId> Added(ValueId value, const Branch& branch, const std::string& role) {
+    float scale = 1.0F;
+    if (const Node* node = walk_.MakerOrNull(value, Op::kScale)) {
+      scale = std::get<graph::ScaleAttributes>(node->attributes).factor;
+      value = node->inputs[0];
+    }
+    if (feed_forward_) found_.form.branch_scale = scale;
+    if (found_.form.branch_scale != scale)
+      return walk_.Unsupported(
+          value, fmt::format("the feed-forward's scale, {}", found_.form.branch_scale),
+          fmt::format("{}", scale));
+    const Node* const norm = walk_.MakerOrNull(value, Op::kRmsNorm);
+    HW_TRY_VOID(Alike(norm != nullptr, &found_.form.norms_after, value, "a norm after products"));
+    if (norm != nullptr) {
+      HW_TRY(value, Norm(*norm, ChannelsOf(value), branch.gain, branch.norm));
+    }
+    found_.*branch.product = value;
+    HW_TRY(const Walk::Projection whole, walk_.Project(value, role));
+    if (whole.num_rows != whole.weight->shape.Rows())
+      return walk_.Unsupported(value, "all rows of a matrix", "a slice");
+    Of(branch.matrix) = {PartOf(whole)};
+    found_.form.*branch.has_bias = whole.bias_or_null != nullptr;
+    if (whole.bias_or_null != nullptr) Of(branch.bias) = {BiasOf(whole)};
+    return whole.input;
   }
 
   // Returns x1.
   Result<ValueId> FeedForward(ValueId result) {
+    feed_forward_ = true;
     HW_TRY(const Walk::Residual sum, walk_.Sum(result, "the feed-forward's residual sum"));
-    HW_TRY(const ValueId hidden,
-           Whole(sum.added, mil::LayerWeight::kDown, "the feed-forward's second product"));
-    HW_TRY(const Node* gate, walk_.Maker(hidden, Op::kGate, "the feed-forward's gate"));
-    if (std::get<graph::GateAttributes>(gate->attributes).activation != graph::Activation::kSilu)
-      return walk_.Unsupported(hidden, "a gate by silu (swiglu)", graph::NameOf(*gate));
+    HW_TRY(found_.hidden,
+           Added(sum.added,
+                 {LayerWeight::kFfnPostNorm, NormPlace::kFfnOut, LayerWeight::kDown,
+                  LayerWeight::kDownBias, &mil::LayerForm::down_bias, &LayerParts::ffn_product},
+                 "the feed-forward's second product"));
+    HW_TRY(const Node* gate, walk_.Maker(found_.hidden, Op::kGate, "the feed-forward's gate"));
+    found_.form.gelu = std::get<graph::GateAttributes>(gate->attributes).activation ==
+                       graph::Activation::kGeluTanh;
     HW_TRY(const Walk::Projection gated, walk_.Project(gate->inputs[0], "the gate's product"));
     HW_TRY(const Walk::Projection up, walk_.Project(gate->inputs[1], "the gated product"));
     HW_TRY_VOID(walk_.Same(up.input, gated.input, "what the gate's product reads"));
-    Of(mil::LayerWeight::kGateUp) = {PartOf(gated), PartOf(up)};
-    HW_TRY(const ValueId normed,
-           Norm(gated.input, mil::LayerWeight::kFfnNorm, "the feed-forward's norm"));
-    HW_TRY_VOID(walk_.Same(normed, sum.carried, "what the residual sum adds to"));
+    Of(LayerWeight::kGateUp) = {PartOf(gated), PartOf(up)};
+    Parts biases = {BiasOf(gated), BiasOf(up)};
+    found_.form.gate_up_bias = HasBias(biases);
+    if (found_.form.gate_up_bias) Of(LayerWeight::kGateUpBias) = std::move(biases);
+    HW_TRY_VOID(Reads(gated.input, sum.carried, LayerWeight::kFfnNorm, NormPlace::kFfnIn));
     return sum.carried;
   }
 
-  Result<void> Attention(ValueId x1) {
+  // Returns x.
+  Result<ValueId> Attention(ValueId x1) {
+    feed_forward_ = false;
     HW_TRY(const Walk::Residual sum, walk_.Sum(x1, "the attention's residual sum"));
-    HW_TRY(const ValueId heads,
-           Whole(sum.added, mil::LayerWeight::kAttentionOut, "the attention's output product"));
-    HW_TRY(const Node* attention, walk_.Maker(heads, Op::kAttention, "the attention"));
+    HW_TRY(found_.heads, Added(sum.added,
+                               {LayerWeight::kAttentionPostNorm, NormPlace::kAttentionOut,
+                                LayerWeight::kAttentionOut, LayerWeight::kAttentionOutBias,
+                                &mil::LayerForm::out_bias, &LayerParts::attention_product},
+                               "the attention's output product"));
+    HW_TRY(const Node* attention, walk_.Maker(found_.heads, Op::kAttention, "the attention"));
     found_.attention = std::get<graph::AttentionAttributes>(attention->attributes);
     const float scale = 1.0F / std::sqrt(static_cast<float>(found_.attention.head_dim));
-    if (found_.attention.scale != scale)
-      return walk_.Unsupported(heads, "a scale of 1 / sqrt(head_dim)",
-                               fmt::format("{}", found_.attention.scale));
-    found_.input = sum.carried;
-    return Projections(*attention);
+    if (found_.attention.scale != scale) found_.form.score_scale = found_.attention.scale;
+    found_.form.window = found_.attention.window;
+    HW_TRY(const ValueId read, Projections(*attention));
+    HW_TRY_VOID(Reads(read, sum.carried, LayerWeight::kAttentionNorm, NormPlace::kAttentionIn));
+    return sum.carried;
   }
 
-  Result<void> Projections(const Node& attention) {
+  // Returns what they read.
+  Result<ValueId> Projections(const Node& attention) {
     ValueId input = -1;
+    Parts biases;
     for (size_t i = 0; i < 3; ++i) {
       ValueId value = attention.inputs[i];
       const std::string role = std::array{"queries", "keys", "values"}[i];
       if (i < 2) {
-        HW_TRY(value, Rotated(value, role, i == 0));
+        HW_TRY(value, Turned(value, role, i == 0));
+        HW_TRY(value, HeadsNormalised(value, i == 0));
       }
       HW_TRY(const Walk::Projection projection, walk_.Project(value, "the product of " + role));
       if (i == 0) input = projection.input;
       HW_TRY_VOID(walk_.Same(projection.input, input, "what the product of queries reads"));
-      WeightPart part = PartOf(projection);
-      part.paired_dims = found_.rotary.pairs && i < 2 ? found_.rotary.n_rot : 0;
-      part.head_dim = found_.attention.head_dim;
-      Of(mil::LayerWeight::kQkv).push_back(part);
+      biases.push_back(BiasOf(projection));
+      Of(LayerWeight::kQkv).push_back(PartOf(projection));
+      for (WeightPart* part : {&biases.back(), &Of(LayerWeight::kQkv).back()}) {
+        if (i < 2) part->paired_dims = PairedDims();
+        part->head_dim = found_.attention.head_dim;
+      }
     }
-    HW_TRY(const ValueId normed,
-           Norm(input, mil::LayerWeight::kAttentionNorm, "the attention's norm"));
-    return walk_.Same(normed, found_.input, "what the residual sum adds to");
+    found_.form.qkv_bias = HasBias(biases);
+    if (found_.form.qkv_bias) Of(LayerWeight::kQkvBias) = std::move(biases);
+    return input;
   }
 
-  // What rotary turns; queries and keys alike.
-  Result<ValueId> Rotated(ValueId value, const std::string& role, bool first) {
-    HW_TRY(const Node* node, walk_.Maker(value, Op::kRotary, "rotary of " + role));
+  int64_t PairedDims() const { return found_.rotary.pairs ? found_.rotary.n_rot : 0; }
+
+  // What rotary turns, if anything; queries and keys alike.
+  Result<ValueId> Turned(ValueId value, const std::string& role, bool first) {
+    const Node* const node = walk_.MakerOrNull(value, Op::kRotary);
+    if (!first && (node != nullptr) != found_.form.rotary)
+      return walk_.Unsupported(value, "rotary of queries and keys or of neither", "of one");
+    found_.form.rotary = node != nullptr;
+    if (node == nullptr) return value;
     const auto& rotary = std::get<graph::RotaryAttributes>(node->attributes);
-    if (rotary.table != 0 || rotary.head_dim != found_.attention.head_dim)
-      return walk_.Unsupported(
-          value, "rotary of the attention's heads by table 0",
-          fmt::format("heads of {} and table {}", rotary.head_dim, rotary.table));
+    if (rotary.head_dim != found_.attention.head_dim)
+      return walk_.Unsupported(value, fmt::format("rotary of {} of the attention's heads", role),
+                               fmt::format("of heads of {}", rotary.head_dim));
     if (!first && !(rotary == found_.rotary))
       return walk_.Unsupported(value, "the rotary of the queries", "another one");
     found_.rotary = rotary;
+    found_.form.rotary_table = rotary.table;
     return node->inputs[0];
+  }
+
+  // What is normalised head by head, if anything; queries and keys alike.
+  Result<ValueId> HeadsNormalised(ValueId value, bool first) {
+    const Node* const norm = walk_.MakerOrNull(value, Op::kRmsNorm);
+    if (!first && (norm != nullptr) != found_.form.head_norms)
+      return walk_.Unsupported(value, "norms of queries and keys or of neither", "of one");
+    found_.form.head_norms = norm != nullptr;
+    if (norm == nullptr) return value;
+    const LayerWeight weight = first ? LayerWeight::kQueryNorm : LayerWeight::kKeyNorm;
+    HW_TRY(value, Norm(*norm, found_.attention.head_dim, weight,
+                       first ? NormPlace::kQueries : NormPlace::kKeys));
+    Of(weight).front().paired_dims = PairedDims();
+    Of(weight).front().head_dim = found_.attention.head_dim;
+    return value;
   }
 
   const Graph& graph_;
   Walk walk_;
   LayerParts& found_;
+  bool feed_forward_ = true;  // what is looked at
 };
 
 }  // namespace
@@ -248,35 +275,32 @@ Result<HeadParts> FindHeadParts(const Graph& g) {
   if (g.outputs.empty())
     return Fail(ErrorCode::kUnsupported, "coreml: expected a graph with an output, found none");
   Walk walk(g);
-  const ValueId logits = g.outputs.front();
-  HW_TRY(const Node* linear, walk.Maker(logits, Op::kLinear, "the head's product"));
-  HW_TRY(const Node* norm, walk.Maker(linear->inputs[0], Op::kRmsNorm, "the head's norm"));
+  HeadParts parts;
+  HW_TRY(const Node* linear, walk.Maker(g.outputs.front(), Op::kLinear, "the head's product"));
+  ValueId normed = linear->inputs[0];
+  if (const Node* scale = walk.MakerOrNull(normed, Op::kScale)) {
+    parts.logit_scale = std::get<graph::ScaleAttributes>(scale->attributes).factor;
+    normed = scale->inputs[0];
+  }
+  HW_TRY(const Node* norm, walk.Maker(normed, Op::kRmsNorm, "the head's norm"));
   HW_TRY_VOID(walk.AllVisited(linear->stage));
   const auto& attributes = std::get<graph::RmsNormAttributes>(norm->attributes);
   if (attributes.group != 0)
     return walk.Unsupported(norm->output, "a norm of whole rows",
                             fmt::format("groups of {}", attributes.group));
-  return HeadParts{.gain = &walk.WeightOf(*norm),
-                   .matrix = &walk.WeightOf(*linear),
-                   .rms_norm_eps = attributes.eps};
+  parts.gain = &walk.WeightOf(*norm);
+  parts.matrix = &walk.WeightOf(*linear);
+  parts.rms_norm_eps = attributes.eps;
+  parts.norm = norm->output;
+  return parts;
 }
 
-std::string StoredName(mil::LayerWeight weight, int64_t layer) {
-  switch (weight) {
-    case mil::LayerWeight::kAttentionNorm:
-      return fmt::format("g_attn_norm_{}", layer);
-    case mil::LayerWeight::kQkv:
-      return fmt::format("w_qkv_{}", layer);
-    case mil::LayerWeight::kAttentionOut:
-      return fmt::format("w_attn_out_{}", layer);
-    case mil::LayerWeight::kFfnNorm:
-      return fmt::format("g_ffn_norm_{}", layer);
-    case mil::LayerWeight::kGateUp:
-      return fmt::format("w_gate_up_{}", layer);
-    case mil::LayerWeight::kDown:
-      break;
-  }
-  return fmt::format("w_down_{}", layer);
+std::string StoredName(LayerWeight weight, int64_t layer) {
+  constexpr std::array<const char*, kNumLayerWeights> kNames = {
+      "g_attn_norm",      "w_qkv",           "w_attn_out", "g_ffn_norm", "w_gate_up", "w_down",
+      "g_attn_post_norm", "g_ffn_post_norm", "g_q_norm",   "g_k_norm",   "b_qkv",     "b_attn_out",
+      "b_gate_up",        "b_down"};
+  return fmt::format("{}_{}", kNames[static_cast<size_t>(weight)], layer);
 }
 
 }  // namespace headway::coreml

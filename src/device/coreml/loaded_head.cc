@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "device/coreml/loaded_shards.h"
+#include "device/coreml/step_inputs.h"
 #include "device/coreml/waiting.h"
 #include "manifest/head_kind.h"
 
@@ -16,6 +17,7 @@ struct HeadShape {
   // Told by the names of the program's outputs (device/coreml/shards/head_shard.h).
   HeadForm form = HeadForm::kFull;
   int64_t D = 0;
+  float residual_scale = 1.0F;  // on the hidden states that it is given
   int64_t rows = 0;
   int64_t num_blocks = 0;            // kBlockMax, kTop1F16
   std::vector<std::string> logits;   // kFull, kBlockMax: in the order of the rows
@@ -66,6 +68,7 @@ Result<HeadShape> HeadShapeOf(const LoadedProgram& program) {
       (blocks && (s.num_blocks < 1 || s.rows % s.num_blocks != 0))) {
     return BadProgram(program.path, "expected a program of a head");
   }
+  HW_TRY(s.residual_scale, ResidualScaleOf(program));
   return s;
 }
 
@@ -96,7 +99,8 @@ ShardInterface InterfaceOf(const HeadShape& s) {
   return {.input_channels = s.D,
           .output_channels = is_top1 ? 2 : s.rows,
           .block_rows = s.form == HeadForm::kBlockMax ? s.rows / s.num_blocks : 0,
-          .is_top1 = is_top1};
+          .is_top1 = is_top1,
+          .residual_scale = s.residual_scale};
 }
 
 // Arrays of a shard, by width, made at first use; used by one step at a time.
@@ -163,7 +167,7 @@ class ProgramHead final : public LoadedHeadShard {
   };
 
   bool TakesAlike(const ProgramHead& other) const {
-    return s_.D == other.s_.D &&
+    return s_.D == other.s_.D && s_.residual_scale == other.s_.residual_scale &&
            std::equal(widths_.begin(), widths_.end(), other.widths_.begin(), other.widths_.end(),
                       [](const Width& a, const Width& b) { return a.tokens == b.tokens; });
   }
@@ -204,7 +208,8 @@ class ProgramHead final : public LoadedHeadShard {
     F16* const x = static_cast<HostArray&>(*inputs.at("hidden")).Halves();
     for (int64_t t = 0; t < T; ++t) {
       const float* const from = args.input + (tokens.first + t) * s_.D;
-      for (int64_t c = 0; c < s_.D; ++c) x[c * T + t] = ToF16(t < tokens.count ? from[c] : 0.0F);
+      for (int64_t c = 0; c < s_.D; ++c)
+        x[c * T + t] = ToF16(t < tokens.count ? from[c] * s_.residual_scale : 0.0F);
     }
     return &inputs;
   }

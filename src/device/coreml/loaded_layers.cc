@@ -6,6 +6,7 @@
 #include "device/coreml/layers_state.h"
 #include "device/coreml/loaded_shards.h"
 #include "device/coreml/step_inputs.h"
+#include "graph/graph.h"
 
 namespace headway::coreml {
 namespace {
@@ -16,12 +17,15 @@ constexpr int64_t kMaxStateElements = int64_t{1} << 32;  // 16 GB
 class ProgramLayers final : public LoadedLayerShard {
  public:
   ProgramLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
-      : LoadedLayerShard({.interface = {.input_channels = shape.D,
-                                        .output_channels = shape.D,
-                                        .rotary_dim = 2 * shape.pairs,
-                                        .max_positions = shape.max_seq},
-                          .max_tokens = kMaxStepTokens,
-                          .weight_bytes = WeightBytesOf(widths)}),
+      : LoadedLayerShard(
+            {.interface = {.input_channels = shape.D,
+                           .output_channels = shape.D,
+                           .rotary_dim = 2 * shape.pairs,
+                           .max_positions = shape.max_seq,
+                           .rotary_tables = shape.tables.empty() ? 0 : *shape.tables.rbegin() + 1,
+                           .residual_scale = shape.residual_scale},
+             .max_tokens = kMaxStepTokens,
+             .weight_bytes = WeightBytesOf(widths)}),
         programs_(std::move(programs)),
         widths_(std::move(widths)),
         s_(shape),
@@ -47,11 +51,14 @@ class ProgramLayers final : public LoadedLayerShard {
           return TakesAlike(static_cast<const ProgramLayers&>(*run.shard));
         }))
       return LoadedLayerShard::RunStack(runs, done);
+    LayersShape shape = s_;
+    for (const LayersRun& run : runs)
+      shape.Include(static_cast<const ProgramLayers&>(*run.shard).s_);
     StepInputs own;
     const StepArgs& args = runs.front().args;
     auto* const workspace = static_cast<StepInputs*>(args.workspace);
     HW_TRY(std::vector<Piece>* const pieces,
-           (workspace == nullptr ? own : *workspace).Fill(args, widths_, s_));
+           (workspace == nullptr ? own : *workspace).Fill(args, widths_, shape));
     for (size_t i = 0; i < runs.size(); ++i) {
       const auto& shard = static_cast<const ProgramLayers&>(*runs[i].shard);
       for (size_t p = 0; p < pieces->size(); ++p)
@@ -66,11 +73,11 @@ class ProgramLayers final : public LoadedLayerShard {
 
  private:
   bool TakesAlike(const ProgramLayers& other) const {
-    return s_ == other.s_ && std::equal(widths_.begin(), widths_.end(), other.widths_.begin(),
-                                        other.widths_.end(), [](const Width& a, const Width& b) {
-                                          return a.tokens == b.tokens &&
-                                                 IsSingle(*a.program) == IsSingle(*b.program);
-                                        });
+    return s_.TakesAlike(other.s_) &&
+           std::equal(widths_.begin(), widths_.end(), other.widths_.begin(), other.widths_.end(),
+                      [](const Width& a, const Width& b) {
+                        return a.tokens == b.tokens && IsSingle(*a.program) == IsSingle(*b.program);
+                      });
   }
 
   // Leaves the output as the next shard's input. `turn`: the array that it is asked to be in.
@@ -79,15 +86,20 @@ class ProgramLayers final : public LoadedLayerShard {
     const StepRow& row = args.rows[piece->row];
     const std::string& path = width.program->path;
     auto* const state = static_cast<LayersState*>(row.state);
-    const auto asked = state->Ask(width, piece->arrays.inputs, piece->arrays.outputs[turn]);
+    Arrays inputs;  // those that this program takes
+    for (const auto& [name, array] : piece->arrays.inputs) {
+      if (width.program->Input(name) != nullptr) inputs[name] = array;
+    }
+    const auto asked = state->Ask(width, inputs, piece->arrays.outputs[turn]);
     if (!asked) return Prefixed(asked.error(), path);
     auto outputs = width.program->runner->Run(*asked);
     if (!outputs) return Prefixed(std::move(outputs).error(), path);
     state->Keep(*outputs, piece->position, piece->count);
     std::shared_ptr<Array> hidden = outputs->at("hidden");  // [1, D, T, 1]
     for (int64_t t = 0; t < piece->count; ++t) {
-      CopyToken(*hidden, 2, t,
-                {args.output + (piece->token + t) * args.output_stride, static_cast<size_t>(s_.D)});
+      float* const to = args.output + (piece->token + t) * args.output_stride;
+      CopyToken(*hidden, 2, t, {to, static_cast<size_t>(s_.D)});
+      for (int64_t c = 0; s_.residual_scale != 1.0F && c < s_.D; ++c) to[c] /= s_.residual_scale;
     }
     piece->arrays.inputs["x"] = std::move(hidden);
     return {};
@@ -154,8 +166,10 @@ Result<std::unique_ptr<LoadedLayerShard>> MakeLayers(Programs programs) {
   HW_TRY_VOID(CheckStates(programs));
   for (const Width& width : widths) {
     LoadedProgram& program = *width.program;
-    const bool fits = s.D > 0 && s.D <= kMaxLayerExtent && s.pairs > 0 &&
-                      s.pairs <= kMaxLayerExtent && s.max_seq > 0 && s.max_seq <= kMaxLayerExtent &&
+    const bool fits = s.D > 0 && s.D <= kMaxLayerExtent && s.pairs >= 0 &&
+                      s.tables.size() <= graph::kMaxRotaryTables &&
+                      (s.pairs > 0) == !s.tables.empty() && s.pairs <= kMaxLayerExtent &&
+                      s.max_seq > 0 && s.max_seq <= kMaxLayerExtent &&
                       (width.tokens == 1 || !IsSingle(program));
     if (!fits) return BadProgram(program.path, "expected a program of layers");
     const Caches caches = CachesOf(program);

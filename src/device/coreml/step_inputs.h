@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -18,19 +19,32 @@ namespace headway::coreml {
 struct LayersShape {
   int64_t D = 0, pairs = 0, max_seq = 0;
   bool outside = false;  // keys and values are inputs (layers_state.h): no states, no write mask
-  friend bool operator==(const LayersShape&, const LayersShape&) = default;
+  float residual_scale = 1.0F;     // hidden states are given and taken times this
+  std::set<int64_t> tables = {};   // of rotary, that the layers turn by
+  std::set<int64_t> windows = {};  // positions that layers see; 0: all
+
+  // Whether steps of both can share their arrays.
+  bool TakesAlike(const LayersShape& other) const {
+    return D == other.D && max_seq == other.max_seq && outside == other.outside &&
+           residual_scale == other.residual_scale &&
+           (pairs == other.pairs || pairs == 0 || other.pairs == 0);
+  }
+  // As one that takes what `other` takes, too, which is alike.
+  void Include(const LayersShape& other);
 };
 
 // Whether a program has the shapes of one token alone, told by the rank of its rotary tables.
 bool IsSingle(const LoadedProgram& program);
 // Errors: kCorrupt.
 Result<LayersShape> LayersShapeOf(const LoadedProgram& program);
+// The factor on a program's hidden states, in its metadata. Errors: kCorrupt.
+Result<float> ResidualScaleOf(const LoadedProgram& program);
 // The inputs of a step of `tokens` (device/coreml/shards/layer_shard.h), but for caches.
 std::map<std::string, mil::Dims> LayersInputDims(const LayersShape& shape, int64_t tokens,
                                                  bool single);
 
 struct PieceArrays {
-  Arrays inputs = {};                  // those of LayersInputDims()
+  Arrays inputs = {};                  // those of LayersInputDims(), for all shards that share them
   std::array<Arrays, 2> outputs = {};  // "hidden" of shards that run in turn
 };
 
@@ -53,7 +67,8 @@ class StepInputs final : public ShardWorkspace {
                                    const LayersShape& shape);
 
  private:
-  static Result<PieceArrays> MakeArrays(const Width& width, const LayersShape& shape);
+  // Those of the shape that are not there yet.
+  static Result<void> AddArrays(const Width& width, const LayersShape& shape, PieceArrays* arrays);
 
   std::vector<Piece> pieces_;
   // By place in the step and width.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -70,8 +71,31 @@ class StoredWeights {
   const mil::Model& Model() const { return package_.model; }
   bool Has(const std::string& constant) const { return scope_.TypeOf(constant) != nullptr; }
 
-  // Says that rows [first, first + part.num_rows) of the constant hold that part. A gain, stored as
-  // [1, D, 1, 1], is one row.
+  // Says that numbers [first, first + part.num_rows) of the constant, a vector of `size`, hold that
+  // part.
+  Result<void> AddVector(const std::string& constant, int64_t first, int64_t size,
+                         const WeightPart& part) {
+    const mil::FunctionScope::Entry* entry = scope_.Find(constant);
+    if (entry == nullptr || !entry->is_constant ||
+        mil::NumElements(entry->type.tensor.dims) != size) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("expected a constant '{}' of {} numbers, found none", constant, size));
+    }
+    if (part.weight == nullptr) return {};
+    HW_TRY(const mil::Tensor dense, constants_->Dense(mil::Binding(constant)));
+    if (!dense.IsFloat())
+      return Fail(ErrorCode::kCorrupt, fmt::format("constant '{}': expected floats", constant));
+    std::vector<float>& values = vectors_[part.weight->name];
+    values.resize(static_cast<size_t>(part.weight->shape.Columns()),
+                  std::numeric_limits<float>::quiet_NaN());
+    for (int64_t i = 0; i < part.num_rows; ++i)
+      values[static_cast<size_t>(part.SourceRow(i))] =
+          dense.Floats()[static_cast<size_t>(first + i)];
+    return {};
+  }
+
+  // Says that rows [first, first + part.num_rows) of the constant hold that part.
   Result<void> AddRows(const std::string& constant, int64_t first, const WeightPart& part) {
     const mil::FunctionScope::Entry* entry = scope_.Find(constant);
     const mil::Dims dims = entry == nullptr ? mil::Dims() : entry->type.tensor.dims;
@@ -92,6 +116,12 @@ class StoredWeights {
 
   Result<void> Read(const std::string& name, int64_t row_begin, int64_t num_rows,
                     std::span<float> out) const {
+    if (const auto vector = vectors_.find(name); vector != vectors_.end()) {
+      if (row_begin != 0 || num_rows != 1 || out.size() != vector->second.size())
+        return Fail(ErrorCode::kCorrupt, fmt::format("weight '{}': expected a vector", name));
+      std::copy(vector->second.begin(), vector->second.end(), out.begin());
+      return {};
+    }
     const auto weight = rows_.find(name);
     for (int64_t i = 0; i < num_rows; ++i) {
       const StoredRow* found = nullptr;
@@ -124,15 +154,20 @@ class StoredWeights {
   mil::FunctionScope scope_;
   std::unique_ptr<mil::ConstantStore> constants_;
   std::map<std::string, std::map<int64_t, StoredRow>> rows_;  // by name, by row of the file
+  std::map<std::string, std::vector<float>> vectors_;         // by name
 };
 
 Result<void> AddLayer(const graph::Graph& graph, int64_t layer, StoredWeights* stored) {
   HW_TRY(const LayerParts parts, FindLayerParts(graph, layer));
   for (size_t i = 0; i < kNumLayerWeights; ++i) {
     const auto weight = static_cast<mil::LayerWeight>(i);
+    const std::vector<WeightPart>& all = parts.Of(weight);
+    int64_t size = 0;
+    for (const WeightPart& part : all) size += part.num_rows;
     int64_t first = 0;
-    for (const WeightPart& part : parts.Of(weight)) {
-      HW_TRY_VOID(stored->AddRows(StoredName(weight, layer), first, part));
+    for (const WeightPart& part : all) {
+      HW_TRY_VOID(part.is_vector ? stored->AddVector(StoredName(weight, layer), first, size, part)
+                                 : stored->AddRows(StoredName(weight, layer), first, part));
       first += part.num_rows;
     }
   }
@@ -141,7 +176,9 @@ Result<void> AddLayer(const graph::Graph& graph, int64_t layer, StoredWeights* s
 
 Result<void> AddHead(const graph::Graph& graph, StoredWeights* stored) {
   HW_TRY(const HeadParts head, FindHeadParts(graph));
-  HW_TRY_VOID(stored->AddRows("g_final_norm", 0, {.weight = head.gain, .num_rows = 1}));
+  const int64_t channels = head.gain->shape.Columns();
+  HW_TRY_VOID(stored->AddVector("g_final_norm", 0, channels,
+                                {.weight = head.gain, .num_rows = channels, .is_vector = true}));
   const int64_t rows = head.matrix->shape.Rows();
   if (stored->Has("w_head"))
     return stored->AddRows("w_head", 0, {.weight = head.matrix, .num_rows = rows});

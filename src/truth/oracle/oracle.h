@@ -55,6 +55,14 @@ class Oracle {
   // WeightReader.
   Result<std::vector<double>> Run(const OracleStep& step);
 
+  // Calls see(name, values) with every value of the last Run(), its input included.
+  template <class See>
+  void ForValues(const See& see) const {
+    for (size_t i = 0; i < values_.size(); ++i) {
+      if (!values_[i].empty()) see(graph_.values[i].name, std::span<const double>(values_[i]));
+    }
+  }
+
  private:
   struct Cache {  // of one layer: [positions, Hk * d]
     std::vector<double> keys;

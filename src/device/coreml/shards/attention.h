@@ -11,12 +11,21 @@
 
 namespace headway::mil {
 
+// What a layer's attention reads.
+struct AttentionInput {
+  std::string qkv = {};  // [1, (H + 2 Hk) d, T, 1]
+  float scale = 1.0F;    // of qkv
+  // [1, 1, d, 1] each, where heads are normalised.
+  std::string query_gain = {};
+  std::string key_gain = {};
+};
+
 class LayerAttention {
  public:
   virtual ~LayerAttention() = default;
-  // qkv: [1, (H + 2 Hk) d, T, 1]. Returns [1, H d, T, 1]. `p` prefixes the names of the layer's
-  // values.
-  virtual std::string Layer(int layer, const std::string& p, const std::string& qkv) = 0;
+  // Returns [1, H d, T, 1]: what it should be times the input's scale. `p` prefixes the names of the
+  // layer's values.
+  virtual std::string Layer(int layer, const std::string& p, const AttentionInput& input) = 0;
   // Writes what is still to be written; called once, after the last layer.
   virtual void Finish() = 0;
 };

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <cmath>
+#include <set>
+
 #include "device/coreml/shards/cached_attention.h"
 #include "device/coreml/shards/ops.h"
 
@@ -15,10 +18,19 @@ class MultiTokenAttention final : public CachedAttention {
  public:
   MultiTokenAttention(const LayerShardSpec& spec, FunctionBuilder* f) : CachedAttention(spec, f) {
     const int64_t T = spec.flexible ? kUnknownDim : spec.tokens;
-    cos_ = f->Input("rope_cos", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
-    sin_ = f->Input("rope_sin", DType::kF16, {1, 1, spec.rotary_dims / 2, T});
+    std::set<int64_t> tables;
+    std::set<int64_t> windows;
+    for (int i = 0; i < spec.num_layers; ++i) {
+      const LayerForm form = spec.FormOf(i);
+      if (form.rotary) tables.insert(form.rotary_table);
+      windows.insert(form.window);
+    }
+    for (const int64_t table : tables) {
+      for (const char* function : {"cos", "sin"})
+        f->Input(RotaryInput(function, table), DType::kF16, {1, 1, spec.rotary_dims / 2, T});
+    }
     const int64_t seen = Columns() ? spec.max_seq + spec.tokens : spec.max_seq;
-    mask_ = f->Input("attn_mask", DType::kF16, {1, 1, T, seen});
+    for (const int64_t window : windows) f->Input(MaskInput(window), DType::kF16, {1, 1, T, seen});
     if (Columns()) {
       cache_ = std::make_unique<CacheStates>(spec, f);
       return;
@@ -29,7 +41,12 @@ class MultiTokenAttention final : public CachedAttention {
     keep_ = Sub(f, "kv_keep", HalfConstant(1.0F), Reduce(f, "reduce_sum", "kv_written", write_, 3));
   }
 
-  std::string Layer(int layer, const std::string& p, const std::string& qkv) override {
+  std::string Layer(int layer, const std::string& p, const AttentionInput& input) override {
+    form_ = s_.FormOf(layer);
+    mask_ = MaskInput(form_.window);
+    cos_ = RotaryInput("cos", form_.rotary_table);
+    sin_ = RotaryInput("sin", form_.rotary_table);
+    const std::string& qkv = input.qkv;
     const int64_t q_width = QueryWidth();
     const int64_t kv_width = KvWidth();
     const std::string q = Slice(f_, p + "q", qkv, 1, 0, q_width);
@@ -39,16 +56,45 @@ class MultiTokenAttention final : public CachedAttention {
     const int model_layer = s_.first_layer + layer;
     const std::string k_name = Columns() ? fmt::format("k_new_{}", model_layer) : p + "k_turned";
     const std::string v_name = Columns() ? fmt::format("v_new_{}", model_layer) : p + "v_split";
-    const std::string q_turned =
-        Rotate(p + "q_", Heads(p + "q_split", q, s_.num_heads), p + "q_turned");
-    const std::string k_turned = Rotate(p + "k_", Heads(p + "k_split", k, s_.num_kv_heads), k_name);
-    const std::string keys = Store(true, layer, p, k_turned);
+    const std::string queries =
+        Turned(p + "q_", q, {s_.num_heads, NormPlace::kQueries, input.query_gain, input.scale},
+               p + "q_turned");
+    const std::string fresh_keys = Turned(
+        p + "k_", k, {s_.num_kv_heads, NormPlace::kKeys, input.key_gain, input.scale}, k_name);
+    const std::string keys = Store(true, layer, p, fresh_keys);
     const std::string values = Store(false, layer, p, Heads(v_name, v, s_.num_kv_heads));
-    const std::string heads = Mix(p, q_turned, keys, values);
+    const std::string heads = Mix(p, queries, keys, values);
     return Reshape(f_, p + "heads", heads, {1, q_width, -1, 1});
   }
 
  private:
+  // How the heads of queries or keys are normalised, if at all.
+  struct HeadNorm {
+    int64_t heads;
+    NormPlace place;
+    const std::string& gain;
+    float scale;  // of what is normalised
+  };
+
+  // [1, heads d, T, 1] to [1, heads, d, T], normalised and turned as the layer has it.
+  std::string Turned(const std::string& p, const std::string& x, const HeadNorm& norm,
+                     const std::string& name) {
+    const bool norms = form_.head_norms;
+    if (!norms && !form_.rotary) return Heads(name, x, norm.heads);
+    std::string split = Heads(p + "split", x, norm.heads);
+    if (norms) {
+      const float chosen = form_.factors.prescales[static_cast<size_t>(norm.place)];
+      const RmsNormParams params{
+          .epsilon = s_.rms_norm_epsilon,
+          .prescale = chosen > 0 ? chosen : 1.0F / std::sqrt(static_cast<float>(s_.head_dim)),
+          .input_scale = norm.scale,
+          .axis = 2};
+      const std::string normed = form_.rotary ? p + "normed" : name;
+      split = RmsNorm(f_, normed, split, norm.gain, params);
+    }
+    return form_.rotary ? Rotate(p, split, name) : split;
+  }
+
   std::string Heads(const std::string& name, const std::string& x, int64_t heads) {
     return Reshape(f_, name, x, {1, heads, s_.head_dim, -1});
   }

@@ -22,10 +22,12 @@ class SingleTokenAttention final : public CachedAttention {
     sin_ = ExpandDims(f, "sin", sin, 0);
   }
 
-  std::string Layer(int layer, const std::string& p, const std::string& qkv) override {
+  std::string Layer(int layer, const std::string& p, const AttentionInput& input) override {
+    form_ = s_.FormOf(layer);
     const int64_t q_width = QueryWidth();
     const int64_t kv_width = KvWidth();
-    const std::string flat = Squeeze(f_, p + "qkv_flat", Squeeze(f_, p + "qkv_3d", qkv, 3), 2);
+    const std::string flat =
+        Squeeze(f_, p + "qkv_flat", Squeeze(f_, p + "qkv_3d", input.qkv, 3), 2);
     const std::string q = Slice(f_, p + "q", flat, 1, 0, q_width);
     const std::string k = Slice(f_, p + "k", flat, 1, q_width, q_width + kv_width);
     const std::string v = Slice(f_, p + "v", flat, 1, q_width + kv_width, q_width + 2 * kv_width);

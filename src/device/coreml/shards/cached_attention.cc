@@ -45,7 +45,8 @@ std::string CachedAttention::Store(bool keys, int layer, const std::string& p,
 std::string CachedAttention::Scores(const std::string& p, const std::string& q,
                                     const std::string& k, bool transpose_q) {
   const std::string products = MatMul(f_, p + "qk", q, k, transpose_q, !Columns());
-  const float scale = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
+  const float usual = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
+  const float scale = form_.score_scale > 0 ? form_.score_scale : usual;
   const std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(scale));
   const std::string masked = Add(f_, p + "masked", scaled, mask_);
   return Softmax(f_, p + "softmax", masked, -1);

@@ -51,6 +51,7 @@ class CachedAttention : public LayerAttention {
 
   const LayerShardSpec& s_;
   FunctionBuilder* f_;
+  LayerForm form_;  // of the layer that is being appended
   std::string mask_, write_, keep_, cos_, sin_;
   std::unique_ptr<CacheStates> cache_;
 };

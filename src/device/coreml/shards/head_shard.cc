@@ -193,7 +193,10 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
   const int64_t T = spec.flexible ? kUnknownDim : spec.tokens;
   const std::string x = f.Input("hidden", DType::kF16, {1, spec.hidden_size, T, 1});
   HW_TRY(const std::string gain_name, EmitChannelVector(target, "g_final_norm", gain));
-  RmsNormParams norm{spec.rms_norm_epsilon, spec.norm_prescale};
+  RmsNormParams norm{.epsilon = spec.rms_norm_epsilon,
+                     .prescale = spec.norm_prescale,
+                     .input_scale = spec.residual_scale,
+                     .output_scale = spec.logit_scale};
   if (norm.prescale <= 0) norm.prescale = 1.0F / std::sqrt(static_cast<float>(spec.hidden_size));
   const std::string normed = RmsNorm(&f, "final_norm", x, gain_name, norm);
   RowSource shard_rows;

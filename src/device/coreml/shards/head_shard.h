@@ -35,7 +35,9 @@ struct HeadShardSpec {
   // at most 2047 blocks.
   int64_t block = 0;
   float rms_norm_epsilon = 1e-5F;
-  float norm_prescale = 0.0F;  // as in LayerShardSpec
+  float norm_prescale = 0.0F;   // as in LayerShardSpec
+  float residual_scale = 1.0F;  // hidden holds the model's times this, as in LayerShardSpec
+  float logit_scale = 1.0F;     // on what the rows are multiplied with
   WeightFormat weights;
 };
 

@@ -17,6 +17,10 @@
 //                                                           zeros writes nothing
 //   output
 //   hidden              [1, D, T, 1]
+// Layers that are not Llama's (LayerForm) ask for more, the shapes of T > 1 for every T:
+//   rope_cos_<n>, rope_sin_<n>            table n of the step; a table that no layer turns by is none
+//   attn_mask_w<W>                        of layers that see W positions; attn_mask of those that
+//                                         see all, where there are such
 //   states
 //   k_cache_<l>, v_cache_<l>              [1, Hk, S, d]     StateLayout::kPerLayer
 //   kv_cache                              [2 L, Hk, S, d]   StateLayout::kUnified, keys first
@@ -30,9 +34,11 @@
 // 4 L fewer with full rotary, and 4 L convolutions (docs/formats/coreml_package.md, "op
 // structure").
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "device/coreml/ir/model.h"
@@ -52,6 +58,39 @@ enum class AttentionForm : uint8_t {
   kPerHead,  // a loop over KV heads: as published
   // One batched product; about 70 ops a layer fewer at 8 heads, residency not measured by anyone.
   kBatched,
+};
+
+// The norms of a layer.
+enum class NormPlace : uint8_t { kAttentionIn, kFfnIn, kAttentionOut, kFfnOut, kQueries, kKeys };
+inline constexpr size_t kNumNormPlaces = 6;
+
+// What keeps a layer's values inside fp16: powers of two, so that they cost no bit.
+struct LayerFactors {
+  // On a norm's input before it is squared, by NormPlace; 0: the shard's.
+  std::array<float, kNumNormPlaces> prescales = {};
+  float heads = 1.0F;   // on what the attention's output product reads
+  float hidden = 1.0F;  // on what the feed-forward's second product reads
+  friend bool operator==(const LayerFactors&, const LayerFactors&) = default;
+};
+
+// What a layer has besides Llama's or instead; the defaults are Llama's.
+struct LayerForm {
+  bool norms_before = true;  // attention and feed-forward read a norm of the residual stream
+  bool norms_after = false;  // and what they add is normalised
+  bool head_norms = false;   // of each head of queries and keys
+  bool rotary = true;        // queries and keys turn
+  int64_t rotary_table = 0;  // by this table
+  int64_t window = 0;        // positions a token sees, itself included; 0: all
+  bool gelu = false;         // by its tanh form, in place of SiLU
+  bool qkv_bias = false, out_bias = false, gate_up_bias = false, down_bias = false;
+  float input_scale = 1.0F;   // on what the layer is given
+  float branch_scale = 1.0F;  // on what attention and feed-forward add
+  float score_scale = 0.0F;   // on products of queries and keys; 0: 1 / sqrt(d)
+  LayerFactors factors = {};
+  // Whether the published form of attention, for one token alone, serves.
+  bool HasPlainAttention() const {
+    return !head_norms && rotary && rotary_table == 0 && window == 0;
+  }
 };
 
 struct LayerShardSpec {
@@ -74,9 +113,17 @@ struct LayerShardSpec {
   // whose input is that and what attention adds, takes the geometric mean of both factors. 0: as
   // the others.
   float first_norm_prescale = 0.0F;
+  // On the residual stream: x, hidden and all between hold the model's times this, a power of two.
+  // Norms do not see it, and what is added carries it.
+  float residual_scale = 1.0F;
+  std::vector<LayerForm> forms = {};  // of each layer; empty: Llama's
   StateLayout states = StateLayout::kPerLayer;
   AttentionForm attention = AttentionForm::kPerHead;
   WeightFormat weights;
+
+  LayerForm FormOf(int layer) const {
+    return forms.empty() ? LayerForm() : forms[static_cast<size_t>(layer)];
+  }
 };
 
 enum class LayerWeight : uint8_t {
@@ -86,10 +133,19 @@ enum class LayerWeight : uint8_t {
   kFfnNorm,        // [1, D]
   kGateUp,         // [2 F, D]: gate, up
   kDown,           // [D, F]
+  // Where the layer's form has them.
+  kAttentionPostNorm,  // [1, D]
+  kFfnPostNorm,        // [1, D]
+  kQueryNorm,          // [1, d]
+  kKeyNorm,            // [1, d]
+  kQkvBias,            // [1, (H + 2 Hk) d]
+  kAttentionOutBias,   // [1, D]
+  kGateUpBias,         // [1, 2 F]
+  kDownBias,           // [1, D]
 };
 
-// Rows [first_row, first_row + out.size() / columns) of a weight of model layer `layer`. Called
-// from several threads.
+// Rows [first_row, first_row + out.size() / columns) of a weight of model layer `layer`, or the whole
+// of a vector. Called from several threads.
 using LayerWeightSource = std::function<Result<void>(LayerWeight weight, int layer,
                                                      int64_t first_row, std::span<float> out)>;
 
@@ -103,6 +159,10 @@ struct Shard {
   Model model;
   std::vector<WeightReport> weights;
 };
+
+// The names of inputs: cos or sin of a rotary table, the mask of layers that see `window` positions.
+std::string RotaryInput(std::string_view function, int64_t table);
+std::string MaskInput(int64_t window);
 
 // Parameters of the shard's matrices.
 int64_t CountParameters(const LayerShardSpec& spec);

@@ -49,6 +49,50 @@ LayerShardSpec PhiHeads(int num_layers) {
   return spec;
 }
 
+// What a layer of this form has more than Llama's, at the shapes of several tokens.
+int64_t OpsMore(const LayerForm& form, float residual_scale = 1.0F) {
+  LayerShardSpec spec = SmallSpec();
+  spec.num_layers = 1;
+  spec.tokens = 2;
+  const int64_t plain = CountShard(spec).num_compute;
+  spec.forms = {form};
+  spec.residual_scale = residual_scale;
+  return CountShard(spec).num_compute - plain;
+}
+
+TEST(LayerShard, Forms_CostTheOpsThatTheyName) {
+  EXPECT_EQ(OpsMore({}), 0);
+  EXPECT_EQ(OpsMore({.norms_after = true}), 14);
+  EXPECT_EQ(OpsMore({.norms_before = false, .norms_after = true}), 0);
+  EXPECT_EQ(OpsMore({.head_norms = true}), 14);
+  EXPECT_EQ(OpsMore({.rotary = false}), -22);
+  EXPECT_EQ(OpsMore({.rotary_table = 1, .window = 4, .gelu = true}), 0);
+  EXPECT_EQ(OpsMore({.qkv_bias = true, .out_bias = true, .gate_up_bias = true, .down_bias = true}),
+            0);
+  EXPECT_EQ(OpsMore({.input_scale = 4.0F, .branch_scale = 0.5F, .score_scale = 0.125F}), 3);
+  // One number a token behind a norm; or the products' inputs, and nothing behind them.
+  EXPECT_EQ(OpsMore({.norms_after = true}, 0.0625F), 14 + 2);
+  EXPECT_EQ(OpsMore({.factors = {.heads = 0.0625F, .hidden = 0.0625F}}, 0.0625F), 2);
+}
+
+TEST(LayerShard, FormsThatContradictThemselves_AreRefused) {
+  const auto refused = [](const LayerForm& form, float scale, size_t count) {
+    LayerShardSpec spec = SmallSpec();
+    spec.forms.assign(count, form);
+    spec.residual_scale = scale;
+    MemoryBlobs blobs;
+    const TestLayers layers(spec);
+    const auto shard = BuildLayerShard(spec, layers.Source(), &blobs);
+    return !shard && shard.error().code == ErrorCode::kInvalidInput;
+  };
+  EXPECT_FALSE(refused({}, 1.0F, 2));
+  EXPECT_TRUE(refused({}, 1.0F, 1));
+  EXPECT_TRUE(refused({.norms_before = false}, 1.0F, 2));
+  EXPECT_TRUE(refused({.norms_before = false, .norms_after = true}, 0.5F, 2));
+  EXPECT_FALSE(refused({.norms_before = false, .norms_after = true, .head_norms = true}, 0.5F, 2));
+  EXPECT_TRUE(refused({.out_bias = true, .factors = {.heads = 0.5F}}, 1.0F, 2));
+}
+
 TEST(LayerShard, OneLayer_HasThePublishedHistogram) {
   const Histogram histogram = CountShard(PhiHeads(1));
   const std::map<std::string, int64_t> published = {

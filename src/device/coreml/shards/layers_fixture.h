@@ -56,9 +56,18 @@ class TestLayers {
       case LayerWeight::kAttentionOut:
         return s_.num_heads * s_.head_dim;
       case LayerWeight::kDown:
+        return s_.intermediate_size;
+      case LayerWeight::kAttentionPostNorm:
+      case LayerWeight::kFfnPostNorm:
+      case LayerWeight::kQueryNorm:
+      case LayerWeight::kKeyNorm:
+      case LayerWeight::kQkvBias:
+      case LayerWeight::kAttentionOutBias:
+      case LayerWeight::kGateUpBias:
+      case LayerWeight::kDownBias:
         break;
     }
-    return s_.intermediate_size;
+    return 1;  // vectors of other forms: numbers of one size
   }
 
   // One token through all layers; `cache[2 layer + (0 keys, 1 values)]` holds [position][kv head,

@@ -102,6 +102,10 @@ std::string Silu(Builder* f, const std::string& name, const std::string& x) {
   return f->Op("silu", name, {{"x", {x}}});
 }
 
+std::string Gelu(Builder* f, const std::string& name, const std::string& x) {
+  return f->Op("gelu", name, {{"x", {x}}, {"mode", {StringConstant("TANH_APPROXIMATION")}}});
+}
+
 std::string Reduce(Builder* f, std::string_view op, const std::string& name, const std::string& x,
                    int64_t axis) {
   return f->Op(op, name,
@@ -114,15 +118,15 @@ std::string Clip(Builder* f, const std::string& name, const std::string& x, floa
 }
 
 std::string Project(Builder* f, const std::string& name, const std::string& x,
-                    const std::string& weight) {
-  return f->Op("conv", name,
-               {{"x", {x}},
-                {"weight", {weight}},
-                {"strides", {Ints({1, 1})}},
-                {"pad_type", {StringConstant("valid")}},
-                {"pad", {Ints({0, 0, 0, 0})}},
-                {"dilations", {Ints({1, 1})}},
-                {"groups", {IntConstant(1)}}});
+                    const std::string& weight, const std::string& bias) {
+  Builder::Params params = {{"x", {x}}, {"weight", {weight}}};
+  if (!bias.empty()) params.push_back({"bias", {bias}});
+  params.insert(params.end(), {{"strides", {Ints({1, 1})}},
+                               {"pad_type", {StringConstant("valid")}},
+                               {"pad", {Ints({0, 0, 0, 0})}},
+                               {"dilations", {Ints({1, 1})}},
+                               {"groups", {IntConstant(1)}}});
+  return f->Op("conv", name, std::move(params));
 }
 
 std::string RmsNorm(Builder* f, const std::string& name, const std::string& x,
@@ -130,13 +134,16 @@ std::string RmsNorm(Builder* f, const std::string& name, const std::string& x,
   // Scaling by c turns mean(x^2) + epsilon into c^2 times that. The epsilon of fp16 must not
   // vanish, or a hidden state of zeros gives 0 / 0: 2^-24 is the smallest value there is.
   const float epsilon = std::max(params.epsilon * params.prescale * params.prescale, 0x1p-24F);
-  const std::string scaled = Mul(f, name + "_scaled", x, HalfConstant(params.prescale));
+  const float prescale = params.prescale / params.input_scale;
+  const std::string scaled = Mul(f, name + "_scaled", x, HalfConstant(prescale));
   const std::string squared =
       f->Op("pow", name + "_squared", {{"x", {scaled}}, {"y", {HalfConstant(2.0F)}}});
-  const std::string mean = Reduce(f, "reduce_mean", name + "_mean", squared, 1);
+  const std::string mean = Reduce(f, "reduce_mean", name + "_mean", squared, params.axis);
   const std::string shifted = Add(f, name + "_shifted", mean, HalfConstant(epsilon));
-  const std::string inverse =
+  std::string inverse =
       f->Op("rsqrt", name + "_rsqrt", {{"x", {shifted}}, {"epsilon", {HalfConstant(1e-12F)}}});
+  if (params.output_scale != 1.0F)
+    inverse = Mul(f, name + "_rescaled", inverse, HalfConstant(params.output_scale));
   const std::string normed = Mul(f, name + "_normed", scaled, inverse);
   return Mul(f, name, normed, gain);
 }

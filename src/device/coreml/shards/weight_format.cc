@@ -251,14 +251,25 @@ Result<std::string> EmitWeight(const WeightTarget& target, const MatrixToStore& 
   return AddWeightOp(target, name, {rows, columns, 1, 1}, format, encoder, codes);
 }
 
-Result<std::string> EmitChannelVector(const WeightTarget& target, const std::string& name,
-                                      std::span<const float> values) {
+Result<std::string> EmitVector(const WeightTarget& target, const std::string& name,
+                               const Dims& dims, std::span<const float> values) {
+  for (const float value : values) {
+    if (!std::isfinite(value) || std::isfinite(ToFloat(ToF16(value)))) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("vector '{}': expected values that 16-bit floats hold, found {}", name, value));
+  }
   std::vector<uint16_t> halves(values.size());
   std::transform(values.begin(), values.end(), halves.begin(),
                  [](float v) { return ToF16(v).bits; });
   const auto count = static_cast<int64_t>(values.size());
   HW_TRY(BlobRef ref, target.blobs.Append(DType::kF16, count, std::as_bytes(std::span(halves))));
-  return target.function.Const(name, BlobConstant(DType::kF16, {1, count, 1, 1}, std::move(ref)));
+  return target.function.Const(name, BlobConstant(DType::kF16, dims, std::move(ref)));
+}
+
+Result<std::string> EmitChannelVector(const WeightTarget& target, const std::string& name,
+                                      std::span<const float> values) {
+  return EmitVector(target, name, {1, static_cast<int64_t>(values.size()), 1, 1}, values);
 }
 
 }  // namespace headway::mil

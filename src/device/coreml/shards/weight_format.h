@@ -67,7 +67,11 @@ struct MatrixToStore {
 Result<std::string> EmitWeight(const WeightTarget& target, const MatrixToStore& matrix,
                                const WeightFormat& format, const RowSource& source);
 
-// A vector as the fp16 const [1, n, 1, 1], in a blob.
+// A vector as an fp16 const of these extents, in a blob. Errors: kUnsupported (a number that becomes
+// infinite), those of the sink.
+Result<std::string> EmitVector(const WeightTarget& target, const std::string& name,
+                               const Dims& dims, std::span<const float> values);
+// As [1, n, 1, 1].
 Result<std::string> EmitChannelVector(const WeightTarget& target, const std::string& name,
                                       std::span<const float> values);
 
