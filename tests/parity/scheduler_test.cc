@@ -186,10 +186,11 @@ class SchedulerTest : public testing::TestWithParam<const char*> {
     return answer;
   }
 
-  std::shared_ptr<Listener> SubmitHeld(const ScheduledRequest& request) {
+  std::shared_ptr<Listener> SubmitHeld(const ScheduledRequest& request,
+                                       RequestHandle* handle = nullptr) {
     auto listener = std::make_shared<Listener>();
     listener->Hold();
-    EXPECT_EQ(scheduler_->Submit(request, listener, nullptr), SubmitOutcome::kAccepted);
+    EXPECT_EQ(scheduler_->Submit(request, listener, handle), SubmitOutcome::kAccepted);
     return listener;
   }
   std::shared_ptr<Listener> Submit(const ScheduledRequest& request, RequestHandle* handle = nullptr,
@@ -324,12 +325,13 @@ TEST_P(SchedulerTest, CancelledStoppedAndLateRequestsEndAndTheOthersDoNotNotice)
   ScheduledRequest late = request;
   late.deadline_ns = 1;  // long ago
   RequestHandle handle;
-  const auto cancelled = Submit(request, &handle);
+  const auto cancelled = SubmitHeld(request, &handle);
   const auto stopped = Submit(request, nullptr, 3);
   const auto too_late = Submit(late);
   const auto whole = Submit(request);
-  cancelled->WaitForTokens(2);
+  cancelled->WaitForTokens(1);
   handle.Cancel();
+  cancelled->Release();
   EXPECT_EQ(cancelled->Wait().reason, EndReason::kCancelled);
   EXPECT_EQ(stopped->Wait().reason, EndReason::kStopped);
   EXPECT_EQ(stopped->Wait().tokens.size(), 3U);
