@@ -45,7 +45,8 @@ Result<void> CheckSameModel(const GgufFile& part, const GgufFile& first) {
     const Value* const same = first.Find(entry.key);
     if (same != nullptr && same->type == entry.value.type &&
         same->element_type == entry.value.element_type &&
-        std::ranges::equal(same->bytes, entry.value.bytes))
+        std::equal(same->bytes.begin(), same->bytes.end(), entry.value.bytes.begin(),
+                   entry.value.bytes.end()))
       continue;
     return PartError(ErrorCode::kInvalidInput, part.Path(),
                      fmt::format("key {} is not as in {}: parts of different models",

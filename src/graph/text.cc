@@ -7,6 +7,8 @@
 #include <optional>
 #include <span>
 
+#include "base/from_chars.h"
+
 namespace headway::graph {
 namespace {
 
@@ -51,7 +53,7 @@ std::vector<std::string_view> Words(std::string_view line) {
 template <class T>
 std::optional<T> Number(std::string_view text) {
   T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, error] = FromChars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/from_chars.h"
 #include "device/coreml/emitter.h"
 #include "device/coreml/layers_state.h"
 #include "device/coreml/shards/layer_shard.h"
@@ -165,7 +166,7 @@ Result<float> ResidualScaleOf(const LoadedProgram& program) {
   if (found == metadata.end()) return 1.0F;
   float scale = 0.0F;
   const char* const end = found->second.data() + found->second.size();
-  const auto parsed = std::from_chars(found->second.data(), end, scale);
+  const auto parsed = FromChars(found->second.data(), end, scale);
   int exponent = 0;
   if (parsed.ec == std::errc() && parsed.ptr == end && scale > 0 && scale <= 1 &&
       std::frexp(scale, &exponent) == 0.5F)

@@ -333,22 +333,25 @@ struct NoiseWords {
   Ints fine;
 };
 
+// The lower and upper words of four numbers. Functions, not lambdas: clang 14 crashes on one in a
+// region of instructions, for a Mac's target.
+HW_KERNEL_INLINE uint32x4_t LowWords(uint64x2_t a, uint64x2_t b) {
+  return vuzp1q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b));
+}
+HW_KERNEL_INLINE uint32x4_t HighWords(uint64x2_t a, uint64x2_t b) {
+  return vuzp2q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b));
+}
+
 // Words of four counters from `pair` on: of[w], counter i in lane i.
 struct PhiloxWords {
   uint32x4_t of[4];
 };
 HW_KERNEL_INLINE PhiloxWords PhiloxOfFour(uint64_t seed, uint64_t position, uint64_t pair) {
-  alignas(16) static constexpr uint64_t kSteps[4] = {0, 1, 2, 3};
-  const uint64x2_t first = vaddq_u64(vdupq_n_u64(pair), vld1q_u64(kSteps));
-  const uint64x2_t second = vaddq_u64(vdupq_n_u64(pair), vld1q_u64(kSteps + 2));
-  const auto low = [](uint64x2_t a, uint64x2_t b) {
-    return vuzp1q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b));
-  };
-  const auto high = [](uint64x2_t a, uint64x2_t b) {
-    return vuzp2q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b));
-  };
-  PhiloxWords w = {{low(first, second), vdupq_n_u32(static_cast<uint32_t>(position)),
-                    vdupq_n_u32(static_cast<uint32_t>(position >> 32)), high(first, second)}};
+  const uint64x2_t two = vcombine_u64(vcreate_u64(0), vcreate_u64(1));
+  const uint64x2_t first = vaddq_u64(vdupq_n_u64(pair), two);
+  const uint64x2_t second = vaddq_u64(first, vdupq_n_u64(2));
+  PhiloxWords w = {{LowWords(first, second), vdupq_n_u32(static_cast<uint32_t>(position)),
+                    vdupq_n_u32(static_cast<uint32_t>(position >> 32)), HighWords(first, second)}};
   auto key0 = static_cast<uint32_t>(seed);
   auto key1 = static_cast<uint32_t>(seed >> 32);
   HW_UNROLL
@@ -359,25 +362,29 @@ HW_KERNEL_INLINE PhiloxWords PhiloxOfFour(uint64_t seed, uint64_t position, uint
     const uint64x2_t p0b = vmull_high_u32(w.of[0], m0);
     const uint64x2_t p1a = vmull_u32(vget_low_u32(w.of[2]), vget_low_u32(m1));
     const uint64x2_t p1b = vmull_high_u32(w.of[2], m1);
-    const uint32x4_t w0 = veorq_u32(veorq_u32(high(p1a, p1b), w.of[1]), vdupq_n_u32(key0));
-    const uint32x4_t w2 = veorq_u32(veorq_u32(high(p0a, p0b), w.of[3]), vdupq_n_u32(key1));
-    w = {{w0, low(p1a, p1b), w2, low(p0a, p0b)}};
+    const uint32x4_t w0 = veorq_u32(veorq_u32(HighWords(p1a, p1b), w.of[1]), vdupq_n_u32(key0));
+    const uint32x4_t w2 = veorq_u32(veorq_u32(HighWords(p0a, p0b), w.of[3]), vdupq_n_u32(key1));
+    w = {{w0, LowWords(p1a, p1b), w2, LowWords(p0a, p0b)}};
     key0 += kPhiloxWeyl[0];
     key1 += kPhiloxWeyl[1];
   }
   return w;
 }
 
+// Words `even` of the counters serve even ids, words `odd` the others.
+HW_KERNEL_INLINE Ints InOrderOfIds(const PhiloxWords& a, const PhiloxWords& b, size_t even,
+                                   size_t odd) {
+  return Ints{{vreinterpretq_s32_u32(vzip1q_u32(a.of[even], a.of[odd])),
+               vreinterpretq_s32_u32(vzip2q_u32(a.of[even], a.of[odd])),
+               vreinterpretq_s32_u32(vzip1q_u32(b.of[even], b.of[odd])),
+               vreinterpretq_s32_u32(vzip2q_u32(b.of[even], b.of[odd]))}};
+}
+
 HW_KERNEL_INLINE NoiseWords NoiseWordsOf(uint64_t seed, uint64_t position, uint64_t first_id) {
   const PhiloxWords a = PhiloxOfFour(seed, position, first_id / 2);
   const PhiloxWords b = PhiloxOfFour(seed, position, first_id / 2 + 4);
   // Words 0 and 1 of counter i serve id 2i, words 2 and 3 id 2i + 1.
-  const auto of = [&](size_t even, size_t odd) {
-    const auto ints = [](uint32x4_t x) { return vreinterpretq_s32_u32(x); };
-    return Ints{{ints(vzip1q_u32(a.of[even], a.of[odd])), ints(vzip2q_u32(a.of[even], a.of[odd])),
-                 ints(vzip1q_u32(b.of[even], b.of[odd])), ints(vzip2q_u32(b.of[even], b.of[odd]))}};
-  };
-  return {of(0, 2), of(1, 3)};
+  return {InOrderOfIds(a, b, 0, 2), InOrderOfIds(a, b, 1, 3)};
 }
 
 }  // namespace headway::kernels::neon

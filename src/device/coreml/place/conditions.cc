@@ -27,7 +27,8 @@ std::vector<TensorType> ComputedTypes(const Facts& facts, const Operation& op) {
                                                 "input", "indices", "cond"};
   std::vector<TensorType> types;
   for (const auto& [param, argument] : op.inputs) {
-    if (std::ranges::find(kTensorParams, param) == std::end(kTensorParams)) continue;
+    const auto* const end = std::end(kTensorParams);
+    if (std::find(std::begin(kTensorParams), end, param) == end) continue;
     for (const Binding& binding : argument) {
       if (const auto* constant = std::get_if<Constant>(&binding)) {
         types.push_back(constant->type);

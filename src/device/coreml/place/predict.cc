@@ -61,8 +61,9 @@ Result<PlacementReport> PredictPlacement(const Function& function, const Placeme
   if (options.weight_bytes) facts.weight_bytes = *options.weight_bytes;
   std::vector<const PlacementRule*> active;
   for (const PlacementRule& rule : rules) {
-    const bool here = rule.platforms.empty() ||
-                      std::ranges::find(rule.platforms, options.platform) != rule.platforms.end();
+    const auto end = rule.platforms.end();
+    const bool here =
+        rule.platforms.empty() || std::find(rule.platforms.begin(), end, options.platform) != end;
     if (here) active.push_back(&rule);
   }
   PlacementReport report;

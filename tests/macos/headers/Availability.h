@@ -1,0 +1,3 @@
+#pragma once
+
+// Protobuf includes it; of what is in it, nothing is used.
