@@ -83,7 +83,7 @@ class Emitter {
   // How the device stores weights; empty: as the model file has them. For the manifest.
   virtual std::string Weights() const { return ""; }
   // What the model's values reach, before anything is written, where traits().computes_in_halves.
-  virtual void Learn(graph::ValueRanges /*ranges*/) {}
+  virtual void Learn(const graph::ValueRanges& /*ranges*/) {}
   // The factor with which the device's programs hold hidden states between layers; what runs them
   // applies and undoes it. For the manifest.
   virtual float ResidualScale() const { return 1.0F; }

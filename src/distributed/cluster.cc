@@ -49,7 +49,7 @@ Result<void> Cluster::Gather(const char* what, const std::vector<std::string>* i
       for (auto lines = reader.Get<uint64_t>(); lines > 0 && reader.Ok(); --lines)
         identity.push_back(reader.GetText());
       problem = Difference(*identity_or_null, identity);
-      if (!problem.empty()) problem = "another model than rank 0 has: " + problem;
+      if (!problem.empty()) problem.insert(0, "another model than rank 0 has: ");
     }
     if (outcome && !problem.empty()) {
       outcome =

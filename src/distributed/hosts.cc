@@ -56,6 +56,7 @@ Result<Hosts> Hosts::Parse(std::string_view text, int num_ranks) {
 
 std::vector<int> Hosts::HeadRanks() const {
   std::vector<int> ranks;
+  ranks.reserve(static_cast<size_t>(head_));
   for (int part = 0; part < head_; ++part) ranks.push_back(RankOfHead(part));
   return ranks;
 }

@@ -66,7 +66,7 @@ Result<void> CertifiedSearch::Begin(const HeadStep& step, Counters* counters) {
                                 .num_winners = state.rules->goal.num_winners};
     }
   }
-  const Result<void> begun =
+  Result<void> begun =
       search_->Begin(step.hidden, step.NumStates(), std::span(demands).first(num_demands));
   if (num_demands > 0) {
     screened_ = true;

@@ -201,8 +201,8 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   manifest.max_seq = plan.max_seq;
   manifest.model = plan.model;
   if (emitter->GetTraits().computes_in_halves) {
-    HW_TRY(graph::ValueRanges ranges, RecordRanges(file, plan, options));
-    emitter->Learn(std::move(ranges));
+    HW_TRY(const graph::ValueRanges ranges, RecordRanges(file, plan, options));
+    emitter->Learn(ranges);
   }
   manifest.residual_scale = emitter->ResidualScale();
   HW_TRY(manifest.tokenizer, WriteTokenizer(file, target.directory.Path()));

@@ -17,7 +17,7 @@ class WrappedEmitter : public Emitter, public ScreenEmitter {
       : Emitter(emitter->GetTraits()), emitter_(std::move(emitter)) {}
   std::string Settings() const override { return emitter_->Settings(); }
   std::string Weights() const override { return emitter_->Weights(); }
-  void Learn(graph::ValueRanges ranges) override { emitter_->Learn(std::move(ranges)); }
+  void Learn(const graph::ValueRanges& ranges) override { emitter_->Learn(ranges); }
   float ResidualScale() const override { return emitter_->ResidualScale(); }
   Result<FileEntry> Emit(const ShardUse& use, const graph::Graph& shard,
                          const WeightSource& weights, const std::string& path,

@@ -86,7 +86,7 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
         static_cast<int>(options_.attention), options_.head_splits, options_.norm_prescale,
         options_.residual_scale ? fmt::format("{}", *options_.residual_scale) : "recorded");
   }
-  void Learn(graph::ValueRanges ranges) override { ranges_ = std::move(ranges); }
+  void Learn(const graph::ValueRanges& ranges) override { ranges_ = ranges; }
   float ResidualScale() const override {
     return options_.residual_scale.value_or(ScaleFor(ranges_.residual_stream));
   }

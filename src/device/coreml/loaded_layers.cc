@@ -16,7 +16,7 @@ constexpr int64_t kMaxStateElements = int64_t{1} << 32;  // 16 GB
 
 class ProgramLayers final : public LoadedLayerShard {
  public:
-  ProgramLayers(Programs programs, std::vector<Width> widths, LayersShape shape)
+  ProgramLayers(Programs programs, std::vector<Width> widths, const LayersShape& shape)
       : LoadedLayerShard(
             {.interface = {.input_channels = shape.D,
                            .output_channels = shape.D,
