@@ -107,21 +107,6 @@ inline constexpr double kQualityKl = 0.01;
 // (0.3).
 inline constexpr double kDecidedLead = 0.5;
 
-// Formats with few values a weight must cost more than that: what they are expected to cost
-// (manifest/weight_noise.h; the divergence from the reference's own logits), times this. Story-12m in
-// five formats lost between half of what was expected and all of it, the worst position of a random
-// model twice as much (docs/gates.md); weights with longer tails than a normal distribution's lose
-// more.
-inline constexpr double kFormatRoom = 3;
-
-// But no format may cost more than this: what is left is another model.
-inline constexpr double kLeastCosine = 0.75;
-inline constexpr double kMostKl = 0.5;
-
-// A lead is clear of the expected error of two logits' difference when it is this many of its
-// deviations: one choice in 700 is on the wrong side.
-inline constexpr double kFormatLead = 3;
-
 // The same three of sessions with keys and values in Q8_0: rounding queries, keys and values to 8
 // bits adds about as much noise as the activations of one more product a layer have. Ten honest
 // packages (docs/gates.md): lowest cosine 0.99928, highest mean KL 5.4e-4. Limits leave four times

@@ -21,7 +21,6 @@
 #include "lmhead/common_directions.h"
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
-#include "manifest/weight_noise.h"
 #include "pack/auto_head.h"
 #include "pack/journal.h"
 #include "pack/pack_plan.h"
@@ -29,6 +28,7 @@
 #include "pack/record_ranges.h"
 #include "pack/record_states.h"
 #include "pack/recorded_texts.h"
+#include "pack/weight_noise.h"
 
 namespace headway::pack {
 namespace {
@@ -149,12 +149,13 @@ void SayWhatIsLost(const std::string& weights, int64_t num_layers) {
     const double own = WeightNoise(format);
     return std::lround(100 * std::sqrt(hidden ? HiddenNoise(own, num_layers) : own));
   };
-  std::fprintf(
-      stderr,
-      "headway: %s keeps weights to about %ld %% and hidden states to about %ld %%: the "
-      "model will answer differently; lut6 keeps %ld %% and %ld %%, int8 %ld %% and %ld %%\n",
-      weights.c_str(), percent(weights.c_str(), false), percent(weights.c_str(), true),
-      percent("lut6", false), percent("lut6", true), percent("int8", false), percent("int8", true));
+  std::fprintf(stderr,
+               "headway: %s keeps weights to about %ld %% and hidden states to about %ld %%: the "
+               "model will answer differently, and the quality gate will say so; lut6 keeps %ld %% "
+               "and %ld %%, int8 %ld %% and %ld %%\n",
+               weights.c_str(), percent(weights.c_str(), false), percent(weights.c_str(), true),
+               percent("lut6", false), percent("lut6", true), percent("int8", false),
+               percent("int8", true));
 }
 
 // Everything that the bytes of the package depend on, in one line.

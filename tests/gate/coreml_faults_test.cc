@@ -82,13 +82,11 @@ TEST_F(CoremlFaults, None_PassesAsPredictedAndInterpreted) {
   EXPECT_EQ(Record(report, "arithmetic").basis, "interpreted");
 }
 
-// Sixteen values a table must cost more than eight bits; two, more than any package may.
-TEST_F(CoremlFaults, CoarseTables_AreHeldAgainstWhatTheyMustCost) {
-  const gates::GateReport four = Gate("lut4", "full:2");
-  EXPECT_TRUE(four.Passed()) << gates::ToText(four);
-  const gates::GateReport one = Gate("lut1", "full:2");
-  EXPECT_FALSE(Record(one, "arithmetic").Failed());
-  EXPECT_TRUE(Record(one, "quality").Failed()) << gates::ToText(one);
+// What is stored is computed, but it is another model.
+TEST_F(CoremlFaults, CoarseTables_Quality) {
+  const gates::GateReport report = Gate("lut1", "full:2");
+  EXPECT_FALSE(Record(report, "arithmetic").Failed());
+  EXPECT_TRUE(Record(report, "quality").Failed()) << gates::ToText(report);
 }
 
 TEST_F(CoremlFaults, Int4InBlocks_Residency) {

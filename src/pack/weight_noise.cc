@@ -1,6 +1,6 @@
-#include "manifest/weight_noise.h"
+#include "pack/weight_noise.h"
 
-namespace headway {
+namespace headway::pack {
 
 double WeightNoise(std::string_view weights) {
   if (weights == "fp16") return 4e-8;  // half a step of 2^-11
@@ -29,4 +29,4 @@ double HiddenNoise(double weight_noise, int64_t num_layers) {
   return 3.0 * weight_noise * harmonic;
 }
 
-}  // namespace headway
+}  // namespace headway::pack

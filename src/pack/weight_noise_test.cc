@@ -1,4 +1,4 @@
-#include "manifest/weight_noise.h"
+#include "pack/weight_noise.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-namespace headway {
+namespace headway::pack {
 namespace {
 
 // The best table of a normal distribution, found as its source found it: values at the means of
@@ -51,4 +51,4 @@ TEST(WeightNoiseTest, GrowsThroughLayersAsTheirSum) {
 }
 
 }  // namespace
-}  // namespace headway
+}  // namespace headway::pack
