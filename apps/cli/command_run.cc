@@ -207,7 +207,8 @@ EngineOptions EngineOptionsOf(const RunArguments& arguments, const std::atomic<b
 }  // namespace
 
 Result<void> Run(const RunArguments& arguments) {
-  EngineOptions engine_options = EngineOptionsOf(arguments, CatchInterrupts());
+  std::atomic<bool>* const stop = CatchInterrupts();
+  EngineOptions engine_options = EngineOptionsOf(arguments, stop);
   HW_TRY(auto cluster, JoinHosts(arguments.hosts, arguments.model, &engine_options));
   HostsMeter hosts(std::move(cluster));
   HW_TRY_VOID(CheckCounts(arguments));
@@ -215,7 +216,6 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY(const SpeculationRequest speculation, ReadSpeculation(arguments));
   HW_TRY(GrammarTexts grammar, ReadGrammar(arguments));
   HW_TRY(Prompt prompt, ReadPrompt(arguments));
-  std::atomic<bool>* stop = CatchInterrupts();
   HW_TRY(const bool gated, CheckGates(arguments.model, arguments.kv, arguments.allow_ungated));
   engine_options.draft_model = speculation.draft_model;
   HW_TRY(engine_options.usage_text, ReadUsageFor(arguments));

@@ -17,15 +17,6 @@ std::string PathOf(const std::string& directory, const FileEntry& file) {
   return (std::filesystem::path(directory) / file.path).string();
 }
 
-// The planes of a head; nothing where it has none.
-Result<std::optional<lmhead::Planes>> OpenPlanes(const std::string& directory, const HeadSpec& head,
-                                                 ThreadPool* pool) {
-  if (!head.planes) return std::optional<lmhead::Planes>();
-  HW_TRY(auto planes,
-         lmhead::Planes::Open(PathOf(directory, *head.planes), RowsDigest(head), false, pool));
-  return std::optional<lmhead::Planes>(std::move(planes));
-}
-
 }  // namespace
 
 Cluster::~Cluster() {
@@ -77,6 +68,39 @@ Result<void> Cluster::Distribute(const Manifest& manifest, const HeadSpec& head)
   return {};
 }
 
+// What rank 0 runs of a divided head, and what it must know of all parts.
+Result<void> Cluster::LoadHeadParts(const Manifest& manifest, const HeadSpec& head,
+                                    const std::string& directory, const LoaderOptions& options,
+                                    const Loaders& loaders) {
+  LoadedHead loaded{.kind = head.kind, .specs = {}, .shards = {}};
+  int64_t weight_bytes = 0;
+  for (size_t i = 0; i < head.shards.size(); ++i) {
+    const bool is_own = group_->IsOwn(i);
+    const std::string path = PathOf(directory, head.shards[i].file);
+    HW_TRY(auto shard, (is_own ? loaders.own : loaders.lazy)->LoadHead({.paths = {&path, 1}}));
+    weight_bytes += shard->WeightBytes();
+    if (!is_own) continue;
+    loaded.specs.push_back(head.shards[i]);
+    loaded.shards.push_back(std::move(shard));
+  }
+  int64_t screen_bytes = 0;
+  if (head.planes) {
+    HW_TRY(loaded.planes, lmhead::Planes::Open(PathOf(directory, *head.planes), RowsDigest(head),
+                                               false, options.pool));
+    for (const int rank : GetHosts().HeadRanks()) {
+      const Slice shards = GetHosts().HeadOf(rank, head.shards.size());
+      screen_bytes +=
+          lmhead::ScreenBytesOf(*loaded.planes, {.begin = head.shards[shards.begin].vocab_start,
+                                                 .end = head.shards[shards.end - 1].vocab_end});
+    }
+  }
+  group_->SetBytes(weight_bytes, screen_bytes);
+  if (loaded.shards.empty()) return {};
+  group_->SetOwn(std::make_unique<HeadPart>(std::move(loaded), manifest.model, options.pool,
+                                            options.kernels->kernels));
+  return {};
+}
+
 Result<std::unique_ptr<ShardLoader>> Cluster::NewLoader(const Device& device,
                                                         const LoaderOptions& options,
                                                         const std::string& directory,
@@ -89,65 +113,37 @@ Result<std::unique_ptr<ShardLoader>> Cluster::NewLoader(const Device& device,
   HW_TRY_VOID(note(Distribute(manifest, head)));
   LoaderOptions lazy_options = options;
   lazy_options.lazy = true;
-  HW_TRY(auto own, device.new_loader(options));
-  HW_TRY(auto lazy, device.new_loader(lazy_options));
+  Loaders loaders;
+  HW_TRY(loaders.own, device.new_loader(options));
+  HW_TRY(loaders.lazy, device.new_loader(lazy_options));
+  group_ = std::make_unique<HeadGroup>(link_.get(), manifest.model, head);
+  const bool is_divided = !group_->Others().empty();
+  if (is_divided) HW_TRY_VOID(LoadHeadParts(manifest, head, directory, options, loaders));
+
   ShardPaths paths;
   std::vector<int> ranks(manifest.layers.size());
   for (int rank = 0; rank < GetHosts().NumRanks(); ++rank) {
     const Slice layers = GetHosts().LayersOf(rank, ranks.size());
-    std::fill(ranks.begin() + static_cast<std::ptrdiff_t>(layers.begin),
-              ranks.begin() + static_cast<std::ptrdiff_t>(layers.end), rank);
+    for (size_t i = layers.begin; i < layers.end; ++i) ranks[i] = rank;
   }
-  for (size_t i = 0; i < manifest.layers.size(); ++i)
-    paths.layers[PathOf(directory, manifest.layers[i].file)] = i;
-  for (size_t i = 0; i < head.shards.size(); ++i)
-    paths.head[PathOf(directory, head.shards[i].file)] = i;
-
-  group_ = std::make_unique<HeadGroup>(link_.get(), manifest.model, head);
-  const bool is_divided = !group_->Others().empty();
-  if (is_divided) {
-    HW_TRY(auto planes, OpenPlanes(directory, head, options.pool));
-    int64_t screen_bytes = 0;
-    for (const int rank : GetHosts().HeadRanks()) {
-      const Slice shards = GetHosts().HeadOf(rank, head.shards.size());
-      if (planes) {
-        screen_bytes +=
-            lmhead::ScreenBytesOf(*planes, {.begin = head.shards[shards.begin].vocab_start,
-                                            .end = head.shards[shards.end - 1].vocab_end});
-      }
-    }
-    LoadedHead loaded{.kind = head.kind, .specs = {}, .shards = {}};
-    int64_t weight_bytes = 0;
-    for (size_t i = 0; i < head.shards.size(); ++i) {
-      const bool is_own = group_->IsOwn(i);
-      const std::string path = PathOf(directory, head.shards[i].file);
-      HW_TRY(auto shard, (is_own ? own : lazy)->LoadHead({.paths = {&path, 1}}));
-      weight_bytes += shard->WeightBytes();
-      if (!is_own) continue;
-      loaded.specs.push_back(head.shards[i]);
-      loaded.shards.push_back(std::move(shard));
-    }
-    group_->SetBytes(weight_bytes, screen_bytes);
-    if (!loaded.shards.empty()) {
-      loaded.planes = std::move(planes);
-      group_->SetOwn(std::make_unique<HeadPart>(std::move(loaded), manifest.model, options.pool,
-                                                options.kernels->kernels));
-    }
-  }
-  const auto others = [&](const FileEntry& file) { others_files_.push_back(file.path); };
   for (size_t i = 0; i < ranks.size(); ++i) {
-    if (ranks[i] != 0) others(manifest.layers[i].file);
+    const FileEntry& file = manifest.layers[i].file;
+    paths.layers[PathOf(directory, file)] = i;
+    if (ranks[i] != 0) others_files_.push_back(file.path);
   }
   for (size_t i = 0; i < head.shards.size(); ++i) {
-    if (!group_->IsOwn(i)) others(head.shards[i].file);
+    const FileEntry& file = head.shards[i].file;
+    paths.head[PathOf(directory, file)] = i;
+    if (!group_->IsOwn(i)) others_files_.push_back(file.path);
   }
-  if (head.planes && group_->OwnShards().IsEmpty()) others(*head.planes);
+  if (head.planes && group_->OwnShards().IsEmpty()) others_files_.push_back(head.planes->path);
   // Meanwhile the workers have loaded theirs.
   HW_TRY_VOID(note(Gather("loading the weights", nullptr)));
   link_->SayWork("waiting for work");
   ring_ = std::make_unique<LayerRing>(link_.get(), std::move(ranks));
-  return std::make_unique<PlacedLoader>(std::move(own), std::move(lazy), std::move(paths),
-                                        ring_.get(), is_divided ? group_.get() : nullptr);
+  return std::make_unique<PlacedLoader>(std::move(loaders.own), std::move(loaders.lazy),
+                                        std::move(paths), ring_.get(),
+                                        is_divided ? group_.get() : nullptr);
 }
 
 bool Cluster::Reads(const FileEntry& file) const {

@@ -37,6 +37,13 @@ class Cluster final : public Placement {
  private:
   Result<void> Gather(const char* what, const std::vector<std::string>* identity_or_null);
   Result<void> Distribute(const Manifest& manifest, const HeadSpec& head);
+  // Of shards that run here, and of those that another rank runs.
+  struct Loaders {
+    std::unique_ptr<ShardLoader> own, lazy;
+  };
+  Result<void> LoadHeadParts(const Manifest& manifest, const HeadSpec& head,
+                             const std::string& directory, const LoaderOptions& options,
+                             const Loaders& loaders);
 
   const std::unique_ptr<Link> link_;
   std::string failure_;                    // why no model was opened

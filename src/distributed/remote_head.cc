@@ -53,65 +53,51 @@ HeadGroup::HeadGroup(Link* link, const ModelConfig& model, const HeadSpec& head)
 Result<void> HeadGroup::Run(std::span<const Request> requests, const HeadShardDone& done) {
   const StepArgs& first = *requests.front().args;
   const auto size = static_cast<size_t>(first.num_tokens * model_.hidden_size);
-  const auto of_part = [&](const Part& part) {
-    const auto begin = std::find_if(requests.begin(), requests.end(), [&](const Request& request) {
-      return part.shards.Has(request.shard);
-    });
-    const auto end = std::find_if_not(begin, requests.end(), [&](const Request& request) {
-      return part.shards.Has(request.shard);
-    });
-    return std::span<const Request>(begin, end);
+  const auto within = [&](const Slice& shards) {
+    const auto is_within = [&](const Request& request) { return shards.Has(request.shard); };
+    const auto begin = std::find_if(requests.begin(), requests.end(), is_within);
+    return std::span<const Request>(begin, std::find_if_not(begin, requests.end(), is_within));
   };
-  // Ranks without a needed row are not asked.
-  std::vector<Part> asked;
-  link_.SayWork("the head");
-  for (const Part& part : others_) {
-    const std::span<const Request> wanted = of_part(part);
-    if (wanted.empty()) continue;
-    Writer writer;
-    writer.Put(Work::kLogits);
-    writer.Put<int64_t>(first.num_tokens);
-    writer.Put<uint64_t>(wanted.size());
-    for (const Request& request : wanted) {
-      writer.Put<uint64_t>(request.shard - part.shards.begin);
-      writer.Put<uint8_t>(request.args->block_maxima != nullptr);
-      writer.PutList(request.args->needed_blocks);
-    }
-    writer.PutFloats(first.input, size);
-    HW_TRY_VOID(link_.Send(part.rank, Channel::kWork, writer.Take()));
-    asked.push_back(part);
-  }
-  Result<void> outcome;
-  std::vector<HeadPart::ShardOutput> outputs;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (!IsOwn(requests[i].shard)) continue;
-    const StepArgs& args = *requests[i].args;
-    outputs.push_back({.shard = requests[i].shard - own_shards_.begin,
-                       .blocks = args.needed_blocks,
-                       .output = args.output,
-                       .output_stride = args.output_stride,
-                       .maxima = args.block_maxima,
-                       .maxima_stride = args.maxima_stride});
-  }
-  if (!outputs.empty()) outcome = own_->Run(first.input, first.num_tokens, outputs);
   size_t told = 0;
-  for (; told < outputs.size(); ++told) done(told);
-  for (const Part& part : asked) {
-    HW_TRY(const Message message, link_.Receive(Channel::kReply, part.rank));
-    Reader reader(message.bytes);
-    const std::string error = reader.GetText();
-    if (!error.empty()) {
-      if (outcome) outcome = Fail(ErrorCode::kIo, error);
-      continue;
-    }
-    for (const Request& request : of_part(part)) {
-      CopyOutput(request, &reader);
-      if (outcome && !reader.Ok())
-        outcome = Fail(ErrorCode::kIo, link_.GetHosts().NameOf(part.rank) + ": too few logits");
-      done(told++);
-    }
-  }
-  return outcome;
+  return Ask(
+      "the head",
+      [&](const Part& part) {
+        Writer writer;
+        const std::span<const Request> wanted = within(part.shards);
+        if (wanted.empty()) return writer.Take();  // no row of it is needed
+        writer.Put(Work::kLogits);
+        writer.Put<int64_t>(first.num_tokens);
+        writer.Put<uint64_t>(wanted.size());
+        for (const Request& request : wanted) {
+          writer.Put<uint64_t>(request.shard - part.shards.begin);
+          writer.Put<uint8_t>(request.args->block_maxima != nullptr);
+          writer.PutList(request.args->needed_blocks);
+        }
+        writer.PutFloats(first.input, size);
+        return writer.Take();
+      },
+      [&](HeadPart* own) -> Result<void> {
+        std::vector<HeadPart::ShardOutput> outputs;
+        for (const Request& request : within(own_shards_)) {
+          const StepArgs& args = *request.args;
+          outputs.push_back({.shard = request.shard - own_shards_.begin,
+                             .blocks = args.needed_blocks,
+                             .output = args.output,
+                             .output_stride = args.output_stride,
+                             .maxima = args.block_maxima,
+                             .maxima_stride = args.maxima_stride});
+        }
+        if (!outputs.empty()) HW_TRY_VOID(own->Run(first.input, first.num_tokens, outputs));
+        for (; told < outputs.size(); ++told) done(told);
+        return {};
+      },
+      [&](const Part& part, Reader* reader) {
+        for (const Request& request : within(part.shards)) {
+          CopyOutput(request, reader);
+          done(told++);
+        }
+        return true;
+      });
 }
 
 Result<void> HeadGroup::FindBest(const float* hidden, std::span<const BestQuery> queries,

@@ -50,8 +50,8 @@ class HeadGroup final : public RemoteHead {
   Slice OwnShards() const { return own_shards_; }
   void SetOwn(std::unique_ptr<HeadPart> own) { own_ = std::move(own); }
 
-  // Sends `bytes_of(part)` to every other rank, does `own`, which may be null, and has `read` the
-  // replies, part by part.
+  // Sends `bytes_of(part)` to every other rank, but not where they are empty, does `own` where rank 0
+  // has a part, and has `read` the replies of those that were asked, part by part.
   template <class Bytes, class OwnWork, class Read>
   Result<void> Ask(const char* what, const Bytes& bytes_of, const OwnWork& own, const Read& read);
 
@@ -101,13 +101,17 @@ template <class Bytes, class OwnWork, class Read>
 Result<void> HeadGroup::Ask(const char* what, const Bytes& bytes_of, const OwnWork& own,
                             const Read& read) {
   link_.SayWork(what);
+  std::vector<const Part*> asked;
   for (const Part& part : others_) {
     std::vector<std::byte> bytes = bytes_of(part);
-    if (!bytes.empty()) HW_TRY_VOID(link_.Send(part.rank, Channel::kWork, std::move(bytes)));
+    if (bytes.empty()) continue;
+    HW_TRY_VOID(link_.Send(part.rank, Channel::kWork, std::move(bytes)));
+    asked.push_back(&part);
   }
   Result<void> outcome;
   if (own_ != nullptr) outcome = own(own_.get());
-  for (const Part& part : others_) {
+  for (const Part* const asked_part : asked) {
+    const Part& part = *asked_part;
     HW_TRY(const Message message, link_.Receive(Channel::kReply, part.rank));
     Reader reader(message.bytes);
     const std::string error = reader.GetText();

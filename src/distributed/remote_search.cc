@@ -12,8 +12,13 @@ float Exchange::Largest(float mine) noexcept {
   return largest ? *largest : mine;
 }
 
-void Exchange::End() {
-  if (!done_) Largest(-std::numeric_limits<float>::infinity());
+OneExchange::OneExchange(Exchange* exchange_or_null) : exchange_(exchange_or_null) {
+  if (exchange_ != nullptr) exchange_->done_ = false;
+}
+
+OneExchange::~OneExchange() {
+  if (exchange_ != nullptr && !exchange_->done_)
+    exchange_->Largest(-std::numeric_limits<float>::infinity());
 }
 
 WireEvidence ToWire(const lmhead::SearchEvidence& evidence, double mass) {
@@ -79,6 +84,7 @@ RemoteSearch::Answer RemoteSearch::Ask(Work work, const Put& put, const OwnWork&
         return writer.Take();
       },
       [&](HeadPart* part) -> Result<void> {
+        const OneExchange one(work == Work::kDecide ? Others() : nullptr);
         HW_TRY(LocalSearch* const search, part->Search(max_states_));
         if (!told_) {
           const auto count = static_cast<int64_t>(hidden_.size()) / group_.Channels();
@@ -131,7 +137,6 @@ lmhead::SearchEvidence RemoteSearch::Decide(int64_t state,
     if (!before.decided || found_.size() != goal.changed.size()) return {.decided = false};
     for (const lmhead::Candidate& row : found_) changed.push_back(goal.change(row.id, row.logit));
   }
-  const bool alone = group_.Parts() == 1;
   Answer answer = Ask(
       Work::kDecide,
       [&](const HeadGroup::Part& part, Writer* writer) {
@@ -142,11 +147,8 @@ lmhead::SearchEvidence RemoteSearch::Decide(int64_t state,
       },
       [&](LocalSearch* search) {
         own_goal_.Cut(goal, changed, group_.Own()->Rows(), group_.VocabSize());
-        own_goal_.goal.others = alone ? nullptr : &exchange_;
-        exchange_.Begin();
-        const lmhead::SearchEvidence evidence = search->Decide(state, own_goal_.goal);
-        if (!alone) exchange_.End();
-        return ToWire(evidence, 0.0);
+        own_goal_.goal.others = Others();
+        return ToWire(search->Decide(state, own_goal_.goal), 0.0);
       },
       true);
   answer.evidence.strips_exact += before.strips_exact;

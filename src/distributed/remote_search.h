@@ -15,19 +15,29 @@
 
 namespace headway::distributed {
 
-// The ranks' common threshold, asked for exactly once a goal, whatever becomes of the search: else
-// the others would wait.
+// The ranks' common threshold.
 class Exchange final : public lmhead::OtherSearches {
  public:
   explicit Exchange(Link* link) : link_(*link) {}
   float Largest(float mine) noexcept override;
-  // Before each goal, and after it.
-  void Begin() { done_ = false; }
-  void End();
 
  private:
+  friend class OneExchange;
   Link& link_;
   bool done_ = false;
+};
+
+// While it lives the threshold is asked for exactly once, whatever becomes of the search, also when
+// it never begins: else the others would wait. Null: nobody is asked.
+class OneExchange {
+ public:
+  explicit OneExchange(Exchange* exchange_or_null);
+  OneExchange(const OneExchange&) = delete;
+  OneExchange& operator=(const OneExchange&) = delete;
+  ~OneExchange();
+
+ private:
+  Exchange* const exchange_;
 };
 
 // What a search says of one question, as it goes over the wire.
@@ -67,6 +77,8 @@ class RemoteSearch final : public lmhead::RowSearch {
   };
   void PutBeginning(Writer* writer) const;
   void Enter(const WireEvidence& part, Answer* answer) const;
+  // What the parts of a divided head meet by; null: there is one part.
+  Exchange* Others() { return group_.Parts() > 1 ? &exchange_ : nullptr; }
   // Asks all parts; `put` writes what is asked of one, `own` answers for rank 0's.
   template <class Put, class OwnWork>
   Answer Ask(Work work, const Put& put, const OwnWork& own, bool gathers);

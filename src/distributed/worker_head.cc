@@ -15,9 +15,8 @@ Result<void> WorkerHead::Answer(Work work, Reader* reader) {
   Writer reply;
   reply.PutText("");  // no error
   Result<void> done;
-  const bool meets = work == Work::kDecide && link_.GetHosts().HeadParts() > 1;
-  exchange_.Begin();
   try {
+    const OneExchange one(work == Work::kDecide ? Others() : nullptr);
     if (work == Work::kBest) {
       done = Best(reader, &reply);
     } else if (work == Work::kLogits) {
@@ -28,7 +27,6 @@ Result<void> WorkerHead::Answer(Work work, Reader* reader) {
   } catch (const std::bad_alloc&) {
     done = Fail(ErrorCode::kIo, "not enough memory for its part of the head");
   }
-  if (meets) exchange_.End();
   if (!done) {
     reply = Writer();
     reply.PutText(link_.MyName() + ": " + done.error().message);
@@ -129,7 +127,7 @@ Result<void> WorkerHead::Search(Work work, Reader* reader, Writer* reply) {
     evidence = search->Evaluate(state, rows);
   } else {
     if (!goal_.Decode(part_.Rows(), part_.VocabSize(), reader)) return Damaged();
-    goal_.goal.others = link_.GetHosts().HeadParts() > 1 ? &exchange_ : nullptr;
+    goal_.goal.others = Others();
     evidence = search->Decide(state, goal_.goal);
   }
   reply->Put(ToWire(evidence, 0.0));

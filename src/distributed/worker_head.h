@@ -28,6 +28,8 @@ class WorkerHead {
   Result<void> Answer(Work work, Reader* reader);
 
  private:
+  // As RemoteSearch::Others().
+  Exchange* Others() { return link_.GetHosts().HeadParts() > 1 ? &exchange_ : nullptr; }
   Result<void> Best(Reader* reader, Writer* reply);
   Result<void> Logits(Reader* reader, Writer* reply);
   Result<void> Search(Work work, Reader* reader, Writer* reply);

@@ -31,11 +31,16 @@ int64_t RowsOf(const HeadShard& shard, std::span<const int32_t> blocks) {
   return rows;
 }
 
+// Whether choices look at nothing but the logits as the model gave them.
+bool LooksAtLogitsAlone(const sampling::SamplingParams& params, bool want_logprobs) {
+  return !sampling::HasPenalties(params) && params.logit_bias.empty() && params.allow_ids.empty() &&
+         !want_logprobs;
+}
+
 }  // namespace
 
 bool IsPlainGreedy(const sampling::SamplingParams& params, bool want_logprobs) {
-  return params.temperature == 0.0F && !sampling::HasPenalties(params) &&
-         params.logit_bias.empty() && params.allow_ids.empty() && !want_logprobs;
+  return params.temperature == 0.0F && LooksAtLogitsAlone(params, want_logprobs);
 }
 
 FullHead::FullHead(Pipeline* pipeline, const kernels::KernelSet& kernels, int64_t max_states)
@@ -157,10 +162,8 @@ bool FullHead::WantsBestOnly(std::span<const HeadState> states) const {
   if (remote_ == nullptr || !has_logits_) return false;
   return std::all_of(states.begin(), states.end(), [](const HeadState& state) {
     const sampling::SamplingParams& params = state.rules->sampler.Params();
-    const bool filters = params.top_k > 0 || params.top_p < 1.0F || params.min_p > 0.0F;
-    return state.mask == nullptr && !state.rules->want_logprobs &&
-           !sampling::HasPenalties(params) && params.logit_bias.empty() &&
-           params.allow_ids.empty() && (params.temperature == 0.0F || !filters);
+    return state.mask == nullptr && LooksAtLogitsAlone(params, state.rules->want_logprobs) &&
+           (params.temperature == 0.0F || !sampling::HasFilters(params));
   });
 }
 

@@ -20,8 +20,8 @@ namespace headway {
 class IntegrityCheck {
  public:
   // The files that a run with `head` reads: not those of other heads, nor goldens, nor, with a
-  // placement, those that other processes read. Where no thread
-  // can be started, reads them before it returns.
+  // placement, those that other processes read. Where no thread can be started, reads them before it
+  // returns.
   IntegrityCheck(const std::string& directory, const Manifest& manifest, const HeadSpec& head,
                  const Placement* placement_or_null = nullptr);
   IntegrityCheck(const IntegrityCheck&) = delete;

@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <utility>
 
 #include "base/file_writer.h"
-#include "base/progress.h"
 #include "base/thread_pool.h"
 #include "device/stored_shard.h"
 #include "engine/devices.h"
@@ -20,6 +18,7 @@
 #include "graph/cut.h"
 #include "model/model.h"
 #include "model/vocabulary.h"
+#include "pack/file_rows.h"
 #include "pack/texts.h"
 #include "tensor/codec.h"
 #include "tokenizer/tokenizer.h"
@@ -32,56 +31,6 @@ namespace {
 std::vector<float> Rounded(std::span<const double> values) {
   return {values.begin(), values.end()};
 }
-
-// The rows of the model as its shards store them: GGUF's blocks, or by a reader of the device's
-// own. Counts what it reads and stops when the user does.
-class Rows {
- public:
-  Rows(const gguf::GgufFile& file, uint64_t total, const GoldenOptions& options)
-      : file_(file), options_(options), progress_("goldens", total, options.show_progress) {}
-
-  Result<void> Read(bool of_shards, const std::string& name, int64_t row_begin, int64_t num_rows,
-                    std::span<float> out) {
-    if (options_.cancelled_or_null != nullptr &&
-        options_.cancelled_or_null->load(std::memory_order_relaxed)) {
-      return Fail(ErrorCode::kCancelled, "interrupted while making goldens");
-    }
-    if (of_shards && options_.stored) {
-      HW_TRY_VOID(options_.stored(name, row_begin, num_rows, out));
-    } else {
-      HW_TRY(const ConstTensorView view, file_.GetTensor(name));
-      const int64_t columns = view.shape.Columns();
-      for (int64_t row = 0; row < num_rows; ++row)
-        DequantiseRow(view.type, view.Row(row_begin + row), columns, out.data() + row * columns);
-    }
-    const std::lock_guard lock(mutex_);
-    done_ += out.size();
-    progress_.Update(done_, name);
-    // Pages of a model that is read several times over would all stay in the resident set.
-    if (done_ >= next_release_) {
-      next_release_ = done_ + kReleaseAfter;
-      file_.AdviseDone();
-    }
-    return {};
-  }
-  // Of layers and head; or of the embedding, which the host reads from the file's own rows.
-  oracle::WeightReader Reader(bool of_shards) {
-    return [this, of_shards](const std::string& name, int64_t row_begin, int64_t num_rows,
-                             std::span<float> out) {
-      return Read(of_shards, name, row_begin, num_rows, out);
-    };
-  }
-
- private:
-  const gguf::GgufFile& file_;
-  const GoldenOptions& options_;
-  static constexpr uint64_t kReleaseAfter = uint64_t{128} << 20;  // weights
-
-  std::mutex mutex_;
-  uint64_t done_ = 0;
-  uint64_t next_release_ = kReleaseAfter;
-  Progress progress_;
-};
 
 struct Source {
   ModelConfig config;
@@ -103,7 +52,10 @@ int64_t NumWeights(const graph::Graph& graph) {
 }
 
 // Hidden states at every layer boundary, then the logits.
-Result<void> RunChain(const Source& source, const Device& device, Rows* file, Goldens* goldens) {
+// `embedding`: the host reads its rows from the file.
+Result<void> RunChain(const Source& source, const Device& device,
+                      const oracle::WeightReader& embedding, const oracle::WeightReader& shards,
+                      Goldens* goldens) {
   const int64_t num_layers = goldens->num_layers;
   const oracle::OracleOptions options = RoundingsOf(device.traits);
   const OracleAngles angles(source.config, goldens->NumTokens());
@@ -111,7 +63,7 @@ Result<void> RunChain(const Source& source, const Device& device, Rows* file, Go
                        const oracle::OracleStep& step) -> Result<std::vector<double>> {
     HW_TRY(graph::Graph part, graph::CutStages(source.graph, {.begin = stage, .end = stage + 1}));
     HW_TRY(oracle::Oracle oracle,
-           oracle::Oracle::Create(std::move(part), file->Reader(stage >= 0), options));
+           oracle::Oracle::Create(std::move(part), stage < 0 ? embedding : shards, options));
     return oracle.Run(step);
   };
   HW_TRY(const std::vector<double> embedded, run(-1, {.ids = goldens->ids}));
@@ -237,10 +189,11 @@ Result<Goldens> MakeGoldens(const gguf::GgufFile& packed, const gguf::GgufFile& 
                    options.most_tokens));
   const std::vector<graph::Weight> matrices = Matrices(source.graph);
   goldens.products.resize(matrices.size());
-  Rows rows(packed, 2 * static_cast<uint64_t>(num_weights), options);
-  const oracle::WeightReader reader = rows.Reader(false);
+  FileRows rows(packed, "goldens", 2 * static_cast<uint64_t>(num_weights), options.show_progress,
+                options.cancelled_or_null);
+  const oracle::WeightReader reader = rows.Reader();
   std::vector<std::function<Result<void>()>> tasks = {
-      [&] { return RunChain(source, *device, &rows, &goldens); },
+      [&] { return RunChain(source, *device, reader, rows.Reader(options.stored), &goldens); },
       [&] { return RunReference(reference, &goldens); }};
   for (size_t i = 0; i < matrices.size(); ++i) {
     tasks.emplace_back([&, i]() -> Result<void> {

@@ -8,42 +8,14 @@
 #include <variant>
 #include <vector>
 
-#include "base/progress.h"
 #include "engine/oracle_angles.h"
 #include "graph/cut.h"
+#include "pack/file_rows.h"
 #include "pack/record_goldens.h"
-#include "tensor/codec.h"
 #include "truth/oracle/oracle.h"
 
 namespace headway::pack {
 namespace {
-
-// Rows of the model file as they are; stops when the user does.
-class FileRows {
- public:
-  FileRows(const gguf::GgufFile& file, uint64_t total, const PackOptions& options)
-      : file_(file), options_(options), progress_("recording", total, options.show_progress) {}
-
-  Result<void> Read(const std::string& name, int64_t row_begin, int64_t num_rows,
-                    std::span<float> out) {
-    if (options_.cancelled_or_null != nullptr &&
-        options_.cancelled_or_null->load(std::memory_order_relaxed))
-      return Fail(ErrorCode::kCancelled, "interrupted while packing; nothing was written");
-    HW_TRY(const ConstTensorView view, file_.GetTensor(name));
-    const int64_t columns = view.shape.Columns();
-    for (int64_t row = 0; row < num_rows; ++row)
-      DequantiseRow(view.type, view.Row(row_begin + row), columns, out.data() + row * columns);
-    done_ += out.size();
-    progress_.Update(done_, name);
-    return {};
-  }
-
- private:
-  const gguf::GgufFile& file_;
-  const PackOptions& options_;
-  Progress progress_;
-  uint64_t done_ = 0;
-};
 
 // The names of the values that carry the residual stream in a stage: what it takes and all sums.
 std::set<std::string> ResidualStream(const graph::Graph& stage) {
@@ -127,11 +99,8 @@ Result<graph::ValueRanges> RecordRanges(const gguf::GgufFile& file, const PackPl
   }
   HW_TRY(const std::vector<int32_t> ids,
          GoldenIds(file, plan.model, PositionsFor(static_cast<int64_t>(num_weights)), 0));
-  FileRows rows(file, num_weights, options);
-  const oracle::WeightReader reader = [&](const std::string& name, int64_t begin, int64_t count,
-                                          std::span<float> out) {
-    return rows.Read(name, begin, count, out);
-  };
+  FileRows rows(file, "recording", num_weights, options.show_progress, options.cancelled_or_null);
+  const oracle::WeightReader reader = rows.Reader();
   const oracle::OracleOptions exact{.quantise_activations = false, .kv_f16 = false};
   const OracleAngles angles(plan.model, static_cast<int64_t>(ids.size()));
   graph::ValueRanges ranges;
@@ -149,7 +118,6 @@ Result<graph::ValueRanges> RecordRanges(const gguf::GgufFile& file, const PackPl
       HW_TRY(graph::Graph stage, graph::CutStages(graph, {.begin = layer, .end = layer + 1}));
       HW_TRY_VOID(run(std::move(stage), {.x = x, .rotary = angles.Tables()}));
     }
-    file.AdviseDone();
   }
   const Notes head(plan.head);  // its norm reads what the last layer gave
   head.TakeInput(x, &ranges);

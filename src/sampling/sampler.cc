@@ -61,7 +61,7 @@ Sampler::Sampler(SamplingParams params, int64_t vocab_size, const kernels::Kerne
       kernels_(kernels),
       pool_(pool),
       cutter_(vocab_size, pool),
-      filters_(params_.top_k > 0 || params_.top_p < 1.0F || params_.min_p > 0.0F),
+      filters_(HasFilters(params_)),
       allowed_(params_.allow_ids),
       seen_(static_cast<size_t>(vocab_size + 63) / 64),
       thread_best_(static_cast<size_t>(pool.NumThreads())) {

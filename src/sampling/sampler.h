@@ -15,6 +15,11 @@
 
 namespace headway::sampling {
 
+// Whether top-k, top-p or min-p is on.
+inline bool HasFilters(const SamplingParams& params) {
+  return params.top_k > 0 || params.top_p < 1.0F || params.min_p > 0.0F;
+}
+
 class Sampler {
  public:
   struct Choice {

@@ -51,7 +51,7 @@ SparseSampler::SparseSampler(SamplingParams params, int64_t vocab_size,
     : params_(std::move(params)),
       kernels_(kernels),
       vocab_size_(vocab_size),
-      filters_(params_.top_k > 0 || params_.top_p < 1.0F || params_.min_p > 0.0F),
+      filters_(HasFilters(params_)),
       allowed_(params_.allow_ids) {
   HW_CHECK(Validate(params_, vocab_size).has_value(), "sampling parameters are validated first");
   if (params_.temperature > 0.0F) inverse_temperature_ = 1.0F / params_.temperature;

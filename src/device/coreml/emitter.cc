@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -271,10 +270,9 @@ Result<std::unique_ptr<Emitter>> NewEmitter(const DeviceOptions& options) {
                             emitter.norm_prescale));
   }
   emitter.residual_scale = options.residual_scale;
-  int exponent = 0;
   if (options.residual_scale &&
       !(*options.residual_scale >= 0x1p-14F && *options.residual_scale <= 1.0F &&
-        std::frexp(*options.residual_scale, &exponent) == 0.5F)) {
+        IsPowerOfTwo(*options.residual_scale))) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("--residual-scale: expected 1 or a power of two below it, at least "
                             "2^-14, found {}",

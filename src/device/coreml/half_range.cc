@@ -18,6 +18,11 @@ float PowerOfTwo(float most, float largest) {
 
 }  // namespace
 
+bool IsPowerOfTwo(float factor) {
+  int exponent = 0;
+  return std::frexp(factor, &exponent) == 0.5F;
+}
+
 float ScaleFor(float largest) {
   return largest > kMost ? std::min(1.0F, PowerOfTwo(kMost, largest)) : 1.0F;
 }

@@ -8,6 +8,9 @@ namespace headway::coreml {
 // What values without a factor may have reached.
 inline constexpr float kMostUnscaled = 32752.0F;
 
+// Whether a factor on fp16 costs no bit.
+bool IsPowerOfTwo(float factor);
+
 // The factor, at most 1, with which a value that was seen at `largest` stays four times below the
 // largest fp16 number: other texts reach further. 1 where nothing was recorded (0).
 float ScaleFor(float largest);

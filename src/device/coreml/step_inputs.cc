@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <string>
 #include <system_error>
 
 #include "base/from_chars.h"
 #include "device/coreml/emitter.h"
+#include "device/coreml/half_range.h"
 #include "device/coreml/layers_state.h"
 #include "device/coreml/shards/layer_shard.h"
 
@@ -167,9 +167,7 @@ Result<float> ResidualScaleOf(const LoadedProgram& program) {
   float scale = 0.0F;
   const char* const end = found->second.data() + found->second.size();
   const auto parsed = FromChars(found->second.data(), end, scale);
-  int exponent = 0;
-  if (parsed.ec == std::errc() && parsed.ptr == end && scale > 0 && scale <= 1 &&
-      std::frexp(scale, &exponent) == 0.5F)
+  if (parsed.ec == std::errc() && parsed.ptr == end && scale <= 1 && IsPowerOfTwo(scale))
     return scale;
   return BadProgram(program.path,
                     fmt::format("{}: expected a power of two of at most 1, found '{}'",
@@ -205,9 +203,12 @@ Result<std::vector<Piece>*> StepInputs::Fill(const StepArgs& args, const std::ve
                   .count = std::min(width.tokens, row.num_tokens - done),
                   .width = static_cast<size_t>(&width - widths.data())};
       const std::pair key(pieces_.size(), piece.width);
-      PieceArrays& made = made_[key];
-      HW_TRY_VOID(AddArrays(width, shape, &made));
-      piece.arrays = made;
+      Made& made = made_[key];
+      if (!(made.shape == shape)) {
+        HW_TRY_VOID(AddArrays(width, shape, &made.arrays));
+        made.shape = shape;
+      }
+      piece.arrays = made.arrays;
       FillPiece(args, shape, width.tokens, piece);
       done += piece.count;
       pieces_.push_back(std::move(piece));

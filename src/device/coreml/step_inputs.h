@@ -31,6 +31,7 @@ struct LayersShape {
   }
   // As one that takes what `other` takes, too, which is alike.
   void Include(const LayersShape& other);
+  friend bool operator==(const LayersShape&, const LayersShape&) = default;
 };
 
 // Whether a program has the shapes of one token alone, told by the rank of its rotary tables.
@@ -70,9 +71,13 @@ class StepInputs final : public ShardWorkspace {
   // Those of the shape that are not there yet.
   static Result<void> AddArrays(const Width& width, const LayersShape& shape, PieceArrays* arrays);
 
+  struct Made {
+    LayersShape shape;  // that the arrays are for
+    PieceArrays arrays;
+  };
   std::vector<Piece> pieces_;
   // By place in the step and width.
-  std::map<std::pair<size_t, size_t>, PieceArrays> made_;
+  std::map<std::pair<size_t, size_t>, Made> made_;
 };
 
 }  // namespace headway::coreml

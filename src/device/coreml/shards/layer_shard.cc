@@ -170,13 +170,26 @@ class LayerShardBuilder {
     return factor == 1.0F ? x : ops::Mul(&f_, name, x, HalfConstant(factor));
   }
 
-  // What attention or feed-forward add: `product` holds it times `scale`.
+  // A norm of the residual stream before attention or feed-forward, or of what they add behind them.
   struct Branch {
     NormPlace norm;
     LayerWeight gain;
     const char* gain_name;
-    const char* name;  // of its norm's result
+    const char* name;  // of the result
   };
+
+  // What attention or feed-forward read: the residual stream, normalised where norms come before.
+  // `share`: NormOf().
+  Result<std::string> Read(int layer, const Branch& branch, const std::string& x, float share) {
+    if (!spec_.FormOf(layer).norms_before) return x;
+    HW_TRY(const std::string gain, Gain(branch.gain, layer, branch.gain_name));
+    ops::RmsNormParams norm = NormOf(layer, branch.norm, share);
+    norm.input_scale = spec_.residual_scale;
+    const std::string p = fmt::format("l{}_", spec_.first_layer + layer);
+    return ops::RmsNorm(&f_, p + branch.name, x, gain, norm);
+  }
+
+  // What they add: `product` holds it times `scale`.
   Result<std::string> Added(int layer, const Branch& branch, const std::string& product,
                             float scale) {
     const LayerForm form = spec_.FormOf(layer);
@@ -196,13 +209,10 @@ class LayerShardBuilder {
     const std::string x = Scaled(p + "input", given, form.input_scale);
     // Projections of the residual stream itself carry its scale.
     AttentionInput input{.scale = form.norms_before ? 1.0F : spec_.residual_scale};
-    std::string read = x;
-    if (form.norms_before) {
-      HW_TRY(const std::string gain, Gain(LayerWeight::kAttentionNorm, layer, "g_attn_norm"));
-      ops::RmsNormParams norm = NormOf(layer, NormPlace::kAttentionIn, 1.0F);
-      norm.input_scale = spec_.residual_scale;
-      read = ops::RmsNorm(&f_, p + "attn_norm", x, gain, norm);
-    }
+    HW_TRY(const std::string read,
+           Read(layer,
+                {NormPlace::kAttentionIn, LayerWeight::kAttentionNorm, "g_attn_norm", "attn_norm"},
+                x, 1.0F));
     HW_TRY(input.qkv,
            Multiply({LayerWeight::kQkv, LayerWeight::kQkvBias, form.qkv_bias, "qkv"}, layer, read));
     if (form.head_norms) {
@@ -227,13 +237,9 @@ class LayerShardBuilder {
   Result<std::string> FeedForward(int layer, const std::string& p, const std::string& x) {
     const LayerForm form = spec_.FormOf(layer);
     const float scale = form.norms_before ? 1.0F : spec_.residual_scale;
-    std::string read = x;
-    if (form.norms_before) {
-      HW_TRY(const std::string gain, Gain(LayerWeight::kFfnNorm, layer, "g_ffn_norm"));
-      ops::RmsNormParams norm = NormOf(layer, NormPlace::kFfnIn, 0.5F);
-      norm.input_scale = spec_.residual_scale;
-      read = ops::RmsNorm(&f_, p + "ffn_norm", x, gain, norm);
-    }
+    HW_TRY(
+        const std::string read,
+        Read(layer, {NormPlace::kFfnIn, LayerWeight::kFfnNorm, "g_ffn_norm", "ffn_norm"}, x, 0.5F));
     HW_TRY(const std::string both,
            Multiply({LayerWeight::kGateUp, LayerWeight::kGateUpBias, form.gate_up_bias, "gate_up"},
                     layer, read));
