@@ -191,4 +191,5 @@ def qwen(model, pre, path, directory):
     tokens = [written(text) for text, _ in sorted(ranks.items(), key=lambda item: item[1])]
     target = directory / f"{path.stem}.gguf"
     gguf.byte_level(target, pre, tokens, [gguf.NORMAL] * len(tokens), [f"{written(a)} {written(b)}" for a, b in gguf.merges_of(ranks)])
-    yield Voice(f"{model} (tiktoken)", target, reference.encode, lambda text: unicodedata.normalize("NFC", text))
+    plain = lambda text: reference.encode(text, allowed_special=set())  # its special tokens are not in the file of ranks
+    yield Voice(f"{model} (tiktoken)", target, plain, lambda text: unicodedata.normalize("NFC", text))
