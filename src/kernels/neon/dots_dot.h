@@ -14,6 +14,7 @@ namespace headway::kernels::neon::dot {
 
 inline constexpr bool kUnsignedCodes = false;
 inline constexpr bool kSquares = false;
+inline constexpr size_t kMostTokens = 4;
 
 template <int kWord>
 HW_KERNEL_INLINE void AddDots(int8x16_t codes, int8x16_t x, int32x4_t* sum) {

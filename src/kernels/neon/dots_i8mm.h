@@ -13,6 +13,7 @@ namespace headway::kernels::neon::i8mm {
 
 inline constexpr bool kUnsignedCodes = true;
 inline constexpr bool kSquares = true;
+inline constexpr size_t kMostTokens = 4;
 
 template <int kWord>
 HW_KERNEL_INLINE void AddDots(int8x16_t codes, int8x16_t x, int32x4_t* sum) {

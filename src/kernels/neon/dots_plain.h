@@ -10,6 +10,8 @@ namespace headway::kernels::neon::plain {
 inline constexpr bool kUnsignedCodes = false;
 // Whether there is AddSquare().
 inline constexpr bool kSquares = false;
+// Tokens that pass together: products of four would be spilled.
+inline constexpr size_t kMostTokens = 2;
 
 // Each lane of `sum` gets the products of its four codes with word kWord of x. Two products of one
 // lane stay below 2^15: 2 * 128 * 127.

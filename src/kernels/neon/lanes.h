@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/compiler.h"
 #include "kernels/kernel_set.h"
@@ -16,13 +17,14 @@
 
 namespace headway::kernels::neon {
 
+// Several registers as one: of sixteen lanes, or of eight where more would not fit.
+template <class Vector, size_t kCount>
+struct Registers {
+  Vector of[kCount];
+};
 // Register i: lanes 4i to 4i + 3.
-struct Floats {
-  float32x4_t of[4];
-};
-struct Ints {
-  int32x4_t of[4];
-};
+using Floats = Registers<float32x4_t, 4>;
+using Ints = Registers<int32x4_t, 4>;
 // All bits of a lane set or none.
 struct Mask {
   uint32x4_t of[4];
@@ -34,7 +36,11 @@ inline constexpr int kAccumulators = 6;
 // Result{op of the arguments' registers}.
 template <class Result, class Op, class... Args>
 HW_KERNEL_INLINE Result Each(const Op& op, const Args&... args) {
-  return {{op(args.of[0]...), op(args.of[1]...), op(args.of[2]...), op(args.of[3]...)}};
+  if constexpr (std::extent_v<decltype(Result::of)> == 2) {
+    return {{op(args.of[0]...), op(args.of[1]...)}};
+  } else {
+    return {{op(args.of[0]...), op(args.of[1]...), op(args.of[2]...), op(args.of[3]...)}};
+  }
 }
 
 HW_KERNEL_INLINE uint32x4_t BitsOf(float32x4_t a) { return vreinterpretq_u32_f32(a); }
@@ -150,8 +156,11 @@ HW_KERNEL_INLINE Floats Div(Floats a, Floats b) {
   return Each<Floats>([](float32x4_t x, float32x4_t y) { return vdivq_f32(x, y); }, a, b);
 }
 // Fused: the only place, besides products of tiles, that says so.
-HW_KERNEL_INLINE Floats Fma(Floats a, Floats b, Floats c) {
-  return Each<Floats>(
+template <size_t kCount>
+HW_KERNEL_INLINE Registers<float32x4_t, kCount> Fma(Registers<float32x4_t, kCount> a,
+                                                    Registers<float32x4_t, kCount> b,
+                                                    Registers<float32x4_t, kCount> c) {
+  return Each<Registers<float32x4_t, kCount>>(
       [](float32x4_t x, float32x4_t y, float32x4_t z) { return vfmaq_f32(z, x, y); }, a, b, c);
 }
 HW_KERNEL_INLINE Floats Min(Floats a, Floats b) {
@@ -205,8 +214,9 @@ HW_KERNEL_INLINE Floats BitsToFloats(Ints a) {
 HW_KERNEL_INLINE Ints FloatsToBits(Floats a) {
   return Each<Ints>([](float32x4_t x) { return vreinterpretq_s32_f32(x); }, a);
 }
-HW_KERNEL_INLINE Floats ToFloats(Ints a) {
-  return Each<Floats>([](int32x4_t x) { return vcvtq_f32_s32(x); }, a);
+template <size_t kCount>
+HW_KERNEL_INLINE Registers<float32x4_t, kCount> ToFloats(Registers<int32x4_t, kCount> a) {
+  return Each<Registers<float32x4_t, kCount>>([](int32x4_t x) { return vcvtq_f32_s32(x); }, a);
 }
 HW_KERNEL_INLINE Ints ToInts(Floats a) {
   return Each<Ints>([](float32x4_t x) { return vcvtnq_s32_f32(x); }, a);
