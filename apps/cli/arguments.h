@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/devices.h"
 #include "headway/result.h"
 #include "headway/sampling_params.h"
 
@@ -64,7 +65,7 @@ struct RunArguments {
 struct PackArguments {
   std::string model;
   std::string output;
-  std::string device = "cpu";
+  std::string device = kDefaultDevice;
   std::string topology = "6";
   std::string heads = "full:4";
   std::string usage_file;

@@ -96,7 +96,7 @@ void Sequence::ForgetCache() {
 
 void Sequence::AssumeContext(int64_t num_tokens) {
   HW_CHECK(num_tokens >= 1 && num_tokens < options_.capacity_tokens, "a length that fits");
-  cache_.Assume(num_tokens);
+  cache_.FillWithMadeUpKeys(num_tokens);
   hidden_.clear();
   tokens_.assign(static_cast<size_t>(num_tokens) + 1, 0);
 }

@@ -45,7 +45,7 @@ bool SequenceCache::ChooseFactors(int64_t length) {
   return had_any;
 }
 
-void SequenceCache::Assume(int64_t num_tokens) {
+void SequenceCache::FillWithMadeUpKeys(int64_t num_tokens) {
   for (const auto& state : states_) state->FillCache(num_tokens);
   cached_ = num_tokens;
   long_factors_ = UsesLongFactors(pipeline_->model(), num_tokens + 1);

@@ -40,7 +40,7 @@ class SequenceCache {
   bool ChooseFactors(int64_t length);
 
   // For benchmarks: made-up keys and values of `num_tokens` positions, for sequences of one more.
-  void Assume(int64_t num_tokens);
+  void FillWithMadeUpKeys(int64_t num_tokens);
 
  private:
   Pipeline* const pipeline_;

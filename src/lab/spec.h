@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/devices.h"
 
 namespace headway::lab {
 
 struct VariantSpec {
   std::string name;  // unique; what tables and plots call it
-  std::string device = "cpu";
+  std::string device = kDefaultDevice;
   std::string topology = "6";
   std::string head = "full:4";
   std::string weights;       // of devices that store them anew ("int8"); empty: the device's own

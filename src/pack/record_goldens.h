@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/devices.h"
 #include "gguf/gguf_file.h"
 #include "manifest/goldens.h"
 #include "truth/oracle/oracle.h"
@@ -16,7 +17,7 @@
 namespace headway::pack {
 
 struct GoldenOptions {
-  std::string device = "cpu";  // RecordInto and AddGoldens take the package's own
+  std::string device = kDefaultDevice;  // RecordInto and AddGoldens take the package's own
   std::string reference = {};  // GGUF that these hold it against in quality; empty: the model file
   int64_t max_tokens = 0;      // positions compared; 0: what PositionsFor() says
   int64_t most_tokens = 0;     // that the package's caches hold, less one; 0: as the model

@@ -102,7 +102,7 @@ Result<Prediction> LayersState::Ask(const Width& width, const Arrays& inputs,
   return Prediction{.inputs = &inputs_, .outputs = &outputs_};
 }
 
-void LayersState::Keep(const Arrays& given, int64_t position, int64_t count) {
+void LayersState::StoreColumns(const Arrays& given, int64_t position, int64_t count) {
   for (const auto& [name, cache] : caches_)
     AppendColumns(*given.at(ColumnsName(name)), position, count, cache.get());
 }

@@ -31,7 +31,7 @@ class LayersState final : public ShardState {
   // the next call. Errors: kIo.
   Result<Prediction> Ask(const Width& width, const Arrays& inputs, const Arrays& outputs);
   // Keeps what the step has given of `count` tokens from `position` on, unless the device does.
-  void Keep(const Arrays& given, int64_t position, int64_t count);
+  void StoreColumns(const Arrays& given, int64_t position, int64_t count);
 
  private:
   Result<void> Make(Runner* runner, const Caches& caches);

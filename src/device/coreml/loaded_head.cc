@@ -230,7 +230,7 @@ class ProgramHead final : public LoadedHeadShard {
     workspace->prediction = {};
     width.program->runner->Start(
         {.inputs = &inputs, .outputs = &outputs},
-        [given = workspace->prediction](Result<Arrays> arrays) { given.Give(std::move(arrays)); });
+        [given = workspace->prediction](Result<Arrays> arrays) { given.Resolve(std::move(arrays)); });
     return {};
   }
 

@@ -94,7 +94,7 @@ class ProgramLayers final : public LoadedLayerShard {
     if (!asked) return Prefixed(asked.error(), path);
     auto outputs = width.program->runner->Run(*asked);
     if (!outputs) return Prefixed(std::move(outputs).error(), path);
-    state->Keep(*outputs, piece->position, piece->count);
+    state->StoreColumns(*outputs, piece->position, piece->count);
     std::shared_ptr<Array> hidden = outputs->at("hidden");  // [1, D, T, 1]
     for (int64_t t = 0; t < piece->count; ++t) {
       float* const to = args.output + (piece->token + t) * args.output_stride;

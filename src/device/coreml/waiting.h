@@ -16,7 +16,7 @@ namespace headway::coreml {
 template <class T>
 class Waiting {
  public:
-  void Give(Result<T> result) const {
+  void Resolve(Result<T> result) const {
     const std::lock_guard lock(place_->mutex);
     place_->result = std::move(result);
     place_->changed.notify_one();

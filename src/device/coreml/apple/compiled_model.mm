@@ -75,9 +75,9 @@ Result<std::string> Compile(const std::string& path) {
   void (^const finished)(NSURL*, NSError*) = ^(NSURL* url, NSError* error) {
     @autoreleasepool {
       if (url != nil) {
-        compiled.Give(FromNs([url path]));
+        compiled.Resolve(FromNs([url path]));
       } else {
-        compiled.Give(CoreMlFailed("could not compile", error));
+        compiled.Resolve(CoreMlFailed("could not compile", error));
       }
     }
   };

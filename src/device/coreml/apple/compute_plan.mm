@@ -40,9 +40,9 @@ Result<Owned<MLComputePlan*>> LoadPlan(const std::string& path,
   void (^const finished)(MLComputePlan*, NSError*) = ^(MLComputePlan* plan, NSError* error) {
     @autoreleasepool {
       if (plan != nil) {
-        loaded.Give(Owned<MLComputePlan*>::Retain(plan));
+        loaded.Resolve(Owned<MLComputePlan*>::Retain(plan));
       } else {
-        loaded.Give(CoreMlFailed("could not plan", error));
+        loaded.Resolve(CoreMlFailed("could not plan", error));
       }
     }
   };
