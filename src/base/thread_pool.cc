@@ -97,7 +97,7 @@ void ThreadPool::Run(TeamFunction function) {
   pending_.store(num_threads_ - 1, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  function(0);
+  CallFunction(0);
   const int spins = SharesProcessor() ? 0 : kSpins;
   for (int spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
     if (spin < spins) {
@@ -106,6 +106,19 @@ void ThreadPool::Run(TeamFunction function) {
       const int left = pending_.load(std::memory_order_acquire);
       if (left != 0) pending_.wait(left, std::memory_order_acquire);
     }
+  }
+  if (has_thrown_.load(std::memory_order_relaxed)) {
+    has_thrown_.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(thrown_, nullptr));
+  }
+}
+
+// The others still use what the caller of Run() owns, so nothing leaves it before they end.
+void ThreadPool::CallFunction(int thread_index) noexcept {
+  try {
+    (*function_)(thread_index);
+  } catch (...) {
+    if (!has_thrown_.exchange(true, std::memory_order_relaxed)) thrown_ = std::current_exception();
   }
 }
 
@@ -117,7 +130,7 @@ void ThreadPool::WorkerLoop(int thread_index) {
     seen = generation_.load(std::memory_order_acquire);
     NoteProcessor();
     if (stopping_.load(std::memory_order_relaxed)) return;
-    (*function_)(thread_index);
+    CallFunction(thread_index);
     if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
   }
 }

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -65,7 +66,8 @@ class ThreadPool {
   int NumThreads() const { return num_threads_; }
 
   // Calls function(i) for i in [0, NumThreads()) at once and returns when all are done. Not
-  // reentrant.
+  // reentrant. What a member throws, the first of them, is thrown here when all have ended; a
+  // function that uses Barrier() must not throw, because the others would wait there for ever.
   void Run(TeamFunction function);
 
   // Inside Run(): returns when every member has called it. What one member wrote before is seen by
@@ -87,6 +89,7 @@ class ThreadPool {
 
   ThreadPool(int num_threads, Result<void>* started);
   void WorkerLoop(int thread_index);
+  void CallFunction(int thread_index) noexcept;
   void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old);
   void NoteProcessor();
   // True when another member was last seen where the calling one is.
@@ -100,6 +103,8 @@ class ThreadPool {
   alignas(64) std::atomic<int> arrived_{0};  // members inside the current barrier
   alignas(64) std::atomic<uint32_t> barrier_phase_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> has_thrown_{false};
+  std::exception_ptr thrown_;  // by the member that set has_thrown_
   std::vector<std::thread> workers_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -48,6 +50,24 @@ TEST_P(ThreadPoolTest, ChunkQueue_AllItems_AreTakenExactlyOnce) {
     }
   });
   for (const auto& count : taken) EXPECT_EQ(count.load(), 1);
+}
+
+TEST_P(ThreadPoolTest, WhatAMemberThrows_RunThrows_WhenAllHaveEnded) {
+  const int n = GetParam();
+  ThreadPool pool(n);
+  for (int thrower = 0; thrower < n; ++thrower) {
+    std::vector<int> counts(static_cast<size_t>(n), 0);
+    const auto work = [&](int i) {
+      if (i == thrower) throw std::bad_alloc();
+      for (int k = 0; k < 1000; ++k) ++counts[static_cast<size_t>(i)];
+    };
+    EXPECT_THROW(pool.Run(work), std::bad_alloc);
+    for (int i = 0; i < n; ++i) EXPECT_EQ(counts[static_cast<size_t>(i)], i == thrower ? 0 : 1000);
+  }
+  EXPECT_THROW(pool.Run([](int) { throw std::bad_alloc(); }), std::bad_alloc);
+  std::atomic<int> calls{0};
+  pool.Run([&](int) { ++calls; });  // and goes on
+  EXPECT_EQ(calls.load(), n);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadPoolTest, testing::Values(1, 2, 3, 5));

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/exhaustion.h"
+
 namespace headway::distributed {
 namespace {
 
@@ -34,7 +36,7 @@ Result<std::unique_ptr<Link>> Link::Open(std::unique_ptr<Transport> transport, c
                                          milliseconds timeout) {
   HW_TRY_VOID(transport->MakeGroup(hosts.HeadRanks()));
   std::unique_ptr<Link> link(new Link(std::move(transport), hosts, timeout));
-  link->pulse_ = std::thread([raw = link.get()] { raw->Pulse(); });
+  HW_TRY(link->pulse_, StartThread(link->MyName(), [raw = link.get()] { raw->Pulse(); }));
   return link;
 }
 

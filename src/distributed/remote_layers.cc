@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/exhaustion.h"
 
 namespace headway::distributed {
 namespace {
@@ -177,11 +178,8 @@ Result<void> PlacedLayers::RunStack(std::span<const LayersRun> runs,
     done(own++);
   }
   if (own == runs.size()) return {};
-  try {
-    return ring_.Run(shard_ + own, runs.subspan(own), done, own);
-  } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kIo, "a step: not enough memory for its messages");
-  }
+  return OrOutOfMemory("a step's messages",
+                       [&] { return ring_.Run(shard_ + own, runs.subspan(own), done, own); });
 }
 
 std::unique_ptr<ShardState> PlacedLayers::NewState(const StateOptions& options) const {

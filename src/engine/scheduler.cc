@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/exhaustion.h"
 
 namespace headway {
 namespace {
@@ -48,7 +49,8 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Start(std::shared_ptr<Executor> ex
       WithDefaults(std::move(options), pipeline.manifest().ContextTokens(), executor->MaxRows()));
   std::unique_ptr<Scheduler> scheduler(
       new Scheduler(std::move(executor), pipeline.model().hidden_size, std::move(checked)));
-  scheduler->thread_ = std::thread([loop = scheduler.get()] { loop->Loop(); });
+  HW_TRY(scheduler->thread_,
+         StartThread("the scheduler", [loop = scheduler.get()] { loop->Loop(); }));
   return scheduler;
 }
 
@@ -67,7 +69,7 @@ Scheduler::~Scheduler() {
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 SubmitOutcome Scheduler::Submit(ScheduledRequest request, std::shared_ptr<RequestSink> sink,

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "base/platform.h"
 #include "server/api_error.h"
 #include "server/connection.h"
@@ -257,7 +258,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const HttpOptions& option
                             "none to listen at",
                             options.host, options.port));
   }
-  state->listener = std::thread([library = &state->library] { library->listen_after_bind(); });
+  HW_TRY(state->listener,
+         StartThread("the server", [library = &state->library] { library->listen_after_bind(); }));
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 

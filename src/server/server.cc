@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/exhaustion.h"
+
 namespace headway::server {
 
 Result<std::unique_ptr<Server>> Server::Start(std::unique_ptr<OpenedModel> model,
@@ -28,18 +30,23 @@ void Server::Drain(double longest_s) {
   std::mutex mutex;
   std::condition_variable done;
   bool is_done = false;
-  std::thread waiting([&] {
+  auto waiting = StartThread("the server", [&] {
     http_->Wait();
     const std::lock_guard lock(mutex);
     is_done = true;
     done.notify_all();
   });
+  if (!waiting) {  // nobody to wait meanwhile: at once
+    service_->CancelAll();
+    http_->Wait();
+    return;
+  }
   {
     std::unique_lock lock(mutex);
     if (!done.wait_for(lock, std::chrono::duration<double>(longest_s), [&] { return is_done; }))
       service_->CancelAll();
   }
-  waiting.join();
+  waiting->join();
 }
 
 }  // namespace headway::server

@@ -55,6 +55,42 @@ TEST_F(LimitsTest, AFileSizeLimit_IsAnErrorThatLeavesNothing) {
                 {.max_file_bytes = 100000});
 }
 
+// From where the tool starts at all up to where everything fits, each allocation fails once or more.
+TEST_F(LimitsTest, LittleMemory_IsAMessage) {
+  constexpr int64_t kStep = int64_t{4} << 20;
+  constexpr int64_t kMost = int64_t{600} << 20;
+  int64_t starts = kStep;
+  while (starts < kMost && Headway({"--version"}, {.max_memory_bytes = starts}).status != 0)
+    starts += kStep;
+  if (starts >= kMost) GTEST_SKIP() << "a sanitizer needs more address space than this";
+  const std::string model = SourceDirectory() + "/models/story-12m.gguf";
+  const std::string package = Path("package");
+  const std::string programs = Path("programs");
+  HeadwayOk({"pack", model, "-o", package, "--head", "full:2"});
+  HeadwayOk({"pack", model, "-o", programs, "--device", "coreml", "--head", "full:2,certified"});
+  const std::vector<Args> commands = {
+      {"run", package, "-p", "a", "-n", "3", "--threads", "2"},
+      {"run", programs, "-p", "a", "-n", "2", "--threads", "2"},
+      {"run", programs, "-p", "a", "-n", "2", "--head", "certified"},
+      {"pack", model, "-o", Path("new"), "--device", "coreml", "--threads", "2"},
+  };
+  for (const Args& command : commands) {
+    Outcome outcome;
+    int refused = 0;
+    for (int64_t bytes = starts; bytes < kMost && (outcome.status != 0 || bytes == starts);
+         bytes += kStep) {
+      outcome = Headway(command, {.max_memory_bytes = bytes});
+      EXPECT_TRUE(outcome.status == 0 || outcome.status == 2)
+          << command[0] << " " << command[1] << ", " << bytes << " bytes: " << outcome.status
+          << outcome.err;
+      refused += outcome.status == 2 ? 1 : 0;
+    }
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_GT(refused, 0) << command[0] << " " << command[1];
+    fs::remove_all(Path("new"));
+  }
+}
+
 TEST_F(LimitsTest, TooFewDescriptors_AreAnErrorThatLeavesNothing) {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

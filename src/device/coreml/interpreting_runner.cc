@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/exhaustion.h"
 #include "device/coreml/program.h"
 #include "device/coreml/run/interpreter.h"
 #include "device/coreml/shard_prediction.h"
@@ -82,6 +83,20 @@ class InterpretingRunner final : public Runner {
   }
 
   Result<Arrays> Run(const Prediction& prediction) noexcept override {
+    return OrOutOfMemory("interpreting", [&] { return Interpret(prediction); });
+  }
+
+  std::optional<std::string> FirstNotFinite() const override {
+    return interpreter_.FirstNotFinite();
+  }
+  Residency Placement() override {
+    return ToResidency(mil::PredictPlacement(
+        *program_.main,
+        {.weight_bytes = static_cast<int64_t>(program_.package->weights.SizeBytes())}));
+  }
+
+ private:
+  Result<Arrays> Interpret(const Prediction& prediction) {
     mil::TensorMap inputs;
     for (const auto& [name, array] : *prediction.inputs) inputs[name] = ToTensor(*array);
     mil::TensorMap none;
@@ -105,16 +120,6 @@ class InterpretingRunner final : public Runner {
     return outputs;
   }
 
-  std::optional<std::string> FirstNotFinite() const override {
-    return interpreter_.FirstNotFinite();
-  }
-  Residency Placement() override {
-    return ToResidency(mil::PredictPlacement(
-        *program_.main,
-        {.weight_bytes = static_cast<int64_t>(program_.package->weights.SizeBytes())}));
-  }
-
- private:
   const LoadedProgram& program_;
   mil::Interpreter interpreter_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/exhaustion.h"
 #include "device/coreml/loaded_shards.h"
 #include "device/coreml/step_inputs.h"
 #include "device/coreml/waiting.h"
@@ -129,8 +130,16 @@ class ProgramHead final : public LoadedHeadShard {
     return RunHead({&run, 1}, [](size_t) {});
   }
 
-  // All shards read the same array, and none waits for another.
   Result<void> RunHead(std::span<const HeadRun> runs, const HeadShardDone& done) noexcept override {
+    return OrOutOfMemory("the head", [&] { return RunAll(runs, done); });
+  }
+
+  headway::Residency Residency() const override { return ResidencyOf(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
+
+ private:
+  // All shards read the same array, and none waits for another.
+  Result<void> RunAll(std::span<const HeadRun> runs, const HeadShardDone& done) {
     for (const HeadRun& run : runs) {
       if (!TakesAlike(static_cast<const ProgramHead&>(*run.shard)))
         return LoadedHeadShard::RunHead(runs, done);
@@ -156,10 +165,6 @@ class ProgramHead final : public LoadedHeadShard {
     return {};
   }
 
-  headway::Residency Residency() const override { return ResidencyOf(programs_); }
-  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
-
- private:
   // Tokens of a step that a width takes.
   struct Tokens {
     int64_t first = 0, count = 0;
@@ -228,9 +233,10 @@ class ProgramHead final : public LoadedHeadShard {
       }
     }
     workspace->prediction = {};
-    width.program->runner->Start(
-        {.inputs = &inputs, .outputs = &outputs},
-        [given = workspace->prediction](Result<Arrays> arrays) { given.Resolve(std::move(arrays)); });
+    width.program->runner->Start({.inputs = &inputs, .outputs = &outputs},
+                                 [given = workspace->prediction](Result<Arrays> arrays) {
+                                   given.Resolve(std::move(arrays));
+                                 });
     return {};
   }
 

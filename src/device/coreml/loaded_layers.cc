@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/exhaustion.h"
 #include "device/coreml/layers_state.h"
 #include "device/coreml/loaded_shards.h"
 #include "device/coreml/step_inputs.h"
@@ -44,9 +45,17 @@ class ProgramLayers final : public LoadedLayerShard {
     return RunStack({&run, 1}, [](size_t) {});
   }
 
+  Result<void> RunStack(std::span<const LayersRun> runs, const LayersDone& done) noexcept override {
+    return OrOutOfMemory("layers", [&] { return RunAll(runs, done); });
+  }
+
+  headway::Residency Residency() const override { return ResidencyOf(programs_); }
+  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
+
+ private:
   // Masks and rotary tables are filled once for all shards, and a shard reads the array that the one
   // before has given. One conversation after another: a program has the states of one.
-  Result<void> RunStack(std::span<const LayersRun> runs, const LayersDone& done) noexcept override {
+  Result<void> RunAll(std::span<const LayersRun> runs, const LayersDone& done) {
     if (!std::all_of(runs.begin(), runs.end(), [this](const LayersRun& run) {
           return TakesAlike(static_cast<const ProgramLayers&>(*run.shard));
         }))
@@ -68,10 +77,6 @@ class ProgramLayers final : public LoadedLayerShard {
     return {};
   }
 
-  headway::Residency Residency() const override { return ResidencyOf(programs_); }
-  std::optional<std::string> FirstNotFinite() const override { return FirstNotFiniteOf(programs_); }
-
- private:
   bool TakesAlike(const ProgramLayers& other) const {
     return s_.TakesAlike(other.s_) &&
            std::equal(widths_.begin(), widths_.end(), other.widths_.begin(), other.widths_.end(),

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/exhaustion.h"
 #include "device/coreml/emitter.h"
 #include "device/coreml/layer_parts.h"
 #include "graph/text.h"
@@ -81,6 +82,13 @@ class ScreenedHead final : public LoadedHeadShard,
   std::string_view EstimateAssumption() const override { return mil::kScreenAccumulation; }
   Result<void> EstimateRows(const float* rotated, int64_t num_states, float* estimates,
                             int64_t stride) noexcept override {
+    return OrOutOfMemory("the head",
+                         [&] { return Estimate(rotated, num_states, estimates, stride); });
+  }
+
+ private:
+  Result<void> Estimate(const float* rotated, int64_t num_states, float* estimates,
+                        int64_t stride) {
     const int64_t D = rows_->Channels();
     for (int64_t done = 0; done < num_states;) {
       const Width& width = PickWidth(widths_, num_states - done);
@@ -108,7 +116,6 @@ class ScreenedHead final : public LoadedHeadShard,
     return {};
   }
 
- private:
   void ComputeBlock(int64_t block, const float* normed, float* logits) const {
     const int64_t first = block * kRowBlock;
     for (int64_t row = first; row < std::min(first + kRowBlock, rows_->NumRows()); ++row)
