@@ -73,9 +73,10 @@ nb::dict Describe(const Engine& engine) {
 }
 
 Ids Tokenize(const Engine& engine, const nb::bytes& text, uint32_t flags) {
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
-    return headway_tokenize(engine.handle.get(), text.c_str(), text.size(), flags, ids, capacity,
-                            count);
+  const char* const bytes = text.c_str();
+  const size_t num_bytes = text.size();
+  return ReadList<int32_t>(num_bytes / 2 + 16, [&](int32_t* ids, size_t capacity, size_t* count) {
+    return headway_tokenize(engine.handle.get(), bytes, num_bytes, flags, ids, capacity, count);
   });
 }
 
@@ -88,14 +89,16 @@ Ids TokenizeChat(const Engine& engine, const std::string& messages, const std::s
   options.variables_json = variables.c_str();
   options.chat_template = chat_template.c_str();
   options.no_generation_prompt = add_generation_prompt ? 0 : 1;
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
+  const size_t room = messages.size() + 4096;
+  return ReadList<int32_t>(room, [&](int32_t* ids, size_t capacity, size_t* count) {
     return headway_tokenize_chat(engine.handle.get(), messages.c_str(), &options, ids, capacity,
                                  count);
   });
 }
 
 nb::bytes Detokenize(const Engine& engine, const Ids& ids, bool keep_special) {
-  const auto text = ReadList<char>([&](char* out, size_t capacity, size_t* count) {
+  const size_t room = 16 * ids.size();
+  const auto text = ReadList<char>(room, [&](char* out, size_t capacity, size_t* count) {
     return headway_detokenize(engine.handle.get(), ids.data(), ids.size(),
                               keep_special ? HEADWAY_KEEP_SPECIAL : 0, out, capacity, count);
   });

@@ -289,7 +289,7 @@ std::tuple<Vector<double>, Vector<bool>> Score(Sequence* self, const Ids& ids) {
 }
 
 Ids Tokens(const Sequence& self) {
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
+  return ReadList<int32_t>(4096, [&](int32_t* ids, size_t capacity, size_t* count) {
     return headway_sequence_tokens(self.handle.get(), ids, capacity, count);
   });
 }

@@ -36,6 +36,31 @@ def test_other_threads_run_meanwhile(engine):
     assert ticks > 3
 
 
+def test_waiting_for_the_engine_stops_nobody(engine):
+    """Who asks for a sequence's ids while another thread computes waits, and the rest of Python goes on."""
+    sequence = engine.sequence()
+    sequence.append([1, 2, 3])
+    ticks = ticks_meanwhile = 0
+    long = engine.encode(LONG)[:400]
+    computing = threading.Thread(target=lambda: engine.logits(long))
+
+    def tick():
+        nonlocal ticks
+        while computing.is_alive():
+            ticks += 1
+            time.sleep(0.001)
+
+    computing.start()
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    while computing.is_alive():
+        before = ticks
+        assert sequence.ids == [1, 2, 3]
+        ticks_meanwhile += ticks - before
+    ticking.join()
+    assert ticks_meanwhile > 3  # with the lock held, nobody could have counted while this waited
+
+
 def test_threads_share_an_engine(engine):
     expected = engine.generate("The fox", max_new_tokens=12).read().ids
     found = [None] * 4
