@@ -171,5 +171,9 @@ class Sequence:
         """What it has done and how long that took (docs/counters.md)."""
         return self._native.counters()
 
+    def _num_unread(self) -> int:
+        """Tokens to read before the step that chooses one, which reads the last of them."""
+        return max(int(self.state["num_pending"]) - 1, 0)
+
     def __len__(self) -> int:
         return int(self.state["num_tokens"])

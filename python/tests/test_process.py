@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import urllib.request
 import pytest
 
 import headway
+from headway import _headway
 
 LONG = "Once upon a time there was a little fox. " * 40
 
@@ -108,6 +110,34 @@ except KeyboardInterrupt:
 def test_ctrl_c(model):
     done = subprocess.run([sys.executable, "-c", INTERRUPTED, model], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout == "interrupted 1\n", done.stderr
+
+
+def test_ctrl_c_in_a_batch(engine, monkeypatch):
+    """Prompts are read in pieces: Ctrl-C comes in between, long before all are read."""
+    step, steps, sequences = _headway.Engine.step, [], []
+
+    def interrupted(native, rows):
+        steps.append(len(rows))
+        sequences[:] = [row[0] for row in rows]
+        if len(steps) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(native, rows)
+
+    monkeypatch.setattr(_headway.Engine, "step", interrupted)
+    prompt = engine.encode(LONG)[:300]
+    with pytest.raises(KeyboardInterrupt):
+        engine.generate_batch([prompt, prompt, prompt], max_new_tokens=4)
+    assert len(steps) == 2 and all(s.describe()["num_pending"] > 1 for s in sequences)
+    sequence = engine.sequence()
+    sequence.append(prompt, read=False)
+    steps.clear()
+    with pytest.raises(KeyboardInterrupt):
+        sequence.step()
+    assert 1 < sequence.state["num_pending"] < len(prompt)
+    monkeypatch.undo()
+    read = engine.sequence()
+    read.append(prompt)
+    assert sequence.step() == read.step()  # it reads on
 
 
 def test_serve(engine, model):
