@@ -120,15 +120,19 @@ class Engine:
         return self._native.detokenize([int(i) for i in ids], not skip_special_tokens)
 
     def apply_chat_template(self, messages: ListOf[Mapping[str, Any]], *, tools: ListOf[Mapping[str, Any]] | None = None,
-                            add_generation_prompt: bool = True, chat_template: str = "", **variables: Any) -> list[int]:
+                            add_generation_prompt: bool = True, tokenize: bool = True, chat_template: str = "",
+                            **variables: Any) -> list[int] | str:
         """Token ids of a conversation by the model's own chat template. Nothing in a message becomes a control token.
 
         :param messages: as in OpenAI's API: ``[{"role": "user", "content": "Hello"}]``.
         :param tools: what the model may call, as in OpenAI's API.
+        :param add_generation_prompt: end where the assistant's answer begins.
+        :param tokenize: False: the text instead, from which nobody can tell what came out of a message.
         :param chat_template: Jinja in place of the model's own.
         :param variables: what the template reads besides, as ``enable_thinking=False``.
         """
-        return self._native.tokenize_chat(
+        made = self._native.tokenize_chat if tokenize else self._native.render_chat
+        return made(
             json.dumps(messages), json.dumps(tools) if tools else "", json.dumps(variables) if variables else "",
             chat_template, add_generation_prompt)
 
@@ -193,6 +197,7 @@ class Engine:
              template_variables: Mapping[str, Any] | None = None, **options: Any) -> Generation:
         """The assistant's answer to a conversation (:meth:`apply_chat_template`), as :meth:`generate` writes it."""
         ids = self.apply_chat_template(messages, tools=tools, **dict(template_variables or {}))
+        assert not isinstance(ids, str)
         return self._begin(ids, at_start=True, read=True, max_new_tokens=max_new_tokens, stop=stop, ignore_eos=False,
                            options=options)
 

@@ -174,7 +174,7 @@ def test_wheel_is_self_contained():
 def test_stubs_are_there():
     package = os.path.dirname(headway.__file__)
     stub = open(os.path.join(package, "_headway.pyi")).read()
-    for name in ("class Engine", "class Sequence", "def append_with", "def tokenize_chat"):
+    for name in ("class Engine", "class Sequence", "def append_with", "def tokenize_chat", "def render_chat", "def times"):
         assert name in stub
     assert os.path.exists(os.path.join(package, "py.typed"))
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/clock.h"
@@ -40,6 +41,12 @@ Result<void> CheckRow(const headway_row& row, const SharedModel* shared) {
                 fmt::format("row: expected 0 or more tokens to read, and drafts where none is, "
                             "found {} and {} drafts",
                             row.read_tokens, row.num_drafts));
+  }
+  if (row.sink == nullptr) return {};
+  HW_TRY(const headway_sink sink, ReadStruct(row.sink, "row: sink"));
+  if (row.read_tokens == 0 || sink.hidden == nullptr || sink.logits != nullptr) {
+    return Fail(ErrorCode::kInvalidInput,
+                "row: sink: expected one of a row that reads, for states alone");
   }
   return {};
 }
@@ -92,7 +99,19 @@ void EndRow(const Result<T>& outcome, headway_row* row, Result<headway_status>* 
   if (*first_error) *first_error = tl::unexpected<Error>(outcome.error());
 }
 
-Result<StepRows> SortRows(std::vector<GivenRow> found, int64_t most) {
+// Tells a row's sink, if it has one, the states of what is read.
+std::function<void(const float*, int64_t)> StatesOf(const headway_row& row, size_t D) {
+  if (row.sink == nullptr) return nullptr;
+  return [user = row.sink->user, hidden = row.sink->hidden, D,
+          position = row.sequence->sequence->NumCached()](const float* states, int64_t count) {
+    const CallbackMark mark;
+    hidden(user, position, states, static_cast<size_t>(count), D);
+  };
+}
+
+Result<StepRows> SortRows(std::vector<GivenRow> found, const SharedModel& shared) {
+  const int64_t most = shared.model->executor->MaxRows();
+  const auto D = static_cast<size_t>(shared.model->pipeline->model().hidden_size);
   StepRows step;
   step.rows = std::move(found);
   const auto chooses = [](const GivenRow& given) { return given.row.read_tokens == 0; };
@@ -115,7 +134,7 @@ Result<StepRows> SortRows(std::vector<GivenRow> found, int64_t most) {
       }
       sequence.BeginReading(sequence.Length(), "prefill");
       step.reading.push_back(
-          {.sequence = &sequence, .most_tokens = row->read_tokens, .states = nullptr});
+          {.sequence = &sequence, .most_tokens = row->read_tokens, .states = StatesOf(*row, D)});
       step.of_reading.push_back(row);
       continue;
     }
@@ -180,7 +199,7 @@ headway_status headway_step(headway_engine* engine, headway_row* rows, size_t nu
     HW_TRY(const auto shared, ModelOf(engine));
     HW_TRY(const auto lock, LockModel(*shared));
     HW_TRY(auto found, FindRows(rows, num_rows, *shared));
-    HW_TRY(StepRows step, SortRows(std::move(found), shared->model->executor->MaxRows()));
+    HW_TRY(StepRows step, SortRows(std::move(found), *shared));
     return RunStep(*shared, &step);
   });
 }
@@ -229,6 +248,24 @@ headway_status headway_sequence_logits(headway_sequence* sequence, const float**
       return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
     HW_TRY_VOID(executor.Read(&own, own.Length(), nullptr));
     HW_TRY(const std::span<const float> found, executor.Logits(&own));
+    *logits = found.data();
+    *count = found.size();
+    return HEADWAY_OK;
+  });
+}
+
+headway_status headway_sequence_last_logits(headway_sequence* sequence, const float** logits,
+                                            size_t* count) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
+    HW_TRY_VOID(CheckGiven(logits, "logits' place"));
+    HW_TRY_VOID(CheckGiven(count, "count"));
+    HW_TRY(const auto lock, LockModel(*sequence->shared));
+    headway::Executor& executor = *sequence->shared->model->executor;
+    HW_TRY_VOID(executor.CheckHasLogits("no logits"));
+    if (sequence->sequence->Hidden().empty())
+      return Fail(ErrorCode::kInvalidInput, "sequence: expected tokens that were read, found none");
+    HW_TRY(const std::span<const float> found, executor.Logits(sequence->sequence.get()));
     *logits = found.data();
     *count = found.size();
     return HEADWAY_OK;

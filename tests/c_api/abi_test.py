@@ -85,6 +85,13 @@ def functions():
     return [f"function {name} {returned.strip()}({types(taken)})" for returned, name, taken in found]
 
 
+def without_comment():
+    """Functions that the header says nothing about, before them or behind them on their line."""
+    lines = (ROOT / "include/headway/headway.h").read_text().splitlines()
+    return [re.search(r"\b(headway_\w+)\(", line).group(1) for above, line in zip(lines, lines[1:])
+            if line.startswith("HEADWAY_API") and not above.startswith("//") and "//" not in line]
+
+
 def symbols(library):
     out = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout
     names = [line.split()[-1].split("@")[0] for line in out.splitlines() if line.split()[-2] != "A"]
@@ -137,6 +144,7 @@ def main():
     exported = {line.split()[1] for line in found if line.startswith("symbol ")}
     errors += [f"{name}: declared, not exported" for name in sorted(declared - exported)]
     errors += [f"{name}: exported, not declared" for name in sorted(exported - declared)]
+    errors += [f"{name}: expected a comment of its own" for name in without_comment()]
     recorded = RECORD.read_text().splitlines()
     errors += [f"gone or changed: {line}" for line in broken(recorded, found)]
     if arguments.record and not errors:

@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
   test_perplexity(engine);
   test_bad_arguments(engine);
   test_sizes(engine);
+  test_server_needs(engine);
   headway_close(engine);
   test_certified(argv[1]);
   test_damaged(argv[1]);

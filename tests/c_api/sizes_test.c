@@ -54,6 +54,38 @@ static void test_first(headway_engine* engine) {
   headway_sequence_free(sequence);
 }
 
+/* The others that grew since: what stands behind their first bytes is not read and not written. */
+static void test_grown(headway_engine* engine) {
+  FIRST(headway_summary, 144) summary;
+  FIRST(headway_sequence_state, 48) state;
+  FIRST(headway_sequence_options, 88) options;
+  FIRST(headway_chat_options, 40) chat;
+  FIRST(headway_open_options, 80) open;
+  const char* const messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]";
+  size_t count = 0;
+  size_t expected = 0;
+  BEGIN(summary, 144);
+  OK(headway_describe(engine, &summary.members));
+  EXPECT(untouched(summary.raw, 144) && summary.members.vocab_size > 1000);
+  BEGIN(options, 88);
+  headway_sequence* sequence = new_sequence(engine, &options.members, STORY);
+  BEGIN(state, 48);
+  OK(headway_sequence_describe(sequence, &state.members));
+  EXPECT(untouched(state.raw, 48) && state.members.num_tokens > 0);
+  headway_sequence_free(sequence);
+  BEGIN(chat, 40);
+  OK(headway_tokenize_chat(engine, messages, &chat.members, NULL, 0, &count));
+  OK(headway_tokenize_chat(engine, messages, NULL, NULL, 0, &expected));
+  EXPECT(count == expected);
+  headway_engine* again = NULL;
+  headway_summary opened = {.size = sizeof opened};
+  OK(headway_describe(engine, &opened));
+  BEGIN(open, 80);
+  open.members.threads = 1;
+  OK(headway_open(opened.package_directory, &open.members, &again));
+  headway_close(again);
+}
+
 static void test_later(headway_engine* engine) {
   headway_sequence* sequence = NULL;
   struct {
@@ -71,6 +103,34 @@ static void test_later(headway_engine* engine) {
   OK(headway_describe(engine, &summary.known)); /* what this version does not know is 0 */
   EXPECT(summary.known.size == sizeof summary && summary.known.vocab_size > 1000);
   EXPECT(summary.later[0] == 0 && summary.later[1] == 0);
+}
+
+/* Rows of the first header, 48 bytes each, one behind the other. */
+static void test_short_rows(headway_engine* engine) {
+  enum { BYTES = 48, ROWS = 3 };
+  union {
+    uint64_t aligned[ROWS * BYTES / sizeof(uint64_t)];
+    unsigned char raw[ROWS * BYTES];
+  } rows;
+  headway_sequence* sequences[ROWS];
+  headway_row row;
+  for (int i = 0; i < ROWS; ++i) {
+    sequences[i] = new_sequence(engine, NULL, i == 1 ? "The fox" : STORY);
+    row = (headway_row){.size = BYTES, .sequence = sequences[i], .status = HEADWAY_INTERNAL};
+    memcpy(rows.raw + i * BYTES, &row, BYTES);
+  }
+  OK(headway_step(engine, (headway_row*)(void*)rows.aligned, ROWS));
+  int32_t tokens[ROWS];
+  for (int i = 0; i < ROWS; ++i) {
+    headway_choice choice = {.size = sizeof choice};
+    memcpy(&row, rows.raw + i * BYTES, BYTES);
+    EXPECT(row.size == BYTES && row.sequence == sequences[i]);
+    EXPECT(row.status == HEADWAY_OK && row.num_choices == 1);
+    OK(headway_sequence_choice(sequences[i], 0, &choice));
+    tokens[i] = choice.token;
+    headway_sequence_free(sequences[i]);
+  }
+  EXPECT(tokens[0] == tokens[2]);
 }
 
 /* Rows lie as far apart as their caller's header says. */
@@ -108,6 +168,8 @@ static void test_rows(headway_engine* engine) {
 
 void test_sizes(headway_engine* engine) {
   test_first(engine);
+  test_grown(engine);
+  test_short_rows(engine);
   test_later(engine);
   test_rows(engine);
 }
