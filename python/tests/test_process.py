@@ -171,6 +171,16 @@ def test_wheel_is_self_contained():
             assert name.startswith(allowed) or package in line, f"{file}: {line.strip()}"
 
 
+def test_licences_go_along():
+    """Of each library that the wheel holds, and of what is compiled in."""
+    package = os.path.dirname(headway.__file__)
+    bundled = os.listdir(os.path.join(package, "lib"))
+    assert len(bundled) >= 4
+    for name in [*bundled, "nlohmann-json3-dev", "libcli11-dev", "libexpected-dev", "libxxhash-dev", "nanobind",
+                 "robin_map"]:
+        assert os.path.getsize(os.path.join(package, "licenses", name + ".txt")) > 500, name
+
+
 def test_stubs_are_there():
     package = os.path.dirname(headway.__file__)
     stub = open(os.path.join(package, "_headway.pyi")).read()
