@@ -3,7 +3,10 @@
 mirror=${HEADWAY_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 fail() { echo "$(basename "$0" .sh): $*" >&2; exit 1; }
-run() { chroot "$root" env HOME=/tmp DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+run() {  # nothing of this machine's environment but its proxy
+  chroot "$root" env -i ${http_proxy:+"http_proxy=$http_proxy"} HOME=/tmp DEBIAN_FRONTEND=noninteractive \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
 install_packages() {  # files or names
   run apt-get -qq update
   run apt-get -qq install -y --no-install-recommends "$@" >"$root.log" 2>&1 ||
