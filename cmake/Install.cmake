@@ -27,6 +27,14 @@ target_compile_features(headway INTERFACE cxx_std_20)
 target_include_directories(headway INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
+# HEADWAY_ABI is what programs that were linked with the library look for.
+file(STRINGS ${PROJECT_SOURCE_DIR}/include/headway/headway.h abi REGEX "^#define HEADWAY_ABI [0-9]+")
+string(REGEX REPLACE "^#define HEADWAY_ABI ([0-9]+).*" "\\1" abi "${abi}")
+if(NOT abi MATCHES "^[0-9]+$")
+  message(FATAL_ERROR "include/headway/headway.h: expected '#define HEADWAY_ABI' with a number, found '${abi}'")
+endif()
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/headway/headway.h)
+
 # Exports what headway/headway.h declares and nothing else. Not with sanitizers, whose runtimes belong into the program.
 set(shared)
 if(NOT HEADWAY_SANITIZE)
@@ -34,7 +42,7 @@ if(NOT HEADWAY_SANITIZE)
   add_library(headway_shared SHARED $<TARGET_OBJECTS:headway_c_api>)
   add_library(headway::shared ALIAS headway_shared)
   set_target_properties(headway_shared PROPERTIES OUTPUT_NAME headway EXPORT_NAME shared LINKER_LANGUAGE CXX
-                        VERSION ${PROJECT_VERSION} SOVERSION 1)
+                        VERSION ${PROJECT_VERSION} SOVERSION ${abi})
   target_link_libraries(headway_shared PRIVATE $<BUILD_INTERFACE:headway_pack> $<BUILD_INTERFACE:headway_gates>)
   target_include_directories(headway_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

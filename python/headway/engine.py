@@ -120,15 +120,19 @@ class Engine:
         return self._native.detokenize([int(i) for i in ids], not skip_special_tokens)
 
     def apply_chat_template(self, messages: ListOf[Mapping[str, Any]], *, tools: ListOf[Mapping[str, Any]] | None = None,
-                            add_generation_prompt: bool = True, chat_template: str = "", **variables: Any) -> list[int]:
+                            add_generation_prompt: bool = True, tokenize: bool = True, chat_template: str = "",
+                            **variables: Any) -> list[int] | str:
         """Token ids of a conversation by the model's own chat template. Nothing in a message becomes a control token.
 
         :param messages: as in OpenAI's API: ``[{"role": "user", "content": "Hello"}]``.
         :param tools: what the model may call, as in OpenAI's API.
+        :param add_generation_prompt: end where the assistant's answer begins.
+        :param tokenize: False: the text instead, from which nobody can tell what came out of a message.
         :param chat_template: Jinja in place of the model's own.
         :param variables: what the template reads besides, as ``enable_thinking=False``.
         """
-        return self._native.tokenize_chat(
+        made = self._native.tokenize_chat if tokenize else self._native.render_chat
+        return made(
             json.dumps(messages), json.dumps(tools) if tools else "", json.dumps(variables) if variables else "",
             chat_template, add_generation_prompt)
 
@@ -140,10 +144,20 @@ class Engine:
         """Chooses the next token of each sequence, or more where guesses were right; the weights are read once for all.
 
         What a sequence gets does not depend on the others. Where one fails, the others go on, and the first error is
-        raised afterwards.
+        raised afterwards. Prompts that are not read yet (``append(read=False)``) are read first, a piece at a time:
+        Ctrl-C gets in between, and the next call reads on.
         """
-        outcomes = self._native.step([(s._native, None, 0) for s in sequences])
-        for (status, _), sequence in zip(outcomes, sequences):
+        while unread := [s for s in sequences if s._num_unread() > 0]:
+            self._step([], unread)
+        self._step(sequences, [])
+
+    def _step(self, choosing: ListOf[Sequence], reading: ListOf[Sequence]) -> None:
+        """One step: a token for some, a piece of their prompts for others, as much as a reading of the weights takes."""
+        piece = int(self._summary["max_rows"])
+        rows = [(s._native, None, 0) for s in choosing]
+        rows += [(s._native, None, min(s._num_unread(), piece)) for s in reading]
+        outcomes = self._native.step(rows)
+        for (status, _), sequence in zip(outcomes, [*choosing, *reading]):
             if status != 0:
                 raise error_of(status, sequence._native.error_text().encode())
 
@@ -183,13 +197,17 @@ class Engine:
              template_variables: Mapping[str, Any] | None = None, **options: Any) -> Generation:
         """The assistant's answer to a conversation (:meth:`apply_chat_template`), as :meth:`generate` writes it."""
         ids = self.apply_chat_template(messages, tools=tools, **dict(template_variables or {}))
+        assert not isinstance(ids, str)
         return self._begin(ids, at_start=True, read=True, max_new_tokens=max_new_tokens, stop=stop, ignore_eos=False,
                            options=options)
 
     def generate_batch(self, prompts: Iterable[Prompt], *, max_new_tokens: int = 128,
                        stop: str | ListOf[str] | None = None, ignore_eos: bool = False, batch_size: int = 16,
                        **options: Any) -> list[Generation]:
-        """Goes on from many prompts, up to ``batch_size`` at once: each gets what it would get alone, bit for bit."""
+        """Goes on from many prompts, up to ``batch_size`` at once: each gets what it would get alone, bit for bit.
+
+        Prompts are read in pieces beside what the others decode; Ctrl-C gets in between two steps.
+        """
         most = min(batch_size, int(self._summary["max_rows"]))
         if most < 1:
             raise ValueError(f"batch_size: expected 1 or more, found {batch_size}")
@@ -203,9 +221,11 @@ class Engine:
                 done.append(begun)
                 if begun.finish_reason is None:
                     running.append(begun)
+            reading = [one.sequence for one in running if one.sequence._num_unread() > 0]
+            choosing = [one for one in running if one.sequence not in reading]
             if running:
-                self.step([one.sequence for one in running])
-            for one in running:
+                self._step([one.sequence for one in choosing], reading)
+            for one in choosing:
                 one._take()
             running = [one for one in running if one.finish_reason is None]
         return [one.read() for one in done]

@@ -4,27 +4,30 @@
     from headway.lm_eval import HeadwayLM
     results = lm_eval.simple_evaluate(model=HeadwayLM("model.gguf"), tasks=["hellaswag"], limit=100)
 
-or ``lm_eval --model headway --model_args pretrained=model.gguf`` after ``import headway.lm_eval``.
+The harness's own command knows nothing of it, since it imports no other packages; with ``headway serve`` running it
+takes ``--model local-completions``.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lm_eval.api.model import TemplateLM
-from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from .engine import Engine
 
 
-@register_model("headway")
 class HeadwayLM(TemplateLM):
     """What the harness asks of a model."""
 
     def __init__(self, pretrained: str | Engine, batch_size: int | str = 16, max_length: int | None = None,
                  max_gen_toks: int = 256, **engine_options: Any) -> None:
-        """:param pretrained: a GGUF, a package, or an engine; ``engine_options`` open the former two."""
+        """
+        :param pretrained: a GGUF, a package, or an engine; ``engine_options`` open the former two.
+        :param batch_size: texts that are written at once (:meth:`Engine.generate_batch`); "auto": 16.
+        """
         super().__init__()
         # Every logit counts here: a certified head has none to spare.
         self.engine = pretrained if isinstance(pretrained, Engine) else Engine(
@@ -57,8 +60,8 @@ class HeadwayLM(TemplateLM):
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         self._has_chat = True
-        ids = self.engine.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
-        return self.engine.decode(ids, skip_special_tokens=False)
+        return str(self.engine.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt,
+                                                   tokenize=False))
 
     def _score(self, context: list[int], continuation: list[int]) -> tuple[float, bool]:
         """ln of the probability of a continuation, and whether greedy decoding would write it."""
@@ -89,17 +92,24 @@ class HeadwayLM(TemplateLM):
             out.append(sum(self._score(context, continuation)[0] for context, continuation in pairs))
         return out
 
+    def _settings(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What ``generate_batch`` is given for a request's options."""
+        until = options.get("until") or []
+        names = ("temperature", "top_k", "top_p", "min_p") if options.get("do_sample", False) else ()
+        return {"stop": [until] if isinstance(until, str) else list(until),
+                "max_new_tokens": int(options.get("max_gen_toks", self.max_gen_toks)),
+                **{name: options[name] for name in names if name in options}}
+
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        out = []
-        for request in requests:
-            context, options = request.args
-            until = options.get("until") or []
-            max_new_tokens = int(options.get("max_gen_toks", self.max_gen_toks))
-            sampling = {name: options[name] for name in ("temperature", "top_k", "top_p", "min_p") if name in options}
-            if not options.get("do_sample", False):
-                sampling["temperature"] = 0.0
-            ids = self.tok_encode(context)[-max(1, self.max_length - max_new_tokens):]
-            made = self.engine.generate(ids, max_new_tokens=max_new_tokens, stop=until, **sampling).read()
-            self.cache_hook.add_partial("generate_until", request.args, made.text)
-            out.append(made.text)
+        out = [""] * len(requests)
+        alike: dict[str, list[int]] = {}  # requests of the same settings are written together
+        for index, request in enumerate(requests):
+            alike.setdefault(json.dumps(self._settings(request.args[1]), sort_keys=True), []).append(index)
+        for text, indices in alike.items():
+            settings = json.loads(text)
+            most = max(1, self.max_length - settings["max_new_tokens"])
+            prompts = [self.tok_encode(requests[index].args[0])[-most:] for index in indices]
+            for index, made in zip(indices, self.engine.generate_batch(prompts, batch_size=self.batch_size, **settings)):
+                self.cache_hook.add_partial("generate_until", requests[index].args, made.text)
+                out[index] = made.text
         return out

@@ -12,6 +12,8 @@ from .generation import Certificate
 if TYPE_CHECKING:
     from .engine import Engine
 
+_FINISH = {"with_schema": _headway.FINISH_WITH_SCHEMA, "always": _headway.FINISH_ALWAYS,
+           "never": _headway.FINISH_NEVER}
 _KV = {"f16": _headway.KV_F16, "q8_0": _headway.KV_Q8_0}
 
 
@@ -44,6 +46,7 @@ class Sequence:
         allow_ids: ListOf[int] | None = None,
         grammar: str = "",
         json_schema: str = "",
+        finish: str = "with_schema",
         logprobs: bool = False,
         speculate: bool = False,
         certificate: str = "",
@@ -61,6 +64,8 @@ class Sequence:
         :param logit_bias: what is added to the logits of ids; ``-inf`` bans one.
         :param allow_ids: the only ids that may come; None: all.
         :param grammar: in GBNF, or ``json_schema`` as JSON: what the new text must be.
+        :param finish: as ``max_length`` comes near, a grammar's text ends by the shortest way that it allows, so that
+            it is complete: "with_schema", "always" or "never".
         :param logprobs: tokens come with their log-probability.
         :param speculate: guess ahead from what the text repeats: the same tokens, in fewer steps.
         :param certificate: of a certified head: "deterministic" or "probabilistic:1e-9".
@@ -84,7 +89,8 @@ class Sequence:
             frequency_penalty=frequency_penalty, seed=seed, bias_ids=list(biases), biases=list(biases.values()),
             allow_ids=list(allow_ids or []), certificate=certificate, grammar=grammar, json_schema=json_schema,
             capacity_tokens=max_length, audit_every=audit_every, kv=_number(_KV, kv, "kv"),
-            speculate=1 if speculate else 0, logprobs=logprobs)
+            speculate=1 if speculate else 0, logprobs=logprobs,
+            finish=_number(_FINISH, finish, "finish"))
 
     def append(self, ids: ListOf[int], *, read: bool = True) -> None:
         """Appends tokens of a prompt and has the model read them; a grammar's text begins behind them.
@@ -131,6 +137,11 @@ class Sequence:
         """
         return self._native.logits()
 
+    def last_logits(self) -> np.ndarray:
+        """The logits from which the last step's choice came, or those after the last token read: one product with the
+        head, and no other reading of the layers. A view, as :meth:`logits`."""
+        return self._native.last_logits()
+
     def hidden_state(self) -> np.ndarray:
         """The state before the head's norm [hidden_size] of the last position read, float32: a view of the sequence's
         memory, which its next step changes."""
@@ -162,14 +173,25 @@ class Sequence:
 
     @property
     def state(self) -> dict[str, Any]:
-        """num_tokens, num_pending (not read yet), capacity_tokens, num_choices, has_certificates, is_over (its
-        grammar's text is complete)."""
+        """num_tokens, num_pending (not read yet), capacity_tokens, num_choices, has_certificates; of a grammar's text
+        is_complete (it may end here), is_final (nothing but its end can follow), is_over (it is, and no token says
+        so)."""
         return self._native.describe()
 
     @property
     def counters(self) -> dict[str, int]:
         """What it has done and how long that took (docs/counters.md)."""
         return self._native.counters()
+
+    @property
+    def times(self) -> dict[str, list[int]]:
+        """Nanoseconds: ``layer_shard_ns`` and ``head_shard_ns`` of each shard, summed over the steps, ``step_ns`` of
+        single steps (docs/counters.md)."""
+        return self._native.times()
+
+    def _num_unread(self) -> int:
+        """Tokens to read before the step that chooses one, which reads the last of them."""
+        return max(int(self.state["num_pending"]) - 1, 0)
 
     def __len__(self) -> int:
         return int(self.state["num_tokens"])

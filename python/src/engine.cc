@@ -69,33 +69,59 @@ nb::dict Describe(const Engine& engine) {
   out["bos_token"] = s.bos_token;
   out["eos_token"] = s.eos_token;
   out["has_logits"] = s.has_logits != 0;
+  out["chat_template"] = s.chat_template;
+  out["max_position_embeddings"] = s.max_position_embeddings;
+  out["is_interpreted"] = s.is_interpreted != 0;
   return out;
 }
 
 Ids Tokenize(const Engine& engine, const nb::bytes& text, uint32_t flags) {
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
-    return headway_tokenize(engine.handle.get(), text.c_str(), text.size(), flags, ids, capacity,
-                            count);
+  const char* const bytes = text.c_str();
+  const size_t num_bytes = text.size();
+  return ReadList<int32_t>(num_bytes / 2 + 16, [&](int32_t* ids, size_t capacity, size_t* count) {
+    return headway_tokenize(engine.handle.get(), bytes, num_bytes, flags, ids, capacity, count);
   });
 }
 
-Ids TokenizeChat(const Engine& engine, const std::string& messages, const std::string& tools,
-                 const std::string& variables, const std::string& chat_template,
-                 bool add_generation_prompt) {
+headway_chat_options ChatOptionsOf(const std::string& tools, const std::string& variables,
+                                   const std::string& chat_template, bool add_generation_prompt) {
   headway_chat_options options = {};
   options.size = sizeof(options);
   options.tools_json = tools.c_str();
   options.variables_json = variables.c_str();
   options.chat_template = chat_template.c_str();
   options.no_generation_prompt = add_generation_prompt ? 0 : 1;
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
+  return options;
+}
+
+std::string RenderChat(const Engine& engine, const std::string& messages, const std::string& tools,
+                       const std::string& variables, const std::string& chat_template,
+                       bool add_generation_prompt) {
+  const headway_chat_options options =
+      ChatOptionsOf(tools, variables, chat_template, add_generation_prompt);
+  const size_t room = messages.size() + 4096;
+  const auto text = ReadList<char>(room, [&](char* out, size_t capacity, size_t* count) {
+    return headway_render_chat(engine.handle.get(), messages.c_str(), &options, out, capacity,
+                               count);
+  });
+  return std::string(text.begin(), text.end());
+}
+
+Ids TokenizeChat(const Engine& engine, const std::string& messages, const std::string& tools,
+                 const std::string& variables, const std::string& chat_template,
+                 bool add_generation_prompt) {
+  const headway_chat_options options =
+      ChatOptionsOf(tools, variables, chat_template, add_generation_prompt);
+  const size_t room = messages.size() + 4096;
+  return ReadList<int32_t>(room, [&](int32_t* ids, size_t capacity, size_t* count) {
     return headway_tokenize_chat(engine.handle.get(), messages.c_str(), &options, ids, capacity,
                                  count);
   });
 }
 
 nb::bytes Detokenize(const Engine& engine, const Ids& ids, bool keep_special) {
-  const auto text = ReadList<char>([&](char* out, size_t capacity, size_t* count) {
+  const size_t room = 16 * ids.size();
+  const auto text = ReadList<char>(room, [&](char* out, size_t capacity, size_t* count) {
     return headway_detokenize(engine.handle.get(), ids.data(), ids.size(),
                               keep_special ? HEADWAY_KEEP_SPECIAL : 0, out, capacity, count);
   });
@@ -166,6 +192,8 @@ void BindEngine(nb::module_& module) {
       .def("describe", &Describe)
       .def("tokenize", &Tokenize, "text"_a, "flags"_a = 0)
       .def("tokenize_chat", &TokenizeChat, "messages"_a, "tools"_a = "", "variables"_a = "",
+           "chat_template"_a = "", "add_generation_prompt"_a = true)
+      .def("render_chat", &RenderChat, "messages"_a, "tools"_a = "", "variables"_a = "",
            "chat_template"_a = "", "add_generation_prompt"_a = true)
       .def("detokenize", &Detokenize, "ids"_a, "keep_special"_a = false)
       .def("is_end", &IsEnd, "id"_a)

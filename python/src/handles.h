@@ -2,6 +2,7 @@
 
 // The C API's handles as C++ objects, freed with their last user.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -40,13 +41,20 @@ struct Stream {
   StreamHandle handle;
 };
 
-// The list that `call(memory, capacity, &count)` writes.
+// The list that `call(memory, capacity, &count)` writes, which mostly has at most `room` elements.
+// Called without the interpreter's lock: what computes with the same engine may take long.
 template <class T, class Call>
-std::vector<T> ReadList(const Call& call) {
-  size_t count = 0;
-  Check(call(nullptr, 0, &count));
-  std::vector<T> list(count);
-  if (count > 0) Check(call(list.data(), list.size(), &count));
+std::vector<T> ReadList(size_t room, const Call& call) {
+  std::vector<T> list(std::max<size_t>(room, 1));  // no room would ask for the count alone
+  for (bool fits = false; !fits;) {
+    size_t count = 0;
+    CheckUnlocked([&] {
+      const headway_status status = call(list.data(), list.size(), &count);
+      fits = status != HEADWAY_TOO_SMALL;
+      return fits ? status : headway_status{HEADWAY_OK};
+    });
+    list.resize(count);
+  }
   return list;
 }
 

@@ -34,6 +34,9 @@ NB_MODULE(_headway, module) {
   module.attr("LOAD_COPY") = int{HEADWAY_LOAD_COPY};
   module.attr("PARSE_SPECIAL") = int{HEADWAY_PARSE_SPECIAL};
   module.attr("NO_MARKS") = int{HEADWAY_NO_MARKS};
+  module.attr("FINISH_WITH_SCHEMA") = int{HEADWAY_FINISH_WITH_SCHEMA};
+  module.attr("FINISH_ALWAYS") = int{HEADWAY_FINISH_ALWAYS};
+  module.attr("FINISH_NEVER") = int{HEADWAY_FINISH_NEVER};
   module.attr("KV_F16") = int{HEADWAY_KV_F16};
   module.attr("KV_Q8_0") = int{HEADWAY_KV_Q8_0};
   headway::python::BindEngine(module);

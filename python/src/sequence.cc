@@ -46,7 +46,8 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
                  const Ids& bias_ids, const std::vector<float>& biases, const Ids& allow_ids,
                  const std::string& certificate, const std::string& grammar,
                  const std::string& json_schema, int64_t capacity_tokens, int64_t audit_every,
-                 int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs) {
+                 int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs,
+                 int32_t finish) {
   headway_sampling sampling = {};
   sampling.size = sizeof(sampling);
   sampling.seed = numbers.seed;
@@ -78,6 +79,7 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
   options.kv = kv;
   options.speculate = speculate;
   options.want_logprobs = want_logprobs ? 1 : 0;
+  options.finish = finish;
   headway_sequence* sequence = nullptr;
   CheckUnlocked([&] { return headway_sequence_new(engine.handle.get(), &options, &sequence); });
   new (self) Sequence{.cancel = std::move(cancel), .handle = SequenceHandle(sequence)};
@@ -105,6 +107,8 @@ nb::dict Describe(const Sequence& self) {
   out["num_choices"] = state.num_choices;
   out["has_certificates"] = state.has_certificates != 0;
   out["is_over"] = state.is_over != 0;
+  out["is_complete"] = state.is_complete != 0;
+  out["is_final"] = state.is_final != 0;
   return out;
 }
 
@@ -156,16 +160,23 @@ nb::dict Counters(const Sequence& self) {
   out["steps"] = c.steps;
   out["step_tokens"] = c.step_tokens;
   out["step_ns"] = c.step_ns;
+  out["embed_ns"] = c.embed_ns;
+  out["rope_mask_ns"] = c.rope_mask_ns;
   out["layers_ns"] = c.layers_ns;
   out["head_ns"] = c.head_ns;
   out["head_predict_ns"] = c.head_predict_ns;
+  out["head_predict_shard_work_ns"] = c.head_predict_shard_work_ns;
   out["head_reduce_ns"] = c.head_reduce_ns;
+  out["head_reduce_shard_work_ns"] = c.head_reduce_shard_work_ns;
   out["head_bytes_read"] = c.head_bytes_read;
   out["head_rows_screened"] = c.head_rows_screened;
   out["head_rows_rescored"] = c.head_rows_rescored;
   out["head_planes_read"] = c.head_planes_read;
   out["head_fallbacks"] = c.head_fallbacks;
   out["head_switched_to_full"] = c.head_switched_to_full;
+  out["head_winners_kept"] = c.head_winners_kept;
+  out["head_winners_dropped"] = c.head_winners_dropped;
+  out["head_rest_needed"] = c.head_rest_needed;
   out["head_rows_computed"] = c.head_rows_computed;
   out["head_skipped"] = c.head_skipped;
   out["forced_tokens"] = c.forced_tokens;
@@ -174,12 +185,28 @@ nb::dict Counters(const Sequence& self) {
   out["layers_meetings"] = c.layers_meetings;
   out["head_meetings"] = c.head_meetings;
   out["speculation_passes"] = c.speculation_passes;
+  out["speculation_tokens"] = c.speculation_tokens;
   out["speculation_drafted"] = c.speculation_drafted;
   out["speculation_accepted"] = c.speculation_accepted;
+  out["speculation_draft_ns"] = c.speculation_draft_ns;
   out["prefill_tokens"] = c.prefill_tokens;
   out["prefill_ns"] = c.prefill_ns;
   out["cache_rebuilds"] = c.cache_rebuilds;
   out["kv_bytes"] = c.kv_bytes;
+  return out;
+}
+
+// Lists of nanoseconds: of each shard, summed over the steps, and of single steps.
+nb::dict Times(const Sequence& self) {
+  const auto list = [&](int32_t which) {
+    return ReadList<uint64_t>(256, [&](uint64_t* ns, size_t capacity, size_t* count) {
+      return headway_sequence_times(self.handle.get(), which, ns, capacity, count);
+    });
+  };
+  nb::dict out;
+  out["layer_shard_ns"] = list(HEADWAY_LAYER_SHARD_NS);
+  out["head_shard_ns"] = list(HEADWAY_HEAD_SHARD_NS);
+  out["step_ns"] = list(HEADWAY_STEP_NS);
   return out;
 }
 
@@ -190,6 +217,14 @@ View Logits(nb::handle_t<Sequence> self) {
   size_t count = 0;
   CheckInterruptible(sequence.cancel.get(),
                      [&] { return headway_sequence_logits(sequence.handle.get(), &data, &count); });
+  return View(data, {count}, self);
+}
+
+View LastLogits(nb::handle_t<Sequence> self) {
+  const auto& sequence = nb::cast<const Sequence&>(self);
+  const float* data = nullptr;
+  size_t count = 0;
+  CheckUnlocked([&] { return headway_sequence_last_logits(sequence.handle.get(), &data, &count); });
   return View(data, {count}, self);
 }
 
@@ -289,7 +324,7 @@ std::tuple<Vector<double>, Vector<bool>> Score(Sequence* self, const Ids& ids) {
 }
 
 Ids Tokens(const Sequence& self) {
-  return ReadList<int32_t>([&](int32_t* ids, size_t capacity, size_t* count) {
+  return ReadList<int32_t>(4096, [&](int32_t* ids, size_t capacity, size_t* count) {
     return headway_sequence_tokens(self.handle.get(), ids, capacity, count);
   });
 }
@@ -305,8 +340,8 @@ void BindSequence(nb::module_& module) {
              float frequency_penalty, uint64_t seed, const Ids& bias_ids,
              const std::vector<float>& biases, const Ids& allow_ids, const std::string& certificate,
              const std::string& grammar, const std::string& json_schema, int64_t capacity_tokens,
-             int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate,
-             bool logprobs) {
+             int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate, bool logprobs,
+             int32_t finish) {
             NewSequence(self, engine,
                         {.temperature = temperature,
                          .top_p = top_p,
@@ -318,7 +353,7 @@ void BindSequence(nb::module_& module) {
                          .repeat_last_n = repeat_last_n,
                          .seed = seed},
                         bias_ids, biases, allow_ids, certificate, grammar, json_schema,
-                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs);
+                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs, finish);
           },
           "engine"_a, nb::kw_only(), "temperature"_a = 0.0F, "top_k"_a = 0, "top_p"_a = 0.0F,
           "min_p"_a = 0.0F, "repetition_penalty"_a = 0.0F, "repeat_last_n"_a = 0,
@@ -326,7 +361,7 @@ void BindSequence(nb::module_& module) {
           "bias_ids"_a = Ids(), "biases"_a = std::vector<float>(), "allow_ids"_a = Ids(),
           "certificate"_a = "", "grammar"_a = "", "json_schema"_a = "", "capacity_tokens"_a = 0,
           "audit_every"_a = 0, "most_drafts"_a = 0, "kv"_a = 0, "speculate"_a = 0,
-          "logprobs"_a = false)
+          "logprobs"_a = false, "finish"_a = int{HEADWAY_FINISH_WITH_SCHEMA})
       .def("append", &Append, "ids"_a)
       .def(
           "append_unread",
@@ -368,11 +403,13 @@ void BindSequence(nb::module_& module) {
       .def("choices", &Choices)
       .def("certificates", &Certificates)
       .def("counters", &Counters)
+      .def("times", &Times)
       .def("error_text",
            [](const Sequence& self) {
              return std::string(headway_sequence_error_text(self.handle.get()));
            })
       .def("logits", &Logits)
+      .def("last_logits", &LastLogits)
       .def("hidden", &Hidden);
 }
 

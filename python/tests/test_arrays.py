@@ -19,6 +19,19 @@ def test_logits_are_a_view(engine):
     assert sequence.step() == [best]
 
 
+def test_last_logits_are_those_of_the_choice(engine):
+    """Of rows of a step of two, without another reading of the layers."""
+    sequences = [engine.sequence(), engine.sequence()]
+    for sequence, text in zip(sequences, (STORY, "The fox")):
+        sequence.append(engine.encode(text))
+    engine.step(sequences)
+    for sequence in sequences:
+        token, logit, _ = sequence.choices()[0]
+        logits = sequence.last_logits()
+        assert int(logits.argmax()) == token and logits[token] == np.float32(logit)
+        assert sequence.state["num_pending"] == 1 and not logits.flags.writeable
+
+
 def test_views_outlive_their_sequence(engine):
     sequence = engine.sequence()
     sequence.append(engine.encode(STORY))

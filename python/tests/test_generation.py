@@ -67,6 +67,42 @@ def test_schema(engine):
     assert json.loads(made.text)["animal"] in ("fox", "bear") and made.finish_reason == "stop"
 
 
+def test_finish(engine):
+    """A grammar's text that would go on for ever ends in time, where that is asked for."""
+    grammar = 'root ::= "(" [a-z ]* ")"'
+    made = {finish: engine.generate("The fox ", grammar=grammar, finish=finish, max_new_tokens=8).read()
+            for finish in ("always", "never", "with_schema")}
+    assert made["always"].text.endswith(")") and made["always"].sequence.state["is_complete"]
+    assert made["never"].ids == made["with_schema"].ids and made["never"].finish_reason == "length"
+    assert not made["never"].sequence.state["is_complete"]
+    with pytest.raises(ValueError, match="finish"):
+        engine.generate("The fox", finish="soon")
+
+
+def test_counters_and_times(engine):
+    """All that docs/counters.md has of a sequence, and what is always true of it."""
+    made = engine.generate(STORY, max_new_tokens=12, ignore_eos=True).read()
+    c, times = made.counters, made.sequence.times
+    assert c["embed_ns"] + c["rope_mask_ns"] + c["layers_ns"] + c["head_ns"] <= c["step_ns"]
+    assert len(times["step_ns"]) == c["steps"] and sum(times["step_ns"]) == c["step_ns"]
+    assert 0 < sum(times["layer_shard_ns"]) <= c["layers_ns"]
+    assert len(times["head_shard_ns"]) == 2 and sum(times["head_shard_ns"]) == c["head_predict_shard_work_ns"]
+    for name in ("head_reduce_shard_work_ns", "head_rest_needed", "head_winners_kept", "head_winners_dropped",
+                 "speculation_tokens", "speculation_draft_ns"):
+        assert name in c
+
+
+def test_chat_as_text(engine):
+    messages = [{"role": "user", "content": "Tell me a story."}]
+    text = engine.apply_chat_template(messages, tokenize=False)
+    assert "Tell me a story." in text
+    ids = engine.apply_chat_template(messages)
+    assert engine.encode(text, add_special_tokens=False, parse_special=True) in (ids, ids[1:])
+    assert engine.apply_chat_template(messages, chat_template="{{ messages[0].role }}", tokenize=False) == "user"
+    assert isinstance(engine.summary["chat_template"], str) and not engine.summary["is_interpreted"]
+    assert engine.summary["max_position_embeddings"] >= engine.context_size
+
+
 def test_chat(engine):
     messages = [{"role": "user", "content": "Tell me a story about a fox."}]
     ids = engine.apply_chat_template(messages)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import urllib.request
 import pytest
 
 import headway
+from headway import _headway
 
 LONG = "Once upon a time there was a little fox. " * 40
 
@@ -34,6 +36,31 @@ def test_other_threads_run_meanwhile(engine):
         ended.set()
         other.join()
     assert ticks > 3
+
+
+def test_waiting_for_the_engine_stops_nobody(engine):
+    """Who asks for a sequence's ids while another thread computes waits, and the rest of Python goes on."""
+    sequence = engine.sequence()
+    sequence.append([1, 2, 3])
+    ticks = ticks_meanwhile = 0
+    long = engine.encode(LONG)[:400]
+    computing = threading.Thread(target=lambda: engine.logits(long))
+
+    def tick():
+        nonlocal ticks
+        while computing.is_alive():
+            ticks += 1
+            time.sleep(0.001)
+
+    computing.start()
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    while computing.is_alive():
+        before = ticks
+        assert sequence.ids == [1, 2, 3]
+        ticks_meanwhile += ticks - before
+    ticking.join()
+    assert ticks_meanwhile > 3  # with the lock held, nobody could have counted while this waited
 
 
 def test_threads_share_an_engine(engine):
@@ -85,6 +112,34 @@ def test_ctrl_c(model):
     assert done.returncode == 0 and done.stdout == "interrupted 1\n", done.stderr
 
 
+def test_ctrl_c_in_a_batch(engine, monkeypatch):
+    """Prompts are read in pieces: Ctrl-C comes in between, long before all are read."""
+    step, steps, sequences = _headway.Engine.step, [], []
+
+    def interrupted(native, rows):
+        steps.append(len(rows))
+        sequences[:] = [row[0] for row in rows]
+        if len(steps) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(native, rows)
+
+    monkeypatch.setattr(_headway.Engine, "step", interrupted)
+    prompt = engine.encode(LONG)[:300]
+    with pytest.raises(KeyboardInterrupt):
+        engine.generate_batch([prompt, prompt, prompt], max_new_tokens=4)
+    assert len(steps) == 2 and all(s.describe()["num_pending"] > 1 for s in sequences)
+    sequence = engine.sequence()
+    sequence.append(prompt, read=False)
+    steps.clear()
+    with pytest.raises(KeyboardInterrupt):
+        sequence.step()
+    assert 1 < sequence.state["num_pending"] < len(prompt)
+    monkeypatch.undo()
+    read = engine.sequence()
+    read.append(prompt)
+    assert sequence.step() == read.step()  # it reads on
+
+
 def test_serve(engine, model):
     with headway.serve(model, port=0, parallel=2, head="full:2") as server:
         body = json.dumps({"prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}).encode()
@@ -116,10 +171,20 @@ def test_wheel_is_self_contained():
             assert name.startswith(allowed) or package in line, f"{file}: {line.strip()}"
 
 
+def test_licences_go_along():
+    """Of each library that the wheel holds, and of what is compiled in."""
+    package = os.path.dirname(headway.__file__)
+    bundled = os.listdir(os.path.join(package, "lib"))
+    assert len(bundled) >= 4
+    for name in [*bundled, "nlohmann-json3-dev", "libcli11-dev", "libexpected-dev", "libxxhash-dev", "nanobind",
+                 "robin_map"]:
+        assert os.path.getsize(os.path.join(package, "licenses", name + ".txt")) > 500, name
+
+
 def test_stubs_are_there():
     package = os.path.dirname(headway.__file__)
     stub = open(os.path.join(package, "_headway.pyi")).read()
-    for name in ("class Engine", "class Sequence", "def append_with", "def tokenize_chat"):
+    for name in ("class Engine", "class Sequence", "def append_with", "def tokenize_chat", "def render_chat", "def times"):
         assert name in stub
     assert os.path.exists(os.path.join(package, "py.typed"))
 

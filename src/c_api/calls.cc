@@ -56,19 +56,27 @@ Result<void> CheckGiven(const void* pointer, const char* what) {
   return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected one, found null", what));
 }
 
-Result<void> CheckStruct(const void* given, size_t size, size_t known, const char* what) {
-  if (size < known || size > kLargestStruct) {
+Result<void> CheckSize(size_t size, const KnownStruct& known) {
+  if (size < known.first || size > kLargestStruct) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("{}: size: expected {} (sizeof), found {}", what, known, size));
+                fmt::format("{}: size: expected {} (sizeof), at least {}, found {}", known.name,
+                            known.bytes, known.first, size));
   }
-  if (given == nullptr) return {};
+  if (size % known.alignment == 0) return {};
+  return Fail(ErrorCode::kInvalidInput, fmt::format("{}: size: expected a multiple of {}, found {}",
+                                                    known.name, known.alignment, size));
+}
+
+Result<void> CheckStruct(const void* given, size_t size, const KnownStruct& known) {
+  HW_TRY_VOID(CheckSize(size, known));
+  if (size <= known.bytes) return {};
   const auto* const bytes = static_cast<const unsigned char*>(given);
-  if (std::all_of(bytes + known, bytes + size, [](unsigned char byte) { return byte == 0; }))
+  if (std::all_of(bytes + known.bytes, bytes + size, [](unsigned char byte) { return byte == 0; }))
     return {};
   return Fail(ErrorCode::kUnsupported,
               fmt::format("{}: expected zeros behind the {} bytes that version {} knows, found "
                           "something set",
-                          what, known, kVersion));
+                          known.name, known.bytes, kVersion));
 }
 
 Result<std::span<const int32_t>> ReadIds(const int32_t* ids, size_t count, const char* what) {

@@ -3,6 +3,7 @@
 // What every function of the C API does with its arguments and its outcome: structs that begin with
 // their size, lists in the caller's memory, errors as a status and a text. Inside this folder only.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "c_api/first_sizes.h"
 #include "headway/headway.h"
 
 namespace headway::c_api {
@@ -38,11 +40,25 @@ headway_status Call(const Work& work) noexcept {
 
 // Errors: kInvalidInput, naming what is null.
 Result<void> CheckGiven(const void* pointer, const char* what);
-// That a struct of `size` bytes at `given` has the `known` ones, and nothing but zeros behind them.
+// A struct as this version knows it: its bytes, and the fewest that a released header had.
+struct KnownStruct {
+  size_t first;
+  size_t bytes;
+  size_t alignment;
+  const char* name;
+};
+template <class T>
+KnownStruct Known(const char* name) {
+  return {FirstSize<T>::kBytes, sizeof(T), alignof(T), name};
+}
+// That a caller's struct of `size` bytes is one of some header's. Errors: kInvalidInput.
+Result<void> CheckSize(size_t size, const KnownStruct& known);
+// That a struct of `size` bytes at `given` has nothing but zeros behind what this version knows.
 // Errors: kInvalidInput, kUnsupported.
-Result<void> CheckStruct(const void* given, size_t size, size_t known, const char* what);
+Result<void> CheckStruct(const void* given, size_t size, const KnownStruct& known);
 
-// The members of *given that this version knows; null: all of them 0. Errors: as CheckStruct.
+// The members of *given, by its size: those of a later header must be 0, those that an older one
+// lacks are. Null: all of them 0. Errors: as CheckStruct; kInvalidInput (reserved members).
 template <class T>
 Result<T> ReadStruct(const T* given, const char* what) {
   T members{};
@@ -50,8 +66,8 @@ Result<T> ReadStruct(const T* given, const char* what) {
   if (given == nullptr) return members;
   size_t size = 0;
   std::memcpy(&size, given, sizeof(size));
-  HW_TRY_VOID(CheckStruct(given, size, sizeof(T), what));
-  std::memcpy(&members, given, sizeof(T));
+  HW_TRY_VOID(CheckStruct(given, size, Known<T>(what)));
+  std::memcpy(&members, given, std::min(size, sizeof(T)));
   members.size = sizeof(T);
   if constexpr (requires { members.reserved; }) {
     if (members.reserved != 0)
@@ -60,13 +76,18 @@ Result<T> ReadStruct(const T* given, const char* what) {
   return members;
 }
 
-// Sets the members of *out but its size. Errors: kInvalidInput.
+// Sets the members that *out has, by its size, but the size; those of a later header become 0.
+// Errors: kInvalidInput.
 template <class T>
 Result<headway_status> WriteStruct(T members, T* out, const char* what) {
   HW_TRY_VOID(CheckGiven(out, what));
-  std::memcpy(&members.size, out, sizeof(members.size));
-  HW_TRY_VOID(CheckStruct(nullptr, members.size, sizeof(T), what));
-  std::memcpy(out, &members, sizeof(T));
+  size_t size = 0;
+  std::memcpy(&size, out, sizeof(size));
+  HW_TRY_VOID(CheckSize(size, Known<T>(what)));
+  members.size = size;
+  auto* const bytes = reinterpret_cast<unsigned char*>(out);
+  std::memcpy(bytes, &members, std::min(size, sizeof(T)));
+  if (size > sizeof(T)) std::memset(bytes + sizeof(T), 0, size - sizeof(T));
   return HEADWAY_OK;
 }
 

@@ -40,6 +40,7 @@ Result<EngineOptions> ReadOpenOptions(const headway_open_options* options_or_nul
   HW_TRY(options.load, LoadOf(given.load));
   options.verify_contents = given.verify_contents != 0;
   options.show_progress = given.show_progress != 0;
+  options.compute_units = TextOrEmpty(given.compute_units);
   return options;
 }
 
@@ -66,6 +67,9 @@ headway_summary SummaryOf(const OpenedModel& model) {
   out.bos_token = vocabulary.bos_id.value_or(-1);
   out.eos_token = vocabulary.eos_id.value_or(-1);
   out.has_logits = model.executor->CheckHasLogits("logits") ? 1 : 0;
+  out.chat_template = vocabulary.chat_template.c_str();
+  out.max_position_embeddings = model.pipeline->model().max_position_embeddings;
+  out.is_interpreted = summary.is_interpreted ? 1 : 0;
   return out;
 }
 

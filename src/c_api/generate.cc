@@ -23,6 +23,10 @@ Result<GenerateOptions> ReadGenerateOptions(const headway_generate_options& give
                             "generated), found {}",
                             request.capacity_tokens));
   }
+  if (request.compiled_or_null != nullptr) {
+    return Fail(ErrorCode::kInvalidInput,
+                "generate options: compiled: expected null (a grammar or a json_schema as a text)");
+  }
   HW_TRY(request.options.stop, ReadStops(given.stops, given.num_stops));
   request.options.stop_at_end = given.ignore_end == 0;
   request.options.max_new_tokens = given.max_new_tokens;

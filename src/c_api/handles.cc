@@ -20,8 +20,8 @@ Result<std::unique_lock<std::mutex>> LockModel(const SharedModel& shared) {
   return std::unique_lock(shared.model->generating);
 }
 
-CallbackMark::CallbackMark() { in_callback = true; }
-CallbackMark::~CallbackMark() { in_callback = false; }
+CallbackMark::CallbackMark() : outer_(in_callback) { in_callback = true; }
+CallbackMark::~CallbackMark() { in_callback = outer_; }
 
 Result<std::shared_ptr<SharedModel>> ModelOf(const headway_engine* engine) {
   HW_TRY_VOID(CheckGiven(engine, "engine"));

@@ -13,6 +13,7 @@
 #include "engine/row_drafts.h"
 #include "engine/sequence.h"
 #include "engine/stop_matcher.h"
+#include "grammar/automaton.h"
 #include "grammar/token_trie.h"
 #include "headway/headway.h"
 #include "tokenizer/stream_decoder.h"
@@ -36,6 +37,9 @@ class CallbackMark {
   CallbackMark(const CallbackMark&) = delete;
   CallbackMark& operator=(const CallbackMark&) = delete;
   ~CallbackMark();
+
+ private:
+  const bool outer_;  // there was one already
 };
 
 // Errors: kInvalidInput, when the handle is null.
@@ -61,6 +65,11 @@ struct headway_stream {
   headway::tokenizer::StreamDecoder decoder;
   headway::StopMatcher stops;
   std::string text;  // of the last call
+};
+
+struct headway_grammar {
+  std::shared_ptr<const headway::grammar::Automaton> automaton;
+  bool is_schema;
 };
 
 struct headway_sequence {

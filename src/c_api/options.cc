@@ -88,6 +88,11 @@ Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* opti
   options.want_logprobs = given.want_logprobs != 0;
   HW_TRY(options.finish_within_budget, FinishOf(given.finish));
   request.capacity_tokens = given.capacity_tokens;
+  request.compiled_or_null = given.compiled;
+  if (given.compiled != nullptr && !(options.grammar.empty() && options.json_schema.empty())) {
+    return Fail(ErrorCode::kInvalidInput,
+                "compiled: expected no grammar and no json_schema beside it, found one");
+  }
   return request;
 }
 

@@ -17,6 +17,7 @@ namespace headway::c_api {
 struct SequenceRequest {
   GenerateOptions options;
   int64_t capacity_tokens = 0;
+  const headway_grammar* compiled_or_null = nullptr;
 };
 
 Result<KvType> KvOf(int32_t kv);

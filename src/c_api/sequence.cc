@@ -12,6 +12,7 @@
 #include "c_api/options.h"
 #include "engine/generation_session.h"
 #include "engine/text_trie.h"
+#include "grammar/compile.h"
 
 namespace headway::c_api {
 namespace {
@@ -45,6 +46,11 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
   HW_TRY(SessionOptions options, SessionOptionsOf(model, request.options, capacity));
   auto flag = FlagOf(options_or_null == nullptr ? nullptr : options_or_null->cancel);
   options.cancelled_or_null = flag.get();
+  if (const headway_grammar* const compiled = request.compiled_or_null; compiled != nullptr) {
+    options.grammar = compiled->automaton;
+    options.finish_within_capacity =
+        request.options.finish_within_budget.value_or(compiled->is_schema);
+  }
   HW_TRY_VOID(CheckIntegrity(model, true));  // before the first token
   HW_TRY(const auto lock, LockModel(*shared));
   if (options.grammar != nullptr) {
@@ -105,6 +111,23 @@ using headway::Fail;
 using headway::Result;
 using namespace headway::c_api;  // NOLINT(google-build-using-namespace): this file is its C face
 
+headway_status headway_grammar_new(const char* gbnf, const char* json_schema,
+                                   headway_grammar** out) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(out, "grammar's place"));
+    const std::string grammar = TextOrEmpty(gbnf);
+    const std::string schema = TextOrEmpty(json_schema);
+    if (grammar.empty() == schema.empty())
+      return Fail(ErrorCode::kInvalidInput, "grammar: expected one of gbnf and json_schema");
+    HW_TRY(auto automaton, grammar.empty() ? headway::grammar::CompileJsonSchema(schema)
+                                           : headway::grammar::CompileGbnf(grammar));
+    *out = new headway_grammar{.automaton = std::move(automaton), .is_schema = grammar.empty()};
+    return HEADWAY_OK;
+  });
+}
+
+void headway_grammar_free(headway_grammar* grammar) { delete grammar; }
+
 headway_status headway_sequence_new(headway_engine* engine, const headway_sequence_options* options,
                                     headway_sequence** out) {
   return Call([&]() -> Result<headway_status> {
@@ -160,6 +183,15 @@ headway_status headway_sequence_truncate(headway_sequence* sequence, int64_t num
   });
 }
 
+headway_status headway_sequence_forget(headway_sequence* sequence) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
+    HW_TRY(const auto lock, LockModel(*sequence->shared));
+    sequence->sequence->ForgetCache();
+    return HEADWAY_OK;
+  });
+}
+
 headway_status headway_sequence_share(headway_sequence* sequence, const headway_sequence* other,
                                       int64_t num_tokens, int64_t* shared) {
   return Call([&]() -> Result<headway_status> {
@@ -196,6 +228,8 @@ headway_status headway_sequence_describe(const headway_sequence* sequence,
     state.num_choices = static_cast<int64_t>(own.Choices().size());
     state.has_certificates = own.Certificates().empty() ? 0 : 1;
     state.is_over = own.GrammarIsOver() ? 1 : 0;
+    state.is_complete = own.TextIsComplete() ? 1 : 0;
+    state.is_final = own.TextIsFinal() ? 1 : 0;
     return WriteStruct(state, out, "sequence state");
   });
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/clock.h"
@@ -15,12 +16,19 @@ namespace {
 // Tokens of a step where sequences guess: more cost more than guesses save (as the scheduler's).
 constexpr int64_t kTokensWithGuesses = 16;
 
+// A row as this version knows it, and where the caller's lies, which may be shorter or longer.
+struct GivenRow {
+  headway_row row;
+  headway_row* at;
+};
+
 struct StepRows {
-  std::vector<headway_row*> rows;  // in the caller's memory
+  std::vector<GivenRow> rows;
   std::vector<BatchRow> choosing;
-  std::vector<headway_row*> of_choosing;
+  std::vector<headway_row*> of_choosing;  // in `rows`
   std::vector<ReadRow> reading;
-  std::vector<headway_row*> of_reading;
+  std::vector<headway_row*> of_reading;      // in `rows`
+  Result<headway_status> done = HEADWAY_OK;  // the first row's error
 };
 
 Result<void> CheckRow(const headway_row& row, const SharedModel* shared) {
@@ -34,21 +42,27 @@ Result<void> CheckRow(const headway_row& row, const SharedModel* shared) {
                             "found {} and {} drafts",
                             row.read_tokens, row.num_drafts));
   }
+  if (row.sink == nullptr) return {};
+  HW_TRY(const headway_sink sink, ReadStruct(row.sink, "row: sink"));
+  if (row.read_tokens == 0 || sink.hidden == nullptr || sink.logits != nullptr) {
+    return Fail(ErrorCode::kInvalidInput,
+                "row: sink: expected one of a row that reads, for states alone");
+  }
   return {};
 }
 
-Result<void> CheckDistinct(std::span<headway_row* const> rows) {
+Result<void> CheckDistinct(std::span<const GivenRow> rows) {
   std::vector<const headway_sequence*> sequences;
   sequences.reserve(rows.size());
-  for (const headway_row* row : rows) sequences.push_back(row->sequence);
+  for (const GivenRow& given : rows) sequences.push_back(given.row.sequence);
   std::sort(sequences.begin(), sequences.end());
   if (std::adjacent_find(sequences.begin(), sequences.end()) == sequences.end()) return {};
   return Fail(ErrorCode::kInvalidInput, "rows: expected each sequence once, found one twice");
 }
 
 // The rows, which lie as far apart as the first one's size says, checked.
-Result<std::vector<headway_row*>> FindRows(headway_row* rows, size_t num_rows,
-                                           const SharedModel& shared) {
+Result<std::vector<GivenRow>> FindRows(headway_row* rows, size_t num_rows,
+                                       const SharedModel& shared) {
   const auto most = static_cast<size_t>(2 * shared.model->executor->MaxRows());
   if (num_rows < 1 || num_rows > most) {
     return Fail(ErrorCode::kInvalidInput,
@@ -56,34 +70,51 @@ Result<std::vector<headway_row*>> FindRows(headway_row* rows, size_t num_rows,
   }
   HW_TRY_VOID(CheckGiven(rows, "rows"));
   const size_t stride = rows->size;
-  HW_TRY_VOID(CheckStruct(nullptr, stride, sizeof(headway_row), "row"));
-  if (stride % alignof(headway_row) != 0) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("row: size: expected a multiple of {}, found {}", alignof(headway_row),
-                            stride));
-  }
-  std::vector<headway_row*> found;
+  HW_TRY_VOID(CheckSize(stride, Known<headway_row>("row")));
+  std::vector<GivenRow> found;
   found.reserve(num_rows);
   auto* const bytes = reinterpret_cast<std::byte*>(rows);
   for (size_t i = 0; i < num_rows; ++i) {
-    auto* const row = reinterpret_cast<headway_row*>(bytes + i * stride);
-    HW_TRY_VOID(CheckStruct(row, row->size, sizeof(headway_row), "row"));
-    if (row->size != stride) {
+    auto* const at = reinterpret_cast<headway_row*>(bytes + i * stride);
+    if (at->size != stride) {
       return Fail(
           ErrorCode::kInvalidInput,
-          fmt::format("row {}: size: expected {} as of the first, found {}", i, stride, row->size));
+          fmt::format("row {}: size: expected {} as of the first, found {}", i, stride, at->size));
     }
-    HW_TRY_VOID(CheckRow(*row, &shared));
-    found.push_back(row);
+    HW_TRY(const headway_row row, ReadStruct<headway_row>(at, "row"));
+    HW_TRY_VOID(CheckRow(row, &shared));
+    found.push_back({.row = row, .at = at});
   }
   HW_TRY_VOID(CheckDistinct(found));
   return found;
 }
 
-Result<StepRows> SortRows(std::vector<headway_row*> found, int64_t most) {
+// Enters a row's outcome; the first error stays in *first_error.
+template <class T>
+void EndRow(const Result<T>& outcome, headway_row* row, Result<headway_status>* first_error) {
+  row->status = outcome ? HEADWAY_OK : StatusOf(outcome.error().code);
+  row->num_choices = 0;
+  if (outcome) return;
+  row->sequence->error_text = outcome.error().message;
+  if (*first_error) *first_error = tl::unexpected<Error>(outcome.error());
+}
+
+// Tells a row's sink, if it has one, the states of what is read.
+std::function<void(const float*, int64_t)> StatesOf(const headway_row& row, size_t D) {
+  if (row.sink == nullptr) return nullptr;
+  return [user = row.sink->user, hidden = row.sink->hidden, D,
+          position = row.sequence->sequence->NumCached()](const float* states, int64_t count) {
+    const CallbackMark mark;
+    hidden(user, position, states, static_cast<size_t>(count), D);
+  };
+}
+
+Result<StepRows> SortRows(std::vector<GivenRow> found, const SharedModel& shared) {
+  const int64_t most = shared.model->executor->MaxRows();
+  const auto D = static_cast<size_t>(shared.model->pipeline->model().hidden_size);
   StepRows step;
   step.rows = std::move(found);
-  const auto chooses = [](const headway_row* row) { return row->read_tokens == 0; };
+  const auto chooses = [](const GivenRow& given) { return given.row.read_tokens == 0; };
   const auto num_choosing = std::count_if(step.rows.begin(), step.rows.end(), chooses);
   const auto num_reading = static_cast<int64_t>(step.rows.size()) - num_choosing;
   if (num_choosing > most || num_reading > most) {
@@ -92,13 +123,18 @@ Result<StepRows> SortRows(std::vector<headway_row*> found, int64_t most) {
                             "{} and {}",
                             most, num_choosing, num_reading));
   }
-  for (headway_row* row : step.rows) {
+  for (GivenRow& given : step.rows) {
+    headway_row* const row = &given.row;
     headway_sequence* const handle = row->sequence;
     Sequence& sequence = *handle->sequence;
-    if (!chooses(row)) {
+    if (!chooses(given)) {
+      if (const auto going_on = sequence.CheckCancelled(); !going_on) {
+        EndRow(going_on, row, &step.done);
+        continue;
+      }
       sequence.BeginReading(sequence.Length(), "prefill");
       step.reading.push_back(
-          {.sequence = &sequence, .most_tokens = row->read_tokens, .states = nullptr});
+          {.sequence = &sequence, .most_tokens = row->read_tokens, .states = StatesOf(*row, D)});
       step.of_reading.push_back(row);
       continue;
     }
@@ -115,26 +151,16 @@ Result<StepRows> SortRows(std::vector<headway_row*> found, int64_t most) {
   return step;
 }
 
-// Enters a row's outcome; the first error stays in *first_error.
-template <class T>
-void EndRow(const Result<T>& outcome, headway_row* row, Result<headway_status>* first_error) {
-  row->status = outcome ? HEADWAY_OK : StatusOf(outcome.error().code);
-  row->num_choices = 0;
-  if (outcome) return;
-  row->sequence->error_text = outcome.error().message;
-  if (*first_error) *first_error = tl::unexpected<Error>(outcome.error());
-}
-
 Result<headway_status> RunStep(const SharedModel& shared, StepRows* step) {
   std::vector<int64_t> pending;
   for (const ReadRow& read : step->reading) pending.push_back(read.sequence->NumPending());
   const uint64_t start = NowNs();
-  shared.model->executor->Step(step->choosing, step->reading);
+  if (!step->choosing.empty() || !step->reading.empty())
+    shared.model->executor->Step(step->choosing, step->reading);
   const uint64_t took = NowNs() - start;
-  Result<headway_status> done = HEADWAY_OK;
   for (size_t i = 0; i < step->choosing.size(); ++i) {
     headway_row* const row = step->of_choosing[i];
-    EndRow(step->choosing[i].choices, row, &done);
+    EndRow(step->choosing[i].choices, row, &step->done);
     if (row->status != HEADWAY_OK) continue;
     const Sequence& sequence = *row->sequence->sequence;
     const auto count = static_cast<int64_t>(sequence.Choices().size());
@@ -145,12 +171,13 @@ Result<headway_status> RunStep(const SharedModel& shared, StepRows* step) {
   }
   for (size_t i = 0; i < step->reading.size(); ++i) {
     headway_row* const row = step->of_reading[i];
-    EndRow(step->reading[i].outcome, row, &done);
+    EndRow(step->reading[i].outcome, row, &step->done);
     const int64_t count = pending[i] - step->reading[i].sequence->NumPending();
     if (row->status == HEADWAY_OK && count > 0)
       row->sequence->sequence->CountPrefill(took, static_cast<size_t>(count));
   }
-  return done;
+  for (const GivenRow& given : step->rows) HW_TRY_VOID(WriteStruct(given.row, given.at, "row"));
+  return step->done;
 }
 
 Result<void> CheckIndex(size_t index, size_t count, const char* what) {
@@ -172,7 +199,7 @@ headway_status headway_step(headway_engine* engine, headway_row* rows, size_t nu
     HW_TRY(const auto shared, ModelOf(engine));
     HW_TRY(const auto lock, LockModel(*shared));
     HW_TRY(auto found, FindRows(rows, num_rows, *shared));
-    HW_TRY(StepRows step, SortRows(std::move(found), shared->model->executor->MaxRows()));
+    HW_TRY(StepRows step, SortRows(std::move(found), *shared));
     return RunStep(*shared, &step);
   });
 }
@@ -221,6 +248,24 @@ headway_status headway_sequence_logits(headway_sequence* sequence, const float**
       return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
     HW_TRY_VOID(executor.Read(&own, own.Length(), nullptr));
     HW_TRY(const std::span<const float> found, executor.Logits(&own));
+    *logits = found.data();
+    *count = found.size();
+    return HEADWAY_OK;
+  });
+}
+
+headway_status headway_sequence_last_logits(headway_sequence* sequence, const float** logits,
+                                            size_t* count) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
+    HW_TRY_VOID(CheckGiven(logits, "logits' place"));
+    HW_TRY_VOID(CheckGiven(count, "count"));
+    HW_TRY(const auto lock, LockModel(*sequence->shared));
+    headway::Executor& executor = *sequence->shared->model->executor;
+    HW_TRY_VOID(executor.CheckHasLogits("no logits"));
+    if (sequence->sequence->Hidden().empty())
+      return Fail(ErrorCode::kInvalidInput, "sequence: expected tokens that were read, found none");
+    HW_TRY(const std::span<const float> found, executor.Logits(sequence->sequence.get()));
     *logits = found.data();
     *count = found.size();
     return HEADWAY_OK;

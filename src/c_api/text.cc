@@ -7,7 +7,6 @@
 #include "c_api/calls.h"
 #include "c_api/handles.h"
 #include "c_api/options.h"
-#include "engine/generate.h"
 
 namespace headway::c_api {
 namespace {
@@ -58,6 +57,17 @@ headway_status headway_detokenize(const headway_engine* engine, const int32_t* i
   });
 }
 
+headway_status headway_find_special(const headway_engine* engine, const char* text,
+                                    size_t num_bytes, int32_t* id) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY(const auto shared, ModelOf(engine));
+    HW_TRY_VOID(CheckGiven(id, "answer's place"));
+    HW_TRY(const std::string_view given, ReadText(text, num_bytes, "text"));
+    *id = shared->model->tokenizer->FindSpecialToken(given).value_or(-1);
+    return HEADWAY_OK;
+  });
+}
+
 headway_status headway_is_end_token(const headway_engine* engine, int32_t id, int32_t* out) {
   return Call([&]() -> Result<headway_status> {
     HW_TRY(const auto shared, ModelOf(engine));
@@ -65,23 +75,6 @@ headway_status headway_is_end_token(const headway_engine* engine, int32_t id, in
     HW_TRY_VOID(CheckGiven(out, "answer's place"));
     *out = shared->model->tokenizer->IsEndOfGeneration(id) ? 1 : 0;
     return HEADWAY_OK;
-  });
-}
-
-headway_status headway_tokenize_chat(const headway_engine* engine, const char* messages_json,
-                                     const headway_chat_options* options, int32_t* ids,
-                                     size_t capacity, size_t* count) {
-  return Call([&]() -> Result<headway_status> {
-    HW_TRY(const auto shared, ModelOf(engine));
-    HW_TRY_VOID(CheckGiven(messages_json, "messages"));
-    HW_TRY(const headway_chat_options given, ReadStruct(options, "chat options"));
-    const headway::ChatOptions chat{.tools_json = TextOrEmpty(given.tools_json),
-                                    .variables_json = TextOrEmpty(given.variables_json),
-                                    .chat_template = TextOrEmpty(given.chat_template),
-                                    .add_generation_prompt = given.no_generation_prompt == 0};
-    HW_TRY(const std::vector<int32_t> found,
-           headway::EncodeChatJson(*shared->model, messages_json, chat));
-    return WriteList(std::span<const int32_t>(found), ids, capacity, count);
   });
 }
 

@@ -140,18 +140,12 @@ Result<std::vector<int32_t>> Engine::EncodeChat(std::span<const ChatMessage> mes
 
 Result<std::vector<int32_t>> Engine::EncodeChatJson(std::string_view messages_json,
                                                     const ChatOptions& options) const {
-  return headway::EncodeChatJson(*model_, messages_json, options);
+  HW_TRY(const jinja::Value values, chat::MessagesFromJson(messages_json));
+  return EncodeConversation(*model_, values, options);
 }
 
 std::string Engine::Decode(std::span<const int32_t> ids) const {
   return model_->tokenizer->Decode(ids);
-}
-
-Result<std::vector<int32_t>> EncodeChatJson(const OpenedModel& model,
-                                            std::string_view messages_json,
-                                            const ChatOptions& options) {
-  HW_TRY(const jinja::Value values, chat::MessagesFromJson(messages_json));
-  return EncodeConversation(model, values, options);
 }
 
 Result<Generation> Generate(OpenedModel* model, std::span<const int32_t> prompt,

@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "engine/open.h"
@@ -18,10 +16,5 @@ namespace headway {
 Result<Generation> Generate(OpenedModel* model, std::span<const int32_t> prompt,
                             const GenerateOptions& options,
                             const std::function<void(const GeneratedToken&)>& on_token);
-
-// Engine::EncodeChatJson.
-Result<std::vector<int32_t>> EncodeChatJson(const OpenedModel& model,
-                                            std::string_view messages_json,
-                                            const ChatOptions& options);
 
 }  // namespace headway

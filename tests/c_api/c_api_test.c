@@ -145,6 +145,8 @@ int main(int argc, char** argv) {
   test_decoding(argv[1], engine);
   test_perplexity(engine);
   test_bad_arguments(engine);
+  test_sizes(engine);
+  test_server_needs(engine);
   headway_close(engine);
   test_certified(argv[1]);
   test_damaged(argv[1]);

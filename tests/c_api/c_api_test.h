@@ -33,3 +33,5 @@ int decode(headway_engine* engine, headway_sequence* sequence, int count, int32_
 void test_decoding(const char* model, headway_engine* engine);
 void test_certified(const char* model);
 void test_bad_arguments(headway_engine* engine);
+void test_sizes(headway_engine* engine);
+void test_server_needs(headway_engine* engine);
