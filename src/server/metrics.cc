@@ -43,6 +43,12 @@ void AddLlama(const SchedulerCounts& counts, std::string* text) {
       static_cast<double>(counts.drafted));
   Add(text, "counter", "llamacpp:spec_decode_num_accepted_tokens_total", "Of them, right.",
       static_cast<double>(counts.accepted));
+  constexpr const char* kByPlace = "llamacpp:spec_decode_num_accepted_tokens_per_pos_total";
+  *text +=
+      fmt::format("# HELP {0} Of them, by place in their step.\n# TYPE {0} counter\n", kByPlace);
+  for (size_t place = 0; place < counts.accepted_at.size(); ++place) {
+    *text += fmt::format("{}{{position=\"{}\"}} {}\n", kByPlace, place, counts.accepted_at[place]);
+  }
   Add(text, "gauge", "llamacpp:n_busy_slots_per_decode", "Conversations in a decoding step.",
       Ratio(static_cast<double>(counts.step_rows), steps));
   Add(text, "gauge", "llamacpp:prompt_tokens_seconds", "Prompt tokens a second.",
