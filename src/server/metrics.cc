@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/heap_bytes.h"
 #include "server/endpoints.h"
 
 namespace headway::server {
@@ -82,6 +83,10 @@ void AddOwn(const SchedulerCounts& counts, bool is_certified, std::string* text)
   add("headway:accepted_tokens_total", "Of them, right.", counts.accepted);
   Add(text, "gauge", "headway:kept_conversations", "Conversations kept for those that go on.",
       static_cast<double>(counts.kept));
+  if (const auto heap = HeapBytesInUse()) {
+    Add(text, "gauge", "headway:heap_bytes", "Bytes of the heap in use.",
+        static_cast<double>(*heap));
+  }
   // Of requests that ended.
   const uint64_t chosen = heads.step_tokens;
   add("headway:head_tokens_total", "Tokens that the head chose in decoding steps.", chosen);

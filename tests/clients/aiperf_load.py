@@ -61,15 +61,17 @@ def main():
     arguments = parser.parse_args()
     server_process.Arguments.headway, server_process.Arguments.model = arguments.headway, arguments.model
     server = server_process.Server("--api-key", "key", "--alias", "story", "--parallel", "16", *arguments.flags.split())
-    for endpoint in ("chat", "completions"):
-        for users in map(int, arguments.users.split(",")):
-            with tempfile.TemporaryDirectory() as directory:
-                found = profile(arguments, f"http://127.0.0.1:{server.port}", endpoint, users, directory)
-            check(found, users)
-            first, between = found["time_to_first_token"], found["inter_token_latency"]
-            print(f"{endpoint:12} {users:3} users: {found['output_token_throughput']['avg']:7.1f} tokens/s, first token "
-                  f"{first['p50']:6.1f} ms (p99 {first['p99']:6.1f}), between tokens {between['p50']:5.2f} ms", flush=True)
-    server.stop()
+    try:
+        for endpoint in ("chat", "completions"):
+            for users in map(int, arguments.users.split(",")):
+                with tempfile.TemporaryDirectory() as directory:
+                    found = profile(arguments, f"http://127.0.0.1:{server.port}", endpoint, users, directory)
+                check(found, users)
+                first, between = found["time_to_first_token"], found["inter_token_latency"]
+                print(f"{endpoint:12} {users:3} users: {found['output_token_throughput']['avg']:7.1f} tokens/s, first token "
+                      f"{first['p50']:6.1f} ms (p99 {first['p99']:6.1f}), between tokens {between['p50']:5.2f} ms", flush=True)
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
