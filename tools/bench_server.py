@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`headway serve` and llama-server in turns under the same load on one GGUF: tokens a second of all users together,
-time to the first token, memory. Medians and ranges of rounds, ratios round by round.
+time to the first token, what HTTP adds to a token, memory. Medians and ranges of rounds, ratios round by round.
 
     tools/bench_server.py model.gguf --peer llama.cpp/build/bin --users 1,4,8,16 --rounds 3
     tools/bench_server.py model.gguf --users 8 --requests 2500 --rounds 1          memory over 20,000 requests
@@ -61,8 +61,14 @@ class Server:
         self.process.wait(60)
 
 
+def inside_seconds(answer):
+    """What the scheduler says that the answer took, by the last timings: waiting, reading, writing."""
+    found = {name: float(ms) for name, ms in re.findall(rb'"(queued|prompt|predicted)_ms":\s*([-+.e0-9]+)', answer)}
+    return sum(found.values()) / 1000
+
+
 async def ask(port, prompt, tokens, more):
-    """Seconds to the first text and to the end, and how many tokens came."""
+    """Seconds to the first text and to the end, how many tokens came, seconds a token that are the client's alone."""
     body = json.dumps({"prompt": prompt, "max_tokens": tokens, "stream": True, "ignore_eos": True,
                        "stream_options": {"include_usage": True}, **more}).encode()
     start = time.perf_counter()
@@ -74,11 +80,13 @@ async def ask(port, prompt, tokens, more):
         answer += piece
         if first is None and b"data: " in answer:
             first = time.perf_counter() - start
+    end = time.perf_counter()
     writer.close()
     count = re.search(rb'"completion_tokens":\s*(\d+)', answer)
     if not answer.startswith(b"HTTP/1.1 200") or count is None:
         sys.exit(f"port {port}: expected a streamed answer with its usage, found {bytes(answer[:300])!r}")
-    return first, time.perf_counter() - start, int(count.group(1))
+    seconds, tokens = end - start, int(count.group(1))
+    return first, seconds, tokens, (seconds - inside_seconds(bytes(answer))) / tokens
 
 
 async def load(server, args, users, seed):
@@ -95,8 +103,9 @@ async def load(server, args, users, seed):
     answers = [answer for own in await asyncio.gather(*map(user, prompts)) for answer in own]
     seconds = time.perf_counter() - start
     memory.append(server.memory_mb())
-    return {"tokens_per_second": sum(count for _, _, count in answers) / seconds,
-            "first_ms": 1000 * statistics.median(first for first, _, _ in answers), "memory_mb": memory}
+    return {"tokens_per_second": sum(count for _, _, count, _ in answers) / seconds,
+            "first_ms": 1000 * statistics.median(first for first, _, _, _ in answers),
+            "added_ms": 1000 * statistics.median(added for _, _, _, added in answers), "memory_mb": memory}
 
 
 def servers(args, users):
@@ -110,8 +119,8 @@ def servers(args, users):
                              *args.peer_flags.split()]
 
 
-def spread(values):
-    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+def spread(values, digits):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def main():
@@ -133,8 +142,8 @@ def main():
     args.peer_server = args.peer and shutil.which("llama-server", path=args.peer)
     if args.peer and not args.peer_server:
         sys.exit(f"llama-server: expected in {args.peer}, not found")
-    print("| users | tokens/s, Headway | peer | ratio | first token, ms, Headway | peer | own memory, MB, Headway, before and after | peer |\n"
-          "|---|---|---|---|---|---|---|---|")
+    print("| users | tokens/s, Headway | peer | ratio | first token, ms, Headway | peer | added by HTTP, ms a token, Headway | own memory, MB, Headway, before and after | peer |\n"
+          "|---|---|---|---|---|---|---|---|---|")
     for users in map(int, args.users.split(",")):
         found = {"headway": [], "peer": []}
         for seed in range(args.rounds):
@@ -146,8 +155,8 @@ def main():
                     server.stop()
         ours, theirs = found["headway"], found["peer"]
 
-        def column(rounds, field):
-            return spread([one[field] for one in rounds]) if rounds else ""
+        def column(rounds, field, digits=1):
+            return spread([one[field] for one in rounds], digits) if rounds else ""
 
         def memory(rounds):
             return ", ".join(f"{statistics.median(one['memory_mb'][i] for one in rounds):.0f}" for i in (0, 1)) if rounds else ""
@@ -155,7 +164,7 @@ def main():
         ratios = [a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(ours, theirs)]
         ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else ""
         print(f"| {users} | {column(ours, 'tokens_per_second')} | {column(theirs, 'tokens_per_second')} | {ratio} | {column(ours, 'first_ms')} | "
-              f"{column(theirs, 'first_ms')} | {memory(ours)} | {memory(theirs)} |", flush=True)
+              f"{column(theirs, 'first_ms')} | {column(ours, 'added_ms', 3)} | {memory(ours)} | {memory(theirs)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ struct ServeArguments {
   std::optional<std::string> alias;
   std::optional<std::string> api_key;
   std::optional<std::string> api_key_file;
-  std::string cors;
+  std::optional<std::string> cors;
   std::optional<std::string> chat_template;
   std::optional<std::string> chat_template_file;
   std::optional<std::string> pooling;
@@ -172,6 +172,8 @@ struct ServeArguments {
   std::optional<double> top_p;
   std::optional<double> min_p;
   std::optional<double> repeat_penalty;
+  std::optional<double> presence_penalty;
+  std::optional<double> frequency_penalty;
   std::optional<int64_t> top_k;
   std::optional<int64_t> seed;
   std::optional<int64_t> new_tokens;

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -22,50 +20,12 @@
 #include "numbers.h"
 #include "output.h"
 #include "pack/open_model.h"
+#include "serve_environment.h"
 #include "serve_settings.h"
 #include "server/server.h"
 
 namespace headway::cli {
 namespace {
-
-// What was not given on the command line may stand in the environment, under llama-server's names.
-void TakeFromEnvironment(const char* name, std::optional<std::string>* value) {
-  const char* const found = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
-  if (!*value && found != nullptr && *found != '\0') *value = found;
-}
-
-template <class T>
-Result<void> TakeNumberFromEnvironment(const char* name, std::optional<T>* value) {
-  std::optional<std::string> text;
-  TakeFromEnvironment(name, &text);
-  if (*value || !text) return {};
-  T number{};
-  const char* const end = text->data() + text->size();
-  const auto parsed = std::from_chars(text->data(), end, number);
-  if (parsed.ec != std::errc{} || parsed.ptr != end) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("{}: expected a whole number, found '{}'", name, *text));
-  }
-  *value = number;
-  return {};
-}
-
-Result<ServeArguments> WithEnvironment(ServeArguments arguments) {
-  TakeFromEnvironment("LLAMA_ARG_MODEL", &arguments.model);
-  TakeFromEnvironment("LLAMA_ARG_HOST", &arguments.host);
-  TakeFromEnvironment("LLAMA_ARG_ALIAS", &arguments.alias);
-  TakeFromEnvironment("LLAMA_API_KEY", &arguments.api_key);
-  TakeFromEnvironment("LLAMA_ARG_CHAT_TEMPLATE", &arguments.chat_template);
-  TakeFromEnvironment("LLAMA_ARG_CHAT_TEMPLATE_FILE", &arguments.chat_template_file);
-  TakeFromEnvironment("LLAMA_ARG_POOLING", &arguments.pooling);
-  TakeFromEnvironment("LLAMA_ARG_API_KEY_FILE", &arguments.api_key_file);
-  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_PORT", &arguments.port));
-  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_CTX_SIZE", &arguments.context_tokens));
-  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_N_PARALLEL", &arguments.parallel));
-  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_N_PREDICT", &arguments.new_tokens));
-  HW_TRY_VOID(TakeNumberFromEnvironment("LLAMA_ARG_THREADS", &arguments.threads));
-  return arguments;
-}
 
 Result<void> CheckRange(const char* flag, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return {};
@@ -81,35 +41,45 @@ Result<void> CheckNumbers(const ServeArguments& arguments) {
   HW_TRY_VOID(CheckRange("--queue", arguments.queue, 0, 1000000));
   HW_TRY_VOID(CheckRange("--kv-tokens", arguments.kv_tokens, 0, kMany));
   HW_TRY_VOID(CheckRange("--prompt-budget", arguments.prompt_budget, 1, 256));
-  if (arguments.cors.size() > 1 && arguments.cors.find('*') != std::string::npos) {
+  const std::string cors = arguments.cors.value_or("");
+  if (cors.size() > 1 && cors.find('*') != std::string::npos) {
     return Fail(ErrorCode::kInvalidInput,
-                fmt::format("--cors: expected * alone, or origins, found '{}'", arguments.cors));
+                fmt::format("--cors: expected * alone, or origins, found '{}'", cors));
   }
   HW_TRY_VOID(CheckRange("--drain", arguments.drain_s, 0, 86400));
   return CheckRange("--draft-tokens", arguments.draft_tokens, 0, 15);
 }
 
+// The parts of `text` that are not empty, without blanks behind them.
+std::vector<std::string> PartsOf(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(separator, at), text.size());
+    std::string part = text.substr(at, end - at);
+    while (!part.empty() && (part.back() == '\r' || part.back() == ' ')) part.pop_back();
+    if (!part.empty()) parts.push_back(std::move(part));
+    at = end + 1;
+  }
+  return parts;
+}
+
 Result<std::vector<std::string>> ReadKeys(const ServeArguments& arguments) {
   std::vector<std::string> keys;
-  if (arguments.api_key) keys.push_back(*arguments.api_key);
+  if (arguments.api_key) {
+    keys = PartsOf(*arguments.api_key, ',');
+    if (keys.empty())
+      return Fail(ErrorCode::kInvalidInput, "--api-key: expected a key, found an empty one");
+  }
   if (arguments.api_key_file) {
     constexpr uint64_t kMostBytes = uint64_t{1} << 20;
     HW_TRY(const std::string text, ReadTextFile(*arguments.api_key_file, kMostBytes));
-    for (size_t at = 0; at < text.size();) {
-      const size_t end = std::min(text.find('\n', at), text.size());
-      std::string key = text.substr(at, end - at);
-      while (!key.empty() && (key.back() == '\r' || key.back() == ' ')) key.pop_back();
-      if (!key.empty()) keys.push_back(std::move(key));
-      at = end + 1;
-    }
-    if (keys.empty()) {
+    std::vector<std::string> lines = PartsOf(text, '\n');
+    std::erase_if(lines, [](const std::string& line) { return line.front() == '#'; });
+    if (lines.empty()) {
       return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected keys, one a line, found none",
                                                         *arguments.api_key_file));
     }
-  }
-  for (const std::string& key : keys) {
-    if (key.empty())
-      return Fail(ErrorCode::kInvalidInput, "--api-key: expected a key, found an empty one");
+    keys.insert(keys.end(), lines.begin(), lines.end());
   }
   return keys;
 }
@@ -137,7 +107,7 @@ Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const O
   server::ServerOptions options;
   options.http.host = arguments.host.value_or("127.0.0.1");
   options.http.port = arguments.port.value_or(8080);
-  options.cors_origin = arguments.cors;
+  options.cors_origin = arguments.cors.value_or("");
   server::ServiceOptions& service = options.service;
   service.defaults = RequestDefaults(arguments);
   service.pooling = arguments.pooling.value_or("");
@@ -173,6 +143,10 @@ Result<void> SayWhere(const server::Server& server, const server::ServerOptions&
 
 Result<void> Run(const ServeArguments& given) {
   HW_TRY(const ServeArguments arguments, WithEnvironment(given));
+  if (const auto unknown = UnknownVariables(); !unknown.empty()) {
+    std::fprintf(stderr, "headway: %s: not known here, and ignored\n",
+                 Printable(fmt::format("{}", fmt::join(unknown, ", "))).c_str());
+  }
   if (!arguments.model) {
     return Fail(ErrorCode::kInvalidInput,
                 "serve: expected a model, or LLAMA_ARG_MODEL in the environment, found none");

@@ -31,6 +31,8 @@ void AddDefaults(CLI::App* app, ServeArguments* serve) {
                   "keep tokens at least P times as likely as the best; 0: off"),
         "P");
   group(AddNumber(app, "--repeat-penalty", &serve->repeat_penalty, "1: off"), "R");
+  group(AddNumber(app, "--presence-penalty", &serve->presence_penalty, "0: off"), "P");
+  group(AddNumber(app, "--frequency-penalty", &serve->frequency_penalty, "0: off"), "F");
   group(AddNumber(app, "--seed", &serve->seed, "same seed, same text; -1: drawn"), "S");
   group(AddNumber(app, "-n,--n-predict", &serve->new_tokens, "new tokens at most; -1: no limit"),
         "N");
@@ -54,8 +56,9 @@ void AddServe(CLI::App* app, ServeArguments* serve) {
       ->type_name("N");
   text("-a,--alias", &serve->alias, "the model's name for clients; with commas further ones",
        "NAME");
-  text("--api-key", &serve->api_key, "who asks must show this key", "KEY");
-  text("--api-key-file", &serve->api_key_file, "the keys, one a line", "FILE");
+  text("--api-key", &serve->api_key, "who asks must show this key; with commas one of several",
+       "KEY");
+  text("--api-key-file", &serve->api_key_file, "the keys, one a line; # begins a comment", "FILE");
   text("--cors", &serve->cors,
        "pages of these origins may call the API from browsers; localhost: of this machine; *: of "
        "any",

@@ -38,6 +38,8 @@ server::Json RequestDefaults(const ServeArguments& arguments) {
   add("top_p", arguments.top_p);
   add("min_p", arguments.min_p);
   add("repeat_penalty", arguments.repeat_penalty);
+  add("presence_penalty", arguments.presence_penalty);
+  add("frequency_penalty", arguments.frequency_penalty);
   add("seed", arguments.seed);
   add("n_predict", arguments.new_tokens);
   return defaults;

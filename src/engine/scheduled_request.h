@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct ScheduledRequest {
   SessionOptions options;
   int64_t most_drafts = 0;       // a step, by prompt lookup; they change speed, never a token
   int64_t num_alternatives = 0;  // most likely tokens told with each choice
+  bool after_sampling = false;   // those of what it was drawn from, which may be fewer
   bool stop_at_end = true;       // at tokens that end a text
   bool share_prefix = true;      // may begin with keys and values that others computed
   bool want_mean_state = false;  // RequestEnd::state is the mean of all, not the last one
@@ -75,6 +77,7 @@ struct NewTokens {
   std::span<const sampling::Sampler::Choice> choices;
   std::span<const Certificate> certificates;   // one each with a certified head, else none
   std::span<const TokenLogprob> alternatives;  // of the only choice, when asked for
+  std::optional<float> drawn_logprob = {};     // of it, where they are those after sampling
   bool ended = false;                          // the last one ends the text and is no part of it
   const Counters* counters = nullptr;          // the conversation's, this step among them
   const RequestProgress* progress = nullptr;   // where it is wanted

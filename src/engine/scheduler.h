@@ -5,6 +5,7 @@
 // conversations that ended for the ones that go on from there. What a request gets is what it would
 // get alone, bit for bit, whatever else runs or ran before. Token ids in, token ids out.
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -31,6 +32,9 @@ struct SchedulerOptions {
   std::function<bool(int32_t id)> is_end = nullptr;
 };
 
+// Drafts of a step that counters tell apart; there are no more by prompt lookup.
+inline constexpr size_t kMostDrafts = 15;
+
 // What the scheduler has done, and does now.
 struct SchedulerCounts {
   uint64_t requests = 0;  // that ended
@@ -49,6 +53,8 @@ struct SchedulerCounts {
   uint64_t draft_steps = 0;  // of a conversation, with drafts
   uint64_t drafted = 0;
   uint64_t accepted = 0;
+  // Of them, by how many drafts of their step came before.
+  std::array<uint64_t, kMostDrafts> accepted_at{};
   Counters heads;  // sums over requests that ended: what heads and layers did
   int64_t waiting = 0;
   int64_t running = 0;

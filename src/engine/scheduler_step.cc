@@ -1,6 +1,8 @@
 // A step of the scheduler: what runs in it, and what becomes of it.
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -174,12 +176,21 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
     counts_.draft_steps += drafted > 0 ? 1 : 0;
     counts_.drafted += static_cast<uint64_t>(drafted);
     counts_.accepted += static_cast<uint64_t>(count - 1);
+    for (size_t i = 0; i + 1 < choices.size() && i < kMostDrafts; ++i) ++counts_.accepted_at[i];
     entry->drafts->Saw(sequence->Tokens(), drafted, count);
   }
   std::vector<TokenLogprob> alternatives;
+  std::optional<float> drawn_logprob;
   if (request.num_alternatives > 0) {
     const auto logits = executor_->Logits(sequence);
-    if (logits) alternatives = TopLogprobs(*logits, request.num_alternatives);
+    if (logits && request.after_sampling) {
+      const auto drawn_from = sequence->DrawnFrom(*logits, request.num_alternatives);
+      for (const auto& [id, probability] : drawn_from.best)
+        alternatives.push_back({.id = id, .logprob = static_cast<float>(std::log(probability))});
+      drawn_logprob = static_cast<float>(std::log(drawn_from.chosen));
+    } else if (logits) {
+      alternatives = TopLogprobs(*logits, request.num_alternatives);
+    }
   }
   const bool ended =
       request.stop_at_end && options_.is_end && options_.is_end(choices.back().token);
@@ -188,6 +199,7 @@ EndReason Scheduler::TakeChoices(ScheduledEntry* entry, std::span<const Sequence
       entry->sink->OnTokens({.choices = choices,
                              .certificates = sequence->Certificates(),
                              .alternatives = alternatives,
+                             .drawn_logprob = drawn_logprob,
                              .ended = ended,
                              .counters = &sequence->GetCounters(),
                              .progress = request.want_progress ? &progress : nullptr});

@@ -203,6 +203,13 @@ void Sequence::AddChoice(const Choice& choice, const Certificate* evidence_or_nu
   if (evidence_or_null != nullptr) certificates_.push_back(*evidence_or_null);
 }
 
+sampling::Distribution Sequence::DrawnFrom(std::span<const float> logits, int64_t count) {
+  std::vector<float> changed(logits.begin(), logits.end());
+  const auto mask = step_.masks.empty() ? std::span<const uint64_t>()
+                                        : std::span<const uint64_t>(step_.masks[0]->bits);
+  return rules_.sampler.Probabilities(changed, HistoryOf(0), mask, count, choices_.front().token);
+}
+
 // Makes the sequence end with the last choice. What wrong drafts left in the cache lies behind it
 // and is overwritten before anything can see it.
 void Sequence::EndStep(const float* hidden, uint64_t head_start_ns) {

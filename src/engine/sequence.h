@@ -138,6 +138,8 @@ class Sequence {
   // As if the step had not been.
   void AbandonStep();
   std::span<const Choice> Choices() const { return choices_; }
+  // What the last step's only choice was drawn from, by its logits [V] (Executor::Logits).
+  sampling::Distribution DrawnFrom(std::span<const float> logits, int64_t count);
 
   // Of work that is no step of decoding.
   Counters* Uncounted() { return &uncounted_; }

@@ -10,7 +10,9 @@ namespace headway {
 
 struct TokenLogprob {
   int32_t id = -1;
-  float logprob = 0.0F;  // ln softmax of the model's logits at temperature 1
+  // ln softmax of the model's logits at temperature 1; after sampling, ln of the probability to be
+  // drawn.
+  float logprob = 0.0F;
 };
 
 // The `count` best ids of `logits` [V], which are finite, best first, lower ids first among equals.

@@ -78,11 +78,7 @@ Sampler::Choice Sampler::Sample(std::span<float> logits, uint64_t position,
                                 std::span<const uint64_t> mask) noexcept {
   HW_DCHECK((logits.size() + 63) / 64 == seen_.size(), "logits of the whole vocabulary");
   const double log_normaliser = want_logprob ? LogNormaliser(logits) : 0.0;
-  touched_.clear();
-  Penalise(logits, history);
-  AddBias(logits);
-  KeepAllowed(logits);
-  if (!mask.empty()) KeepMasked(logits, mask);
+  Change(logits, history, mask);
 
   // Filters never remove the best token, so greedy needs none of them.
   Choice choice;
@@ -100,6 +96,16 @@ Sampler::Choice Sampler::Sample(std::span<float> logits, uint64_t position,
   choice.logit = RawLogit(logits, choice.token);
   if (want_logprob) choice.logprob = static_cast<float>(choice.logit - log_normaliser);
   return choice;
+}
+
+// Steps 1 to 3.
+void Sampler::Change(std::span<float> logits, std::span<const int32_t> history,
+                     std::span<const uint64_t> mask) {
+  touched_.clear();
+  Penalise(logits, history);
+  AddBias(logits);
+  KeepAllowed(logits);
+  if (!mask.empty()) KeepMasked(logits, mask);
 }
 
 // Each id of the window once.
@@ -184,17 +190,18 @@ double Sampler::LogNormaliser(std::span<const float> logits) {
   return max + std::log(static_cast<double>(total) / static_cast<double>(kMassOne));
 }
 
+// Where steps 4 to 6 end the ranking. max: the largest logit.
+Cut Sampler::FindCut(std::span<const float> logits, float max) {
+  const Cut cut = cutter_.Find(logits, max, params_.top_k, params_.top_p);
+  if (params_.min_p <= 0.0F) return cut;
+  const auto log_min_p = static_cast<float>(std::log(static_cast<double>(params_.min_p)));
+  return Stricter(cut, {.logit = max + log_min_p});
+}
+
 // The Gumbel-max draw among the tokens that the filters keep. max: the largest logit (used by the
 // filters only).
 int32_t Sampler::Draw(std::span<float> logits, float max, uint64_t position) {
-  Cut cut;
-  if (filters_) {
-    cut = cutter_.Find(logits, max, params_.top_k, params_.top_p);
-    if (params_.min_p > 0.0F) {
-      const auto log_min_p = static_cast<float>(std::log(static_cast<double>(params_.min_p)));
-      cut = Stricter(cut, {.logit = max + log_min_p});
-    }
-  }
+  const Cut cut = filters_ ? FindCut(logits, max) : Cut{};
   ForEachRange(pool_, logits.size(), [&](size_t thread, size_t begin, size_t end) {
     thread_best_[thread] = DrawFromRange(logits.subspan(begin, end - begin),
                                          static_cast<int64_t>(begin), cut, position);

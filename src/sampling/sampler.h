@@ -20,6 +20,17 @@ inline bool HasFilters(const SamplingParams& params) {
   return params.top_k > 0 || params.top_p < 1.0F || params.min_p > 0.0F;
 }
 
+struct TokenProbability {
+  int32_t id = -1;
+  double probability = 0.0;
+};
+
+// What a choice is drawn from.
+struct Distribution {
+  std::vector<TokenProbability> best;  // by the ranking, without those of probability 0
+  double chosen = 0.0;                 // the probability of the token that was asked about
+};
+
 class Sampler {
  public:
   struct Choice {
@@ -48,6 +59,12 @@ class Sampler {
   Choice Sample(std::span<float> logits, uint64_t position, std::span<const int32_t> history,
                 bool want_logprob = false, std::span<const uint64_t> mask = {}) noexcept;
 
+  // What Sample() draws from, after all of its steps: softmax(l / T) over the tokens that they keep,
+  // or the best one alone where T = 0. Its `count` best, and `chosen`. Modifies the logits;
+  // allocates.
+  Distribution Probabilities(std::span<float> logits, std::span<const int32_t> history,
+                             std::span<const uint64_t> mask, int64_t count, int32_t chosen);
+
  private:
   struct Touched {
     int32_t id;
@@ -55,6 +72,8 @@ class Sampler {
     int32_t count;  // in the penalties' window
   };
 
+  void Change(std::span<float> logits, std::span<const int32_t> history,
+              std::span<const uint64_t> mask);
   void Penalise(std::span<float> logits, std::span<const int32_t> history);
   void CountTouched(std::span<const int32_t> window);
   void AddBias(std::span<float> logits);
@@ -62,6 +81,7 @@ class Sampler {
   static void KeepMasked(std::span<float> logits, std::span<const uint64_t> mask);
   kernels::ArgMax Largest(std::span<const float> logits);
   double LogNormaliser(std::span<const float> logits);
+  Cut FindCut(std::span<const float> logits, float max);
   int32_t Draw(std::span<float> logits, float max, uint64_t position);
   kernels::ArgMax DrawFromRange(std::span<float> logits, int64_t first_id, const Cut& cut,
                                 uint64_t position) const;

@@ -179,6 +179,59 @@ TEST_P(SamplerTest, Logprob_IsTheLogSoftmaxOfTheModelsLogits) {
   }
 }
 
+// What the slow sampler keeps, weighed by softmax(l / T); the token that is drawn among them.
+TEST_P(SamplerTest, Probabilities_AreThoseOfWhatIsKept) {
+  ThreadPool pool(GetParam());
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    const Case c(seed);
+    Sampler sampler(c.Params(), static_cast<int64_t>(c.Logits().size()), TestKernels(), pool);
+    std::vector<float> logits = c.Logits();
+    const int32_t token = sampler.Sample(logits, 7, c.History()).token;
+    logits = c.Logits();
+    const Distribution all =
+        sampler.Probabilities(logits, c.History(), {}, static_cast<int64_t>(logits.size()), token);
+    std::vector<Candidate> kept = SlowCandidates(c.Params(), c.Logits(), c.History());
+    const float temperature = c.Params().temperature;
+    if (temperature == 0.0F || kept[0].logit == kMinusInfinity) kept.resize(1);
+    const auto weight = [&](const Candidate& candidate, float inverse_temperature) {
+      if (kept.size() == 1) return 1.0;
+      return std::exp((double{candidate.logit} - kept[0].logit) * double{inverse_temperature});
+    };
+    const float inverse = temperature > 0.0F ? 1.0F / temperature : 1.0F;
+    while (weight(kept.back(), inverse) == 0.0) kept.pop_back();
+    // Top-p is cut by masses, off by 2e-7 of themselves: what one of the two keeps beyond the other
+    // weighs no more than that at both sides of the cut.
+    double beyond = 0;
+    while (kept.size() > all.best.size()) {
+      beyond += weight(kept.back(), 1.0F);
+      kept.pop_back();
+    }
+    double mass = 0;
+    double mass_of_one = 0;
+    for (const Candidate& candidate : kept) {
+      mass += weight(candidate, inverse);
+      mass_of_one += weight(candidate, 1.0F);
+    }
+    ASSERT_LT(beyond, 4e-7 * mass_of_one) << "case " << seed;
+    ASSERT_EQ(all.best.size(), kept.size()) << "case " << seed;
+    double chosen = 0;
+    for (size_t i = 0; i < all.best.size(); ++i) {
+      ASSERT_EQ(all.best[i].id, kept[i].id) << "case " << seed << ", place " << i;
+      // Both in double; sums of 9,001 terms in different orders.
+      ASSERT_NEAR(all.best[i].probability, weight(kept[i], inverse) / mass, 1e-12)
+          << "case " << seed;
+      if (kept[i].id == token) chosen = all.best[i].probability;
+    }
+    EXPECT_GT(chosen, 0) << "case " << seed;
+    EXPECT_EQ(all.chosen, chosen) << "case " << seed;
+    logits = c.Logits();
+    const Distribution two = sampler.Probabilities(logits, c.History(), {}, 2, token);
+    ASSERT_EQ(two.best.size(), std::min<size_t>(2, kept.size())) << "case " << seed;
+    for (size_t i = 0; i < two.best.size(); ++i) EXPECT_EQ(two.best[i].id, all.best[i].id);
+    EXPECT_EQ(two.chosen, chosen) << "case " << seed;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Threads, SamplerTest, testing::Values(1, 2, 3));
 
 TEST(Sampler, EverySetOfKernels_ChoosesTheSameTokens) {

@@ -91,6 +91,7 @@ bool AnswerSink::OnTokens(const NewTokens& tokens) {
     if (is_last) {
       event.tokens.back().alternatives.assign(tokens.alternatives.begin(),
                                               tokens.alternatives.end());
+      if (tokens.drawn_logprob) event.tokens.back().logprob = *tokens.drawn_logprob;
     }
   }
   const bool goes_on = !stops_.Found();

@@ -58,14 +58,14 @@ Parsed<CompletionRequest> ParseLlamaCompletion(const Json& body) {
   ReadForm(&fields, &options.form);
   for (const char* const name : {"max_tokens", "n_predict"})
     fields.Read(name, &options.max_tokens, -1, kMostNewTokens);
-  fields.Read("n_probs", &options.top_logprobs, 0, kMostTopLogprobs);
+  for (const char* const name : {"logprobs", "n_probs"})
+    fields.Read(name, &options.top_logprobs, 0, kMostProbabilities);
   options.logprobs = options.top_logprobs > 0;
+  fields.Read("post_sampling_probs", &options.after_sampling);
+  for (const char* const name : {"n", "n_cmpl"})
+    fields.Read(name, &options.num_choices, 1, kMostChoices);
   fields.Read("return_tokens", &request.return_tokens);
   fields.Read("response_fields", &request.response_fields);
-  bool after_sampling = false;
-  fields.Read("post_sampling_probs", &after_sampling);
-  if (after_sampling)
-    fields.Wrong("post_sampling_probs", "false (probabilities are the model's)", "true");
   options.token_ids = request.return_tokens || options.stream;
   request.prompts = ReadPrompts(&fields, "prompt");
   return Checked(fields, std::move(request));

@@ -12,6 +12,7 @@ namespace headway::server {
 namespace {
 
 constexpr double kMostBias = 1000.0;
+constexpr double kNoLimit = 1e300;
 constexpr int64_t kLargest = int64_t{1} << 53;  // whole numbers that a double holds
 
 // The id that a key spells.
@@ -64,6 +65,28 @@ void ReadLogitBias(Fields* fields, GenerationOptions* options) {
   }
 }
 
+// Samplers and limits of llama-server that are not here, and what turns each of them off. To leave
+// them out in silence would be to answer another request.
+void RefuseWhatIsNotThere(Fields* fields) {
+  struct Absent {
+    const char* name;
+    double off;  // and below
+  };
+  constexpr Absent kAbsent[] = {
+      {"top_n_sigma", 0.0},    {"xtc_probability", 0.0}, {"dynatemp_range", 0.0},
+      {"dry_multiplier", 0.0}, {"mirostat", 0.0},        {"adaptive_target", -1.0},
+      {"min_keep", 1.0},       {"n_indent", 0.0},        {"t_max_predict_ms", 0.0},
+  };
+  for (const auto& [name, off] : kAbsent) {
+    double value = off;
+    fields->Read(name, &value, -kNoLimit, kNoLimit);
+    if (value > off) fields->Wrong(name, "none (this server has it not)", fmt::format("{}", value));
+  }
+  double typical = 1.0;
+  fields->Read("typical_p", &typical, 0.0, kNoLimit);
+  if (typical < 1.0) fields->Wrong("typical_p", "1, which is off (this server has it not)", "less");
+}
+
 // The checks that runs have, too; their messages name the parameter.
 void CheckNumbers(Fields* fields, const SamplingParams& sampling) {
   const auto good = sampling::ValidateNumbers(sampling);
@@ -103,6 +126,7 @@ void ReadSampling(Fields* fields, GenerationOptions* options) {
   sampling.seed = static_cast<uint64_t>(seed);
   ReadLogitBias(fields, options);
   if (fields->Good()) CheckNumbers(fields, sampling);
+  RefuseWhatIsNotThere(fields);
   fields->Read("ignore_eos", &options->ignore_end);
   if (fields->Find("finish_within_budget") != nullptr) {
     bool finish = true;

@@ -40,8 +40,9 @@ struct GenerationOptions {
   bool ignore_end = false;
   bool logprobs = false;
   int64_t top_logprobs = 0;
-  bool token_ids = false;    // tokens without what is likely
-  bool token_facts = false;  // what it took to choose each token (token_facts.h)
+  bool after_sampling = false;  // log-probabilities are those of being drawn
+  bool token_ids = false;       // tokens without what is likely
+  bool token_facts = false;     // what it took to choose each token (token_facts.h)
   bool cache_prompt = true;
   double timeout_s = 0.0;  // 0: none
   TextForm form = {};
@@ -51,6 +52,7 @@ struct GenerationOptions {
 
 inline constexpr int64_t kMostChoices = 128;
 inline constexpr int64_t kMostTopLogprobs = 20;
+inline constexpr int64_t kMostProbabilities = 1000;  // of llama-server's n_probs
 inline constexpr int64_t kMostStops = 64;
 inline constexpr size_t kLongestStop = 4096;
 

@@ -40,9 +40,11 @@ Json GenerationSettings(const GenerationOptions& options) {
           {"n_predict", options.max_tokens},
           {"max_tokens", options.max_tokens},
           {"ignore_eos", options.ignore_end},
+          {"n_cmpl", options.num_choices},
           {"stop", options.stop},
           {"stream", options.stream},
           {"n_probs", options.top_logprobs},
+          {"post_sampling_probs", options.after_sampling},
           {"timings_per_token", options.timings_per_token},
           {"grammar", options.form.kind == TextForm::Kind::kGbnf ? options.form.text : ""}};
 }

@@ -32,7 +32,8 @@ struct LlamaAnswer {
     Json part = {{"index", index}, {"content", text}, {"tokens", Json::array()}, {"stop", stop}};
     if (request.options.token_ids) part["tokens"] = IdsOf(tokens);
     if (request.options.top_logprobs > 0)
-      part["completion_probabilities"] = LlamaProbabilities(service.Tokens(), tokens);
+      part["completion_probabilities"] =
+          LlamaProbabilities(service.Tokens(), tokens, request.options.after_sampling);
     return part;
   }
   Json Last(int64_t index, const std::string& text, const std::vector<TokenText>& tokens,
@@ -41,7 +42,9 @@ struct LlamaAnswer {
     last["model"] = service.ModelName();
     last["tokens_predicted"] = end.request.new_tokens;
     last["tokens_evaluated"] = end.request.prompt_tokens;
-    last["generation_settings"] = GenerationSettings(request.options);
+    GenerationOptions options = request.options;
+    options.sampling.seed += static_cast<uint64_t>(index % options.num_choices);
+    last["generation_settings"] = GenerationSettings(options);
     last["prompt"] = prompts[static_cast<size_t>(index)];
     last["has_new_line"] = has_new_line;
     last["tokens_cached"] = end.request.prompt_tokens + end.request.new_tokens;
@@ -95,10 +98,11 @@ HttpReply Completion(const Service& service, const HttpRequest& http) {
   for (const PromptPiece& piece : request->prompts) {
     auto ids = EncodePiece(service.Tokens(), piece, "prompt");
     if (!ids) return ErrorReply(ids.error());
-    prompts.push_back(service.Tokens().Decode(*ids, true));
-    auto prepared = service.Prepare(*std::move(ids), options, http);
-    if (!prepared) return ErrorReply(prepared.error());
-    requests.push_back(*std::move(prepared));
+    prompts.insert(prompts.end(), static_cast<size_t>(options.num_choices),
+                   service.Tokens().Decode(*ids, true));
+    auto choices = service.PrepareChoices(*std::move(ids), options, http);
+    if (!choices) return ErrorReply(choices.error());
+    for (ScheduledRequest& choice : *choices) requests.push_back(std::move(choice));
   }
   auto begun = service.Begin(std::move(requests), options, false, http);
   if (!begun) return ErrorReply(begun.error());

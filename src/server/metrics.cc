@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/heap_bytes.h"
 #include "server/endpoints.h"
 
 namespace headway::server {
@@ -43,6 +44,12 @@ void AddLlama(const SchedulerCounts& counts, std::string* text) {
       static_cast<double>(counts.drafted));
   Add(text, "counter", "llamacpp:spec_decode_num_accepted_tokens_total", "Of them, right.",
       static_cast<double>(counts.accepted));
+  constexpr const char* kByPlace = "llamacpp:spec_decode_num_accepted_tokens_per_pos_total";
+  *text +=
+      fmt::format("# HELP {0} Of them, by place in their step.\n# TYPE {0} counter\n", kByPlace);
+  for (size_t place = 0; place < counts.accepted_at.size(); ++place) {
+    *text += fmt::format("{}{{position=\"{}\"}} {}\n", kByPlace, place, counts.accepted_at[place]);
+  }
   Add(text, "gauge", "llamacpp:n_busy_slots_per_decode", "Conversations in a decoding step.",
       Ratio(static_cast<double>(counts.step_rows), steps));
   Add(text, "gauge", "llamacpp:prompt_tokens_seconds", "Prompt tokens a second.",
@@ -76,6 +83,10 @@ void AddOwn(const SchedulerCounts& counts, bool is_certified, std::string* text)
   add("headway:accepted_tokens_total", "Of them, right.", counts.accepted);
   Add(text, "gauge", "headway:kept_conversations", "Conversations kept for those that go on.",
       static_cast<double>(counts.kept));
+  if (const auto heap = HeapBytesInUse()) {
+    Add(text, "gauge", "headway:heap_bytes", "Bytes of the heap in use.",
+        static_cast<double>(*heap));
+  }
   // Of requests that ended.
   const uint64_t chosen = heads.step_tokens;
   add("headway:head_tokens_total", "Tokens that the head chose in decoding steps.", chosen);

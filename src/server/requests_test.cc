@@ -271,8 +271,23 @@ TEST(CompletionRequest, OfLlamaServerHasItsDefaults) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->options.sampling.top_k, 40);
   EXPECT_EQ(request->options.max_tokens, 5);
-  ExpectRefused(ParseLlamaCompletion(Body(R"({"prompt": "a", "post_sampling_probs": true})")),
-                "post_sampling_probs", "true");
+  ExpectRefused(ParseLlamaCompletion(Body(R"({"prompt": "a", "post_sampling_probs": 1})")),
+                "post_sampling_probs", "a boolean");
+  ExpectRefused(ParseLlamaCompletion(Body(R"({"prompt": "a", "n_cmpl": 0})")), "n_cmpl", "from 1");
+  EXPECT_EQ(ParseLlamaCompletion(Body(R"({"prompt": "a", "logprobs": 2})"))->options.top_logprobs,
+            2);
+}
+
+// In silence they would leave the client with another answer than it asked for.
+TEST(CompletionRequest, SamplersThatAreNotThereAreRefusedUnlessOff) {
+  for (const char* const off :
+       {R"("mirostat": 0)", R"("typical_p": 1.0)", R"("xtc_probability": 0)", R"("min_keep": 1)",
+        R"("dry_multiplier": 0.0)", R"("top_n_sigma": -1)", R"("t_max_predict_ms": -1)"})
+    EXPECT_TRUE(Chat(off)) << off;
+  ExpectRefused(Chat(R"("mirostat": 2)"), "mirostat", "found 2");
+  ExpectRefused(Chat(R"("typical_p": 0.9)"), "typical_p", "off");
+  ExpectRefused(Chat(R"("dry_multiplier": 0.8)"), "dry_multiplier", "0.8");
+  ExpectRefused(Chat(R"("t_max_predict_ms": 100)"), "t_max_predict_ms", "100");
 }
 
 TEST(GenerationSettings, DefaultsYieldToTheRequest) {

@@ -164,6 +164,7 @@ Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,
   }
   request.most_drafts = options_.most_drafts;
   request.num_alternatives = options.top_logprobs;
+  request.after_sampling = options.after_sampling;
   // A grammar's text has an end, and nothing follows it.
   request.stop_at_end = !options.ignore_end || request.options.grammar != nullptr;
   request.share_prefix = options.cache_prompt;

@@ -1,6 +1,7 @@
 #include "server/wire.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace headway::server {
@@ -120,13 +121,23 @@ Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<Token
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer,
-                        const std::vector<TokenText>& tokens) {
-  Json list = ChatLogprobs(tokenizer, tokens)["content"];
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    list[i]["id"] = tokens[i].id;
-    for (size_t j = 0; j < tokens[i].alternatives.size(); ++j)
-      list[i]["top_logprobs"][j]["id"] = tokens[i].alternatives[j].id;
+Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens,
+                        bool after_sampling) {
+  const auto one_of = [&](int32_t id, float logprob) {
+    Json one = TokenLogprobs(tokenizer, id, logprob);
+    one["id"] = id;
+    if (!after_sampling) return one;
+    one.erase("logprob");
+    one["prob"] = std::exp(static_cast<double>(logprob));
+    return one;
+  };
+  Json list = Json::array();
+  for (const TokenText& token : tokens) {
+    Json one = one_of(token.id, token.logprob);
+    Json& others = one[after_sampling ? "top_probs" : "top_logprobs"] = Json::array();
+    for (const TokenLogprob& other : token.alternatives)
+      others.push_back(one_of(other.id, other.logprob));
+    list.push_back(std::move(one));
   }
   return list;
 }

@@ -47,8 +47,8 @@ void AddProgress(const GenerationOptions& options, const AnswerEvent& event, Jso
 // {"token", "logprob", "bytes"} and what else could have come.
 Json ChatLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens);
 
-// The same as llama-server has it: a list, with the ids.
-Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer,
-                        const std::vector<TokenText>& tokens);
+// The same as llama-server has it: a list, with the ids; `after_sampling`: as probabilities.
+Json LlamaProbabilities(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens,
+                        bool after_sampling);
 
 }  // namespace headway::server

@@ -68,6 +68,7 @@ class Listener : public RequestSink {
     }
     if (tokens.progress != nullptr) written_.push_back(tokens.progress->new_tokens);
     alternatives_.emplace_back(tokens.alternatives.begin(), tokens.alternatives.end());
+    if (tokens.drawn_logprob) drawn_logprobs_.push_back(*tokens.drawn_logprob);
     changed_.notify_all();
     changed_.wait(lock, [&] { return !is_held_; });
     return enough_ == 0 || answer_.tokens.size() < enough_;
@@ -99,6 +100,7 @@ class Listener : public RequestSink {
   const std::vector<RequestProgress>& Reading() const { return reading_; }
   const std::vector<int64_t>& Written() const { return written_; }
   const std::vector<std::vector<TokenLogprob>>& Alternatives() const { return alternatives_; }
+  const std::vector<float>& DrawnLogprobs() const { return drawn_logprobs_; }
 
  private:
   const size_t enough_;
@@ -110,6 +112,7 @@ class Listener : public RequestSink {
   uint64_t first_ns_ = 0;
   uint64_t end_ns_ = 0;
   std::vector<std::vector<TokenLogprob>> alternatives_;
+  std::vector<float> drawn_logprobs_;
   std::vector<RequestProgress> reading_;
   std::vector<int64_t> written_;
 };
@@ -458,6 +461,30 @@ TEST_P(SchedulerTest, AlternativesAreTheBestOfTheLogits) {
     EXPECT_NEAR(best[0].logprob, answer.logprobs[i], 1e-4);
     EXPECT_GE(best[0].logprob, best[1].logprob);
     EXPECT_GE(best[1].logprob, best[2].logprob);
+  }
+}
+
+// A cut that leaves two tokens, one of which was drawn.
+TEST_P(SchedulerTest, AlternativesAfterSamplingAreWhatWasDrawnFrom) {
+  Open(GetParam(), 1);
+  Start({.most_rows = 2});
+  ScheduledRequest request;
+  request.prompt = TestIds(30, kVocab);
+  request.max_new_tokens = 6;
+  request.options.want_logprobs = true;
+  request.options.sampling = {.temperature = 3.0F, .top_k = 2, .seed = 5};
+  request.num_alternatives = 3;
+  request.after_sampling = true;
+  const auto listener = Submit(request);
+  const Answer& answer = listener->Wait();
+  ASSERT_EQ(listener->Alternatives().size(), answer.tokens.size());
+  for (size_t i = 0; i < answer.tokens.size(); ++i) {
+    const auto& best = listener->Alternatives()[i];
+    ASSERT_EQ(best.size(), 2U);
+    EXPECT_NEAR(std::exp(best[0].logprob) + std::exp(best[1].logprob), 1.0, 1e-6);
+    const auto& drawn = best[0].id == answer.tokens[i] ? best[0] : best[1];
+    EXPECT_EQ(drawn.id, answer.tokens[i]);
+    EXPECT_EQ(listener->DrawnLogprobs()[i], drawn.logprob);
   }
 }
 

@@ -16,10 +16,11 @@ LONG = {"prompt": "A fox", "max_tokens": 450, "ignore_eos": True, "seed": 1}
 class Life(unittest.TestCase):
     def test_keys(self):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write("first\n\nsecond\r\n")
+            file.write("first\n\n# fourth\nsecond\r\n")
             file.flush()
-            server = Server("--api-key", "third", "--api-key-file", file.name)
-        for headers, expected in (({}, 401), ({"Authorization": "Bearer fourth"}, 401), ({"Authorization": "Bearer "}, 401),
+            server = Server("--api-key", "third,fifth", "--api-key-file", file.name)
+        for headers, expected in (({}, 401), ({"Authorization": "Bearer # fourth"}, 401), ({"Authorization": "Bearer "}, 401),
+                                  ({"Authorization": "Bearer third,fifth"}, 401), ({"X-Api-Key": "fifth"}, 200),
                                   ({"Authorization": "Bearer second"}, 200), ({"X-Api-Key": "first"}, 200),
                                   ({"Authorization": "Bearer third"}, 200)):
             status, answer, _ = server.ask("POST", "/v1/completions", SHORT, headers=headers)
@@ -49,6 +50,21 @@ class Life(unittest.TestCase):
         self.assertEqual(cut["choices"][0]["finish_reason"], "length")
         self.assertEqual(cut["usage"]["total_tokens"], 100)
         server.stop()
+
+    def test_defaults_from_the_environment(self):
+        environment = {"LLAMA_ARG_TEMPERATURE": "0.25", "LLAMA_ARG_TOP_K": "7", "LLAMA_ARG_TOP_P": "0.5",
+                       "LLAMA_ARG_MIN_P": "0.125", "LLAMA_ARG_REPEAT_PENALTY": "1.5", "LLAMA_ARG_PRESENCE_PENALTY": "0.75",
+                       "LLAMA_ARG_FREQUENCY_PENALTY": "-0.5", "LLAMA_ARG_N_PREDICT": "9", "LLAMA_ARG_FLASH_ATTN": "on",
+                       "LLAMA_ARG_CORS_ORIGINS": "http://a.example", "LLAMA_ARG_API_KEY": "k,l"}
+        server = Server("--top-k", "5", environment=environment)
+        _, props, headers = server.ask("GET", "/props", headers={"Authorization": "Bearer l"})
+        self.assertEqual(headers["Access-Control-Allow-Origin"], "http://a.example")
+        params = props["default_generation_settings"]["params"]
+        expected = {"temperature": 0.25, "top_k": 5, "top_p": 0.5, "min_p": 0.125, "repeat_penalty": 1.5,
+                    "presence_penalty": 0.75, "frequency_penalty": -0.5, "n_predict": 9}
+        self.assertEqual({name: params[name] for name in expected}, expected)
+        server.stop()
+        self.assertIn("headway: LLAMA_ARG_FLASH_ATTN: not known here, and ignored\n", server.errors)
 
     def test_origins(self):
         server = Server("--cors", "http://a.example")
@@ -126,6 +142,7 @@ class Life(unittest.TestCase):
         self.assertIn("--port", self.refused(Arguments.model, "--port", "70000"))
         self.assertIn("LLAMA_ARG_PORT", self.refused(Arguments.model, environment={"LLAMA_ARG_PORT": "x"}))
         self.assertIn("--api-key", self.refused(Arguments.model, "--api-key", ""))
+        self.assertIn("--api-key", self.refused(Arguments.model, "--api-key", ","))
         self.assertIn("context", self.refused(Arguments.model, "--ctx-size", "1000000"))
         server = Server()
         self.assertIn(str(server.port), self.refused(Arguments.model, "--port", str(server.port)))

@@ -53,7 +53,49 @@ class LlamaApi(ServerTest):
         for one in answer["completion_probabilities"]:
             self.assertEqual(one["id"], one["top_logprobs"][0]["id"])
             self.assertEqual(len(one["top_logprobs"]), 3)
-        self.refused("/completion", {"prompt": PROMPT, "post_sampling_probs": True}, param="post_sampling_probs")
+        self.assertEqual(self.complete(logprobs=3, temperature=0, n_predict=4)["completion_probabilities"],
+                         answer["completion_probabilities"])
+        self.refused("/completion", {"prompt": PROMPT, "n_probs": 1001}, param="n_probs")
+
+    def test_probabilities_after_sampling(self):
+        body = {"temperature": 0.8, "top_k": 4, "top_p": 1, "min_p": 0, "seed": 1, "n_predict": 12, "n_probs": 10,
+                "repeat_penalty": 1.1, "ignore_eos": True}
+        answer = self.complete(post_sampling_probs=True, **body)
+        self.assertEqual(answer["content"], self.complete(**dict(body, n_probs=0))["content"])
+        self.assertIs(answer["generation_settings"]["post_sampling_probs"], True)
+        self.assertEqual(len(answer["completion_probabilities"]), 12)
+        for one in answer["completion_probabilities"]:
+            self.assertEqual(set(one), {"id", "token", "bytes", "prob", "top_probs"})
+            best = [other["prob"] for other in one["top_probs"]]
+            self.assertEqual(len(best), 4)  # what top_k leaves
+            self.assertEqual(best, sorted(best, reverse=True))
+            self.assertAlmostEqual(sum(best), 1, 6)
+            self.assertIn((one["id"], one["prob"]), [(other["id"], other["prob"]) for other in one["top_probs"]])
+        # Greedy: one token, certainly. A grammar: the tokens that it allows.
+        for one in self.complete(post_sampling_probs=True, **dict(body, temperature=0))["completion_probabilities"]:
+            self.assertEqual([(other["id"], other["prob"]) for other in one["top_probs"]], [(one["id"], 1)])
+        grammar = self.complete(post_sampling_probs=True, grammar='root ::= " big" | " red"',
+                                **dict(body, top_k=0, ignore_eos=False))["completion_probabilities"]
+        self.assertLessEqual({other["token"] for other in grammar[0]["top_probs"]},
+                             {word[:n] for word in (" big", " red") for n in range(1, 5)})
+        self.assertAlmostEqual(sum(other["prob"] for other in grammar[0]["top_probs"]), 1, 6)
+        events = [event for _, event in
+                  self.server.stream("/completion", dict(body, prompt=PROMPT, post_sampling_probs=True))]
+        streamed = [one for event in events for one in event.get("completion_probabilities", [])]
+        self.assertEqual(streamed, answer["completion_probabilities"])
+
+    def test_several_answers(self):
+        alone = [self.complete(seed=seed) for seed in (3, 4)]
+        both = self.complete(n_cmpl=2, seed=3)
+        self.assertEqual([(one["index"], one["content"], one["generation_settings"]["seed"]) for one in both],
+                         [(0, alone[0]["content"], 3), (1, alone[1]["content"], 4)])
+
+    def test_samplers_that_are_not_there(self):
+        off = {"typical_p": 1, "mirostat": 0, "dry_multiplier": 0, "xtc_probability": 0, "top_n_sigma": -1,
+               "dynatemp_range": 0, "min_keep": 0, "t_max_predict_ms": -1, "n_indent": 0}
+        self.assertEqual(self.complete(**off)["content"], self.complete()["content"])
+        for name, value in {"typical_p": 0.9, "mirostat": 2, "dry_multiplier": 0.8, "min_keep": 2}.items():
+            self.refused("/completion", {"prompt": PROMPT, name: value}, param=name)
 
     def test_prompts_of_ids_and_texts(self):
         ids = self.server.post("/tokenize", {"content": PROMPT, "add_special": True})["tokens"]
@@ -111,6 +153,10 @@ class LlamaApi(ServerTest):
         for name in ("prompt_tokens_cached_total", "spec_decode_num_drafts_total",
                      "spec_decode_num_draft_tokens_total", "spec_decode_num_accepted_tokens_total"):
             self.assertGreaterEqual(self.server.metric("llamacpp:" + name), 0)
+        accepted = [self.server.metric(f'llamacpp:spec_decode_num_accepted_tokens_per_pos_total{{position="{i}"}}')
+                    for i in range(15)]
+        self.assertEqual(sum(accepted), self.server.metric("llamacpp:spec_decode_num_accepted_tokens_total"))
+        self.assertEqual(accepted, sorted(accepted, reverse=True))
         before = self.server.metric("llamacpp:n_decode_total")
         self.server.post("/v1/embeddings", {"input": "A dog ran."})
         end = time.monotonic() + TIMEOUT  # the step is counted just after its answer has gone out
