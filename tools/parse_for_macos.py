@@ -5,7 +5,10 @@ would stop a Mac's compiler: functions of Linux, of libstdc++, of GNU. The runne
 Objective-C runtime, with headers written from Apple's documentation (Foundation.h there, CoreML.h of
 tests/apple/standin). Not Apple's own headers: the last word is a Mac's. Needs clang-14, libc++-14-dev, musl-dev.
 
-    tools/parse_for_macos.py [--every N] [FILE...]     all product files, every Nth of them, or these
+    tools/parse_for_macos.py [--every N] [--libraries FOLDER] [FILE...]     all product files, every Nth of them, or these
+
+With --libraries, fmt, cpp-httplib, CLI11, tl-expected and nlohmann-json are those of the folder where it has them, and
+this machine's where not: newer ones, which Homebrew has (tools/newer_libraries.sh fetches Debian sid's).
 """
 import argparse
 import concurrent.futures
@@ -41,8 +44,16 @@ def flags(third_party, generated):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--libraries", type=pathlib.Path)
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
+    folders = [pathlib.Path("/usr/include")]
+    if arguments.libraries:
+        folders.insert(0, arguments.libraries.resolve())
+        found = [name for name in LIBRARIES if (folders[0] / name).exists()]
+        if not found:
+            parser.error(f"{arguments.libraries}: expected a folder with one of {', '.join(LIBRARIES)}, found none")
+        print(f"of {arguments.libraries}: {', '.join(found)}")
     missing = [str(path) for path in (CPP_LIBRARY, C_LIBRARY) if not path.is_dir()]
     if missing:
         print(f"not parsed for macOS: expected {', '.join(missing)} (apt-get install clang-14 libc++-14-dev musl-dev)")
@@ -50,8 +61,8 @@ def main():
     generated = sorted({path.parent for path in ROOT.glob("build/*/src/device/coreml/package/proto/*.pb.h")})[:1]
     with tempfile.TemporaryDirectory() as third_party:
         for name in LIBRARIES:
-            if (pathlib.Path("/usr/include") / name).exists():
-                (pathlib.Path(third_party) / name).symlink_to(pathlib.Path("/usr/include") / name)
+            for source in [folder / name for folder in folders if (folder / name).exists()][:1]:
+                (pathlib.Path(third_party) / name).symlink_to(source)
         command = flags(pathlib.Path(third_party), generated)
         files = arguments.files or sources()[:: arguments.every]
         without = [("package/proto", "no build with its generated headers")] * (not generated) + [("distributed/mpi/", "no libopenmpi-dev")] * (not MPI)

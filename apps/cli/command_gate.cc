@@ -24,9 +24,7 @@ Result<void> WriteReport(const std::string& file, const std::string& text) {
   return {};
 }
 
-}  // namespace
-
-Result<void> Run(const GateArguments& arguments) {
+Result<gates::GateReport> RunGates(const GateArguments& arguments) {
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.package, error)) {
     return Fail(ErrorCode::kInvalidInput,
@@ -39,12 +37,17 @@ Result<void> Run(const GateArguments& arguments) {
     HW_TRY_VOID(pack::AddGoldens(arguments.reference, arguments.package,
                                  {.show_progress = true, .cancelled_or_null = cancelled}));
   }
-  const Result<gates::GateReport> ran =
-      gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
-                                          .golden = arguments.what != "residency",
-                                          .threads = arguments.threads,
-                                          .instruction_set = ForcedInstructionSet(),
-                                          .compute_units = arguments.compute_units});
+  return gates::RunGates(arguments.package, {.residency = arguments.what != "golden",
+                                             .golden = arguments.what != "residency",
+                                             .threads = arguments.threads,
+                                             .instruction_set = ForcedInstructionSet(),
+                                             .compute_units = arguments.compute_units});
+}
+
+}  // namespace
+
+Result<void> Run(const GateArguments& arguments) {
+  const Result<gates::GateReport> ran = RunGates(arguments);
   if (!arguments.report_file.empty())
     HW_TRY_VOID(WriteReport(arguments.report_file, GateReportFile(ran, arguments.package)));
   if (!ran) return tl::unexpected<Error>(ran.error());

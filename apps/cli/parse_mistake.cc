@@ -1,6 +1,7 @@
 #include "parse_mistake.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // join, from fmt 11 on
 
 #include <string>
 #include <string_view>

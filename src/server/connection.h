@@ -23,6 +23,7 @@ class Connection {
   // From now on a request may take so long, and so many bytes.
   void BeginRequest(int request_s, uint64_t most_bytes);
 
+  // Whether something has come, without waiting.
   bool IsReadable() const;
   // At least one byte, 0 at the end, -1 when the request is too slow, too long, or broken.
   ssize_t Read(char* to, size_t size);

@@ -2,7 +2,6 @@
 
 // A connection as the HTTP library reads and writes it. For http_server.cc alone.
 
-#include <httplib.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
@@ -11,14 +10,18 @@
 #include <string>
 
 #include "server/connection.h"
+#include "server/http_library.h"
 
 namespace headway::server {
 
-class ConnectionStream final : public httplib::Stream {
+class ConnectionStream final : public httplib::Stream, private StreamOfSomeVersions {
  public:
   explicit ConnectionStream(Connection* connection) : connection_(connection) {}
   bool is_readable() const override { return connection_->IsReadable(); }
   bool is_writable() const override { return connection_->IsThere(); }
+  bool wait_readable() const override { return true; }  // read() waits
+  bool wait_writable() const override { return connection_->IsThere(); }
+  time_t duration() const override { return 0; }  // clients ask; requests have their deadline
   ssize_t read(char* to, size_t size) override { return connection_->Read(to, size); }
   ssize_t write(const char* from, size_t size) override { return connection_->Write(from, size); }
   void get_remote_ip_and_port(std::string& ip, int& port) const override {

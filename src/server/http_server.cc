@@ -1,7 +1,6 @@
 #include "server/http_server.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,11 +20,15 @@
 #include "server/api_error.h"
 #include "server/connection.h"
 #include "server/connection_stream.h"
+#include "server/http_library.h"
 
 namespace headway::server {
 namespace {
 
 constexpr int kBacklog = 1024;
+// How answers in the making learn whether their client is there: a thread has one connection, and
+// serves it from beginning to end.
+thread_local const Connection* connection_of_thread = nullptr;
 // What a request may have besides its body: the request line and headers.
 constexpr uint64_t kMostHeadBytes = uint64_t{1} << 20;
 
@@ -42,7 +45,7 @@ void AllowFiles(int64_t count) {
 // A thread for every connection: most of them wait, for a token or for their client.
 class ThreadEach final : public httplib::TaskQueue {
  public:
-  void enqueue(std::function<void()> task) override {
+  Enqueued enqueue(std::function<void()> task) override {
     {
       const std::lock_guard lock(mutex_);
       ++active_;
@@ -58,6 +61,7 @@ class ThreadEach final : public httplib::TaskQueue {
     } catch (const std::system_error&) {  // no more threads: this one answers, others wait
       run();
     }
+    return static_cast<Enqueued>(true);
   }
   void shutdown() override {
     std::unique_lock lock(mutex_);
@@ -110,7 +114,7 @@ void SetError(int status, const std::string& message, httplib::Response* respons
 }  // namespace
 
 // Not in the unnamed namespace, because HttpServer::State holds one.
-class HttpLibrary final : public httplib::Server {
+class HttpLibrary final : public ServerOfAnyVersion {
  public:
   HttpLibrary(HttpOptions options, HttpScreen screen, HttpHandler handler)
       : options_(std::move(options)), screen_(std::move(screen)), handler_(std::move(handler)) {
@@ -183,7 +187,7 @@ class HttpLibrary final : public httplib::Server {
             .body = request.body,
             .remote = request.remote_addr,
             .header = [&request](const char* name) { return request.get_header_value(name); },
-            .is_there = [&request] { return request.progress(0, 0); }};
+            .is_there = [] { return connection_of_thread->IsThere(); }};
   }
 
   // One connection from its first request to its last.
@@ -206,6 +210,7 @@ class HttpLibrary final : public httplib::Server {
 
   void Converse(socket_t socket) {
     Connection connection(socket, stop_[0], options_.write_s);
+    connection_of_thread = &connection;
     ConnectionStream stream(&connection);
     bool goes_on = true;
     while (goes_on && connection.WaitForRequest(options_.idle_s)) {
@@ -216,11 +221,9 @@ class HttpLibrary final : public httplib::Server {
         // The library would compress streams in large pieces, and cut answers into ranges.
         request.headers.erase("Accept-Encoding");
         request.ranges.clear();
-        // How answers in the making learn whether their client is there.
-        request.progress = [&connection](uint64_t, uint64_t) { return connection.IsThere(); };
         has_unread_body = Screen(request).has_value();
       };
-      goes_on = process_request(stream, stopped_, closed, setup) && !closed && !stopped_;
+      goes_on = Process(stream, stopped_, &closed, setup) && !closed && !stopped_;
       if (has_unread_body) {
         connection.Linger();
         goes_on = false;

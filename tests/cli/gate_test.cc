@@ -68,8 +68,15 @@ TEST_F(GateCommand, Report_HasTheMachineAndTheGates_OrWhyThereAreNone) {
       Headway({"gate", "residency", Path("package"), "--report=" + file, "--compute-units", "all"})
           .status,
       2);
-  EXPECT_NE(read()["error"].get<std::string>().find("of the device cpu, found 'all'"),
-            std::string::npos);
+  const auto error = [&] { return read()["error"].get<std::string>(); };
+  EXPECT_NE(error().find("of the device cpu, found 'all'"), std::string::npos);
+  EXPECT_EQ(Headway({"gate", "all", Path("nothing"), "--report=" + file}).status, 2);
+  EXPECT_NE(error().find("expected a package directory"), std::string::npos);
+  EXPECT_EQ(Headway({"gate", "all", Path("package"), "--report=" + file, "--reference",
+                     Path("none.gguf")})
+                .status,
+            2);
+  EXPECT_NE(error().find("none.gguf"), std::string::npos);
 }
 
 TEST_F(GateCommand, GoldensCanBeAddedLater) {

@@ -122,7 +122,7 @@ mil::TensorMap StepInputs(const Story& story, RotaryTables* tables, int64_t posi
   DequantiseRow(table.type, table.Row(story.ids[static_cast<size_t>(position)]), c.hidden_size,
                 x.data());
   tables->Fill(position, 1, false);
-  std::vector<float> mask(kMaxSeq, -1e4F);
+  std::vector<float> mask(kMaxSeq, mil::kMasked);
   std::fill_n(mask.begin(), position + 1, 0.0F);
   std::vector<float> write(kMaxSeq, 0.0F);
   write[static_cast<size_t>(position)] = 1.0F;

@@ -16,10 +16,6 @@
 namespace headway::coreml {
 namespace {
 
-// Added to scores of positions that a token must not see; the value of Apple's own rules: infinities
-// and larger numbers overflow in sums.
-constexpr float kMasked = -4e4F;
-
 F16* HalvesOf(const Arrays& arrays, const std::string& name) {
   return static_cast<HostArray&>(*arrays.at(name)).Halves();
 }
@@ -49,7 +45,7 @@ void FillMask(const LayersShape& s, int64_t T, int64_t window, const Piece& piec
   F16* const mask = HalvesOf(piece.arrays.inputs, mil::MaskInput(window));
   const F16 zero = ToF16(0.0F);
   const int64_t seen = MaskColumns(s, T);
-  std::fill_n(mask, T * seen, ToF16(kMasked));
+  std::fill_n(mask, T * seen, ToF16(mil::kMasked));
   for (int64_t t = 0; t < T; ++t) {
     const int64_t position = piece.position + std::min(t, piece.count - 1);
     const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, position - window + 1);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>  // join, from fmt 11 on
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>

@@ -69,7 +69,11 @@ std::optional<WeightFacts> WeightOf(const Facts& facts, const Operation& op) {
   if (const auto data = producer->inputs.find("data"); data != producer->inputs.end()) {
     const Operation* const inner = Producer(facts, data->second.front());
     weight.scaled_table = inner != nullptr && inner->type == "constexpr_lut_to_dense";
-    weight.table = weight.table || weight.scaled_table;
+    if (weight.scaled_table) {
+      weight.table = true;
+      if (const auto lut = OpView(*inner, facts.scope, nullptr).TypeOf("lut"))
+        weight.lut = lut->tensor.dtype;
+    }
   }
   return weight;
 }

@@ -226,7 +226,7 @@ Result<Kernel> Softmax(const KernelContext& context) {
       double total = 0;
       for (int64_t i = 0; i < view.length; ++i) {
         const float shifted = x[i * view.after] - largest;
-        // Masked keys (-1e4) are below e^-104, the smallest binary32: no need to compute them.
+        // Masked keys (-4e4) are below e^-104, the smallest binary32: no need to compute them.
         const float e = shifted < -104.0F ? 0.0F : std::exp(shifted);
         y[i * view.after] = e;
         total += static_cast<double>(e);

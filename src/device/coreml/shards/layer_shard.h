@@ -12,7 +12,7 @@
 //   inputs              T = 1             T > 1
 //   x                   [1, D, 1, 1]      [1, D, T, 1]
 //   rope_cos, rope_sin  [1, R/2]          [1, 1, R/2, T]
-//   attn_mask           [1, 1, 1, S]      [1, 1, T, S]      additive (-1e4)
+//   attn_mask           [1, 1, 1, S]      [1, 1, T, S]      additive (kMasked)
 //   kv_write_mask       [1, 1, S, 1]      [1, 1, S, T]      a one-hot column a token; a column of
 //                                                           zeros writes nothing
 //   output
@@ -45,6 +45,10 @@
 #include "device/coreml/shards/weight_format.h"
 
 namespace headway::mil {
+
+// Added to scores of positions that a token must not see; the value of Apple's own rules: infinities
+// and larger numbers overflow in sums.
+inline constexpr float kMasked = -4e4F;
 
 enum class StateLayout : uint8_t {
   kPerLayer,  // two states a layer: as published, measured with 40 states on macOS

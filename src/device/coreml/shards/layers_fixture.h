@@ -171,7 +171,7 @@ inline TensorMap StepInputs(const LayerShardSpec& s, std::span<const float> x, i
   const bool single = s.tokens == 1;
   std::vector<float> cos(static_cast<size_t>(half * T));
   std::vector<float> sin(cos.size());
-  std::vector<float> mask(static_cast<size_t>(T * s.max_seq), -1e4F);
+  std::vector<float> mask(static_cast<size_t>(T * s.max_seq), kMasked);
   std::vector<float> write(static_cast<size_t>(T * s.max_seq), 0.0F);
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t i = 0; i < half; ++i) {
