@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "grammar/compile.h"
 #include "grammar/json_value.h"
 #include "grammar/matcher.h"
+#include "grammar/outside_text.h"
 #include "output.h"
 #include "prompt.h"
 
@@ -80,19 +81,35 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
 struct GrammarVerdict {
   bool matches = false;
   size_t byte = 0;  // where the text leaves the language, or its end when it is not complete
+  bool repeats_name = false;
 };
 
-Result<GrammarVerdict> Match(const std::string& text, grammar::Matcher* matcher) {
+Result<GrammarVerdict> MatchGrammar(const std::string& text, grammar::Matcher* matcher) {
   grammar::Matcher::Position at = matcher->Start();
   for (size_t i = 0; i <= text.size(); ++i) {
     if (matcher->TooAmbiguous())
       return Fail(
           ErrorCode::kUnsupported,
           fmt::format("byte {}: expected a grammar that can be read in fewer ways at once", i));
-    if (at == grammar::Matcher::kDead) return GrammarVerdict{false, i == 0 ? 0 : i - 1};
+    if (at == grammar::Matcher::kDead) return GrammarVerdict{false, i == 0 ? 0 : i - 1, false};
     if (i < text.size()) at = matcher->Next(at, static_cast<uint8_t>(text[i]));
   }
-  return GrammarVerdict{matcher->CanEnd(at), text.size()};
+  return GrammarVerdict{matcher->CanEnd(at), text.size(), false};
+}
+
+// As MatchGrammar, and what no grammar can tell; `outside`: numbers have every spelling.
+Result<GrammarVerdict> MatchJson(const std::string& text, bool outside, grammar::Matcher* matcher) {
+  GrammarVerdict verdict;
+  if (outside) {
+    const grammar::PlainText plain = grammar::PlainNumbers(text);
+    HW_TRY(verdict, MatchGrammar(plain.text, matcher));
+    verdict.byte = plain.Original(verdict.byte);
+  } else {
+    HW_TRY(verdict, MatchGrammar(text, matcher));
+  }
+  if (!verdict.matches) return verdict;
+  const std::optional<size_t> repeated = grammar::RepeatedName(text);
+  return repeated ? GrammarVerdict{false, *repeated, true} : verdict;
 }
 
 std::string Report(const std::string& text, const GrammarVerdict& verdict, bool json) {
@@ -112,10 +129,11 @@ std::string Report(const std::string& text, const GrammarVerdict& verdict, bool 
     found = c > 0x20 && c < 0x7F ? fmt::format("'{}'", text[verdict.byte])
                                  : fmt::format("the byte {:#04x}", static_cast<unsigned>(c));
   }
-  return fmt::format(
-      "no match: byte {}, line {}, column {}: nothing of the grammar begins so, found "
-      "{}",
-      verdict.byte, line, column, found);
+  return fmt::format("no match: byte {}, line {}, column {}: {}, found {}", verdict.byte, line,
+                     column,
+                     verdict.repeats_name ? "expected names that their object has once"
+                                          : "nothing of the grammar begins so",
+                     verdict.repeats_name ? "one again" : found);
 }
 
 }  // namespace
@@ -126,8 +144,11 @@ Result<void> Run(const GrammarArguments& arguments) {
   grammar::Matcher matcher(automaton);
   std::string report;
   size_t others = 0;
+  const bool is_schema = !arguments.json_schema_file.empty();
   for (const std::string& text : texts) {
-    HW_TRY(const GrammarVerdict verdict, Match(text, &matcher));
+    HW_TRY(const GrammarVerdict verdict, is_schema
+                                             ? MatchJson(text, !arguments.as_generated, &matcher)
+                                             : MatchGrammar(text, &matcher));
     report += Report(text, verdict, arguments.json) + "\n";
     others += verdict.matches ? 0 : 1;
   }

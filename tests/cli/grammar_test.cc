@@ -173,6 +173,21 @@ TEST_F(GrammarTest, Match_SaysWhereATextLeavesTheGrammar) {
             "{\"match\": false, \"byte\": 0, \"line\": 1, \"column\": 1}\n");
   EXPECT_EQ(Headway({"grammar", "match", "--grammar", File("g", "root ::= \"a\"+"), good}).status,
             1);
+  // What no grammar tells: every spelling of numbers, and names that are there twice.
+  const std::string spelled =
+      File("spelled", "\r\n{\t\"animal\" : \"fox\" ,\"age\":0.30e1,\"happy\":true,\"friends\":[]}");
+  const Outcome empty = run({spelled});  // but for the friends
+  EXPECT_NE(empty.out.find("byte 59, line 2, column 58"), std::string::npos) << empty.out;
+  const std::string open = File("open.json", R"({"minProperties": 2})");
+  const auto match_open = [&](const std::string& text) {
+    return Headway({"grammar", "match", "--json-schema", open, File("text", text)});
+  };
+  EXPECT_EQ(match_open(R"({"a": 1, "b": 2})").status, 0);
+  const Outcome twice = match_open(R"({"a": 1, "\u0061": 2})");
+  EXPECT_EQ(twice.status, 1);
+  EXPECT_NE(twice.out.find("byte 9, line 1, column 10: expected names that their object has once"),
+            std::string::npos)
+      << twice.out;
   ExpectRefused(match, {"expected TEXT or --texts, found neither"});
   ExpectRefused({"grammar", "match", good}, {"expected --grammar or --json-schema, found neither"});
 }
