@@ -100,6 +100,10 @@ Result<void> CheckCounts(const RunArguments& arguments) {
         ErrorCode::kInvalidInput,
         "--finish-within-budget: expected --grammar or --json-schema beside it, found none");
   }
+  if (!arguments.json_whitespace.empty() && arguments.json_schema_file.empty()) {
+    return Fail(ErrorCode::kInvalidInput,
+                "--json-whitespace: expected --json-schema beside it, found none");
+  }
   if (arguments.audit_every < 0) {
     return Fail(
         ErrorCode::kInvalidInput,
@@ -243,6 +247,9 @@ Result<void> Run(const RunArguments& arguments) {
                           .audit_every = arguments.audit_every,
                           .grammar = std::move(grammar.gbnf),
                           .json_schema = std::move(grammar.json_schema),
+                          .json_whitespace = arguments.json_whitespace == "free"
+                                                 ? JsonWhitespace::kFree
+                                                 : JsonWhitespace::kCanonical,
                           .finish_within_budget = arguments.finish_within_budget,
                           .stop = arguments.stop,
                           .want_logprobs = arguments.logprobs,

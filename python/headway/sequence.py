@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 _KV = {"f16": _headway.KV_F16, "q8_0": _headway.KV_Q8_0}
+_WHITESPACE = {"canonical": _headway.JSON_WHITESPACE_CANONICAL, "free": _headway.JSON_WHITESPACE_FREE}
 
 
 def _number(words: Mapping[str, int], value: str, what: str) -> int:
@@ -44,6 +45,7 @@ class Sequence:
         allow_ids: ListOf[int] | None = None,
         grammar: str = "",
         json_schema: str = "",
+        json_whitespace: str = "canonical",
         logprobs: bool = False,
         speculate: bool = False,
         certificate: str = "",
@@ -61,6 +63,7 @@ class Sequence:
         :param logit_bias: what is added to the logits of ids; ``-inf`` bans one.
         :param allow_ids: the only ids that may come; None: all.
         :param grammar: in GBNF, or ``json_schema`` as JSON: what the new text must be.
+        :param json_whitespace: of a schema's text: "canonical", or "free" where the model likes it.
         :param logprobs: tokens come with their log-probability.
         :param speculate: guess ahead from what the text repeats: the same tokens, in fewer steps.
         :param certificate: of a certified head: "deterministic" or "probabilistic:1e-9".
@@ -84,7 +87,8 @@ class Sequence:
             frequency_penalty=frequency_penalty, seed=seed, bias_ids=list(biases), biases=list(biases.values()),
             allow_ids=list(allow_ids or []), certificate=certificate, grammar=grammar, json_schema=json_schema,
             capacity_tokens=max_length, audit_every=audit_every, kv=_number(_KV, kv, "kv"),
-            speculate=1 if speculate else 0, logprobs=logprobs)
+            speculate=1 if speculate else 0, logprobs=logprobs,
+            json_whitespace=_number(_WHITESPACE, json_whitespace, "json_whitespace"))
 
     def append(self, ids: ListOf[int], *, read: bool = True) -> None:
         """Appends tokens of a prompt and has the model read them; a grammar's text begins behind them.

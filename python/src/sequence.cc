@@ -46,7 +46,8 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
                  const Ids& bias_ids, const std::vector<float>& biases, const Ids& allow_ids,
                  const std::string& certificate, const std::string& grammar,
                  const std::string& json_schema, int64_t capacity_tokens, int64_t audit_every,
-                 int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs) {
+                 int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs,
+                 int32_t json_whitespace) {
   headway_sampling sampling = {};
   sampling.size = sizeof(sampling);
   sampling.seed = numbers.seed;
@@ -78,6 +79,7 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
   options.kv = kv;
   options.speculate = speculate;
   options.want_logprobs = want_logprobs ? 1 : 0;
+  options.json_whitespace = json_whitespace;
   headway_sequence* sequence = nullptr;
   CheckUnlocked([&] { return headway_sequence_new(engine.handle.get(), &options, &sequence); });
   new (self) Sequence{.cancel = std::move(cancel), .handle = SequenceHandle(sequence)};
@@ -305,8 +307,8 @@ void BindSequence(nb::module_& module) {
              float frequency_penalty, uint64_t seed, const Ids& bias_ids,
              const std::vector<float>& biases, const Ids& allow_ids, const std::string& certificate,
              const std::string& grammar, const std::string& json_schema, int64_t capacity_tokens,
-             int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate,
-             bool logprobs) {
+             int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate, bool logprobs,
+             int32_t json_whitespace) {
             NewSequence(self, engine,
                         {.temperature = temperature,
                          .top_p = top_p,
@@ -318,7 +320,8 @@ void BindSequence(nb::module_& module) {
                          .repeat_last_n = repeat_last_n,
                          .seed = seed},
                         bias_ids, biases, allow_ids, certificate, grammar, json_schema,
-                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs);
+                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs,
+                        json_whitespace);
           },
           "engine"_a, nb::kw_only(), "temperature"_a = 0.0F, "top_k"_a = 0, "top_p"_a = 0.0F,
           "min_p"_a = 0.0F, "repetition_penalty"_a = 0.0F, "repeat_last_n"_a = 0,
@@ -326,7 +329,7 @@ void BindSequence(nb::module_& module) {
           "bias_ids"_a = Ids(), "biases"_a = std::vector<float>(), "allow_ids"_a = Ids(),
           "certificate"_a = "", "grammar"_a = "", "json_schema"_a = "", "capacity_tokens"_a = 0,
           "audit_every"_a = 0, "most_drafts"_a = 0, "kv"_a = 0, "speculate"_a = 0,
-          "logprobs"_a = false)
+          "logprobs"_a = false, "json_whitespace"_a = 0)
       .def("append", &Append, "ids"_a)
       .def(
           "append_unread",

@@ -56,12 +56,13 @@ Result<void> CheckGiven(const void* pointer, const char* what) {
   return Fail(ErrorCode::kInvalidInput, fmt::format("{}: expected one, found null", what));
 }
 
-Result<void> CheckStruct(const void* given, size_t size, size_t known, const char* what) {
-  if (size < known || size > kLargestStruct) {
+Result<void> CheckStruct(const void* given, size_t size, size_t first, size_t known,
+                         const char* what) {
+  if (size < first || size % alignof(size_t) != 0 || size > kLargestStruct) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("{}: size: expected {} (sizeof), found {}", what, known, size));
   }
-  if (given == nullptr) return {};
+  if (given == nullptr || size <= known) return {};
   const auto* const bytes = static_cast<const unsigned char*>(given);
   if (std::all_of(bytes + known, bytes + size, [](unsigned char byte) { return byte == 0; }))
     return {};

@@ -3,6 +3,7 @@
 // What every function of the C API does with its arguments and its outcome: structs that begin with
 // their size, lists in the caller's memory, errors as a status and a text. Inside this folder only.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -38,9 +39,17 @@ headway_status Call(const Work& work) noexcept {
 
 // Errors: kInvalidInput, naming what is null.
 Result<void> CheckGiven(const void* pointer, const char* what);
-// That a struct of `size` bytes at `given` has the `known` ones, and nothing but zeros behind them.
-// Errors: kInvalidInput, kUnsupported.
-Result<void> CheckStruct(const void* given, size_t size, size_t known, const char* what);
+// The bytes that a struct of the caller's has at least: those of the version in which it appeared.
+template <class T>
+inline constexpr size_t kFirstSize = sizeof(T);
+template <>
+inline constexpr size_t kFirstSize<headway_sequence_options> = offsetof(headway_sequence_options,
+                                                                        json_whitespace);
+
+// That a struct of `size` bytes at `given` has the `first` ones, and nothing but zeros behind the
+// `known` ones. Errors: kInvalidInput, kUnsupported.
+Result<void> CheckStruct(const void* given, size_t size, size_t first, size_t known,
+                         const char* what);
 
 // The members of *given that this version knows; null: all of them 0. Errors: as CheckStruct.
 template <class T>
@@ -50,8 +59,8 @@ Result<T> ReadStruct(const T* given, const char* what) {
   if (given == nullptr) return members;
   size_t size = 0;
   std::memcpy(&size, given, sizeof(size));
-  HW_TRY_VOID(CheckStruct(given, size, sizeof(T), what));
-  std::memcpy(&members, given, sizeof(T));
+  HW_TRY_VOID(CheckStruct(given, size, kFirstSize<T>, sizeof(T), what));
+  std::memcpy(static_cast<void*>(&members), given, std::min(size, sizeof(T)));
   members.size = sizeof(T);
   if constexpr (requires { members.reserved; }) {
     if (members.reserved != 0)
@@ -65,7 +74,7 @@ template <class T>
 Result<headway_status> WriteStruct(T members, T* out, const char* what) {
   HW_TRY_VOID(CheckGiven(out, what));
   std::memcpy(&members.size, out, sizeof(members.size));
-  HW_TRY_VOID(CheckStruct(nullptr, members.size, sizeof(T), what));
+  HW_TRY_VOID(CheckStruct(nullptr, members.size, sizeof(T), sizeof(T), what));
   std::memcpy(out, &members, sizeof(T));
   return HEADWAY_OK;
 }

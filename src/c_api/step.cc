@@ -56,7 +56,7 @@ Result<std::vector<headway_row*>> FindRows(headway_row* rows, size_t num_rows,
   }
   HW_TRY_VOID(CheckGiven(rows, "rows"));
   const size_t stride = rows->size;
-  HW_TRY_VOID(CheckStruct(nullptr, stride, sizeof(headway_row), "row"));
+  HW_TRY_VOID(CheckStruct(nullptr, stride, sizeof(headway_row), sizeof(headway_row), "row"));
   if (stride % alignof(headway_row) != 0) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("row: size: expected a multiple of {}, found {}", alignof(headway_row),
@@ -67,7 +67,7 @@ Result<std::vector<headway_row*>> FindRows(headway_row* rows, size_t num_rows,
   auto* const bytes = reinterpret_cast<std::byte*>(rows);
   for (size_t i = 0; i < num_rows; ++i) {
     auto* const row = reinterpret_cast<headway_row*>(bytes + i * stride);
-    HW_TRY_VOID(CheckStruct(row, row->size, sizeof(headway_row), "row"));
+    HW_TRY_VOID(CheckStruct(row, row->size, sizeof(headway_row), sizeof(headway_row), "row"));
     if (row->size != stride) {
       return Fail(
           ErrorCode::kInvalidInput,

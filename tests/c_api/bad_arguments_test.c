@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "c_api_test.h"
@@ -85,6 +86,13 @@ static void test_sizes(headway_engine* engine) {
   options.size = sizeof options;
   options.finish = 3;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.finish = HEADWAY_FINISH_NEVER;
+  options.json_whitespace = 2;
+  FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  /* An earlier version's struct ends before it. */
+  options.size = offsetof(headway_sequence_options, json_whitespace);
+  OK(headway_sequence_new(engine, &options, &sequence));
+  headway_sequence_free(sequence);
   /* A later version's struct: fine while what this version does not know is 0. */
   struct {
     headway_sequence_options known;
