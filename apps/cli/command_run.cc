@@ -149,6 +149,18 @@ class TextStream {
   Result<void> outcome_;
 };
 
+// What would have completed the text, where that is known.
+std::string HowToComplete(const RunArguments& arguments, const Generation& generation) {
+  if (!generation.tokens_to_complete) return "";
+  const int64_t tokens = *generation.tokens_to_complete;
+  if (generation.stop_reason == StopReason::kContextFull)
+    return fmt::format(", at the end of the context; {} complete it", tokens);
+  const bool finishes =
+      arguments.finish_within_budget.value_or(!arguments.json_schema_file.empty());
+  return fmt::format("; -n {} or more completes it{}", tokens,
+                     finishes ? "" : " with --finish-within-budget");
+}
+
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model, uint64_t seed,
                     const Generation& generation, const HostsReport& traffic) {
   if (model.is_interpreted) {
@@ -171,11 +183,10 @@ Result<void> Report(const RunArguments& arguments, const ModelSummary& model, ui
                  static_cast<long long>(model.context_tokens));
   }
   if (!generation.is_cut) return {};
-  return Fail(
-      ErrorCode::kIncomplete,
-      fmt::format("{}: the text is cut: its {} new tokens ended before it did; -n {} or more",
-                  arguments.json_schema_file.empty() ? "--grammar" : "--json-schema",
-                  generation.ids.size(), 2 * generation.ids.size()));
+  return Fail(ErrorCode::kIncomplete,
+              fmt::format("{}: the text is cut: its {} new tokens ended before it did{}",
+                          arguments.json_schema_file.empty() ? "--grammar" : "--json-schema",
+                          generation.ids.size(), HowToComplete(arguments, generation)));
 }
 
 // --usage decides about what is packed: a package has been.

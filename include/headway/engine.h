@@ -110,6 +110,9 @@ struct Generation {
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
   bool is_cut = false;  // no text of the grammar or schema that was asked for: the tokens ran out
+  // When it is cut: with so many new tokens finish_within_budget completes the text; absent: with no
+  // number that is known.
+  std::optional<int64_t> tokens_to_complete = {};
   KvType kv = KvType::kF16;  // how keys and values were stored
   Counters counters;
 };
