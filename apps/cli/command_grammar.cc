@@ -9,14 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "base/file_writer.h"
 #include "commands.h"
 #include "grammar/compile.h"
 #include "grammar/json_value.h"
 #include "grammar/matcher.h"
 #include "grammar/outside_text.h"
+#include "input.h"
 #include "output.h"
-#include "prompt.h"
 
 namespace headway::cli {
 namespace {
@@ -37,7 +36,7 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileFor(const GrammarArgume
                             arguments.as_generated ? "--as-generated" : "--no-formats"));
   }
   const std::string& file = is_schema ? arguments.json_schema_file : arguments.grammar_file;
-  HW_TRY(const std::string text, ReadTextFile(file, kMostGrammarBytes));
+  HW_TRY(const std::string text, ReadInput(file, kMostGrammarBytes));
   grammar::SchemaOptions options = grammar::kEverySpelling;
   if (arguments.as_generated) options = {};
   options.assert_formats = !arguments.no_formats;
@@ -55,14 +54,14 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
   }
   std::vector<std::string> texts;
   if (!arguments.text_file.empty()) {
-    HW_TRY(std::string text, ReadFileOrStdin(arguments.text_file));
+    HW_TRY(std::string text, ReadInput(arguments.text_file, kMostTextsBytes));
     // Editors end files with a new line, and so does JSON in files; a GBNF text may mean it.
     const bool is_schema = !arguments.json_schema_file.empty();
     if (is_schema && !text.empty() && text.back() == '\n') text.pop_back();
     texts.push_back(std::move(text));
     return texts;
   }
-  HW_TRY(const std::string lines, ReadTextFile(arguments.texts_file, kMostTextsBytes));
+  HW_TRY(const std::string lines, ReadInput(arguments.texts_file, kMostTextsBytes));
   for (size_t begin = 0; begin < lines.size();) {
     const size_t end = std::min(lines.find('\n', begin), lines.size());
     auto value = grammar::ParseJson(lines.substr(begin, end - begin));

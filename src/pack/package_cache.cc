@@ -12,7 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file_lock.h"
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "engine/devices.h"
 #include "gguf/split.h"
 #include "headway/version.h"
@@ -50,7 +50,7 @@ Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& di
   const std::string path = directory + ".lock";
   auto lock = FileLock::TryTake(path);
   if (lock && !lock->IsHeld() && options.show_progress) {
-    std::fprintf(stderr, "%s: another process packs it; waiting\n", Printable(gguf_path).c_str());
+    Notice(gguf_path + ": another process packs it; waiting\n");
   }
   while (lock && !lock->IsHeld()) {
     if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())

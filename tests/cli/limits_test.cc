@@ -31,8 +31,16 @@ TEST_F(LimitsTest, BytesOutsideUtf8_InNames_AreShownEscaped) {
     EXPECT_FALSE(Json::parse(outcome.out, nullptr, false).is_discarded()) << outcome.out;
     EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
   }
+  const std::string steering = Path("p\x1b[2J");
+  fs::rename(package, steering);
   for (const Args& args :
-       {Args{"inspect", model}, Args{"inspect", package}, Args{"cache", "list"}}) {
+       {Args{"inspect", model}, Args{"inspect", steering}, Args{"cache", "list"},
+        Args{"gate", "all", steering}, Args{"gate", "all", steering, "--report=" + Path("r\x1b")},
+        Args{"run", steering, "-p", "a", "-n", "1", "--profile"},
+        Args{"run", model, "-p", "a", "-n", "1", "--profile"},
+        Args{"pack", model, "-o", Path("q\x1b"), "--gate"},
+        Args{"synth", "tiny-phi", "-o", Path("s\x1b.gguf")},
+        Args{"bench", "chain", steering, "--tokens", "2", "--rounds", "1"}}) {
     const Outcome outcome = HeadwayOk(args);
     EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
   }
