@@ -58,7 +58,14 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
 Result<void> CheckReplaceable(const std::string& directory, bool replace) {
   std::error_code error;
   if (!replace || !fs::exists(directory, error)) return {};
-  if (IsPackageOfAnyVersion(directory)) return {};
+  if (IsPackageOfAnyVersion(directory)) {
+    const std::optional<std::string> other = FileBesidePackage(directory);
+    if (!other) return {};
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected a package and nothing else to replace, found '{}' in it; "
+                            "move that elsewhere, or name another directory",
+                            directory, *other));
+  }
   return Fail(ErrorCode::kInvalidInput,
               fmt::format("{}: expected a package to replace (a directory with a {} of ours), "
                           "found something else; name another directory or remove it yourself",
@@ -191,6 +198,11 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   }
   const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
+  if (options.for_owner_only) {
+    std::error_code error;  // a directory of ours
+    fs::permissions(target.directory.Path(), fs::perms::group_write | fs::perms::others_write,
+                    fs::perm_options::remove, error);
+  }
   if (!options.announcement.empty()) Notice(options.announcement + "\n");
   if (options.show_progress) SayWhatIsLost(emitter->Weights(), plan.model.num_hidden_layers);
   Manifest manifest;
