@@ -99,8 +99,7 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
       if (options.show_progress && !ShapeCanPay(rows)) {
         Notice(
             fmt::format("headway: a head of {} rows of {} channels is faster in full: --head auto "
-                        "would not take "
-                        "the certified one\n",
+                        "would not take the certified one\n",
                         rows.shape[0], rows.shape.Columns()));
       }
       HW_TRY(auto found, LearnDirections(rows, directory, options, *manifest));
@@ -159,8 +158,7 @@ void SayWhatIsLost(const std::string& weights, int64_t num_layers) {
   Notice(fmt::format(
       "headway: {} keeps weights to about {} % and hidden states to about {} %: the model will "
       "answer differently, and the quality gate will say so; lut6 keeps {} % and {} %, int8 {} % "
-      "and "
-      "{} %\n",
+      "and {} %\n",
       weights, percent(weights.c_str(), false), percent(weights.c_str(), true),
       percent("lut6", false), percent("lut6", true), percent("int8", false),
       percent("int8", true)));
