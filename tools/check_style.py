@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks what clang-format and clang-tidy cannot: file length, where third-party headers may be included, folder names,
-width of prose, words and paths that must not be in the repository. Reads tracked files only."""
+what writes to terminals, width of prose, words and paths that must not be in the repository. Reads tracked files only."""
 import pathlib
 import re
 import subprocess
@@ -22,6 +22,14 @@ HOMES = {
     r"arm_neon\.h": ["src/kernels/neon/"],
     r"gtest/": ["_test.cc", "_fixture.", "tests/"],
     r"benchmark/benchmark\.h": ["bench/"],
+}
+# What may write to a terminal by itself -> the only files of the product that may call it. Everything else goes through
+# Notice() and WriteOut(), which print foreign text such that it cannot steer a terminal.
+OUTPUT_HOMES = {
+    r"\b(v?f?printf|fputs|fputc|putc|puts|putchar|perror)\(|\bfmt::print\b|\bstd::(cout|cerr|clog)\b": ["src/base/notice.cc", "src/base/progress.cc", "src/base/check.cc", "apps/cli/main.cc", "src/pack/recorded_texts.cc"],
+    r"\bfwrite\(": ["src/base/file_writer.cc", "src/device/coreml/package/weight_file.cc", "apps/cli/output.cc"],
+    r"\bWriteModelText\(": ["apps/cli/output.", "apps/cli/command_run.cc"],
+    r"\bWriteJson\((?!\w*(Json|Report)\()": ["apps/cli/output."],
 }
 BANNED_IN_HEADERS = ["<iostream>", "<regex>"]
 # Paths of one machine and left-over marks.
@@ -49,6 +57,16 @@ def check_includes(path, number, line, errors):
             errors.append(f"{relative}:{number}: <{match.group(1)}> belongs in {', '.join(homes)} only")
     if path.suffix == ".h" and any(header in line for header in BANNED_IN_HEADERS):
         errors.append(f"{relative}:{number}: {line.strip()} is too slow to compile for a header")
+
+
+def check_output(path, number, line, errors):
+    relative = str(path.relative_to(ROOT))
+    product = relative.startswith(("src/", "apps/")) and not re.search(r"_(test|fixture)\.", path.name)
+    if not product or path.suffix not in {".h", ".cc", ".mm"}:
+        return
+    for pattern, homes in OUTPUT_HOMES.items():
+        if re.search(pattern, line.split("//")[0]) and not any(home in relative for home in homes):
+            errors.append(f"{relative}:{number}: '{line.strip()}' may print foreign text as it is: Notice(), WriteOut()")
 
 
 def check_prose(path, errors):
@@ -90,6 +108,7 @@ def main() -> int:
             errors.append(f"{relative}: expected #pragma once")
         for number, line in enumerate(lines, 1):
             check_includes(path, number, line, errors)
+            check_output(path, number, line, errors)
             for pattern, what in BANNED_TEXT:
                 if path.name != "check_style.py" and pattern.search(line):
                     errors.append(f"{relative}:{number}: {what}")

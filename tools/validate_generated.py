@@ -80,6 +80,12 @@ class Schemas:
             schema["dependentRequired"] = {names[0]: [self.random.choice(names)]}
         if self.random.random() < 0.2:
             schema["maxProperties"] = len(schema["required"]) + self.random.randint(0, 2)
+        if self.random.random() < 0.2:
+            schema["minProperties"] = self.random.randint(1, 3)
+        if self.random.random() < 0.1:
+            schema["propertyNames"] = {"enum": names + self.some(NAMES, 2)}
+        if self.random.random() < 0.1:
+            schema["not"] = {"additionalProperties": {"type": "integer", "maximum": 4}}
         return schema
 
     def combined(self, depth):

@@ -35,6 +35,7 @@ struct RunArguments {
   int64_t max_new_tokens = 128;
   std::vector<std::string> stop;
   std::optional<bool> finish_within_budget;  // absent: with a schema
+  std::string json_whitespace;               // empty: canonical
   std::string seed = "-1";                   // -1: drawn
   bool chat = false;
   bool special = false;

@@ -75,7 +75,7 @@ Result<void> Run(const BenchArguments& arguments) {
     }
   }));
   if (!arguments.json) return written;
-  return WriteOut(BenchJson(model == nullptr ? nullptr : &model->summary, tables));
+  return WriteJson(BenchJson(model == nullptr ? nullptr : &model->summary, tables));
 }
 
 }  // namespace headway::cli

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/quoted.h"
 #include "commands.h"
 #include "output.h"
 #include "pack/cache_contents.h"
@@ -18,21 +17,20 @@ std::string Megabytes(uint64_t bytes) {
 
 Result<void> Run(const CacheArguments& arguments) {
   HW_TRY(const std::string cache, pack::CacheDirectory(""));
-  if (arguments.what == "path") return WriteOut(Printable(cache) + "\n");
+  if (arguments.what == "path") return WriteOut(cache + "\n");
   if (arguments.what == "clean") {
     HW_TRY(const uint64_t bytes, pack::CleanCache(cache, arguments.names));
-    return WriteOut(fmt::format("removed {} from {}\n", Megabytes(bytes), Printable(cache)));
+    return WriteOut(fmt::format("removed {} from {}\n", Megabytes(bytes), cache));
   }
   HW_TRY(const auto packages, pack::CachedPackages(cache));
   std::string text;
   uint64_t bytes = 0;
   for (const pack::CachedPackage& package : packages) {
-    text += fmt::format("{:>12}  {}{}\n", Megabytes(package.bytes), Printable(package.name),
-                        package.source.empty() ? "" : "  " + Printable(package.source));
+    text += fmt::format("{:>12}  {}{}\n", Megabytes(package.bytes), package.name,
+                        package.source.empty() ? "" : "  " + package.source);
     bytes += package.bytes;
   }
-  text += fmt::format("{:>12}  in {} packages in {}\n", Megabytes(bytes), packages.size(),
-                      Printable(cache));
+  text += fmt::format("{:>12}  in {} packages in {}\n", Megabytes(bytes), packages.size(), cache);
   return WriteOut(text);
 }
 

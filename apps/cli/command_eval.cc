@@ -8,11 +8,11 @@
 #include <memory>
 #include <string>
 
-#include "base/file_writer.h"
 #include "base/progress.h"
 #include "commands.h"
 #include "gates/text_evaluation.h"
 #include "gguf/gguf_file.h"
+#include "input.h"
 #include "numbers.h"
 #include "output.h"
 #include "pack/open_model.h"
@@ -110,13 +110,13 @@ Result<void> EvaluateAgreement(const EvalArguments& arguments, const std::string
   const Progress progress("computing the reference", 1, true);
   HW_TRY(const gates::AgreementReport report,
          gates::AgreementOnText(*model, file, text, arguments.max_tokens, ParseKv(arguments.kv)));
-  return WriteOut(arguments.json ? AgreementJson(report) : AgreementTable(report));
+  return arguments.json ? WriteJson(AgreementJson(report)) : WriteOut(AgreementTable(report));
 }
 
 }  // namespace
 
 Result<void> Run(const EvalArguments& arguments) {
-  HW_TRY(const std::string text, ReadTextFile(arguments.text_file, kMaxTextBytes));
+  HW_TRY(const std::string text, ReadInput(arguments.text_file, kMaxTextBytes));
   return arguments.agreement ? EvaluateAgreement(arguments, text)
                              : EvaluatePerplexity(arguments, text);
 }

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/file_writer.h"
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "commands.h"
 #include "gates/gate.h"
 #include "interrupt.h"
@@ -20,7 +20,7 @@ namespace {
 
 Result<void> WriteReport(const std::string& file, const std::string& text) {
   HW_TRY_VOID(WriteTextFileAtomically(file, text));
-  std::fprintf(stderr, "headway: the report is in %s\n", Printable(file).c_str());
+  Notice("headway: the report is in " + file + "\n");
   return {};
 }
 
@@ -52,7 +52,7 @@ Result<void> Run(const GateArguments& arguments) {
     HW_TRY_VOID(WriteReport(arguments.report_file, GateReportFile(ran, arguments.package)));
   if (!ran) return tl::unexpected<Error>(ran.error());
   const gates::GateReport& report = *ran;
-  HW_TRY_VOID(WriteOut(arguments.json ? GateJson(report) : gates::ToText(report)));
+  HW_TRY_VOID(arguments.json ? WriteJson(GateJson(report)) : WriteOut(gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed, fmt::format("{}: a gate failed", arguments.package));
 }

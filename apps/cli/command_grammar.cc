@@ -3,19 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/file_writer.h"
 #include "commands.h"
 #include "grammar/compile.h"
 #include "grammar/json_value.h"
 #include "grammar/matcher.h"
+#include "grammar/outside_text.h"
+#include "input.h"
 #include "output.h"
-#include "prompt.h"
 
 namespace headway::cli {
 namespace {
@@ -36,7 +36,7 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileFor(const GrammarArgume
                             arguments.as_generated ? "--as-generated" : "--no-formats"));
   }
   const std::string& file = is_schema ? arguments.json_schema_file : arguments.grammar_file;
-  HW_TRY(const std::string text, ReadTextFile(file, kMostGrammarBytes));
+  HW_TRY(const std::string text, ReadInput(file, kMostGrammarBytes));
   grammar::SchemaOptions options = grammar::kEverySpelling;
   if (arguments.as_generated) options = {};
   options.assert_formats = !arguments.no_formats;
@@ -54,14 +54,14 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
   }
   std::vector<std::string> texts;
   if (!arguments.text_file.empty()) {
-    HW_TRY(std::string text, ReadFileOrStdin(arguments.text_file));
+    HW_TRY(std::string text, ReadInput(arguments.text_file, kMostTextsBytes));
     // Editors end files with a new line, and so does JSON in files; a GBNF text may mean it.
     const bool is_schema = !arguments.json_schema_file.empty();
     if (is_schema && !text.empty() && text.back() == '\n') text.pop_back();
     texts.push_back(std::move(text));
     return texts;
   }
-  HW_TRY(const std::string lines, ReadTextFile(arguments.texts_file, kMostTextsBytes));
+  HW_TRY(const std::string lines, ReadInput(arguments.texts_file, kMostTextsBytes));
   for (size_t begin = 0; begin < lines.size();) {
     const size_t end = std::min(lines.find('\n', begin), lines.size());
     auto value = grammar::ParseJson(lines.substr(begin, end - begin));
@@ -80,19 +80,35 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
 struct GrammarVerdict {
   bool matches = false;
   size_t byte = 0;  // where the text leaves the language, or its end when it is not complete
+  bool repeats_name = false;
 };
 
-Result<GrammarVerdict> Match(const std::string& text, grammar::Matcher* matcher) {
+Result<GrammarVerdict> MatchGrammar(const std::string& text, grammar::Matcher* matcher) {
   grammar::Matcher::Position at = matcher->Start();
   for (size_t i = 0; i <= text.size(); ++i) {
     if (matcher->TooAmbiguous())
       return Fail(
           ErrorCode::kUnsupported,
           fmt::format("byte {}: expected a grammar that can be read in fewer ways at once", i));
-    if (at == grammar::Matcher::kDead) return GrammarVerdict{false, i == 0 ? 0 : i - 1};
+    if (at == grammar::Matcher::kDead) return GrammarVerdict{false, i == 0 ? 0 : i - 1, false};
     if (i < text.size()) at = matcher->Next(at, static_cast<uint8_t>(text[i]));
   }
-  return GrammarVerdict{matcher->CanEnd(at), text.size()};
+  return GrammarVerdict{matcher->CanEnd(at), text.size(), false};
+}
+
+// As MatchGrammar, and what no grammar can tell; `outside`: numbers have every spelling.
+Result<GrammarVerdict> MatchJson(const std::string& text, bool outside, grammar::Matcher* matcher) {
+  GrammarVerdict verdict;
+  if (outside) {
+    const grammar::PlainText plain = grammar::PlainNumbers(text);
+    HW_TRY(verdict, MatchGrammar(plain.text, matcher));
+    verdict.byte = plain.Original(verdict.byte);
+  } else {
+    HW_TRY(verdict, MatchGrammar(text, matcher));
+  }
+  if (!verdict.matches) return verdict;
+  const std::optional<size_t> repeated = grammar::RepeatedName(text);
+  return repeated ? GrammarVerdict{false, *repeated, true} : verdict;
 }
 
 std::string Report(const std::string& text, const GrammarVerdict& verdict, bool json) {
@@ -112,10 +128,11 @@ std::string Report(const std::string& text, const GrammarVerdict& verdict, bool 
     found = c > 0x20 && c < 0x7F ? fmt::format("'{}'", text[verdict.byte])
                                  : fmt::format("the byte {:#04x}", static_cast<unsigned>(c));
   }
-  return fmt::format(
-      "no match: byte {}, line {}, column {}: nothing of the grammar begins so, found "
-      "{}",
-      verdict.byte, line, column, found);
+  return fmt::format("no match: byte {}, line {}, column {}: {}, found {}", verdict.byte, line,
+                     column,
+                     verdict.repeats_name ? "expected names that their object has once"
+                                          : "nothing of the grammar begins so",
+                     verdict.repeats_name ? "one again" : found);
 }
 
 }  // namespace
@@ -126,8 +143,11 @@ Result<void> Run(const GrammarArguments& arguments) {
   grammar::Matcher matcher(automaton);
   std::string report;
   size_t others = 0;
+  const bool is_schema = !arguments.json_schema_file.empty();
   for (const std::string& text : texts) {
-    HW_TRY(const GrammarVerdict verdict, Match(text, &matcher));
+    HW_TRY(const GrammarVerdict verdict, is_schema
+                                             ? MatchJson(text, !arguments.as_generated, &matcher)
+                                             : MatchGrammar(text, &matcher));
     report += Report(text, verdict, arguments.json) + "\n";
     others += verdict.matches ? 0 : 1;
   }

@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "base/quoted.h"
 #include "commands.h"
 #include "device/shard_description.h"
 #include "engine/devices.h"
@@ -166,7 +165,7 @@ Result<void> Run(const InspectArguments& arguments) {
   if (device != nullptr && !fs::exists(fs::path(arguments.path) / kManifestFileName, error)) {
     HW_TRY(ShardDescription program, device->describe(arguments.path));
     if (arguments.json)
-      return WriteOut(InspectJson({.path = arguments.path, .description = std::move(program)}));
+      return WriteJson(InspectJson({.path = arguments.path, .description = std::move(program)}));
     PrintProgram(arguments.path, program, &text);
   } else if (fs::is_directory(arguments.path, error)) {
     if (arguments.json) {
@@ -182,7 +181,7 @@ Result<void> Run(const InspectArguments& arguments) {
     }
     HW_TRY_VOID(InspectGguf(arguments.path, &text));
   }
-  return WriteOut(Printable(text));
+  return WriteOut(text);
 }
 
 }  // namespace headway::cli

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/quoted.h"
 #include "commands.h"
 #include "engine/open.h"
 #include "gates/gate.h"
@@ -99,13 +98,13 @@ Result<void> Run(const PackArguments& arguments) {
     if (head.rows) count(*head.rows);
   }
   HW_TRY_VOID(WriteOut(fmt::format(
-      "{}: {}, {}, {}{}\n", Printable(arguments.output),
-      Plural(manifest.layers.size(), "layer shard"), Plural(manifest.heads.size(), "head"),
-      FormatBytes(static_cast<double>(bytes)), PredictionNote(manifest))));
+      "{}: {}, {}, {}{}\n", arguments.output, Plural(manifest.layers.size(), "layer shard"),
+      Plural(manifest.heads.size(), "head"), FormatBytes(static_cast<double>(bytes)),
+      PredictionNote(manifest))));
   if (!arguments.gate) return {};
   HW_TRY(const gates::GateReport report,
          gates::RunGates(arguments.output, {.instruction_set = ForcedInstructionSet()}));
-  HW_TRY_VOID(WriteOut(Printable(gates::ToText(report))));
+  HW_TRY_VOID(WriteOut(gates::ToText(report)));
   if (report.Passed()) return {};
   return Fail(ErrorCode::kGateFailed,
               fmt::format("{}: a gate failed; the package was kept", arguments.output));

@@ -10,15 +10,15 @@
 #include <span>
 #include <utility>
 
-#include "base/file_writer.h"
+#include "base/notice.h"
 #include "base/platform.h"
 #include "base/progress.h"
-#include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
 #include "grammar/compile.h"
 #include "headway/engine.h"
 #include "hosts.h"
+#include "input.h"
 #include "interrupt.h"
 #include "json_report.h"
 #include "lmhead/certificate.h"
@@ -52,7 +52,7 @@ Result<SamplingParams> ReadSampling(const RunArguments& arguments) {
   HW_TRY_VOID(sampling::ValidateNumbers(sampling));
   HW_TRY(sampling.logit_bias, ParseLogitBias(arguments.logit_bias));
   if (!arguments.allow_ids_file.empty()) {
-    HW_TRY(const std::string text, ReadTextFile(arguments.allow_ids_file, kMaxPromptBytes));
+    HW_TRY(const std::string text, ReadInput(arguments.allow_ids_file, kMaxPromptBytes));
     HW_TRY(sampling.allow_ids, ParseIds(text, arguments.allow_ids_file));
   }
   return sampling;
@@ -78,7 +78,7 @@ Result<GrammarTexts> ReadGrammar(const RunArguments& arguments) {
                 fmt::format("{}: expected no --ignore-end beside it, found one", flag));
   }
   const std::string& file = gbnf_file.empty() ? schema_file : gbnf_file;
-  HW_TRY(std::string text, ReadTextFile(file, kMostBytes));
+  HW_TRY(std::string text, ReadInput(file, kMostBytes));
   const auto automaton =
       gbnf_file.empty() ? grammar::CompileJsonSchema(text) : grammar::CompileGbnf(text);
   if (!automaton) return Prefixed(automaton.error(), file);
@@ -99,6 +99,10 @@ Result<void> CheckCounts(const RunArguments& arguments) {
     return Fail(
         ErrorCode::kInvalidInput,
         "--finish-within-budget: expected --grammar or --json-schema beside it, found none");
+  }
+  if (!arguments.json_whitespace.empty() && arguments.json_schema_file.empty()) {
+    return Fail(ErrorCode::kInvalidInput,
+                "--json-whitespace: expected --json-schema beside it, found none");
   }
   if (arguments.audit_every < 0) {
     return Fail(
@@ -126,7 +130,7 @@ class TextStream {
   void Write(std::string_view text) {
     if (!outcome_) return;
     pending_ += text;
-    outcome_ = WriteOut(pending_);
+    outcome_ = WriteModelText(pending_);
     line_is_open_ = !pending_.empty() || line_is_open_;
     pending_.clear();
     if (!outcome_) stop_->store(true, std::memory_order_relaxed);
@@ -145,33 +149,43 @@ class TextStream {
   Result<void> outcome_;
 };
 
+// What would have completed the text, where that is known.
+std::string HowToComplete(const RunArguments& arguments, const Generation& generation) {
+  if (!generation.tokens_to_complete) return "";
+  const int64_t tokens = *generation.tokens_to_complete;
+  if (generation.stop_reason == StopReason::kContextFull)
+    return fmt::format(", at the end of the context; {} complete it", tokens);
+  const bool finishes =
+      arguments.finish_within_budget.value_or(!arguments.json_schema_file.empty());
+  return fmt::format("; -n {} or more completes it{}", tokens,
+                     finishes ? "" : " with --finish-within-budget");
+}
+
 Result<void> Report(const RunArguments& arguments, const ModelSummary& model, uint64_t seed,
                     const Generation& generation, const HostsReport& traffic) {
   if (model.is_interpreted) {
-    std::fprintf(stderr,
-                 "headway: interpreted on the CPU: what the %s package computes, but no measure of "
-                 "the device's speed\n",
-                 model.device.c_str());
+    Notice(fmt::format(
+        "headway: interpreted on the CPU: what the {} package computes, but no measure of the "
+        "device's speed\n",
+        model.device));
   }
   if (arguments.profile) {
-    std::fprintf(stderr, "\n%s", Printable(ProfileTable(model, generation.counters)).c_str());
-    std::fprintf(stderr, "%s", HostsLine(traffic).c_str());
-    std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
+    Notice(fmt::format("\n{}{}seed {}\n", ProfileTable(model, generation.counters),
+                       HostsLine(traffic), seed));
   }
   if (generation.stop_reason == StopReason::kCancelled) {
     return Fail(ErrorCode::kCancelled,
                 fmt::format("interrupted after {} new tokens", generation.ids.size()));
   }
   if (generation.stop_reason == StopReason::kContextFull && !arguments.json) {
-    std::fprintf(stderr, "headway: stopped at the model's context of %lld tokens\n",
-                 static_cast<long long>(model.context_tokens));
+    Notice(fmt::format("headway: stopped at the model's context of {} tokens\n",
+                       model.context_tokens));
   }
   if (!generation.is_cut) return {};
-  return Fail(
-      ErrorCode::kIncomplete,
-      fmt::format("{}: the text is cut: its {} new tokens ended before it did; -n {} or more",
-                  arguments.json_schema_file.empty() ? "--grammar" : "--json-schema",
-                  generation.ids.size(), 2 * generation.ids.size()));
+  return Fail(ErrorCode::kIncomplete,
+              fmt::format("{}: the text is cut: its {} new tokens ended before it did{}",
+                          arguments.json_schema_file.empty() ? "--grammar" : "--json-schema",
+                          generation.ids.size(), HowToComplete(arguments, generation)));
 }
 
 // --usage decides about what is packed: a package has been.
@@ -223,12 +237,11 @@ Result<void> Run(const RunArguments& arguments) {
   HW_TRY_VOID(EncodePrompt(arguments, engine, &prompt));
   const std::string& chat_format = engine.Summary().chat_format;
   if (arguments.chat && arguments.chat_template_file.empty() && !chat_format.empty()) {
-    std::fprintf(stderr, "headway: the model's file has no chat template: using the format of %s\n",
-                 chat_format.c_str());
+    Notice("headway: the model's file has no chat template: using the format of " + chat_format +
+           "\n");
   }
   if (!gated && !arguments.allow_ungated) {
-    std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
-                 Printable(arguments.model).c_str(), Printable(arguments.model).c_str());
+    Notice(fmt::format("headway: {0} was never gated (headway gate all {0})\n", arguments.model));
   }
 
   TextStream stream(arguments.chat ? "" : prompt.text, stop);
@@ -243,6 +256,9 @@ Result<void> Run(const RunArguments& arguments) {
                           .audit_every = arguments.audit_every,
                           .grammar = std::move(grammar.gbnf),
                           .json_schema = std::move(grammar.json_schema),
+                          .json_whitespace = arguments.json_whitespace == "free"
+                                                 ? JsonWhitespace::kFree
+                                                 : JsonWhitespace::kCanonical,
                           .finish_within_budget = arguments.finish_within_budget,
                           .stop = arguments.stop,
                           .want_logprobs = arguments.logprobs,
@@ -265,7 +281,7 @@ Result<void> Run(const RunArguments& arguments) {
   progress.reset();
   HW_TRY(const HostsReport traffic, hosts.Finish(engine.Summary(), generation.counters.steps));
   if (arguments.json) {
-    HW_TRY_VOID(WriteOut(RunReport(engine.Summary(), prompt.ids, seed, generation, traffic)));
+    HW_TRY_VOID(WriteJson(RunReport(engine.Summary(), prompt.ids, seed, generation, traffic)));
   } else {
     HW_TRY_VOID(stream.Finish());
   }

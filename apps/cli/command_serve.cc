@@ -9,12 +9,12 @@
 #include <thread>
 #include <utility>
 
-#include "base/file_writer.h"
+#include "base/notice.h"
 #include "base/platform.h"
-#include "base/quoted.h"
 #include "check_gates.h"
 #include "commands.h"
 #include "hosts.h"
+#include "input.h"
 #include "interrupt.h"
 #include "lmhead/certificate.h"
 #include "numbers.h"
@@ -72,7 +72,7 @@ Result<std::vector<std::string>> ReadKeys(const ServeArguments& arguments) {
   }
   if (arguments.api_key_file) {
     constexpr uint64_t kMostBytes = uint64_t{1} << 20;
-    HW_TRY(const std::string text, ReadTextFile(*arguments.api_key_file, kMostBytes));
+    HW_TRY(const std::string text, ReadInput(*arguments.api_key_file, kMostBytes));
     std::vector<std::string> lines = PartsOf(text, '\n');
     std::erase_if(lines, [](const std::string& line) { return line.front() == '#'; });
     if (lines.empty()) {
@@ -135,8 +135,8 @@ Result<server::ServerOptions> OptionsOf(const ServeArguments& arguments, const O
 Result<void> SayWhere(const server::Server& server, const server::ServerOptions& options) {
   const bool is_v6 = options.http.host.find(':') != std::string::npos;
   return WriteOut(fmt::format("headway: serving {} at http://{}{}{}:{}\n",
-                              Printable(server.GetService().ModelName()), is_v6 ? "[" : "",
-                              options.http.host, is_v6 ? "]" : "", server.Port()));
+                              server.GetService().ModelName(), is_v6 ? "[" : "", options.http.host,
+                              is_v6 ? "]" : "", server.Port()));
 }
 
 }  // namespace
@@ -168,8 +168,7 @@ Result<void> Run(const ServeArguments& given) {
   HW_TRY(const bool gated, CheckGates(*arguments.model, arguments.kv, arguments.allow_ungated));
   HW_TRY(auto model, pack::OpenModel(*arguments.model, engine_options));
   if (!gated && !arguments.allow_ungated) {
-    std::fprintf(stderr, "headway: %s was never gated (headway gate all %s)\n",
-                 Printable(*arguments.model).c_str(), Printable(*arguments.model).c_str());
+    Notice(fmt::format("headway: {0} was never gated (headway gate all {0})\n", *arguments.model));
   }
   HW_TRY_VOID(CheckIntegrity(*model, true));  // before the first answer
   HW_TRY(std::string chat_template, SetChatTemplate(arguments, model.get()));
@@ -183,7 +182,7 @@ Result<void> Run(const ServeArguments& given) {
     // Without a rank no request can be answered.
     if (cluster != nullptr) HW_TRY_VOID(cluster->CheckLost());
   }
-  std::fprintf(stderr, "headway: finishing what runs; again to end at once\n");
+  Notice("headway: finishing what runs; again to end at once\n");
   server->Drain(static_cast<double>(arguments.drain_s));
   return {};
 }

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "base/progress.h"
-#include "base/quoted.h"
 #include "base/thread_pool.h"
 #include "commands.h"
 #include "interrupt.h"
@@ -32,7 +31,7 @@ Result<void> Run(const SynthArguments& arguments) {
                               .cancelled_or_null = CatchInterrupts()};
   HW_TRY_VOID(synth::Synthesise(spec, arguments.output, progress));
   bar.reset();
-  return WriteOut(fmt::format("{}: {}, {}, seed {}\n", Printable(arguments.output), arguments.shape,
+  return WriteOut(fmt::format("{}: {}, {}, seed {}\n", arguments.output, arguments.shape,
                               arguments.type, arguments.seed));
 }
 

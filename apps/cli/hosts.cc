@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "distributed/mpi.h"
 #include "distributed/predict.h"
 #include "distributed/worker.h"
@@ -48,7 +48,7 @@ void FitToHosts(const distributed::Hosts& hosts, const std::string& model, Engin
                                             .load = options.load});
     if (!end) {
       std::signal(SIGTERM, SIG_IGN);  // mpirun's answer to the first rank that ends
-      std::fprintf(stderr, "headway: %s\n", Printable(end.error().message).c_str());
+      Notice("headway: " + end.error().message + "\n");
       status = 2;
     } else if (!end->had_work) {
       status = 2;

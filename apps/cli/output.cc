@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/quoted.h"
+
 namespace headway::cli {
 
 namespace {
@@ -20,7 +22,10 @@ Result<void> CheckStdout() {
   return Fail(ErrorCode::kIo, "stdout: expected an open stream to write to, found it closed");
 }
 
-Result<void> WriteOut(std::string_view text) {
+Result<void> WriteOut(std::string_view text) { return WriteJson(Printable(text)); }
+Result<void> WriteModelText(std::string_view text) { return WriteJson(text); }
+
+Result<void> WriteJson(std::string_view text) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
     return {};

@@ -2,35 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <optional>
 #include <utility>
 
-#include "base/file_writer.h"
+#include "base/notice.h"
 #include "base/quoted.h"
+#include "input.h"
 #include "numbers.h"
 
 namespace headway::cli {
 namespace {
-
-Result<std::string> ReadStdin() {
-  std::string text;
-  std::array<char, 65536> piece{};
-  while (const size_t count = std::fread(piece.data(), 1, piece.size(), stdin)) {
-    text.append(piece.data(), count);
-    if (text.size() > kMaxPromptBytes) {
-      return Fail(
-          ErrorCode::kInvalidInput,
-          fmt::format("stdin: expected a text of at most {} bytes, found more", kMaxPromptBytes));
-    }
-  }
-  if (std::ferror(stdin) != 0)
-    return Fail(ErrorCode::kIo, fmt::format("stdin: cannot read: {}", std::strerror(errno)));
-  return text;
-}
 
 Result<void> CheckChatFlags(const RunArguments& arguments) {
   const std::pair<const char*, bool> flags[] = {
@@ -54,10 +35,10 @@ Result<ChatOptions> ReadChatOptions(const RunArguments& arguments) {
   ChatOptions options;
   options.variables_json = arguments.chat_variables;
   if (!arguments.tools_file.empty()) {
-    HW_TRY(options.tools_json, ReadTextFile(arguments.tools_file, kMaxPromptBytes));
+    HW_TRY(options.tools_json, ReadInput(arguments.tools_file, kMaxPromptBytes));
   }
   if (!arguments.chat_template_file.empty()) {
-    HW_TRY(options.chat_template, ReadTextFile(arguments.chat_template_file, kMaxPromptBytes));
+    HW_TRY(options.chat_template, ReadInput(arguments.chat_template_file, kMaxPromptBytes));
     if (options.chat_template.empty())
       return Fail(
           ErrorCode::kInvalidInput,
@@ -89,25 +70,21 @@ Result<Prompt> ReadPrompt(const RunArguments& arguments) {
   Prompt prompt;
   HW_TRY(prompt.chat, ReadChatOptions(arguments));
   if (arguments.messages_file) {
-    HW_TRY(prompt.messages, ReadFileOrStdin(*arguments.messages_file));
+    HW_TRY(prompt.messages, ReadInput(*arguments.messages_file, kMaxPromptBytes));
   }
   if (arguments.prompt) prompt.text = *arguments.prompt;
   if (arguments.ids) {
     HW_TRY(prompt.ids, ParseIds(*arguments.ids, "--ids"));
   }
   if (arguments.prompt_file) {
-    HW_TRY(prompt.text, ReadFileOrStdin(*arguments.prompt_file));
+    HW_TRY(prompt.text, ReadInput(*arguments.prompt_file, kMaxPromptBytes));
   }
   return prompt;
 }
 
-Result<std::string> ReadFileOrStdin(const std::string& file) {
-  return file == "-" ? ReadStdin() : ReadTextFile(file, kMaxPromptBytes);
-}
-
 Result<std::string> ReadUsage(const std::string& file) {
   if (file.empty()) return std::string();
-  return ReadTextFile(file, kMaxPromptBytes);
+  return ReadInput(file, kMaxPromptBytes);
 }
 
 Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, Prompt* prompt) {
@@ -127,9 +104,9 @@ Result<void> EncodePrompt(const RunArguments& arguments, const Engine& engine, P
   HW_TRY(prompt->ids, engine.Encode(prompt->text, arguments.special));
   const auto spelled = arguments.special ? std::nullopt : engine.SpelledSpecialToken(prompt->text);
   if (spelled) {
-    std::fprintf(stderr,
-                 "headway: the prompt spells the special token %s, read as text (--special)\n",
-                 Quoted(*spelled).c_str());
+    Notice(
+        fmt::format("headway: the prompt spells the special token {}, read as text (--special)\n",
+                    Quoted(*spelled)));
   }
   if (!prompt->ids.empty()) return {};
   return Fail(ErrorCode::kInvalidInput,

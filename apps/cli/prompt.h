@@ -25,9 +25,6 @@ struct Prompt {
 // kInvalidInput, kNotFound, kIo.
 Result<Prompt> ReadPrompt(const RunArguments& arguments);
 
-// The bytes of a file; of stdin for "-". Errors: kInvalidInput, kNotFound, kIo.
-Result<std::string> ReadFileOrStdin(const std::string& file);
-
 // The text of --usage; empty when none was named. Errors: kNotFound, kIo.
 Result<std::string> ReadUsage(const std::string& file);
 

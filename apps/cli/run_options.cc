@@ -185,6 +185,12 @@ void AddRun(CLI::App* app, RunArguments* run) {
       ->type_name("FILE");
   app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")
       ->type_name("FILE");
+  app->add_option(
+         "--json-whitespace", run->json_whitespace,
+         "with --json-schema: canonical (a blank after : and , alone, the default), or free "
+         "(runs of at most 2 line breaks and 16 blanks)")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"canonical", "free"}));
   app->add_flag_callback(
       "--finish-within-budget", [run] { run->finish_within_budget = true; },
       "ends a grammar's text by the shortest way as -n runs out; with --json-schema the default");

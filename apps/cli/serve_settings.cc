@@ -1,13 +1,12 @@
 #include "serve_settings.h"
 
-#include <cstdio>
 #include <memory>
 #include <span>
 #include <utility>
 
-#include "base/file_writer.h"
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "chat/chat_template.h"
+#include "input.h"
 #include "server/json.h"
 
 namespace headway::cli {
@@ -21,8 +20,7 @@ void AllowMarkers(const OpenedModel& model, chat::ChatTemplate* format) {
   if (!messages) return;
   const auto ids = format->Encode({.messages = *messages}, *model.tokenizer);
   if (ids || ids.error().code != ErrorCode::kUnsupported) return;
-  std::fprintf(stderr, "headway: %s; it will be text to the model\n",
-               Printable(ids.error().message).c_str());
+  Notice("headway: " + ids.error().message + "; it will be text to the model\n");
   format->AllowPlainMarkers();
 }
 
@@ -54,7 +52,7 @@ Result<std::string> SetChatTemplate(const ServeArguments& arguments, OpenedModel
       return Fail(ErrorCode::kInvalidInput,
                   "expected one of --chat-template and --chat-template-file, found both");
     }
-    HW_TRY(source, ReadTextFile(file, kMostBytes));
+    HW_TRY(source, ReadInput(file, kMostBytes));
     if (source.empty()) {
       return Fail(ErrorCode::kInvalidInput, file + ": expected a chat template, found nothing");
     }

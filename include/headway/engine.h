@@ -62,6 +62,10 @@ struct ChatOptions {
   bool add_generation_prompt = true;  // end where the assistant's answer begins
 };
 
+// Between the tokens of JSON that a schema describes: a blank after ':' and ',' alone, or as the
+// model likes it, in runs of at most 2 line breaks and 16 blanks.
+enum class JsonWhitespace { kCanonical, kFree };
+
 struct GenerateOptions {
   int64_t max_new_tokens = 128;
   // Keys and values; q8_0 takes half the memory and moves logits a little (docs/gates.md).
@@ -76,6 +80,7 @@ struct GenerateOptions {
   // Generation ends with the text. Empty: anything.
   std::string grammar = {};
   std::string json_schema = {};
+  JsonWhitespace json_whitespace = JsonWhitespace::kCanonical;
   // As the tokens run out, the text ends by the shortest way that the grammar allows, so that it is
   // complete; where even that takes more tokens, it is cut. Absent: with a schema.
   std::optional<bool> finish_within_budget = {};
@@ -105,6 +110,9 @@ struct Generation {
   std::string text;
   StopReason stop_reason = StopReason::kMaxTokens;
   bool is_cut = false;  // no text of the grammar or schema that was asked for: the tokens ran out
+  // When it is cut: with so many new tokens finish_within_budget completes the text; absent: with no
+  // number that is known.
+  std::optional<int64_t> tokens_to_complete = {};
   KvType kv = KvType::kF16;  // how keys and values were stored
   Counters counters;
 };

@@ -225,6 +225,8 @@ typedef struct headway_sampling {  // docs/sampling.md; all 0: greedy
 enum { HEADWAY_KV_F16 = 0, HEADWAY_KV_Q8_0 = 1 };
 // As the capacity is reached, a grammar's text ends by the shortest way, so that it is complete.
 enum { HEADWAY_FINISH_WITH_SCHEMA = 0, HEADWAY_FINISH_ALWAYS = 1, HEADWAY_FINISH_NEVER = 2 };
+// A blank after ':' and ',' alone, or runs of at most 2 line breaks and 16 blanks anywhere.
+enum { HEADWAY_JSON_WHITESPACE_CANONICAL = 0, HEADWAY_JSON_WHITESPACE_FREE = 1 };
 enum {
   HEADWAY_SPECULATE_OFF = 0,
   HEADWAY_SPECULATE_LOOKUP = 1,
@@ -246,6 +248,8 @@ typedef struct headway_sequence_options {
   int32_t want_logprobs;
   int32_t finish;                   // HEADWAY_FINISH_...
   const headway_grammar* compiled;  // in place of the two texts; not of headway_generate()
+  int32_t json_whitespace;          // HEADWAY_JSON_WHITESPACE_..., of a schema's text
+  int32_t reserved;                 // 0
 } headway_sequence_options;
 
 // A conversation without tokens. Waits until the package's files were compared with their digests,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _FINISH = {"with_schema": _headway.FINISH_WITH_SCHEMA, "always": _headway.FINISH_ALWAYS,
            "never": _headway.FINISH_NEVER}
 _KV = {"f16": _headway.KV_F16, "q8_0": _headway.KV_Q8_0}
+_WHITESPACE = {"canonical": _headway.JSON_WHITESPACE_CANONICAL, "free": _headway.JSON_WHITESPACE_FREE}
 
 
 def _number(words: Mapping[str, int], value: str, what: str) -> int:
@@ -47,6 +48,7 @@ class Sequence:
         grammar: str = "",
         json_schema: str = "",
         finish: str = "with_schema",
+        json_whitespace: str = "canonical",
         logprobs: bool = False,
         speculate: bool = False,
         certificate: str = "",
@@ -66,6 +68,7 @@ class Sequence:
         :param grammar: in GBNF, or ``json_schema`` as JSON: what the new text must be.
         :param finish: as ``max_length`` comes near, a grammar's text ends by the shortest way that it allows, so that
             it is complete: "with_schema", "always" or "never".
+        :param json_whitespace: of a schema's text: "canonical", or "free" where the model likes it.
         :param logprobs: tokens come with their log-probability.
         :param speculate: guess ahead from what the text repeats: the same tokens, in fewer steps.
         :param certificate: of a certified head: "deterministic" or "probabilistic:1e-9".
@@ -90,7 +93,8 @@ class Sequence:
             allow_ids=list(allow_ids or []), certificate=certificate, grammar=grammar, json_schema=json_schema,
             capacity_tokens=max_length, audit_every=audit_every, kv=_number(_KV, kv, "kv"),
             speculate=1 if speculate else 0, logprobs=logprobs,
-            finish=_number(_FINISH, finish, "finish"))
+            finish=_number(_FINISH, finish, "finish"),
+            json_whitespace=_number(_WHITESPACE, json_whitespace, "json_whitespace"))
 
     def append(self, ids: ListOf[int], *, read: bool = True) -> None:
         """Appends tokens of a prompt and has the model read them; a grammar's text begins behind them.

@@ -39,6 +39,8 @@ NB_MODULE(_headway, module) {
   module.attr("FINISH_NEVER") = int{HEADWAY_FINISH_NEVER};
   module.attr("KV_F16") = int{HEADWAY_KV_F16};
   module.attr("KV_Q8_0") = int{HEADWAY_KV_Q8_0};
+  module.attr("JSON_WHITESPACE_CANONICAL") = int{HEADWAY_JSON_WHITESPACE_CANONICAL};
+  module.attr("JSON_WHITESPACE_FREE") = int{HEADWAY_JSON_WHITESPACE_FREE};
   headway::python::BindEngine(module);
   headway::python::BindSequence(module);
 }

@@ -47,7 +47,7 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
                  const std::string& certificate, const std::string& grammar,
                  const std::string& json_schema, int64_t capacity_tokens, int64_t audit_every,
                  int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs,
-                 int32_t finish) {
+                 int32_t finish, int32_t json_whitespace) {
   headway_sampling sampling = {};
   sampling.size = sizeof(sampling);
   sampling.seed = numbers.seed;
@@ -80,6 +80,7 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
   options.speculate = speculate;
   options.want_logprobs = want_logprobs ? 1 : 0;
   options.finish = finish;
+  options.json_whitespace = json_whitespace;
   headway_sequence* sequence = nullptr;
   CheckUnlocked([&] { return headway_sequence_new(engine.handle.get(), &options, &sequence); });
   new (self) Sequence{.cancel = std::move(cancel), .handle = SequenceHandle(sequence)};
@@ -341,7 +342,7 @@ void BindSequence(nb::module_& module) {
              const std::vector<float>& biases, const Ids& allow_ids, const std::string& certificate,
              const std::string& grammar, const std::string& json_schema, int64_t capacity_tokens,
              int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate, bool logprobs,
-             int32_t finish) {
+             int32_t finish, int32_t json_whitespace) {
             NewSequence(self, engine,
                         {.temperature = temperature,
                          .top_p = top_p,
@@ -353,7 +354,8 @@ void BindSequence(nb::module_& module) {
                          .repeat_last_n = repeat_last_n,
                          .seed = seed},
                         bias_ids, biases, allow_ids, certificate, grammar, json_schema,
-                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs, finish);
+                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs, finish,
+                        json_whitespace);
           },
           "engine"_a, nb::kw_only(), "temperature"_a = 0.0F, "top_k"_a = 0, "top_p"_a = 0.0F,
           "min_p"_a = 0.0F, "repetition_penalty"_a = 0.0F, "repeat_last_n"_a = 0,
@@ -361,7 +363,8 @@ void BindSequence(nb::module_& module) {
           "bias_ids"_a = Ids(), "biases"_a = std::vector<float>(), "allow_ids"_a = Ids(),
           "certificate"_a = "", "grammar"_a = "", "json_schema"_a = "", "capacity_tokens"_a = 0,
           "audit_every"_a = 0, "most_drafts"_a = 0, "kv"_a = 0, "speculate"_a = 0,
-          "logprobs"_a = false, "finish"_a = int{HEADWAY_FINISH_WITH_SCHEMA})
+          "logprobs"_a = false, "finish"_a = int{HEADWAY_FINISH_WITH_SCHEMA},
+          "json_whitespace"_a = 0)
       .def("append", &Append, "ids"_a)
       .def(
           "append_unread",

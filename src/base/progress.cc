@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/quoted.h"
+
 namespace headway {
 namespace {
 
@@ -31,7 +33,7 @@ Progress::~Progress() {
   if (!drawn_) return;
   const std::string line =
       fmt::format("{}: done in {:.1f} s", label_, Seconds(start_, steady_clock::now()));
-  std::fprintf(stderr, terminal_ ? "\r\033[K%s\n" : "%s\n", line.c_str());
+  std::fprintf(stderr, terminal_ ? "\r\033[K%s\n" : "%s\n", Printable(line).c_str());
 }
 
 // By the pace since the first update, since what comes before it is preparation. Nothing while there
@@ -60,7 +62,7 @@ void Progress::Update(uint64_t done, const std::string& detail) {
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0.0;
   const std::string line =
       fmt::format("{}: {:3.0f} %{}  {}", label_, 100.0 * share, TimeLeft(done, now), detail);
-  std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
+  std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", Printable(line).c_str());
   std::fflush(stderr);
 }
 

@@ -14,4 +14,7 @@ std::string Quoted(std::string_view text);
 // what turns the direction of writing, and bytes outside UTF-8 as \xNN.
 std::string Printable(std::string_view text);
 
+// The same within a line: new lines as \n and tabs as \x09, and "..." after 200 bytes.
+std::string PrintableWords(std::string_view text);
+
 }  // namespace headway

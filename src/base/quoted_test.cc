@@ -22,6 +22,12 @@ TEST(Printable, WhatSteersATerminalIsShown) {
   EXPECT_EQ(Printable(std::string_view("\0x", 2)), "\\x00x");
 }
 
+TEST(PrintableWords, StayInALineAndAreCut) {
+  EXPECT_EQ(PrintableWords("a\n\tb\xc3\xa9\x1b\xff"), "a\\n\\x09b\xc3\xa9\\x1b\\xff");
+  EXPECT_EQ(PrintableWords(std::string(200, 'x')), std::string(200, 'x'));
+  EXPECT_EQ(PrintableWords(std::string(201, 'x')), std::string(200, 'x') + "...");
+}
+
 TEST(Printable, BytesOutsideUtf8AreShown) {
   EXPECT_EQ(Printable("\xff"
                       "a\xc3"),

@@ -53,6 +53,15 @@ Result<std::optional<bool>> FinishOf(int32_t finish) {
               fmt::format("finish: expected a HEADWAY_FINISH_... constant, found {}", finish));
 }
 
+Result<JsonWhitespace> WhitespaceOf(int32_t white_space) {
+  if (white_space == HEADWAY_JSON_WHITESPACE_CANONICAL) return JsonWhitespace::kCanonical;
+  if (white_space == HEADWAY_JSON_WHITESPACE_FREE) return JsonWhitespace::kFree;
+  return Fail(
+      ErrorCode::kInvalidInput,
+      fmt::format("json_whitespace: expected a HEADWAY_JSON_WHITESPACE_... constant, found {}",
+                  white_space));
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> ReadStops(const char* const* stops, size_t num_stops) {
@@ -85,6 +94,7 @@ Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* opti
   options.audit_every = given.audit_every;
   options.grammar = TextOrEmpty(given.grammar);
   options.json_schema = TextOrEmpty(given.json_schema);
+  HW_TRY(options.json_whitespace, WhitespaceOf(given.json_whitespace));
   options.want_logprobs = given.want_logprobs != 0;
   HW_TRY(options.finish_within_budget, FinishOf(given.finish));
   request.capacity_tokens = given.capacity_tokens;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/quoted.h"
 #include "chat/json_values.h"
 #include "chat/known_formats.h"
 
@@ -64,7 +65,7 @@ Result<void> CheckMarkers(const RenderedChat& chat, const tokenizer::Tokenizer& 
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("chat template: expected the special token '{}' in the vocabulary, "
                               "found {}",
-                              jinja::Printable(marker), id ? "an ordinary token" : "none"));
+                              PrintableWords(marker), id ? "an ordinary token" : "none"));
     }
   }
   return {};

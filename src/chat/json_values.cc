@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/from_chars.h"
+#include "base/quoted.h"
 #include "grammar/json_value.h"
 
 namespace headway::chat {
@@ -20,12 +21,12 @@ Result<Value> Number(const std::string& digits) {
     int64_t integer = 0;
     if (std::from_chars(first, last, integer).ec == std::errc()) return Value::Of(integer);
     return Fail(ErrorCode::kInvalidInput,
-                "expected integers of 64 bits, found " + jinja::Printable(digits));
+                "expected integers of 64 bits, found " + PrintableWords(digits));
   }
   double real = 0.0;
   if (FromChars(first, last, real).ec == std::errc()) return Value::Of(real);
   return Fail(ErrorCode::kInvalidInput,
-              "expected numbers that a float can hold, found " + jinja::Printable(digits));
+              "expected numbers that a float can hold, found " + PrintableWords(digits));
 }
 
 Result<Value> Converted(const JsonValue& json) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 
+#include "base/quoted.h"
 #include "jinja/text.h"
 
 namespace headway::chat {
@@ -94,7 +95,7 @@ Result<KnownFormat> FormatNamed(std::string_view name) {
     names += (names.empty() ? "" : ", ") + plain;
   }
   return Fail(ErrorCode::kInvalidInput, fmt::format("chat format: expected one of {}, found '{}'",
-                                                    names, jinja::Printable(name)));
+                                                    names, PrintableWords(name)));
 }
 
 std::optional<KnownFormat> FormatOf(const tokenizer::Tokenizer& tokenizer) {

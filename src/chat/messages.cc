@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/quoted.h"
 #include "chat/json_values.h"
 
 namespace headway::chat {
@@ -35,7 +36,7 @@ Result<Value> RoleValue(std::string_view role, size_t message) {
   if (!is_name)
     return Mistake(message,
                    fmt::format("expected a role such as system, user or assistant, found '{}'",
-                               jinja::Printable(role)));
+                               PrintableWords(role)));
   return Value::Of(Text(std::string(role), !known));
 }
 
@@ -56,7 +57,7 @@ Result<void> CheckParts(const Value& parts, size_t message) {
     if (type->bytes() != "text") {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("chat: message {}: expected parts of the type text, found '{}'",
-                              message, jinja::Printable(type->bytes())));
+                              message, PrintableWords(type->bytes())));
     }
     const Value* text = part.dict().Find("text");
     if (text == nullptr || !text->IsString())

@@ -189,6 +189,7 @@ Result<Generation> Generate(OpenedModel* model, std::span<const int32_t> prompt,
                        result.stop_reason == StopReason::kContextFull;
   if (ran_out && source.TextIsFinal()) result.stop_reason = StopReason::kEndToken;
   result.is_cut = ran_out && !source.TextIsComplete();
+  if (result.is_cut) result.tokens_to_complete = source.TokensOfShortestText();
   if (result.stop_reason != StopReason::kCancelled) HW_TRY_VOID(CheckIntegrity(*model, true));
   result.counters = source.TakeCounters();
   return result;

@@ -94,8 +94,9 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateO
     return Fail(ErrorCode::kInvalidInput,
                 "grammar: expected a generation that stops at the end of the text");
   }
-  return options.grammar.empty() ? grammar::CompileJsonSchema(options.json_schema)
-                                 : grammar::CompileGbnf(options.grammar);
+  if (!options.grammar.empty()) return grammar::CompileGbnf(options.grammar);
+  return grammar::CompileJsonSchema(
+      options.json_schema, {.free_white_space = options.json_whitespace == JsonWhitespace::kFree});
 }
 
 }  // namespace

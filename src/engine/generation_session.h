@@ -4,6 +4,7 @@
 // request says.
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "engine/open.h"
@@ -39,6 +40,7 @@ class GenerationSession {
   // See Sequence.
   bool TextIsComplete() const { return session_->TextIsComplete(); }
   bool TextIsFinal() const { return session_->TextIsFinal(); }
+  std::optional<int64_t> TokensOfShortestText() { return session_->TokensOfShortestText(); }
 
   Counters TakeCounters();
 

@@ -33,6 +33,11 @@ class GrammarFollower {
   // Complete, and nothing can follow.
   bool IsFinal() const { return grammar_.IsFinal(at_); }
 
+  // Tokens with which the grammar's text can be completed from its start; none: not known.
+  std::optional<int64_t> TokensOfShortestText() {
+    return grammar_.TokensOfShortestText(grammar_.Start());
+  }
+
   // Finds the masks of the next position and of those after the drafts; returns how many drafts are
   // allowed. Drafts that lead where no token is allowed are left to later steps, which report it.
   // Errors: kInvalidInput when no token may come next, kUnsupported (TokenGrammar::MaskAt).

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -89,6 +90,10 @@ class Sequence {
   bool TextIsComplete() const { return grammar_ == nullptr || grammar_->IsComplete(); }
   // Of a grammar's text alone: complete, and nothing can follow.
   bool TextIsFinal() const { return grammar_ != nullptr && grammar_->IsFinal(); }
+  // With so many tokens finish_within_capacity completes the text from its start; none: not known.
+  std::optional<int64_t> TokensOfShortestText() {
+    return grammar_ == nullptr ? std::nullopt : grammar_->TokensOfShortestText();
+  }
 
   // That `ids` may follow, and that a token may be chosen. Errors: kInvalidInput, kCancelled.
   Result<void> CheckAppend(std::span<const int32_t> ids) const;

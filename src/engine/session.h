@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -62,6 +63,7 @@ class Session {
 
   bool TextIsComplete() const { return sequence_->TextIsComplete(); }
   bool TextIsFinal() const { return sequence_->TextIsFinal(); }
+  std::optional<int64_t> TokensOfShortestText() { return sequence_->TokensOfShortestText(); }
 
   // The most drafts that one step takes.
   int64_t MaxDrafts() const { return sequence_->MaxDrafts(); }

@@ -235,34 +235,43 @@ DfaPointer Lengths(int64_t least, int64_t most) {
 }
 
 std::optional<std::vector<std::string>> TextsOf(const Dfa& dfa, size_t most) {
-  struct Reached {
+  // Every state leads to an end: without a loop, each walk from the first state ends in a text, so
+  // what is walked before there are too many is `most` texts long.
+  struct Visit {
     int32_t state;
-    std::string text;
+    size_t length;  // of the text before its next character
+    size_t edge = 0;
+    uint32_t next = 0;  // code point to try
   };
   std::vector<std::string> texts;
-  std::vector<Reached> work;
-  if (!dfa.IsEmpty()) work.push_back({0, ""});
-  // A text longer than the number of states has gone round a loop, and every state leads to an end:
-  // there are infinitely many.
-  for (size_t i = 0; i < work.size(); ++i) {
-    const Reached at = work[i];
-    if (work.size() > 20 * most * (dfa.states.size() + 1) || at.text.size() > 4 * dfa.states.size())
-      return std::nullopt;
-    const Dfa::State& state = dfa.states[static_cast<size_t>(at.state)];
-    if (state.accepts) texts.push_back(at.text);
-    if (texts.size() > most) return std::nullopt;
-    uint32_t first = 0;
-    for (const Dfa::Edge& edge : state.edges) {
-      if (edge.target != Dfa::kNone) {
-        if (edge.last - first >= most) return std::nullopt;
-        for (uint32_t c = first; c <= edge.last; ++c) {
-          std::string text = at.text;
-          AppendUtf8(c, &text);
-          work.push_back({edge.target, std::move(text)});
-        }
-      }
-      first = edge.last + 1;
+  std::string text;
+  std::vector<bool> on_way(dfa.states.size());
+  std::vector<Visit> way;
+  const auto enter = [&](int32_t state) {
+    if (on_way[static_cast<size_t>(state)]) return false;  // a loop: infinitely many
+    on_way[static_cast<size_t>(state)] = true;
+    if (dfa.states[static_cast<size_t>(state)].accepts) texts.push_back(text);
+    way.push_back({state, text.size()});
+    return texts.size() <= most;
+  };
+  if (!dfa.IsEmpty() && !enter(0)) return std::nullopt;
+  while (!way.empty()) {
+    Visit& at = way.back();
+    const auto& edges = dfa.states[static_cast<size_t>(at.state)].edges;
+    while (at.edge < edges.size() &&
+           (edges[at.edge].target == Dfa::kNone || at.next > edges[at.edge].last)) {
+      at.next = std::max(at.next, edges[at.edge].last + 1);
+      ++at.edge;
     }
+    text.resize(at.length);
+    if (at.edge == edges.size()) {
+      on_way[static_cast<size_t>(at.state)] = false;
+      way.pop_back();
+      continue;
+    }
+    if (edges[at.edge].last - at.next >= most) return std::nullopt;
+    AppendUtf8(at.next++, &text);
+    if (!enter(edges[at.edge].target)) return std::nullopt;
   }
   return texts;
 }

@@ -66,7 +66,7 @@ DfaPointer NoText();
 DfaPointer Words(const std::vector<std::string>& words);
 DfaPointer Lengths(int64_t least, int64_t most);
 
-// All its texts, when they are at most `most`; otherwise nothing.
+// All its texts in the order of their code points, when they are at most `most`; otherwise nothing.
 std::optional<std::vector<std::string>> TextsOf(const Dfa& dfa, size_t most);
 
 // The states that are ends or lead to one. `before`: of each state, those with an edge to it.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "grammar/decimal.h"
 #include "grammar/json_value.h"
 #include "grammar/number_sets.h"
 
@@ -72,14 +73,14 @@ Expression PairRange(uint32_t first, uint32_t last) {
 }
 
 // -?whole(.fraction)?, and an exponent.
-Expression AnyNumber(int64_t digits) {
+Expression AnyNumber(int64_t digits, int64_t exponent_digits) {
   const Expression digit = Class({{'0', '9'}});
   const Expression whole =
       Choice({Text("0"), Sequence({Class({{'1', '9'}}), Repeat(digit, 0, digits - 1)})});
   const Expression fraction = Optional(Sequence({Text("."), Repeat(digit, 1, digits)}));
   const Expression exponent =
       Optional(Sequence({Class({{'e', 'e'}, {'E', 'E'}}), Optional(Class({{'-', '-'}, {'+', '+'}})),
-                         Repeat(digit, 1, 3)}));
+                         Repeat(digit, 1, exponent_digits)}));
   return Sequence({Optional(Text("-")), whole, fraction, exponent});
 }
 
@@ -87,6 +88,11 @@ Expression AnyNumber(int64_t digits) {
 // for 64 bits.
 constexpr int64_t kFewDigits = 20;
 constexpr int64_t kManyDigits = 400;
+constexpr int64_t kFewExponentDigits = 3;
+constexpr int64_t kNoLimit = Expression::kNoLimit;
+// In a run of free white space.
+constexpr int64_t kMostLineBreaks = 2;
+constexpr int64_t kMostBlanks = 16;
 
 }  // namespace
 
@@ -94,27 +100,30 @@ JsonText::JsonText(const SchemaOptions& options, Rules* rules) : options_(option
   AddAnyValue();
 }
 
-Expression JsonText::Space() const { return options_.any_spelling ? Rule("space") : Sequence({}); }
+bool JsonText::IsCanonical() const { return !options_.any_spelling && !options_.free_white_space; }
+Expression JsonText::Space() const { return IsCanonical() ? Sequence({}) : Rule("space"); }
 Expression JsonText::Comma() const {
-  return options_.any_spelling ? Sequence({Text(","), Space()}) : Text(", ");
+  return IsCanonical() ? Text(", ") : Sequence({Text(","), Space()});
 }
 Expression JsonText::Colon() const {
-  return options_.any_spelling ? Sequence({Space(), Text(":"), Space()}) : Text(": ");
+  return IsCanonical() ? Text(": ") : Sequence({Space(), Text(":"), Space()});
 }
 
 void JsonText::AddAnyValue() {
+  const Expression blank = Class({{' ', ' '}, {'\t', '\t'}});
   if (options_.any_spelling) {
+    (*rules_)["space"] = Repeat(Class({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0, kNoLimit);
+  } else if (options_.free_white_space) {
     (*rules_)["space"] =
-        Choice({Sequence({}), Text(" "),
-                Sequence({Text("\n"), Repeat(Class({{' ', ' '}, {'\t', '\t'}}), 0, 20)})});
+        Sequence({Repeat(Text("\n"), 0, kMostLineBreaks), Repeat(blank, 0, kMostBlanks)});
   }
-  (*rules_)["number"] = AnyNumber(options_.any_spelling ? kManyDigits : kFewDigits);
+  (*rules_)["number"] = options_.any_spelling ? AnyNumber(kManyDigits, kNoLimit)
+                                              : AnyNumber(kFewDigits, kFewExponentDigits);
   const Expression character = Character({{0, kLastCodePoint}});
-  (*rules_)["string"] =
-      Sequence({Text("\""), Repeat(character, 0, Expression::kNoLimit), Text("\"")});
+  (*rules_)["string"] = Sequence({Text("\""), Repeat(character, 0, kNoLimit), Text("\"")});
   const auto list = [&](const Expression& item, const char* open, const char* close) {
-    const Expression more = Repeat(Sequence({Comma(), item}), 0, Expression::kNoLimit);
-    return Sequence({Text(open), Space(), Optional(Sequence({item, more})), Space(), Text(close)});
+    const Expression more = Repeat(Sequence({Comma(), item, Space()}), 0, kNoLimit);
+    return Sequence({Text(open), Space(), Optional(Sequence({item, Space(), more})), Text(close)});
   };
   (*rules_)["object"] = list(Sequence({Rule("string"), Colon(), Rule("value")}), "{", "}");
   (*rules_)["array"] = list(Rule("value"), "[", "]");
@@ -203,6 +212,15 @@ Result<Expression> JsonText::Number(const DfaPointer& numbers) {
       SpelledOut(*few, [](const std::vector<CodeRange>& ranges) { return Class(ranges); }));
   numbers_.emplace(numbers, rule);
   return Rule(rule);
+}
+
+Result<Expression> JsonText::Scalar(const std::string& text) {
+  if (!options_.any_spelling) return Text(text);
+  HW_TRY(const JsonValue value, ParseJson(text));
+  if (value.Is(JsonValue::Kind::kString)) return Name(value.text);
+  if (!value.Is(JsonValue::Kind::kNumber)) return Text(text);
+  HW_TRY(const Decimal number, ParseDecimal(text));
+  return Number(TheNumber(number));
 }
 
 }  // namespace headway::grammar

@@ -26,12 +26,15 @@ class JsonText {
   Expression String(const DfaPointer& values);
   Expression Name(const std::string& name);
   Result<Expression> Number(const DfaPointer& numbers);
+  // A scalar of which one text is given.
+  Result<Expression> Scalar(const std::string& text);
 
   Expression Space() const;
   Expression Comma() const;
   Expression Colon() const;
 
  private:
+  bool IsCanonical() const;
   Expression Character(const std::vector<CodeRange>& ranges);
   Expression Ways(const std::vector<CodeRange>& ranges) const;
   void AddAnyValue();

@@ -232,6 +232,30 @@ TEST(SchemaExactTest, GeneratedTexts_OneSpellingAndOnlyWhatIsNamed) {
       {});
 }
 
+TEST(SchemaExactTest, WhiteSpace_IsFreeWithinBoundsWhereAskedFor) {
+  const char* schema =
+      R"({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}},
+          "b": {}}})";
+  const std::string blanks(16, ' ');
+  const std::vector<std::string> bounded = {
+      "{}",
+      "{ }",
+      R"({"a":[1,2]})",
+      R"({"a": [1, 2], "b": {"x": []}})",
+      "{\n\n\t\"a\"\n:" + blanks + "[ ]\n}",
+      "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\" : { \"x\" : [ 1 , 2 ] }\n}"};
+  CheckSchemas({{schema,
+                 bounded,
+                 {"{\n\n\n}", "{" + blanks + " }", "{\r\n}", " {}", "{}\n", R"({"a": [1.0]})"}}},
+               {.free_white_space = true});
+  CheckSchemas({{schema, {"{}", R"({"a": [1, 2], "b": {"x": []}})"}, {"{ }", R"({"a":[1,2]})"}}},
+               {});
+  // What others wrote may have any.
+  std::vector<std::string> any = bounded;
+  any.insert(any.end(), {"\r\n{\n\n\n\r}\t", "{" + blanks + blanks + "}"});
+  CheckSchemas({{schema, any, {"{\v}", "{\xc2\xa0}"}}});
+}
+
 TEST(SchemaExactTest, ALongName_TakesLinearTime) {
   const std::string name(12000, 'n');
   const std::string schema =

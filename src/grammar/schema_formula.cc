@@ -36,7 +36,15 @@ FormulaPointer NotBetween(const Demand& demand) {
   if (demand.most != Expression::kNoLimit) {
     other.least = demand.most + 1;
     other.most = Expression::kNoLimit;
-    ways.push_back(Demanded(other));
+    std::vector<FormulaPointer> with = {Demanded(other)};
+    for (const std::string& name : demand.listed) {
+      Demand there;
+      there.kind = Demand::Kind::kRequired;
+      there.name = name;
+      there.from = demand.from;
+      with.push_back(Demanded(std::move(there)));
+    }
+    ways.push_back(All(std::move(with)));
   }
   return Any(std::move(ways));
 }

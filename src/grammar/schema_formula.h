@@ -55,6 +55,10 @@ struct Demand {
   int64_t index = 0;
   int64_t least = 0;
   int64_t most = Expression::kNoLimit;
+  // Of a literal's kPropertyCount: its names. More properties than it has, some of its own missing,
+  // is said by another way already ("a is absent"); only with all of them an unlisted one is told
+  // from them by its name.
+  std::vector<std::string> listed = {};
   const JsonValue* from = nullptr;  // the schema that demands it
 };
 

@@ -136,7 +136,7 @@ Result<bool> SchemaGoals::IsSurelyEmpty(std::vector<Atom> atoms, int depth) {
   bool empty = false;
   if (depth > 0) {
     HW_TRY(const Shape* shape, ShapeAt(goal, depth - 1));
-    empty = shape->scalars.IsEmpty() && shape->objects.empty() && shape->arrays.empty();
+    empty = shape->IsEmpty();
   } else {
     ScalarSet scalars = AllScalars();
     for (const Atom& atom : *goals_[static_cast<size_t>(goal)]) {

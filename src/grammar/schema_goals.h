@@ -24,6 +24,8 @@ struct Shape {
   ScalarSet scalars;
   std::vector<Demands> objects;
   std::vector<Demands> arrays;
+
+  bool IsEmpty() const { return scalars.IsEmpty() && objects.empty() && arrays.empty(); }
 };
 
 class SchemaGoals {

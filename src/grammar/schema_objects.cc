@@ -147,6 +147,7 @@ FormulaPointer SchemaReader::ReadLiteral(const JsonValue& value, Side side) {
   }
   Demand count = Of(Demand::Kind::kPropertyCount, value);
   count.least = count.most = static_cast<int64_t>(value.names.size());
+  count.listed = value.names;
   parts.push_back(Demanded(std::move(count)));
   return All(std::move(parts));
 }

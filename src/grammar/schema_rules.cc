@@ -47,7 +47,9 @@ Result<Rules> SchemaRules::Run(Goal root) {
     HW_TRY(Expression body, Body(parts_[Index(goal)]));
     rules_[RuleOf(goal)] = std::move(body);
   }
-  rules_["root"] = Rule(RuleOf(root));
+  rules_["root"] = options_.any_spelling
+                       ? Sequence({text_.Space(), Rule(RuleOf(root)), text_.Space()})
+                       : Rule(RuleOf(root));
   return std::move(rules_);
 }
 
@@ -120,17 +122,19 @@ void SchemaRules::FindProductive() {
 
 // The objects, or arrays, that a schema speaks of. One that has "properties" and no "type" allows
 // every number, too; a text that is written is of the kind that was meant.
-std::vector<Expression> SchemaRules::SpokenOf(const Parts& parts) {
+Result<std::vector<Expression>> SchemaRules::SpokenOf(const Parts& parts) {
   std::vector<Expression> ways;
   if (options_.any_spelling || !IsEveryScalar(parts.shape->scalars)) return ways;
   for (const ValueGraph& graph : parts.graphs) {
-    if (StatesThatEnd(graph)[0]) ways.push_back(OfGraph(graph));
+    if (!StatesThatEnd(graph)[0]) continue;
+    HW_TRY(Expression way, OfGraph(graph));
+    ways.push_back(std::move(way));
   }
   return ways;
 }
 
 Result<Expression> SchemaRules::Body(const Parts& parts) {
-  std::vector<Expression> ways = SpokenOf(parts);
+  HW_TRY(std::vector<Expression> ways, SpokenOf(parts));
   if (!ways.empty()) return Choice(std::move(ways));
   const ScalarSet& scalars = parts.shape->scalars;
   if (scalars.has_null) ways.push_back(Text("null"));
@@ -143,11 +147,14 @@ Result<Expression> SchemaRules::Body(const Parts& parts) {
   if (!scalars.strings->IsEmpty()) ways.push_back(text_.String(scalars.strings));
   if (parts.any_object) ways.push_back(Rule("object"));
   if (parts.any_array) ways.push_back(Rule("array"));
-  for (const ValueGraph& graph : parts.graphs) ways.push_back(OfGraph(graph));
+  for (const ValueGraph& graph : parts.graphs) {
+    HW_TRY(Expression way, OfGraph(graph));
+    ways.push_back(std::move(way));
+  }
   return Choice(std::move(ways));
 }
 
-Expression SchemaRules::OfGraph(const ValueGraph& graph) {
+Result<Expression> SchemaRules::OfGraph(const ValueGraph& graph) {
   const std::vector<bool> ends = StatesThatEnd(graph);
   if (!ends[0]) return Choice({});
   std::vector<int32_t> numbers(graph.states.size());
@@ -163,15 +170,16 @@ Expression SchemaRules::OfGraph(const ValueGraph& graph) {
     for (const ValueGraph::Edge& edge : graph.states[s].edges) {
       const auto target = static_cast<size_t>(edge.target);
       if (!ends[target] || (!edge.skips && !IsProductive(edge.value))) continue;
-      state.edges.push_back({Member(graph, edge), numbers[target]});
+      HW_TRY(Expression member, Member(graph, edge));
+      state.edges.push_back({std::move(member), numbers[target]});
     }
     machine.states.push_back(std::move(state));
   }
   return Sequence({Text(graph.is_object ? "{" : "["), text_.Space(), OfMachine(std::move(machine)),
-                   text_.Space(), Text(graph.is_object ? "}" : "]")});
+                   Text(graph.is_object ? "}" : "]")});
 }
 
-Expression SchemaRules::Member(const ValueGraph& graph, const ValueGraph::Edge& edge) {
+Result<Expression> SchemaRules::Member(const ValueGraph& graph, const ValueGraph::Edge& edge) {
   if (edge.skips) return Sequence({});
   std::vector<Expression> parts;
   if (!edge.is_first) parts.push_back(text_.Comma());
@@ -179,7 +187,10 @@ Expression SchemaRules::Member(const ValueGraph& graph, const ValueGraph::Edge& 
     parts.push_back(edge.names == nullptr ? text_.Name(edge.name) : text_.String(edge.names));
     parts.push_back(text_.Colon());
   }
-  parts.push_back(edge.text.empty() ? Rule(RuleOf(edge.value)) : Text(edge.text));
+  HW_TRY(Expression value, edge.text.empty() ? Result<Expression>(Rule(RuleOf(edge.value)))
+                                             : text_.Scalar(edge.text));
+  parts.push_back(std::move(value));
+  parts.push_back(text_.Space());
   return Sequence(std::move(parts));
 }
 

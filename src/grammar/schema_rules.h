@@ -38,10 +38,10 @@ class SchemaRules {
   }
   // For each state, whether the end can be reached.
   std::vector<bool> StatesThatEnd(const ValueGraph& graph) const;
-  std::vector<Expression> SpokenOf(const Parts& parts);
+  Result<std::vector<Expression>> SpokenOf(const Parts& parts);
   Result<Expression> Body(const Parts& parts);
-  Expression OfGraph(const ValueGraph& graph);
-  Expression Member(const ValueGraph& graph, const ValueGraph::Edge& edge);
+  Result<Expression> OfGraph(const ValueGraph& graph);
+  Result<Expression> Member(const ValueGraph& graph, const ValueGraph::Edge& edge);
   static std::string RuleOf(Goal goal);
   static size_t Index(Goal goal) { return static_cast<size_t>(goal); }
 

@@ -154,6 +154,11 @@ bool TokenGrammar::CanEndWithin(Position position, int64_t most_tokens) {
   return position == kEnded || Planner().Tokens(position) <= most_tokens;
 }
 
+std::optional<int64_t> TokenGrammar::TokensOfShortestText(Position position) {
+  const int64_t tokens = position == kEnded ? 0 : Planner().Tokens(position);
+  return tokens < EndPlanner::kNever ? std::optional(tokens) : std::nullopt;
+}
+
 TokenGrammar::Position TokenGrammar::After(Position position, int32_t token) {
   if (position < 0) return position;
   for (const int32_t id : trie_->EndIds()) {

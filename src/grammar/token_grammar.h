@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +62,8 @@ class TokenGrammar {
   Result<const TokenMask*> MaskAt(Position position, int64_t most_tokens);
   // Whether the text can be completed with so many tokens, as far as EndPlanner::Tokens() knows.
   bool CanEndWithin(Position position, int64_t most_tokens);
+  // The least `most_tokens` for which it is true; none: not known of any.
+  std::optional<int64_t> TokensOfShortestText(Position position);
 
   // The position after an allowed token.
   Position After(Position position, int32_t token);

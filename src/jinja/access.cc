@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/operators.h"
 #include "jinja/print.h"
@@ -16,9 +17,9 @@ using Kind = Value::Kind;
 
 Value NoAttribute(const Value& value, std::string_view name) {
   if (value.Is(Kind::kNone))
-    return Value::Missing(fmt::format("'None' has no attribute '{}'", Printable(name)));
+    return Value::Missing(fmt::format("'None' has no attribute '{}'", PrintableWords(name)));
   return Value::Missing(
-      fmt::format("'{}' has no attribute '{}'", value.TypeName(), Printable(name)));
+      fmt::format("'{}' has no attribute '{}'", value.TypeName(), PrintableWords(name)));
 }
 
 std::optional<Value> LoopAttribute(const LoopState& loop, std::string_view name) {
@@ -123,7 +124,7 @@ Result<Value> GetItem(const Value& value, const Value& key, Context* context) {
   }
   HW_TRY(const Text shown, Repr(key, &context->budget));
   return Value::Missing(
-      fmt::format("{} has no element {}", value.TypeName(), Printable(shown.bytes())));
+      fmt::format("{} has no element {}", value.TypeName(), PrintableWords(shown.bytes())));
 }
 
 Result<Value> GetPath(Value value, const Value& path, Context* context) {

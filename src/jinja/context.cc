@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "jinja/print.h"
 
 namespace headway::jinja {
@@ -54,7 +55,7 @@ Result<std::vector<std::optional<Value>>> Arguments::Bind(
     std::string_view what, std::initializer_list<std::string_view> names, size_t required) const {
   std::vector<std::optional<Value>> bound(names.size());
   if (positional.size() > names.size()) {
-    return Wrong(fmt::format("{}: expected at most {} arguments, found {}", Printable(what),
+    return Wrong(fmt::format("{}: expected at most {} arguments, found {}", PrintableWords(what),
                              names.size(), positional.size()));
   }
   std::copy(positional.begin(), positional.end(), bound.begin());
@@ -62,15 +63,15 @@ Result<std::vector<std::optional<Value>>> Arguments::Bind(
     const auto* place = std::find(names.begin(), names.end(), name);
     const auto index = static_cast<size_t>(place - names.begin());
     if (place == names.end() || bound[index]) {
-      return Wrong(fmt::format("{}: expected {} '{}'", Printable(what),
+      return Wrong(fmt::format("{}: expected {} '{}'", PrintableWords(what),
                                place == names.end() ? "no argument" : "one argument",
-                               Printable(name)));
+                               PrintableWords(name)));
     }
     bound[index] = value;
   }
   for (size_t i = 0; i < required; ++i) {
     if (bound[i]) continue;
-    return Wrong(fmt::format("{}: expected an argument '{}', found none", Printable(what),
+    return Wrong(fmt::format("{}: expected an argument '{}', found none", PrintableWords(what),
                              names.begin()[i]));
   }
   return bound;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/evaluator_parts.h"
 #include "jinja/operators.h"
@@ -128,7 +129,7 @@ Result<Value> Evaluator::EvaluateName(const Node& node) {
     return Value::Of(Function{
         .name = node.name, .builtin = builtin, .receiver = std::nullopt, .macro = nullptr});
   }
-  return Value::Missing(fmt::format("'{}' is undefined", Printable(node.name)));
+  return Value::Missing(fmt::format("'{}' is undefined", PrintableWords(node.name)));
 }
 
 Result<Value> Evaluator::EvaluateItems(const Node& node) {
@@ -252,9 +253,10 @@ Result<Value> Evaluator::EvaluateFilterOrTest(const Node& node) {
   HW_TRY(Value value, Evaluate(*node.children[0]));
   const Builtin builtin = is_filter ? FindFilter(node.name) : FindTest(node.name);
   if (builtin == nullptr) {
-    return Fail(ErrorCode::kUnsupported,
-                At(node.place) + fmt::format("expected a {} that is understood here, found '{}'",
-                                             is_filter ? "filter" : "test", Printable(node.name)));
+    return Fail(
+        ErrorCode::kUnsupported,
+        At(node.place) + fmt::format("expected a {} that is understood here, found '{}'",
+                                     is_filter ? "filter" : "test", PrintableWords(node.name)));
   }
   HW_TRY(Arguments arguments, EvaluateArguments(node));
   arguments.positional.insert(arguments.positional.begin(), std::move(value));

@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/operators.h"
 #include "jinja/print.h"
@@ -69,7 +70,7 @@ Result<Value> RaiseException(Context* context, const Arguments& arguments) {
   HW_TRY(const auto bound, arguments.Bind("raise_exception", {"message"}, 1));
   HW_TRY(const Text message, context->ToText(*bound[0]));
   return Wrong(
-      fmt::format("the template refuses this conversation: {}", Printable(message.bytes())));
+      fmt::format("the template refuses this conversation: {}", PrintableWords(message.bytes())));
 }
 
 // The directives whose result depends on no locale but C's.
@@ -90,7 +91,7 @@ Result<Value> StrftimeNow(Context* context, const Arguments& arguments) {
     if (letter == '\0' ||
         std::string_view("aAbBcdDeFHIjmMpSTuUwWxXyYZz%nt").find(letter) == std::string_view::npos)
       return Wrong("strftime_now: expected a known directive behind '%', found '" +
-                   Printable(std::string_view(&letter, letter == '\0' ? 0 : 1)) + "'");
+                   PrintableWords(std::string_view(&letter, letter == '\0' ? 0 : 1)) + "'");
     directive += letter;
     std::array<char, 200> buffer{};
     text.append(buffer.data(),

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/from_chars.h"
+#include "base/quoted.h"
 #include "base/utf8.h"
 #include "jinja/text.h"
 
@@ -213,7 +214,7 @@ class Lexer {
     if (found == kOperators.end()) {
       const std::string_view rest = text_.substr(at_);
       return Mistake(at_, fmt::format("expected an expression, found '{}'",
-                                      Printable(rest.substr(0, CharacterBytes(rest)))));
+                                      PrintableWords(rest.substr(0, CharacterBytes(rest)))));
     }
     constexpr std::string_view kOpening = "([{";
     constexpr std::string_view kClosing = ")]}";
@@ -286,9 +287,10 @@ class Lexer {
     const auto outcome = is_real ? FromChars(first, last, token.real)
                                  : std::from_chars(first, last, token.integer, base);
     if (outcome.ec != std::errc() || outcome.ptr != last)
-      return Mistake(begin, "expected a number of 64 bits, found " + Printable(digits));
+      return Mistake(begin, "expected a number of 64 bits, found " + PrintableWords(digits));
     if (!is_real && base == 10 && digits.size() > 1 && digits.front() == '0' && token.integer != 0)
-      return Mistake(begin, "expected a number without leading zeros, found " + Printable(digits));
+      return Mistake(begin,
+                     "expected a number without leading zeros, found " + PrintableWords(digits));
     at_ = at;
     return {};
   }
@@ -377,9 +379,9 @@ std::string Described(const Token& token) {
       return "'%}'";
     case Token::Kind::kName:
     case Token::Kind::kOperator:
-      return fmt::format("'{}'", Printable(token.text));
+      return fmt::format("'{}'", PrintableWords(token.text));
     case Token::Kind::kString:
-      return fmt::format("the string '{}'", Printable(token.text));
+      return fmt::format("the string '{}'", PrintableWords(token.text));
     case Token::Kind::kInteger:
       return std::to_string(token.integer);
     case Token::Kind::kFloat:

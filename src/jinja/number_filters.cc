@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/from_chars.h"
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/operators.h"
 #include "jinja/text_operations.h"
@@ -145,7 +146,7 @@ Result<Value> Round(Context*, const Arguments& arguments) {
   HW_TRY(const int64_t precision, IntegerOr(bound[1], 0, "round"));
   const std::string method = bound[2] && bound[2]->IsString() ? bound[2]->bytes() : "common";
   if (method != "common" && method != "ceil" && method != "floor")
-    return Wrong("round: expected common, ceil or floor, found '" + Printable(method) + "'");
+    return Wrong("round: expected common, ceil or floor, found '" + PrintableWords(method) + "'");
   const auto number = bound[0]->AsNumber();
   if (!number) {
     if (bound[0]->IsUndefined()) return Wrong(bound[0]->Reason());

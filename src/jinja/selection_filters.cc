@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/operators.h"
 
@@ -52,7 +53,7 @@ Result<Value> Map(Context* context, const Arguments& arguments) {
   HW_TRY(const Value name, NamedFunction(arguments, 1, "filter"));
   const Builtin filter = FindFilter(name.bytes());
   if (filter == nullptr)
-    return Wrong(fmt::format("expected a filter, found '{}'", Printable(name.bytes())));
+    return Wrong(fmt::format("expected a filter, found '{}'", PrintableWords(name.bytes())));
   Arguments call = Rest(arguments, 2);
   HW_TRY(const std::vector<Value> items, context->Items(value));
   std::vector<Value> mapped;
@@ -77,7 +78,7 @@ Result<Value> Select(Context* context, const Arguments& arguments) {
     HW_TRY(const Value name, NamedFunction(arguments, kName, "test"));
     test = FindTest(name.bytes());
     if (test == nullptr)
-      return Wrong(fmt::format("expected a test, found '{}'", Printable(name.bytes())));
+      return Wrong(fmt::format("expected a test, found '{}'", PrintableWords(name.bytes())));
     call = Rest(arguments, kName + 1);
   }
   HW_TRY(const std::vector<Value> items, context->Items(value));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/quoted.h"
 #include "jinja/evaluator.h"
 #include "jinja/evaluator_parts.h"
 #include "jinja/print.h"
@@ -262,8 +263,8 @@ Result<void> Evaluator::BindParameters(const Macro& macro, const Arguments& argu
   for (size_t i = 0; i < node.names.size(); ++i) {
     if (scope_->Find(node.names[i]) != nullptr) continue;
     const size_t back = node.names.size() - i;  // 1 for the last parameter
-    Value value =
-        Value::Missing(fmt::format("parameter '{}' was not provided", Printable(node.names[i])));
+    Value value = Value::Missing(
+        fmt::format("parameter '{}' was not provided", PrintableWords(node.names[i])));
     if (back <= defaults) {
       HW_TRY(value, Evaluate(*node.children[node.children.size() - back]));
     }
@@ -278,8 +279,8 @@ Result<void> Evaluator::BindParameters(const Macro& macro, const Arguments& argu
     HW_TRY(Value named, context_->Make(std::move(rest)));
     scope_->Set("kwargs", std::move(named));
   } else if (!rest.entries.empty()) {
-    return Wrong(
-        fmt::format("expected no argument '{}'", Printable(rest.entries.front().first.bytes())));
+    return Wrong(fmt::format("expected no argument '{}'",
+                             PrintableWords(rest.entries.front().first.bytes())));
   }
   if (Mentions(body, "varargs")) {
     List more{.items = {arguments.positional.begin() + static_cast<int64_t>(places),

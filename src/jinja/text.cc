@@ -1,7 +1,5 @@
 #include "jinja/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/utf8.h"
@@ -98,29 +96,6 @@ bool IsSpace(uint32_t c) {
   if (c < 0x80) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
   return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
          c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
-std::string Printable(std::string_view text) {
-  constexpr size_t kMostBytes = 200;
-  std::string shown;
-  while (!text.empty() && shown.size() < kMostBytes) {
-    const size_t bytes = CharacterBytes(text);
-    const uint32_t c = CodePointOf(text);
-    const bool stray = bytes == 1 && static_cast<unsigned char>(text.front()) >= 0x80;
-    // C0, DEL, C1, and what turns the direction of writing or breaks a line
-    const bool steers = c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x200E && c <= 0x200F) ||
-                        (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-    if (c == '\n') {
-      shown += "\\n";
-    } else if (stray || steers) {
-      for (const char byte : text.substr(0, bytes))
-        shown += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
-    } else {
-      shown += text.substr(0, bytes);
-    }
-    text.remove_prefix(bytes);
-  }
-  return text.empty() ? shown : shown + "...";
 }
 
 }  // namespace headway::jinja

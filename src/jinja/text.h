@@ -52,7 +52,4 @@ void AppendCharacter(uint32_t code_point, std::string* text);
 // What Python's str.isspace() says.
 bool IsSpace(uint32_t code_point);
 
-// For messages: control characters and stray bytes as \xNN, at most 200 bytes.
-std::string Printable(std::string_view text);
-
 }  // namespace headway::jinja

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/quoted.h"
 #include "jinja/builtins.h"
 #include "jinja/characters.h"
 #include "jinja/print.h"
@@ -249,7 +250,7 @@ Result<Value> FormatBraces(Context* context, const Arguments& arguments) {
       return Wrong(
           fmt::format("format: expected an argument for '{{{}}}' (no format behind a name is "
                       "understood here), found none",
-                      Printable(name)));
+                      PrintableWords(name)));
     }
     HW_TRY(const Text piece, context->ToText(*value));
     HW_TRY_VOID(context->budget.Build(piece.bytes().size()));

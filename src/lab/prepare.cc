@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "engine/open.h"
 #include "gates/gate.h"
 #include "manifest/head_kind.h"
@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void Say(const Workshop& workshop, const std::string& text) {
-  if (workshop.show_progress) std::fprintf(stderr, "lab: %s\n", Printable(text).c_str());
+  if (workshop.show_progress) Notice("lab: " + text + "\n");
 }
 
 // Letters, digits and '-' stay, the rest becomes '_'.

@@ -291,6 +291,24 @@ Result<FileEntry> FileEntryFromJsonLine(const std::string& line) {
   }
 }
 
+namespace {
+
+void AddPaths(const Json& json, std::set<std::string>* paths) {
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_structured()) AddPaths(value, paths);
+    if (key == "path" && value.is_string()) paths->insert(value.get<std::string>());
+  }
+}
+
+}  // namespace
+
+std::set<std::string> PathsInManifest(const std::string& text) {
+  std::set<std::string> paths;
+  if (!LooksLikeManifest(text)) return paths;
+  AddPaths(Json::parse(text, nullptr, false), &paths);
+  return paths;
+}
+
 bool LooksLikeManifest(const std::string& text) {
   if (NestsDeeper(text)) return false;
   const Json json = Json::parse(text, nullptr, false);

@@ -2,6 +2,7 @@
 
 // The one place that includes the JSON library on behalf of the manifest. Inside this folder only.
 
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -15,5 +16,7 @@ Result<Manifest> ParseManifestJson(const std::string& text, const std::string& w
 // Whether the text is JSON with the two fields that every manifest has had: the schema's number and
 // our name as the producer.
 bool LooksLikeManifest(const std::string& text);
+// What is called "path" in such a text, at any depth.
+std::set<std::string> PathsInManifest(const std::string& text);
 
 }  // namespace headway

@@ -196,6 +196,29 @@ bool IsPackageOfAnyVersion(const std::string& directory) {
   return text && LooksLikeManifest(*text);
 }
 
+std::optional<std::string> FileBesidePackage(const std::string& directory) {
+  const auto text =
+      ReadTextFile((fs::path(directory) / kManifestFileName).string(), kMaxManifestBytes);
+  std::set<std::string> named = text ? PathsInManifest(*text) : std::set<std::string>();
+  named.insert(kManifestFileName);
+  std::set<std::string> folders;  // that hold some of them
+  for (const std::string& path : named) {
+    for (fs::path up = fs::path(path).parent_path(); !up.empty(); up = up.parent_path())
+      folders.insert(up.string());
+  }
+  std::error_code error;
+  fs::recursive_directory_iterator entries(directory, error);
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+    const std::string path = entries->path().lexically_relative(directory).string();
+    if (named.count(path) > 0) {
+      entries.disable_recursion_pending();
+    } else if (folders.count(path) == 0) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
 Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents) {
   const std::string path = (fs::path(directory) / kManifestFileName).string();
   std::error_code error;

@@ -74,6 +74,14 @@ Result<std::string> CacheDirectory(const std::string& named) {
               "made from GGUF files go, found none set");
 }
 
+void MakeCacheDirectory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (fs::create_directory(path, error))
+    fs::permissions(path, fs::perms::group_write | fs::perms::others_write,
+                    fs::perm_options::remove, error);
+}
+
 Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
   HW_TRY(const std::vector<std::string> names, NamesIn(cache));
   std::vector<CachedPackage> packages;

@@ -15,6 +15,10 @@ namespace headway::pack {
 // kNotFound (the environment names none).
 Result<std::string> CacheDirectory(const std::string& named);
 
+// Makes it where it is not there, such that nobody else may write to it, whatever the umask: an
+// ordinary one of 002 would let a group put packages there. Failures show when it is used.
+void MakeCacheDirectory(const std::string& path);
+
 struct CachedPackage {
   std::string name;    // of its directory
   std::string source;  // the model file's name; empty: another version's, or damaged

@@ -12,7 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file_writer.h"
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "base/thread_pool.h"
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_writer.h"
@@ -58,7 +58,14 @@ Result<FileEntry> WriteTokenizer(const gguf::GgufFile& file, const std::string& 
 Result<void> CheckReplaceable(const std::string& directory, bool replace) {
   std::error_code error;
   if (!replace || !fs::exists(directory, error)) return {};
-  if (IsPackageOfAnyVersion(directory)) return {};
+  if (IsPackageOfAnyVersion(directory)) {
+    const std::optional<std::string> other = FileBesidePackage(directory);
+    if (!other) return {};
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("{}: expected a package and nothing else to replace, found '{}' in it; "
+                            "move that elsewhere, or name another directory",
+                            directory, *other));
+  }
   return Fail(ErrorCode::kInvalidInput,
               fmt::format("{}: expected a package to replace (a directory with a {} of ours), "
                           "found something else; name another directory or remove it yourself",
@@ -90,11 +97,10 @@ Result<void> AddPlanes(const PackPlan& plan, const gguf::GgufFile& file,
     HW_TRY(const ConstTensorView rows, file.GetTensor(plan.head_weight));
     if (!planes) {
       if (options.show_progress && !ShapeCanPay(rows)) {
-        std::fprintf(stderr,
-                     "headway: a head of %lld rows of %lld channels is faster in full: --head auto "
-                     "would not take the certified one\n",
-                     static_cast<long long>(rows.shape[0]),
-                     static_cast<long long>(rows.shape.Columns()));
+        Notice(
+            fmt::format("headway: a head of {} rows of {} channels is faster in full: --head auto "
+                        "would not take the certified one\n",
+                        rows.shape[0], rows.shape.Columns()));
       }
       HW_TRY(auto found, LearnDirections(rows, directory, options, *manifest));
       HW_TRY(planes,
@@ -149,13 +155,13 @@ void SayWhatIsLost(const std::string& weights, int64_t num_layers) {
     const double own = WeightNoise(format);
     return std::lround(100 * std::sqrt(hidden ? HiddenNoise(own, num_layers) : own));
   };
-  std::fprintf(stderr,
-               "headway: %s keeps weights to about %ld %% and hidden states to about %ld %%: the "
-               "model will answer differently, and the quality gate will say so; lut6 keeps %ld %% "
-               "and %ld %%, int8 %ld %% and %ld %%\n",
-               weights.c_str(), percent(weights.c_str(), false), percent(weights.c_str(), true),
-               percent("lut6", false), percent("lut6", true), percent("int8", false),
-               percent("int8", true));
+  Notice(fmt::format(
+      "headway: {} keeps weights to about {} % and hidden states to about {} %: the model will "
+      "answer differently, and the quality gate will say so; lut6 keeps {} % and {} %, int8 {} % "
+      "and {} %\n",
+      weights, percent(weights.c_str(), false), percent(weights.c_str(), true),
+      percent("lut6", false), percent("lut6", true), percent("int8", false),
+      percent("int8", true)));
 }
 
 // Everything that the bytes of the package depend on, in one line.
@@ -190,8 +196,12 @@ Result<Manifest> Pack(const std::string& gguf_path, const std::string& directory
   }
   const std::string request = RequestLine(source_digest, plan, options, *emitter);
   HW_TRY(Construction target, OpenConstruction(directory, options.replace, request));
-  if (!options.announcement.empty())
-    std::fprintf(stderr, "%s\n", Printable(options.announcement).c_str());
+  if (options.for_owner_only) {
+    std::error_code error;  // a directory of ours
+    fs::permissions(target.directory.Path(), fs::perms::group_write | fs::perms::others_write,
+                    fs::perm_options::remove, error);
+  }
+  if (!options.announcement.empty()) Notice(options.announcement + "\n");
   if (options.show_progress) SayWhatIsLost(emitter->Weights(), plan.model.num_hidden_layers);
   Manifest manifest;
   manifest.producer = ProducerText();

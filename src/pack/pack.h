@@ -37,6 +37,7 @@ struct PackOptions {
   int64_t max_seq = 0;  // longest sequence; 0: the device's default, at most the model's context
   std::string source_digest = {};  // of the whole model file, where it is known; empty: read it
   bool replace = false;            // an existing package at the target, and nothing but a package
+  bool for_owner_only = false;     // nobody else may write into the directory, whatever the umask
   bool show_progress = false;
   // Said on stderr once the request is known to be good, before the first byte is written.
   std::string announcement = {};

@@ -12,7 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file_lock.h"
-#include "base/quoted.h"
+#include "base/notice.h"
 #include "engine/devices.h"
 #include "gguf/split.h"
 #include "headway/version.h"
@@ -45,12 +45,11 @@ tl::unexpected<Error> CacheError(Error error, const std::string& root) {
 // One process packs; others that want the same package wait for it.
 Result<FileLock> LockPackage(const std::string& gguf_path, const std::string& directory,
                              const std::string& root, const EngineOptions& options) {
-  std::error_code error;
-  fs::create_directories(root, error);  // what is wrong with it, the lock says
+  MakeCacheDirectory(root);  // what is wrong with it, the lock says
   const std::string path = directory + ".lock";
   auto lock = FileLock::TryTake(path);
   if (lock && !lock->IsHeld() && options.show_progress) {
-    std::fprintf(stderr, "%s: another process packs it; waiting\n", Printable(gguf_path).c_str());
+    Notice(gguf_path + ": another process packs it; waiting\n");
   }
   while (lock && !lock->IsHeld()) {
     if (options.cancelled_or_null != nullptr && options.cancelled_or_null->load())
@@ -86,11 +85,12 @@ Result<void> CheckOwner(const std::string& path) {
                     "another (number {}); set HEADWAY_CACHE to one of your own",
                     path, me, found.st_uid));
   }
-  if ((found.st_mode & S_IWOTH) == 0) return {};
+  if ((found.st_mode & (S_IWOTH | S_IWGRP)) == 0) return {};
+  const bool all = (found.st_mode & S_IWOTH) != 0;
   return Fail(ErrorCode::kInvalidInput,
               fmt::format("cache: {}: expected a directory that others cannot write to, found one "
-                          "that everybody can; chmod o-w it, or set HEADWAY_CACHE to another",
-                          path));
+                          "that {} can; chmod {}-w it, or set HEADWAY_CACHE to another",
+                          path, all ? "everybody" : "its group", all ? "go" : "g"));
 }
 
 }  // namespace
@@ -123,6 +123,7 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   pack.threads = options.threads;
   pack.source_digest = source;
   pack.replace = true;
+  pack.for_owner_only = true;
   pack.show_progress = options.show_progress;
   if (options.show_progress)
     pack.announcement = fmt::format("packing {} once into {}", gguf_path, directory);

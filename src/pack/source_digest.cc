@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/file_writer.h"
 #include "gguf/split.h"
+#include "pack/cache_contents.h"
 
 namespace headway::pack {
 namespace {
@@ -70,8 +71,7 @@ Result<std::string> DigestOfFile(const std::string& path, const std::string& mem
                              std::chrono::system_clock::now().time_since_epoch())
                              .count();
   if (after.text == before.text && now_ns - after.changed_ns > kCoarsestTimeNs) {
-    std::error_code error;
-    fs::create_directories(memory, error);
+    MakeCacheDirectory(memory);
     static_cast<void>(WriteTextFileAtomically(note, prefix + digest).has_value());
   }
   return digest;

@@ -189,6 +189,13 @@ void ReadForm(Fields* fields, TextForm* form) {
     *form = {.kind = TextForm::Kind::kGbnf, .text = std::move(gbnf)};
     ++num_forms;
   }
+  std::string white_space = "canonical";
+  fields->Read("json_whitespace", &white_space);
+  if (white_space != "canonical" && white_space != "free") {
+    fields->Wrong("json_whitespace", "canonical or free", white_space);
+  } else if (form->kind == TextForm::Kind::kSchema) {
+    form->free_white_space = white_space == "free";
+  }
   if (num_forms > 1)
     fields->Wrong("grammar", "one of grammar, json_schema and response_format", "several");
 }

@@ -21,6 +21,7 @@ struct TextForm {
   Kind kind = Kind::kAny;
   std::string text = {};            // the grammar, or the schema as JSON
   bool unnamed_properties = false;  // of a schema
+  bool free_white_space = false;    // likewise
   friend bool operator==(const TextForm&, const TextForm&) = default;
 };
 
@@ -60,7 +61,7 @@ inline constexpr size_t kLongestStop = 4096;
 void ReadSampling(Fields* fields, GenerationOptions* options);
 // "stop": a string or a list of them.
 void ReadStops(Fields* fields, std::string_view name, std::vector<std::string>* stops);
-// response_format, json_schema and grammar.
+// response_format, json_schema, grammar and json_whitespace.
 void ReadForm(Fields* fields, TextForm* form);
 // stream, stream_options, and what llama-server tells beside answers: timings_per_token,
 // return_progress, verbose.

@@ -178,6 +178,13 @@ TEST(ChatCompletionRequest, FormsAreOneAtMost) {
   ASSERT_TRUE(schema);
   EXPECT_EQ(schema->options.form.text, R"({"type":"integer"})");
   ExpectRefused(Chat(R"("grammar": "root ::= \"a\"", "json_schema": {})"), "grammar", "several");
+  EXPECT_FALSE(schema->options.form.free_white_space);
+  EXPECT_TRUE(
+      Chat(R"("json_schema": {}, "json_whitespace": "free")")->options.form.free_white_space);
+  EXPECT_FALSE(
+      Chat(R"("json_schema": {}, "json_whitespace": "canonical")")->options.form.free_white_space);
+  ExpectRefused(Chat(R"("json_schema": {}, "json_whitespace": "some")"), "json_whitespace",
+                "canonical or free");
   EXPECT_FALSE(schema->options.finish_within_budget.has_value());
   const auto cut = Chat(R"("finish_within_budget": false)");
   ASSERT_TRUE(cut);

@@ -125,7 +125,8 @@ Parsed<std::shared_ptr<const grammar::Automaton>> Service::Compile(const TextFor
   const bool is_gbnf = form.kind == TextForm::Kind::kGbnf;
   const auto made = is_gbnf ? grammar::CompileGbnf(form.text)
                             : grammar::CompileJsonSchema(
-                                  form.text, {.unnamed_properties = form.unnamed_properties});
+                                  form.text, {.free_white_space = form.free_white_space,
+                                              .unnamed_properties = form.unnamed_properties});
   if (!made) return Refuse(FromError(made.error(), is_gbnf ? "grammar" : "response_format"));
   const std::lock_guard lock(mutex_);
   compiled_.push_front({.form = form, .automaton = *made});

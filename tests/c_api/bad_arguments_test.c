@@ -85,6 +85,9 @@ static void test_wrong_sizes(headway_engine* engine) {
   options.size = sizeof options;
   options.finish = 3;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.finish = HEADWAY_FINISH_NEVER;
+  options.json_whitespace = 2;
+  FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
 }
 
 static void test_values(headway_engine* engine) {

@@ -150,6 +150,13 @@ TEST_F(BadFiles, PackTarget_IsNeverOverwrittenByAccident) {
   const std::string package = Package();
   ExpectRefused({"pack", model, "-o", package}, {package, "exists already"});
   HeadwayOk({"pack", model, "-o", package, "--replace"});
+  WriteFile(package + "/notes.txt", "mine");
+  ExpectRefused(
+      {"pack", model, "-o", package, "--replace"},
+      {package, "expected a package and nothing else to replace, found 'notes.txt' in it"});
+  EXPECT_EQ(ReadFile(package + "/notes.txt"), "mine");
+  fs::remove(package + "/notes.txt");
+  HeadwayOk({"pack", model, "-o", package, "--replace"});
   // --replace means a package, never a model file or a folder of the user's.
   ExpectRefused({"pack", model, "-o", model, "--replace"},
                 {model, "expected a package to replace"});

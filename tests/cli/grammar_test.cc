@@ -1,6 +1,9 @@
 // `headway run --grammar` and `--json-schema` on the model in models/.
 
+#include <sys/stat.h>
+
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli_fixture.h"
 #include "test_paths.h"
@@ -82,6 +85,7 @@ TEST_F(GrammarTest, AsTokensRunOut_TheTextIsClosed) {
       EXPECT_EQ(json["stop_reason"], "max_tokens");
       EXPECT_NE(outcome.err.find("--json-schema: the text is cut"), std::string::npos)
           << outcome.err;
+      EXPECT_NE(outcome.err.find("; -n "), std::string::npos) << outcome.err;
     } else {
       EXPECT_EQ(json["stop_reason"], "end");
       EXPECT_TRUE(text["friends"].is_array());
@@ -103,6 +107,96 @@ TEST_F(GrammarTest, AsTokensRunOut_TheTextIsClosed) {
   EXPECT_EQ(finished["text"].get<std::string>().back(), ')');
   ExpectRefused({"run", kModel, "-p", "a", "--finish-within-budget"},
                 {"--finish-within-budget: expected --grammar or --json-schema beside it"});
+}
+
+// The number that an error names completes the text, and one less says the same number.
+TEST_F(GrammarTest, ATextThatIsCut_SaysWhatCompletesIt) {
+  const auto run = [&](const std::string& schema, int64_t tokens) {
+    return Headway({"run", kModel, "-p", "a", "--json-schema", schema, "--temp", "1", "--seed", "3",
+                    "-n", std::to_string(tokens)});
+  };
+  const auto named = [](const std::string& err) {
+    const size_t at = err.find("; -n ");
+    return at == std::string::npos ? -1 : std::stoll(err.substr(at + 5));
+  };
+  const std::string schema = File("schema.json", kSchema);
+  const int64_t least = named(run(schema, 2).err);
+  ASSERT_GT(least, 4);
+  EXPECT_EQ(named(run(schema, 3).err), least);
+  EXPECT_EQ(run(schema, least).status, 0);
+  const Outcome one_less = run(schema, least - 1);
+  EXPECT_TRUE(one_less.status == 0 || named(one_less.err) == least) << one_less.err;
+  const std::string long_name = File(
+      "long.json", R"({"properties": {")" + std::string(12000, 'n') +
+                       R"(": {"const": 1}}, "additionalProperties": false, "minProperties": 1})");
+  const int64_t of_long = named(run(long_name, 2).err);
+  EXPECT_GT(of_long, 100);
+  EXPECT_EQ(named(run(long_name, 3).err), of_long);
+  // Without finishing, no number is enough by itself.
+  const std::string gbnf = File("g", "root ::= \"(\" [a-z]{30} \")\"");
+  const Outcome cut = Headway({"run", kModel, "-p", "a", "--grammar", gbnf, "-n", "4"});
+  EXPECT_EQ(cut.status, 4);
+  EXPECT_NE(cut.err.find(" or more completes it with --finish-within-budget"), std::string::npos)
+      << cut.err;
+}
+
+TEST_F(GrammarTest, JsonWhitespace_IsCanonicalUnlessFree) {
+  const std::string schema = File("schema.json", kSchema);
+  const auto text = [&](const Args& more, const std::string& seed) {
+    Args args = {"--json-schema", schema, "--temp", "1.5", "--seed", seed, "-n", "300"};
+    args.insert(args.end(), more.begin(), more.end());
+    return RunJson(args)["text"].get<std::string>();
+  };
+  int others = 0;
+  for (const char* seed : {"1", "2", "3"}) {
+    const std::string canonical = text({}, seed);
+    EXPECT_EQ(canonical, text({"--json-whitespace", "canonical"}, seed));
+    EXPECT_EQ(Headway({"grammar", "match", "--json-schema", schema, "--as-generated",
+                       File("canonical", canonical)})
+                  .status,
+              0)
+        << canonical;
+    const std::string free = text({"--json-whitespace", "free"}, seed);
+    EXPECT_FALSE(Json::parse(free, nullptr, false).is_discarded()) << free;
+    EXPECT_EQ(Headway({"grammar", "match", "--json-schema", schema, File("free", free)}).status, 0)
+        << free;
+    EXPECT_EQ(free.find("\n\n\n"), std::string::npos);
+    EXPECT_EQ(free.find(std::string(17, ' ')), std::string::npos);
+    others +=
+        Headway({"grammar", "match", "--json-schema", schema, "--as-generated", File("free", free)})
+            .status;
+  }
+  EXPECT_GT(others, 0);  // some text has white space of its own
+  ExpectRefused({"run", TinyPhi(), "-p", "a", "--json-whitespace", "free"},
+                {"--json-whitespace: expected --json-schema beside it"});
+  ExpectRefused({"run", TinyPhi(), "-p", "a", "--json-schema", schema, "--json-whitespace", "no"},
+                {"--json-whitespace"});
+}
+
+TEST_F(GrammarTest, GrammarsAndTexts_AreReadFromWhatEnds) {
+  const std::string schema = R"({"const": "yes"})";
+  const Args run = {"run", kModel, "-p", "a", "-n", "9", "--threads", "1"};
+  const auto with = [&](Args more, const std::string& text) {
+    more.insert(more.begin(), run.begin(), run.end());
+    return HeadwayOk(more, {.stdin_text = text}).out;
+  };
+  EXPECT_EQ(with({"--json-schema", "-"}, schema), "a\"yes\"\n");
+  EXPECT_EQ(with({"--json-schema", "/dev/stdin"}, schema), "a\"yes\"\n");
+  EXPECT_EQ(with({"--grammar", "-"}, "root ::= \"no\""), "ano\n");
+  const std::string fifo = Path("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::thread writer([&] { WriteFile(fifo, schema); });
+  EXPECT_EQ(with({"--json-schema", fifo}, ""), "a\"yes\"\n");
+  writer.join();
+  EXPECT_EQ(Headway({"grammar", "match", "--json-schema", "-", File("text", "\"yes\"")},
+                    {.stdin_text = schema})
+                .status,
+            0);
+  ExpectRefused({"grammar", "match", "--json-schema", "-", "-"},
+                {"stdin: expected one argument '-', found several"}, {.stdin_text = schema});
+  ExpectRefused({"run", kModel, "-p", "a", "--json-schema", "/dev/zero"},
+                {"/dev/zero: expected at most 16777216 bytes, found more"});
+  ExpectRefused({"run", fifo, "-p", "a"}, {fifo, "expected a regular file"});
 }
 
 TEST_F(GrammarTest, ABannedEnd_EndsWhatIsComplete) {
@@ -173,6 +267,21 @@ TEST_F(GrammarTest, Match_SaysWhereATextLeavesTheGrammar) {
             "{\"match\": false, \"byte\": 0, \"line\": 1, \"column\": 1}\n");
   EXPECT_EQ(Headway({"grammar", "match", "--grammar", File("g", "root ::= \"a\"+"), good}).status,
             1);
+  // What no grammar tells: every spelling of numbers, and names that are there twice.
+  const std::string spelled =
+      File("spelled", "\r\n{\t\"animal\" : \"fox\" ,\"age\":0.30e1,\"happy\":true,\"friends\":[]}");
+  const Outcome empty = run({spelled});  // but for the friends
+  EXPECT_NE(empty.out.find("byte 59, line 2, column 58"), std::string::npos) << empty.out;
+  const std::string open = File("open.json", R"({"minProperties": 2})");
+  const auto match_open = [&](const std::string& text) {
+    return Headway({"grammar", "match", "--json-schema", open, File("text", text)});
+  };
+  EXPECT_EQ(match_open(R"({"a": 1, "b": 2})").status, 0);
+  const Outcome twice = match_open(R"({"a": 1, "\u0061": 2})");
+  EXPECT_EQ(twice.status, 1);
+  EXPECT_NE(twice.out.find("byte 9, line 1, column 10: expected names that their object has once"),
+            std::string::npos)
+      << twice.out;
   ExpectRefused(match, {"expected TEXT or --texts, found neither"});
   ExpectRefused({"grammar", "match", good}, {"expected --grammar or --json-schema, found neither"});
 }

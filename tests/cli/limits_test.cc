@@ -31,10 +31,20 @@ TEST_F(LimitsTest, BytesOutsideUtf8_InNames_AreShownEscaped) {
     EXPECT_FALSE(Json::parse(outcome.out, nullptr, false).is_discarded()) << outcome.out;
     EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
   }
+  const std::string steering = Path("p\x1b[2J");
+  fs::rename(package, steering);
   for (const Args& args :
-       {Args{"inspect", model}, Args{"inspect", package}, Args{"cache", "list"}}) {
+       {Args{"inspect", model}, Args{"inspect", steering}, Args{"cache", "list"},
+        Args{"gate", "all", steering}, Args{"gate", "all", steering, "--report=" + Path("r\x1b")},
+        Args{"run", steering, "-p", "a", "-n", "1", "--profile"},
+        Args{"run", model, "-p", "a", "-n", "1", "--profile"},
+        Args{"pack", model, "-o", Path("q\x1b"), "--gate"},
+        Args{"synth", "tiny-phi", "-o", Path("s\x1b.gguf")},
+        Args{"bench", "chain", steering, "--tokens", "2", "--rounds", "1"}}) {
     const Outcome outcome = HeadwayOk(args);
-    EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos) << args[0];
+    EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos)
+        << args[0] << "\n"
+        << outcome.out << outcome.err;
   }
   const Outcome missing = Headway({"run", Path("no\xff"), "-p", "a"});
   EXPECT_EQ(missing.status, 2);
@@ -126,6 +136,8 @@ TEST_F(LimitsTest, ACacheOfAnotherUser_IsNotUsed) {
   const std::string cache = Path("cache");
   fs::permissions(cache, fs::perms::all);
   ExpectRefused(run, {cache, "expected a directory that others cannot write to"});
+  fs::permissions(cache, fs::perms::owner_all | fs::perms::group_all);
+  ExpectRefused(run, {cache, "expected a directory that others cannot write to", "chmod g-w"});
   fs::permissions(cache, fs::perms::owner_all);
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   if (::chown(cache.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "this root has no other users";
@@ -137,6 +149,27 @@ TEST_F(LimitsTest, ACacheOfAnotherUser_IsNotUsed) {
   }
   ASSERT_EQ(::chown(package.c_str(), 12345, 12345), 0);
   ExpectRefused(run, {package, "expected a directory of this user's"});
+}
+
+// With the umask of many a distribution, directories are the group's, too: not the cache.
+TEST_F(LimitsTest, ACacheIsMadeForItsOwnerAlone) {
+  const ProcessOptions options = {.environment = {{"HEADWAY_CACHE", Path("made/here")}}};
+  const Args run = {"run", TinyPhi(), "-p", "a", "-n", "1"};
+  const mode_t before = ::umask(0002);
+  const Outcome packed = Headway(run, options);
+  const Outcome again = Headway(run, options);
+  ::umask(before);
+  EXPECT_EQ(packed.status, 0) << packed.err;
+  EXPECT_EQ(again.status, 0) << again.err;
+  constexpr auto kOthers = fs::perms::group_write | fs::perms::others_write;
+  EXPECT_EQ(fs::status(Path("made/here")).permissions() & kOthers, fs::perms::none);
+  int directories = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(Path("made/here"))) {
+    if (!entry.is_directory()) continue;
+    ++directories;
+    EXPECT_EQ(entry.status().permissions() & kOthers, fs::perms::none) << entry.path();
+  }
+  EXPECT_EQ(directories, 1);
 }
 
 TEST_F(LimitsTest, PositionsBeyond32Bits_AreRefusedByName) {

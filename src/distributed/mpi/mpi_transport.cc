@@ -24,6 +24,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/notice.h"
 #include "distributed/mpi.h"
 
 namespace headway::distributed {
@@ -124,7 +125,7 @@ class MpiTransport final : public Transport {
     if (!orderly) return;  // MPI_Finalize would wait for who is lost
     std::thread([] {
       std::this_thread::sleep_for(kLongestFarewell);
-      std::fputs("headway: MPI_Finalize: other ranks do not end\n", stderr);
+      Notice("headway: MPI_Finalize: other ranks do not end\n");
       ::_exit(2);
     }).detach();
     MPI_Finalize();
