@@ -42,7 +42,7 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileFor(const GrammarArgume
   options.assert_formats = !arguments.no_formats;
   auto automaton =
       is_schema ? grammar::CompileJsonSchema(text, options) : grammar::CompileGbnf(text);
-  if (!automaton) return Prefixed(automaton.error(), file);
+  if (!automaton) return Prefixed(automaton.error(), InputName(file));
   return automaton;
 }
 
@@ -65,7 +65,8 @@ Result<std::vector<std::string>> ReadTexts(const GrammarArguments& arguments) {
   for (size_t begin = 0; begin < lines.size();) {
     const size_t end = std::min(lines.find('\n', begin), lines.size());
     auto value = grammar::ParseJson(lines.substr(begin, end - begin));
-    const std::string place = fmt::format("{}: text {}", arguments.texts_file, texts.size() + 1);
+    const std::string place =
+        fmt::format("{}: text {}", InputName(arguments.texts_file), texts.size() + 1);
     if (!value) return Prefixed(value.error(), place);
     if (!value->Is(grammar::JsonValue::Kind::kString)) {
       return Fail(ErrorCode::kInvalidInput,

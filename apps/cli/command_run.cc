@@ -81,7 +81,7 @@ Result<GrammarTexts> ReadGrammar(const RunArguments& arguments) {
   HW_TRY(std::string text, ReadInput(file, kMostBytes));
   const auto automaton =
       gbnf_file.empty() ? grammar::CompileJsonSchema(text) : grammar::CompileGbnf(text);
-  if (!automaton) return Prefixed(automaton.error(), file);
+  if (!automaton) return Prefixed(automaton.error(), InputName(file));
   (gbnf_file.empty() ? texts.json_schema : texts.gbnf) = std::move(text);
   return texts;
 }

@@ -14,4 +14,7 @@ namespace headway::cli {
 // stdin again), kNotFound, kIo.
 Result<std::string> ReadInput(const std::string& file, uint64_t most_bytes);
 
+// How messages call it.
+inline std::string InputName(const std::string& file) { return file == "-" ? "stdin" : file; }
+
 }  // namespace headway::cli

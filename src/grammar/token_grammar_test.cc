@@ -204,6 +204,7 @@ TEST_F(TokenGrammarTest, Budgets_AlwaysEnd) {
       int64_t least = 1;
       while (least < 60 && !grammar.CanEndWithin(grammar.Start(), least)) ++least;
       ASSERT_LT(least, 60);
+      EXPECT_EQ(grammar.TokensOfShortestText(grammar.Start()), least);
       int num_complete = 0;
       for (int walk = 0; walk < 60; ++walk) {
         auto at = grammar.Start();
@@ -230,6 +231,14 @@ TEST_F(TokenGrammarTest, Budgets_AlwaysEnd) {
       EXPECT_EQ(**grammar.MaskAt(start, 1000), **grammar.MaskAt(start));
     }
   }
+}
+
+TEST_F(TokenGrammarTest, ATextThatCannotBeSpelled_TakesNoKnownNumberOfTokens) {
+  const auto automaton = BuildOrNull(ParseGbnf("root ::= \"ab\""));
+  const auto vocab = static_cast<int64_t>(tokens_.size());
+  const std::vector<uint64_t> all((tokens_.size() + 63) / 64, ~uint64_t{0});
+  TokenGrammar grammar(automaton, trie_, all, vocab);
+  EXPECT_EQ(grammar.TokensOfShortestText(grammar.Start()), std::nullopt);
 }
 
 }  // namespace
