@@ -1,11 +1,11 @@
 // headway serve: a model over HTTP.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <thread>
 #include <utility>
 
@@ -144,8 +144,7 @@ Result<void> SayWhere(const server::Server& server, const server::ServerOptions&
 Result<void> Run(const ServeArguments& given) {
   HW_TRY(const ServeArguments arguments, WithEnvironment(given));
   if (const auto unknown = UnknownVariables(); !unknown.empty()) {
-    std::fprintf(stderr, "headway: %s: not known here, and ignored\n",
-                 Printable(fmt::format("{}", fmt::join(unknown, ", "))).c_str());
+    Notice(fmt::format("headway: {}: not known here, and ignored\n", fmt::join(unknown, ", ")));
   }
   if (!arguments.model) {
     return Fail(ErrorCode::kInvalidInput,
