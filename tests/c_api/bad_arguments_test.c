@@ -89,6 +89,11 @@ static void test_sizes(headway_engine* engine) {
   options.finish = HEADWAY_FINISH_NEVER;
   options.json_whitespace = 2;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.json_whitespace = HEADWAY_JSON_WHITESPACE_FREE; /* of no schema */
+  FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.json_schema = "{}";
+  OK(headway_sequence_new(engine, &options, &sequence));
+  headway_sequence_free(sequence);
   /* An earlier version's struct ends before it. */
   options.size = offsetof(headway_sequence_options, json_whitespace);
   OK(headway_sequence_new(engine, &options, &sequence));
