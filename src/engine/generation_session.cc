@@ -111,6 +111,9 @@ Result<SessionOptions> SessionOptionsOf(const OpenedModel& model, const Generate
                                  .certified = certified,
                                  .progress = options.progress,
                                  .cancelled_or_null = options.cancelled_or_null};
+  if (options.json_whitespace != JsonWhitespace::kCanonical && options.json_schema.empty())
+    return Fail(ErrorCode::kInvalidInput,
+                "json_whitespace: expected a JSON schema beside free, found none");
   if (!options.grammar.empty() || !options.json_schema.empty()) {
     HW_TRY(session_options.grammar, CompileGrammar(options));
     session_options.finish_within_capacity =

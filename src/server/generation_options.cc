@@ -151,6 +151,18 @@ void ReadStops(Fields* fields, std::string_view name, std::vector<std::string>* 
   }
 }
 
+void ReadWhiteSpace(Fields* fields, TextForm* form) {
+  std::string white_space = "canonical";
+  fields->Read("json_whitespace", &white_space);
+  if (white_space != "canonical" && white_space != "free") {
+    fields->Wrong("json_whitespace", "canonical or free", white_space);
+  } else if (white_space == "free" && form->kind != TextForm::Kind::kSchema) {
+    fields->Wrong("json_whitespace", "a JSON schema beside free", "none");
+  } else if (white_space == "free") {
+    form->free_white_space = true;
+  }
+}
+
 void ReadForm(Fields* fields, TextForm* form) {
   int num_forms = 0;
   const auto set_schema = [&](const Json& schema, bool unnamed) {
@@ -189,13 +201,7 @@ void ReadForm(Fields* fields, TextForm* form) {
     *form = {.kind = TextForm::Kind::kGbnf, .text = std::move(gbnf)};
     ++num_forms;
   }
-  std::string white_space = "canonical";
-  fields->Read("json_whitespace", &white_space);
-  if (white_space != "canonical" && white_space != "free") {
-    fields->Wrong("json_whitespace", "canonical or free", white_space);
-  } else if (form->kind == TextForm::Kind::kSchema) {
-    form->free_white_space = white_space == "free";
-  }
+  ReadWhiteSpace(fields, form);
   if (num_forms > 1)
     fields->Wrong("grammar", "one of grammar, json_schema and response_format", "several");
 }

@@ -63,6 +63,8 @@ void ReadSampling(Fields* fields, GenerationOptions* options);
 void ReadStops(Fields* fields, std::string_view name, std::vector<std::string>* stops);
 // response_format, json_schema, grammar and json_whitespace.
 void ReadForm(Fields* fields, TextForm* form);
+// json_whitespace, of a form that was read.
+void ReadWhiteSpace(Fields* fields, TextForm* form);
 // stream, stream_options, and what llama-server tells beside answers: timings_per_token,
 // return_progress, verbose.
 void ReadStreaming(Fields* fields, GenerationOptions* options);

@@ -185,6 +185,9 @@ TEST(ChatCompletionRequest, FormsAreOneAtMost) {
       Chat(R"("json_schema": {}, "json_whitespace": "canonical")")->options.form.free_white_space);
   ExpectRefused(Chat(R"("json_schema": {}, "json_whitespace": "some")"), "json_whitespace",
                 "canonical or free");
+  ExpectRefused(Chat(R"("json_whitespace": "free")"), "json_whitespace", "schema beside");
+  ExpectRefused(Chat(R"("grammar": "root ::= \"a\"", "json_whitespace": "free")"),
+                "json_whitespace", "schema beside");
   EXPECT_FALSE(schema->options.finish_within_budget.has_value());
   const auto cut = Chat(R"("finish_within_budget": false)");
   ASSERT_TRUE(cut);
@@ -362,6 +365,13 @@ TEST(ResponsesRequest, TakesTextsAndItems) {
   ASSERT_TRUE(items) << items.error().message;
   EXPECT_EQ(items->messages.size(), 3U);
   EXPECT_EQ(items->options.form.text, R"({"type":"integer"})");
+  const auto free = ParseResponsesRequest(Body(
+      R"({"input": "Hi", "json_whitespace": "free",
+          "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}}})"));
+  ASSERT_TRUE(free) << free.error().message;
+  EXPECT_TRUE(free->options.form.free_white_space);
+  ExpectRefused(ParseResponsesRequest(Body(R"({"input": "Hi", "json_whitespace": "free"})")),
+                "json_whitespace", "schema beside");
   ExpectRefused(ParseResponsesRequest(Body("{}")), "input", "none");
   ExpectRefused(ParseResponsesRequest(Body(R"({"input": "a", "previous_response_id": "b"})")),
                 "previous_response_id", "keeps no");

@@ -63,6 +63,7 @@ Parsed<ChatRequest> ParseResponsesRequest(const Json& body) {
   ReadStreaming(&fields, &options);
   ReadSampling(&fields, &options);
   ReadTextFormat(&fields, &options.form);
+  ReadWhiteSpace(&fields, &options.form);
   ReadTools(&fields, &request.tools);
   fields.Read("n_predict", &options.max_tokens, -1, int64_t{1} << 31);  // the server's default
   fields.Read("max_output_tokens", &options.max_tokens, 1, int64_t{1} << 31);

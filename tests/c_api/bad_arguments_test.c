@@ -88,6 +88,24 @@ static void test_wrong_sizes(headway_engine* engine) {
   options.finish = HEADWAY_FINISH_NEVER;
   options.json_whitespace = 2;
   FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.json_whitespace = HEADWAY_JSON_WHITESPACE_FREE; /* of no schema */
+  FAILS(HEADWAY_INVALID_INPUT, headway_sequence_new(engine, &options, &sequence));
+  options.json_schema = "{}";
+  OK(headway_sequence_new(engine, &options, &sequence));
+  headway_sequence_free(sequence);
+  /* An earlier version's struct ends before it. */
+  options.size = offsetof(headway_sequence_options, json_whitespace);
+  OK(headway_sequence_new(engine, &options, &sequence));
+  headway_sequence_free(sequence);
+  /* A later version's struct: fine while what this version does not know is 0. */
+  struct {
+    headway_sequence_options known;
+    int64_t later;
+  } longer = {.known = {.size = sizeof longer}};
+  OK(headway_sequence_new(engine, &longer.known, &sequence));
+  headway_sequence_free(sequence);
+  longer.later = 1;
+  FAILS(HEADWAY_UNSUPPORTED, headway_sequence_new(engine, &longer.known, &sequence));
 }
 
 static void test_values(headway_engine* engine) {

@@ -64,7 +64,7 @@ class LlamaChat(ServerTest):
         self.assertIn("it will be text to the model", "".join(server.errors))
         for flags, part in ((("--chat-template", "vicuna"), "chatml, llama3"),
                             (("--chat-template", "{% if"), "chat template"),
-                            (("--chat-template-file", os.devnull), "regular file"),
+                            (("--chat-template-file", os.devnull), "expected a chat template, found nothing"),
                             (("--pooling", "max"), "mean, last or none"),
                             (("--temp", "-1"), "temperature")):
             with self.assertRaisesRegex(RuntimeError, part):
