@@ -1,7 +1,8 @@
-// headway cache: where packages made from GGUF files are kept.
+// headway cache: where packages made from GGUF files are kept, and what the system compiled from programs.
 
 #include <fmt/format.h>
 
+#include "base/cache_directory.h"
 #include "commands.h"
 #include "output.h"
 #include "pack/cache_contents.h"
@@ -16,7 +17,7 @@ std::string Megabytes(uint64_t bytes) {
 }  // namespace
 
 Result<void> Run(const CacheArguments& arguments) {
-  HW_TRY(const std::string cache, pack::CacheDirectory(""));
+  HW_TRY(const std::string cache, CacheDirectory(""));
   if (arguments.what == "path") return WriteOut(cache + "\n");
   if (arguments.what == "clean") {
     HW_TRY(const uint64_t bytes, pack::CleanCache(cache, arguments.names));
@@ -25,12 +26,16 @@ Result<void> Run(const CacheArguments& arguments) {
   HW_TRY(const auto packages, pack::CachedPackages(cache));
   std::string text;
   uint64_t bytes = 0;
+  size_t compiled = 0;
   for (const pack::CachedPackage& package : packages) {
     text += fmt::format("{:>12}  {}{}\n", Megabytes(package.bytes), package.name,
                         package.source.empty() ? "" : "  " + package.source);
     bytes += package.bytes;
+    compiled += package.is_compiled ? 1 : 0;
   }
-  text += fmt::format("{:>12}  in {} packages in {}\n", Megabytes(bytes), packages.size(), cache);
+  text += fmt::format(
+      "{:>12}  in {} packages{} in {}\n", Megabytes(bytes), packages.size() - compiled,
+      compiled == 0 ? "" : fmt::format(" and {} compiled programs", compiled), cache);
   return WriteOut(text);
 }
 

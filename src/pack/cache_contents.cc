@@ -3,23 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/file_lock.h"
 #include "base/file_tree.h"
 #include "base/file_writer.h"
+#include "device/compiled_cache.h"
 #include "manifest/manifest.h"
 
 namespace headway::pack {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 // Names in the directory, sorted; none when it is not there.
 Result<std::vector<std::string>> NamesIn(const std::string& directory) {
@@ -62,26 +57,6 @@ Result<void> RemoveRests(const std::string& cache) {
 
 }  // namespace
 
-// No shared place such as /tmp as a last resort: anybody could put a package there beforehand.
-Result<std::string> CacheDirectory(const std::string& named) {
-  if (!named.empty()) return named;
-  if (std::string path = Environment("HEADWAY_CACHE"); !path.empty()) return path;
-  if (const std::string path = Environment("XDG_CACHE_HOME"); !path.empty())
-    return path + "/headway";
-  if (const std::string path = Environment("HOME"); !path.empty()) return path + "/.cache/headway";
-  return Fail(ErrorCode::kNotFound,
-              "cache: expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME to say where packages "
-              "made from GGUF files go, found none set");
-}
-
-void MakeCacheDirectory(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(fs::path(path).parent_path(), error);
-  if (fs::create_directory(path, error))
-    fs::permissions(path, fs::perms::group_write | fs::perms::others_write,
-                    fs::perm_options::remove, error);
-}
-
 Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
   HW_TRY(const std::vector<std::string> names, NamesIn(cache));
   std::vector<CachedPackage> packages;
@@ -91,6 +66,16 @@ Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
     CachedPackage package{.name = name, .source = {}, .bytes = TreeBytes(path).value_or(0)};
     if (const auto manifest = OpenManifest(path, false)) package.source = manifest->source_file;
     packages.push_back(std::move(package));
+  }
+  HW_TRY(const auto compiled, NamesIn((fs::path(cache) / kCompiledFolder).string()));
+  for (const std::string& name : compiled) {
+    const fs::path path = fs::path(cache) / kCompiledFolder / name;
+    std::string source = SourceOfCompiled(path.string());
+    if (source.empty()) continue;
+    packages.push_back({.name = (fs::path(kCompiledFolder) / name).string(),
+                        .source = std::move(source),
+                        .bytes = TreeBytes(path.string()).value_or(0),
+                        .is_compiled = true});
   }
   return packages;
 }
@@ -111,7 +96,9 @@ Result<uint64_t> CleanCache(const std::string& cache, std::span<const std::strin
     HW_TRY_VOID(Remove((fs::path(cache) / package.name).string()));
     bytes += package.bytes;
   }
-  if (names.empty()) HW_TRY_VOID(RemoveRests(cache));
+  if (!names.empty()) return bytes;
+  HW_TRY_VOID(RemoveRests(cache));
+  HW_TRY_VOID(RemoveRests((fs::path(cache) / kCompiledFolder).string()));
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// What lies in the cache of packages, and emptying it. Nothing is touched that Headway did not make.
+// What lies in the cache (base/cache_directory.h): packages, and what the system compiled from
+// programs (device/compiled_cache.h). And emptying it. Nothing is touched that Headway did not make.
 
 #include <cstdint>
 #include <span>
@@ -11,21 +12,14 @@
 
 namespace headway::pack {
 
-// Where packages made from GGUF files go; see docs/cli.md. `named`: as asked for, or empty. Errors:
-// kNotFound (the environment names none).
-Result<std::string> CacheDirectory(const std::string& named);
-
-// Makes it where it is not there, such that nobody else may write to it, whatever the umask: an
-// ordinary one of 002 would let a group put packages there. Failures show when it is used.
-void MakeCacheDirectory(const std::string& path);
-
 struct CachedPackage {
-  std::string name;    // of its directory
+  std::string name;    // of its directory, below the cache
   std::string source;  // the model file's name; empty: another version's, or damaged
   uint64_t bytes = 0;
+  bool is_compiled = false;  // by the system, and `source` is its program's path
 };
 
-// By name. A cache that is not there is empty. Errors: kIo.
+// By name, packages first. A cache that is not there is empty. Errors: kIo.
 Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache);
 
 // Removes packages, those named or (no names) all, and then also what killed packs and remembered

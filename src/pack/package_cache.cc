@@ -1,8 +1,6 @@
 #include "pack/package_cache.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/cache_directory.h"
 #include "base/digest.h"
 #include "base/file_lock.h"
 #include "base/notice.h"
@@ -19,7 +18,6 @@
 #include "lmhead/planes.h"
 #include "manifest/head_kind.h"
 #include "manifest/manifest.h"
-#include "pack/cache_contents.h"
 #include "pack/pack.h"
 #include "pack/recorded_texts.h"
 #include "pack/source_digest.h"
@@ -71,26 +69,6 @@ std::string ModelStem(const std::string& gguf_path) {
   size_t end = std::min(stem.size(), kLongestStem);
   while (end > 0 && end < stem.size() && (stem[end] & 0xc0) == 0x80) --end;  // within a character
   return stem.substr(0, end);
-}
-
-// Nobody else may have put packages there: weights and templates are believed.
-Result<void> CheckOwner(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return {};  // not there yet; what is wrong, opening says
-  const uid_t me = ::geteuid();
-  if (found.st_uid != me && found.st_uid != 0) {
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("cache: {}: expected a directory of this user's (number {}), found one of "
-                    "another (number {}); set HEADWAY_CACHE to one of your own",
-                    path, me, found.st_uid));
-  }
-  if ((found.st_mode & (S_IWOTH | S_IWGRP)) == 0) return {};
-  const bool all = (found.st_mode & S_IWOTH) != 0;
-  return Fail(ErrorCode::kInvalidInput,
-              fmt::format("cache: {}: expected a directory that others cannot write to, found one "
-                          "that {} can; chmod {}-w it, or set HEADWAY_CACHE to another",
-                          path, all ? "everybody" : "its group", all ? "go" : "g"));
 }
 
 }  // namespace

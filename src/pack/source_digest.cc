@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/cache_directory.h"
 #include "base/digest.h"
 #include "base/file_writer.h"
 #include "gguf/split.h"
-#include "pack/cache_contents.h"
 
 namespace headway::pack {
 namespace {

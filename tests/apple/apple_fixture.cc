@@ -100,7 +100,7 @@ Decoded Decode(OpenedModel* model, int64_t count) {
 AppleTest::AppleTest()
     : cache_(Scratch().Path(
           fmt::format("cache-{}", testing::UnitTest::GetInstance()->current_test_info()->name()))) {
-  ::setenv("HEADWAY_COREML_CACHE", cache_.c_str(), 1);
+  ::setenv("HEADWAY_CACHE", cache_.c_str(), 1);
   standin::Behave({});
 }
 

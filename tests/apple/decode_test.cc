@@ -1,10 +1,17 @@
 // Whole decodes through Core ML's runner: the interpreter's tokens, whatever the framework does with
 // its arrays.
 
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
 #include "apple_fixture.h"
+#include "pack/cache_contents.h"
 
 namespace headway::apple_test {
 namespace {
+
+namespace fs = std::filesystem;
 
 class AppleDecodeTest : public AppleTest {
  protected:
@@ -113,6 +120,40 @@ TEST_F(AppleDecodeTest, Packages_AreCompiledOnceAndThenFoundInTheCache) {
   ASSERT_TRUE(Open(package).has_value());
   EXPECT_EQ(standin::TakeAccount().compiled, 0);
   EXPECT_EQ(standin::TakeAccount().loaded, first.loaded);
+}
+
+// As a package made anew is compiled anew, what the earlier one became goes.
+TEST_F(AppleDecodeTest, TheCache_HasOneModelAProgramThatIsThere) {
+  const std::string package = StoryPackage() + "-changed";
+  fs::remove_all(package);
+  fs::copy(StoryPackage(), package, fs::copy_options::recursive);
+  const auto compiled = [&] {
+    std::vector<std::string> names;
+    const auto found = pack::CachedPackages(Cache());
+    EXPECT_TRUE(found.has_value());
+    for (const pack::CachedPackage& entry : *found) {
+      EXPECT_TRUE(entry.is_compiled && entry.bytes > 0 && entry.source.ends_with(".mlpackage"));
+      names.push_back(entry.name);
+    }
+    return names;
+  };
+  ASSERT_TRUE(Open(package).has_value());
+  const std::vector<std::string> first = compiled();
+  EXPECT_EQ(std::ssize(first), standin::TakeAccount().compiled);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(package)) {
+    if (entry.path().extension() == ".mlmodel")
+      fs::last_write_time(entry.path(), fs::file_time_type::clock::now() + std::chrono::hours(1));
+  }
+  ASSERT_TRUE(Open(package).has_value());
+  const std::vector<std::string> second = compiled();
+  EXPECT_EQ(second.size(), first.size());
+  EXPECT_NE(second, first);
+  fs::remove_all(package);
+  ASSERT_TRUE(Open(StoryPackage()).has_value());
+  for (const std::string& name : compiled())
+    EXPECT_EQ(std::count(second.begin(), second.end(), name), 0) << name;
+  EXPECT_GT(*pack::CleanCache(Cache(), {}), 0U);
+  EXPECT_TRUE(compiled().empty());
 }
 
 class SlowAppleDecodeTest : public AppleDecodeTest {};

@@ -1,5 +1,7 @@
 // What Core ML refuses, at loading and at any step, becomes an error of ours.
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "apple_fixture.h"
@@ -7,6 +9,8 @@
 
 namespace headway::apple_test {
 namespace {
+
+namespace fs = std::filesystem;
 
 using standin::Behaviour;
 
@@ -33,6 +37,22 @@ TEST_F(AppleErrorsTest, Loading_NamesThePackageAndWhatCoreMlSays) {
               "com.apple.CoreML", "com.apple.appleneuralengine -14"});
   ExpectSays(OpenError({.cannot_load = ".mlmodelc"}), ErrorCode::kIo,
              {".mlpackage: Core ML: could not load", "execution plan"});
+}
+
+TEST_F(AppleErrorsTest, ACacheOfAnotherUser_IsNotUsed) {
+  const std::string compiled = Cache() + "/compiled";
+  fs::create_directories(compiled);
+  for (const std::string& directory : {Cache(), compiled}) {
+    fs::permissions(directory, fs::perms::all);
+    ExpectSays(OpenError({}), ErrorCode::kInvalidInput,
+               {directory + ": expected a directory that others cannot write to"});
+    fs::permissions(directory, fs::perms::owner_all);
+  }
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  if (::chown(compiled.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "this root has no other users";
+  ExpectSays(OpenError({}), ErrorCode::kInvalidInput,
+             {compiled + ": expected a directory of this user's", "12345"});
+  EXPECT_EQ(standin::TakeAccount().compiled, 0);
 }
 
 TEST_F(AppleErrorsTest, AModelThatIsNotThePackage_IsRefused) {

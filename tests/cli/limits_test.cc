@@ -207,15 +207,21 @@ TEST_F(LimitsTest, Cache_IsShownAndEmptied) {
     if (fs::exists(Path("cache/" + name + "/tokenizer.gguf"))) packages.push_back(name);
   }
   ASSERT_EQ(packages.size(), 2U);
+  // What a system has compiled (device/compiled_cache.h).
+  fs::create_directories(Path("cache/compiled/0-1/program.mlmodelc"));
+  WriteFile(Path("cache/compiled/0-1/source"), "/p/layers.mlpackage");
+  fs::create_directories(Path("cache/compiled/0-2.partial-999999999"));
   const std::string list = HeadwayOk({"cache", "list"}).out;
+  EXPECT_NE(list.find("compiled/0-1  /p/layers.mlpackage\n"), std::string::npos) << list;
+  EXPECT_NE(list.find("in 2 packages and 1 compiled programs in "), std::string::npos) << list;
   EXPECT_NE(list.find(packages[0] + "  tiny.gguf\n"), std::string::npos) << list;
-  EXPECT_NE(list.find("in 2 packages"), std::string::npos);
   ExpectRefused({"cache", "clean", "none"}, {"expected a package called 'none', found none"});
   HeadwayOk({"cache", "clean", packages[1]});
   EXPECT_TRUE(fs::exists(Path("cache/" + packages[0])));
   EXPECT_FALSE(fs::exists(Path("cache/" + packages[1])));
   HeadwayOk({"cache", "clean"});
-  EXPECT_EQ(names(), std::vector<std::string>{"mine"});
+  EXPECT_EQ(names(), (std::vector<std::string>{"compiled", "mine"}));
+  EXPECT_TRUE(fs::is_empty(Path("cache/compiled")));
   ExpectRefused({"cache", "list"}, {"expected one of HEADWAY_CACHE, XDG_CACHE_HOME and HOME"},
                 {.environment = {{"HEADWAY_CACHE", ""}, {"XDG_CACHE_HOME", ""}, {"HOME", ""}}});
 }

@@ -9,10 +9,9 @@
 
 namespace headway::coreml {
 
-// The .mlmodelc of the package at `path`: from the cache, or compiled now. Kept under
-// $HEADWAY_COREML_CACHE, or Headway/coreml in the user's directory for caches; the name is made of
-// the package's path, the sizes and times of its files, and the system's version, so that another
-// package or system compiles anew. Errors: kIo (Core ML does not compile it), kNotFound.
+// The .mlmodelc of the package at `path`: from the cache (device/compiled_cache.h), or compiled now.
+// Compiled anew when the sizes or times of the package's files or the system's version are others.
+// Errors: kIo (Core ML does not compile it), kNotFound; those of the cache.
 Result<std::string> CompiledModel(const std::string& path);
 
 }  // namespace headway::coreml

@@ -3,17 +3,14 @@
 #import <CoreML/CoreML.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <vector>
 
-#include "base/digest.h"
-#include "base/platform.h"
+#include "device/compiled_cache.h"
 #include "device/coreml/apple/foundation.h"
 #include "device/coreml/waiting.h"
 
@@ -22,34 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<std::string> CacheDirectory() {
-  fs::path directory;
-  if (const char* asked = std::getenv("HEADWAY_COREML_CACHE"); asked != nullptr && *asked != 0) {
-    directory = asked;
-  } else {
-    NSArray<NSString*>* const found =
-        NSSearchPathForDirectoriesInDomains(NSCachesDirectory, NSUserDomainMask, YES);
-    if ([found count] == 0) {
-      return Fail(ErrorCode::kIo,
-                  "Core ML: expected a directory for caches, found none; name one in "
-                  "HEADWAY_COREML_CACHE");
-    }
-    directory = fs::path(FromNs([found objectAtIndex:0])) / "Headway" / "coreml";
-  }
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) {
-    return Fail(ErrorCode::kIo,
-                fmt::format("{}: cannot make it: {}", directory.string(), error.message()));
-  }
-  return directory.string();
-}
-
 // One line a file: its path in the package, its size and when it was written.
-Result<std::string> Fingerprint(const std::string& path) {
+Result<std::string> Fingerprint(const fs::path& whole) {
   std::error_code error;
-  const fs::path whole = fs::canonical(path, error);
-  if (error) return Fail(ErrorCode::kNotFound, fmt::format("{}: {}", path, error.message()));
   std::vector<std::string> lines;
   for (auto it = fs::recursive_directory_iterator(whole, error);
        !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
@@ -60,13 +32,11 @@ Result<std::string> Fingerprint(const std::string& path) {
                                 static_cast<long long>(status.st_size),
                                 static_cast<long long>(written)));
   }
-  if (error) return Fail(ErrorCode::kIo, fmt::format("{}: {}", path, error.message()));
+  if (error) return Fail(ErrorCode::kIo, fmt::format("{}: {}", whole.string(), error.message()));
   std::sort(lines.begin(), lines.end());
-  std::string text =
-      fmt::format("{}\n{}\n", whole.string(),
-                  FromNs([[NSProcessInfo processInfo] operatingSystemVersionString]));
+  std::string text = FromNs([[NSProcessInfo processInfo] operatingSystemVersionString]) + "\n";
   for (const std::string& line : lines) text += line;
-  return DigestHex(std::as_bytes(std::span(text)));
+  return text;
 }
 
 // Compiles to a place that Core ML chooses.
@@ -93,26 +63,17 @@ Result<std::string> Compile(const std::string& path) {
 
 Result<std::string> CompiledModel(const std::string& path) {
   @autoreleasepool {
-    HW_TRY(const std::string directory, CacheDirectory());
-    HW_TRY(const std::string digest, Fingerprint(path));
-    const fs::path kept = fs::path(directory) / (digest + ".mlmodelc");
     std::error_code error;
-    if (fs::exists(kept, error)) return kept.string();
+    const fs::path whole = fs::canonical(path, error);
+    if (error) return Fail(ErrorCode::kNotFound, fmt::format("{}: {}", path, error.message()));
+    HW_TRY(const CompiledCache cache, CompiledCache::Open());
+    HW_TRY(const std::string key, Fingerprint(whole));
+    HW_TRY(std::string found, cache.Find(whole.string(), key));
+    if (!found.empty()) return found;
     HW_TRY(const std::string compiled, Compile(path));
-    if (platform::RenameToNew(compiled.c_str(), kept.c_str())) return kept.string();
-    // Another process was first, whose model is as good, or the cache lies on another disk: then it
-    // is copied beside its place.
-    std::error_code ignored;
-    if (!fs::exists(kept, ignored)) {
-      const fs::path beside = kept.string() + fmt::format(".{}", static_cast<long>(::getpid()));
-      fs::copy(compiled, beside, fs::copy_options::recursive, error);
-      if (!error) platform::RenameToNew(beside.c_str(), kept.c_str());
-      fs::remove_all(beside, ignored);
-    }
-    fs::remove_all(compiled, ignored);
-    if (fs::exists(kept, ignored)) return kept.string();
-    return Fail(ErrorCode::kIo, fmt::format("{}: cannot keep it{}", kept.string(),
-                                            error ? ": " + error.message() : ""));
+    auto kept = cache.Keep(whole.string(), key, compiled);
+    fs::remove_all(compiled, error);  // where it was copied, or another process was first
+    return kept;
   }
 }
 
