@@ -33,9 +33,9 @@ Result<void> Run(const CacheArguments& arguments) {
     bytes += package.bytes;
     compiled += package.is_compiled ? 1 : 0;
   }
-  text += fmt::format(
-      "{:>12}  in {} packages{} in {}\n", Megabytes(bytes), packages.size() - compiled,
-      compiled == 0 ? "" : fmt::format(" and {} compiled programs", compiled), cache);
+  text +=
+      fmt::format("{:>12}  in {} packages{} in {}\n", Megabytes(bytes), packages.size() - compiled,
+                  compiled == 0 ? "" : fmt::format(" and {} compiled programs", compiled), cache);
   return WriteOut(text);
 }
 
