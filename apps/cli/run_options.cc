@@ -64,6 +64,47 @@ void AddSpeculation(CLI::App* app, RunArguments* run) {
         "N");
 }
 
+void AddPrompt(CLI::App* app, RunArguments* run) {
+  app->add_option("-p,--prompt", run->prompt, "the prompt")->type_name("TEXT");
+  app->add_option("--prompt-file", run->prompt_file, "read the prompt from a file; -: from stdin")
+      ->type_name("FILE");
+  app->add_option("--ids", run->ids, "the prompt as token ids: 1,2,3")->type_name("IDS");
+  app->add_flag("--chat", run->chat, "put the prompt into the model's chat format");
+  app->add_option("--system", run->system, "system message, with --chat")->type_name("TEXT");
+  app->add_flag("--special", run->special,
+                "special tokens that the prompt spells count as such; never with --chat");
+  app->add_option("--messages", run->messages_file,
+                  "with --chat: the conversation as a JSON list of messages; - for stdin")
+      ->type_name("FILE");
+  app->add_option("--tools", run->tools_file, "with --chat: a JSON list of tools")
+      ->type_name("FILE");
+  app->add_option("--chat-template", run->chat_template_file,
+                  "with --chat: a Jinja template in place of the model's own")
+      ->type_name("FILE");
+  app->add_option("--chat-template-kwargs", run->chat_variables,
+                  "with --chat: a JSON object of variables for the template")
+      ->type_name("JSON");
+}
+
+void AddTextForm(CLI::App* app, RunArguments* run) {
+  app->add_option("--grammar", run->grammar_file, "what the new text must be, in GBNF")
+      ->type_name("FILE");
+  app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")
+      ->type_name("FILE");
+  app->add_option(
+         "--json-whitespace", run->json_whitespace,
+         "with --json-schema: canonical (a blank after : and , alone, the default), or free "
+         "(runs of at most 2 line breaks and 16 blanks)")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"canonical", "free"}));
+  app->add_flag_callback(
+      "--finish-within-budget", [run] { run->finish_within_budget = true; },
+      "ends a grammar's text by the shortest way as -n runs out; with --json-schema the default");
+  app->add_flag_callback(
+      "--no-finish-within-budget", [run] { run->finish_within_budget = false; },
+      "with --json-schema: cuts the text instead");
+}
+
 }  // namespace
 
 void AddComputeUnits(CLI::App* app, std::string* units) {
@@ -120,25 +161,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   app->add_option("model", run->model, "a GGUF file or a package directory")
       ->required()
       ->type_name("MODEL");
-  app->add_option("-p,--prompt", run->prompt, "the prompt")->type_name("TEXT");
-  app->add_option("--prompt-file", run->prompt_file, "read the prompt from a file; -: from stdin")
-      ->type_name("FILE");
-  app->add_option("--ids", run->ids, "the prompt as token ids: 1,2,3")->type_name("IDS");
-  app->add_flag("--chat", run->chat, "put the prompt into the model's chat format");
-  app->add_option("--system", run->system, "system message, with --chat")->type_name("TEXT");
-  app->add_flag("--special", run->special,
-                "special tokens that the prompt spells count as such; never with --chat");
-  app->add_option("--messages", run->messages_file,
-                  "with --chat: the conversation as a JSON list of messages; - for stdin")
-      ->type_name("FILE");
-  app->add_option("--tools", run->tools_file, "with --chat: a JSON list of tools")
-      ->type_name("FILE");
-  app->add_option("--chat-template", run->chat_template_file,
-                  "with --chat: a Jinja template in place of the model's own")
-      ->type_name("FILE");
-  app->add_option("--chat-template-kwargs", run->chat_variables,
-                  "with --chat: a JSON object of variables for the template")
-      ->type_name("JSON");
+  AddPrompt(app, run);
   AddNumber(app, "-n,--tokens,--n-predict,--max-tokens", &run->max_new_tokens,
             "tokens to generate at most")
       ->type_name("N");
@@ -181,22 +204,7 @@ void AddRun(CLI::App* app, RunArguments* run) {
   AddSampling(app, run);
   AddSpeculation(app, run);
   AddHosts(app, &run->hosts);
-  app->add_option("--grammar", run->grammar_file, "what the new text must be, in GBNF")
-      ->type_name("FILE");
-  app->add_option("--json-schema", run->json_schema_file, "JSON that the new text must be")
-      ->type_name("FILE");
-  app->add_option(
-         "--json-whitespace", run->json_whitespace,
-         "with --json-schema: canonical (a blank after : and , alone, the default), or free "
-         "(runs of at most 2 line breaks and 16 blanks)")
-      ->type_name("HOW")
-      ->check(CLI::IsMember({"canonical", "free"}));
-  app->add_flag_callback(
-      "--finish-within-budget", [run] { run->finish_within_budget = true; },
-      "ends a grammar's text by the shortest way as -n runs out; with --json-schema the default");
-  app->add_flag_callback(
-      "--no-finish-within-budget", [run] { run->finish_within_budget = false; },
-      "with --json-schema: cuts the text instead");
+  AddTextForm(app, run);
 }
 
 }  // namespace headway::cli
