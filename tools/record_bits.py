@@ -50,6 +50,14 @@ RUNS = {
     "schema, certified": ["--json-schema", "{schema}", "--no-finish-within-budget", "--head", "certified"],
     "schema, lookup": ["--json-schema", "{schema}", "--no-finish-within-budget", "--speculate", "lookup"],
 }
+# The same where scores and logits are soft-capped.
+CAPPED_RUNS = {
+    "greedy": [],
+    "cache in Q8_0": ["--kv", "q8_0"],
+    "certified": ["--head", "certified"],
+    "certified, sampled": ["--head", "certified", "--temp", "0.8", "--seed", "7"],
+    "top-p": ["--temp", "0.8", "--top-p", "0.9", "--seed", "5"],
+}
 # name -> arguments of `pack`; --rotation-seed makes a certified head the same each time
 PACKS = {
     "heads": ["--head", "full:4,full:1,top1:2,blockmax:3,certified,reduced:500", "--rotation-seed", "1"],
@@ -125,10 +133,12 @@ def settings(recorder):
     # Of this machine's processor: what runs the tool plays another one.
     is_x86 = platform.machine() == "x86_64" and len(recorder.command) == 1
     sets = ("reference", "avx2") if is_x86 else ("reference",)
-    for kind in ("q8_0", "q4_k_m"):
+    for shape, kind in (("tiny-llama", "q8_0"), ("tiny-llama", "q4_k_m"), ("tiny-gemma2", "q8_0")):
         for cpu in sets:
-            calls[f"tiny-llama {kind} on {cpu}"] = lambda k=kind, c=cpu: recorder.run(
-                recorder.synth("tiny-llama", k), ["--kv", "q8_0"], HEADWAY_CPU=c)
+            calls[f"{shape} {kind} on {cpu}"] = lambda s=shape, k=kind, c=cpu: recorder.run(
+                recorder.synth(s, k), ["--kv", "q8_0"], HEADWAY_CPU=c)
+    for name, arguments in CAPPED_RUNS.items():
+        calls[f"tiny-gemma2 {name}"] = lambda a=arguments: recorder.run(recorder.synth("tiny-gemma2", "q4_k_m"), a)
     for name, arguments in RUNS.items():
         calls[f"run: {name}"] = lambda a=arguments: recorder.run(STORY, a)
     for name, arguments in PACKS.items():

@@ -26,9 +26,10 @@ constexpr const char* kGateExamples =
     "kept in the package; exit status 1 when a gate fails (docs/gates.md).";
 
 constexpr const char* kSynthExamples =
-    "Shapes: phi4-mini (4 GB at q8_0), phi4-mini-head (one layer), small-head-heavy, tiny-phi, "
-    "tiny-llama, tiny-llama3, tiny-qwen2, tiny-qwen3, tiny-gemma3, tiny-smollm3, tiny-granite,\n"
-    "tiny-ernie4_5, tiny-exaone4, tiny-wide-head.\n"
+    "Shapes: phi4-mini (4 GB at q8_0), phi4-mini-head (one layer), small-head-heavy, gemma2-2b\n"
+    "(2.8 GB), tiny-phi, tiny-llama, tiny-llama3, tiny-qwen2, tiny-qwen3, tiny-gemma2, "
+    "tiny-gemma3,\n"
+    "tiny-smollm3, tiny-granite, tiny-ernie4_5, tiny-exaone4, tiny-wide-head.\n"
     "Types: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k_m q5_k_m q6_k.\n"
     "Example:\n"
     "  headway synth tiny-phi -o tiny.gguf --type q4_0 --seed 3";

@@ -87,6 +87,9 @@ class Emitter {
   // The factor with which the device's programs hold hidden states between layers; what runs them
   // applies and undoes it. For the manifest.
   virtual float ResidualScale() const { return 1.0F; }
+  // Whether shards can be made for `widths`; before anything is recorded or written. Errors:
+  // kUnsupported.
+  virtual Result<void> CheckWidths(const std::vector<StepWidth>& /*widths*/) const { return {}; }
   // Writes `shard` (one value in, one out) to the new file `path`. Weights are streamed: memory use
   // is independent of the shard's size. Returns bytes and digest; FileEntry::path is left empty.
   // Errors: kIo; kUnsupported, naming the node that this device cannot run.

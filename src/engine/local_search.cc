@@ -36,7 +36,8 @@ LocalSearch::LocalSearch(const LoadedHead* head, const ModelConfig& model, Threa
               {.certificate = {},
                .noise_key = noise_key,
                .device_or_null = HeadSigns::Exist(*head) ? &signs_ : nullptr,
-               .rows = RowsOf(*head, model.vocab_size)}) {}
+               .rows = RowsOf(*head, model.vocab_size),
+               .soft_cap = model.logit_soft_cap}) {}
 
 Result<void> LocalSearch::Begin(const float* hidden, int64_t num_states,
                                 std::span<const lmhead::ScreenDemand> demands) {

@@ -47,8 +47,10 @@ ValueId Builder::RmsNorm(const std::string& name, ValueId x, WeightId gain, floa
                  Channels(x));
 }
 
-ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight) {
-  return AddNode(name, Op::kLinear, {x}, {weight}, {}, WeightOf(weight).shape[0]);
+ValueId Builder::Linear(const std::string& name, ValueId x, WeightId weight, float soft_cap) {
+  Attributes attributes;
+  if (soft_cap != 0.0F) attributes = LinearAttributes{.soft_cap = soft_cap};
+  return AddNode(name, Op::kLinear, {x}, {weight}, attributes, WeightOf(weight).shape[0]);
 }
 
 ValueId Builder::Bias(const std::string& name, ValueId x, WeightId vector) {

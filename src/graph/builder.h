@@ -22,7 +22,7 @@ class Builder {
   ValueId Embedding(const std::string& name, ValueId ids, WeightId table);
   // Over groups of as many channels as the gain has.
   ValueId RmsNorm(const std::string& name, ValueId x, WeightId gain, float eps);
-  ValueId Linear(const std::string& name, ValueId x, WeightId weight);
+  ValueId Linear(const std::string& name, ValueId x, WeightId weight, float soft_cap = 0.0F);
   ValueId Bias(const std::string& name, ValueId x, WeightId vector);
   ValueId Slice(const std::string& name, ValueId x, int64_t begin, int64_t end);
   ValueId Rotary(const std::string& name, ValueId x, RotaryAttributes attributes);

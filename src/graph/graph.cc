@@ -144,7 +144,8 @@ class Verifier {
         return fits ? Channels(node, 0) : -1;
       }
       case Op::kLinear:
-        return weight->shape.Rank() == 2 && weight->shape.Columns() == Channels(node, 0)
+        return weight->shape.Rank() == 2 && weight->shape.Columns() == Channels(node, 0) &&
+                       IsSoftCap(SoftCapOf(node))
                    ? weight->shape[0]
                    : -1;
       case Op::kBias:
@@ -187,11 +188,14 @@ class Verifier {
     return -1;
   }
 
+  static bool IsSoftCap(float cap) { return cap >= 0.0F && std::isfinite(cap); }
+
   int64_t AttentionChannels(const Node& node) const {
     const auto* a = std::get_if<AttentionAttributes>(&node.attributes);
     if (a == nullptr || a->head_dim < 1 || a->num_kv_heads < 1 || a->num_heads < 1 || a->layer < 0)
       return -1;
-    if (a->num_heads % a->num_kv_heads != 0 || a->head_dim > 65536 || a->num_heads > 65536)
+    if (a->num_heads % a->num_kv_heads != 0 || a->head_dim > 65536 || a->num_heads > 65536 ||
+        !IsSoftCap(a->soft_cap))
       return -1;
     const int64_t kv_channels = a->num_kv_heads * a->head_dim;
     const bool fits = Channels(node, 0) == a->num_heads * a->head_dim &&
@@ -217,6 +221,11 @@ const char* NameOf(const Node& node) {
       break;
   }
   return "geglu_tanh";
+}
+
+float SoftCapOf(const Node& linear) {
+  const auto* attributes = std::get_if<LinearAttributes>(&linear.attributes);
+  return attributes == nullptr ? 0.0F : attributes->soft_cap;
 }
 
 Result<void> Verify(const Graph& graph) { return Verifier(graph).Run(); }

@@ -23,7 +23,7 @@ using WeightId = int32_t;
 enum class Op : uint8_t {
   kEmbedding,  // ids [T] x table [V, D] -> [T, D]
   kRmsNorm,  // x [T, D] x gain [group] -> [T, D]: each group of a row by itself, D / group of them
-  kLinear,   // x [T, D] x w [N, D] -> [T, N]
+  kLinear,   // x [T, D] x w [N, D] -> [T, N], soft-capped where the attributes say so
   kBias,     // x [T, N] + vector [N]
   kSlice,    // x [T, N] -> channels [begin, end)
   kRotary,   // x [T, H * d] -> rotated in place of the first n_rot channels of each head
@@ -50,6 +50,11 @@ struct RmsNormAttributes {
   int64_t group = 0;  // channels that are normalised together, as many as the gain has; 0: the row
   friend bool operator==(const RmsNormAttributes&, const RmsNormAttributes&) = default;
 };
+// A cap c > 0 makes cap * tanh(x / cap) of a value x: Gemma Team 2024 (arXiv:2408.00118), section 2.
+struct LinearAttributes {
+  float soft_cap = 0.0F;  // of the products, which are logits
+  friend bool operator==(const LinearAttributes&, const LinearAttributes&) = default;
+};
 struct SliceAttributes {
   int64_t begin = 0;
   int64_t end = 0;
@@ -69,6 +74,7 @@ struct AttentionAttributes {
   int64_t head_dim = 0;
   int64_t window = 0;  // positions a token sees, itself included; 0: all
   float scale = 0.0F;
+  float soft_cap = 0.0F;  // of scaled scores, before the mask; 0: none
   friend bool operator==(const AttentionAttributes&, const AttentionAttributes&) = default;
 };
 struct GateAttributes {
@@ -85,9 +91,9 @@ struct BlockMaxAttributes {
 };
 inline constexpr int64_t kMaxRotaryTables = 16;
 
-using Attributes =
-    std::variant<std::monostate, RmsNormAttributes, SliceAttributes, RotaryAttributes,
-                 AttentionAttributes, GateAttributes, ScaleAttributes, BlockMaxAttributes>;
+using Attributes = std::variant<std::monostate, RmsNormAttributes, LinearAttributes,
+                                SliceAttributes, RotaryAttributes, AttentionAttributes,
+                                GateAttributes, ScaleAttributes, BlockMaxAttributes>;
 
 struct Value {
   std::string name;      // unique; [A-Za-z0-9_.]+
@@ -137,6 +143,9 @@ const OpTraits& Traits(Op op);
 // The node's op in text form and in messages: a gate is called by its activation, "swiglu" or
 // "geglu_tanh".
 const char* NameOf(const Node& node);
+
+// The soft cap of a linear; 0: none.
+float SoftCapOf(const Node& linear);
 
 // Checks everything a backend relies on: indices, SSA order, channel arithmetic, weight shapes and
 // types, attributes. Errors: kInvalidInput naming the node.

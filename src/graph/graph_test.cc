@@ -106,6 +106,39 @@ TEST(GraphTextTest, WhatFewGraphsUse_IsReadAsPrinted) {
   EXPECT_EQ(*Parse(Print(graph)), graph);
 }
 
+TEST(GraphTextTest, SoftCaps_AreReadAsPrinted) {
+  Builder b;
+  const ValueId x = b.Input("x", 64);
+  const WeightId w = b.AddWeight({.name = "w", .type = DataType::kF32, .shape = Shape{32, 64}});
+  const ValueId a = b.Attention("a", x, x, x,
+                                {.layer = 0,
+                                 .num_heads = 2,
+                                 .num_kv_heads = 2,
+                                 .head_dim = 32,
+                                 .window = 8,
+                                 .scale = 0.25F,
+                                 .soft_cap = 50.0F});
+  b.Output(b.Linear("y", a, w, 30.5F));
+  const Graph graph = *b.Finish();
+  EXPECT_EQ(Print(graph),
+            "weight w F32 32 64 0\n"
+            "input x 64\n"
+            "a 64 = attention @0 x x x layer=0 heads=2 kv_heads=2 head_dim=32 window=8 scale=0.25 "
+            "soft_cap=50\n"
+            "y 32 = linear @0 a w soft_cap=30.5\n"
+            "output y\n");
+  EXPECT_EQ(*Parse(Print(graph)), graph);
+  const auto with = [](const std::string& cap) {
+    return Parse("weight w F32 32 64 0\ninput x 64\ny 32 = linear @0 x w" + cap + "\noutput y\n")
+        .has_value();
+  };
+  EXPECT_TRUE(with(" soft_cap=30"));
+  EXPECT_FALSE(with(" soft_cap=-30"));
+  EXPECT_FALSE(with(" soft_cap=inf"));
+  EXPECT_FALSE(with(" soft_cap=nan"));
+  EXPECT_FALSE(with(" soft_cap=30 soft_cap=30"));
+}
+
 TEST(GraphTextTest, Parse_WordsThatNoOpKnows_AreRefused) {
   const auto with = [](const std::string& node) {
     return Parse("weight gain F32 - 32 0\ninput x 64\ny 64 = " + node + "\noutput y\n").has_value();

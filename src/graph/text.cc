@@ -13,12 +13,17 @@ namespace headway::graph {
 namespace {
 
 std::string PrintAttributes(const Attributes& attributes) {
-  // What most graphs do not use is left out: files of before know neither.
+  // What most graphs do not use is left out: files of before know none of it.
   const auto unless_zero = [](const char* key, int64_t value) {
     return value == 0 ? std::string() : fmt::format(" {}={}", key, value);
   };
+  const auto soft_cap = [](float cap) {
+    return cap == 0.0F ? std::string() : fmt::format(" soft_cap={}", cap);
+  };
   if (const auto* norm = std::get_if<RmsNormAttributes>(&attributes))
     return fmt::format(" eps={}", norm->eps) + unless_zero("group", norm->group);
+  if (const auto* linear = std::get_if<LinearAttributes>(&attributes))
+    return soft_cap(linear->soft_cap);
   if (const auto* slice = std::get_if<SliceAttributes>(&attributes)) {
     return fmt::format(" begin={} end={}", slice->begin, slice->end);
   }
@@ -29,7 +34,8 @@ std::string PrintAttributes(const Attributes& attributes) {
   }
   if (const auto* a = std::get_if<AttentionAttributes>(&attributes)) {
     return fmt::format(" layer={} heads={} kv_heads={} head_dim={} window={} scale={}", a->layer,
-                       a->num_heads, a->num_kv_heads, a->head_dim, a->window, a->scale);
+                       a->num_heads, a->num_kv_heads, a->head_dim, a->window, a->scale) +
+           soft_cap(a->soft_cap);
   }
   if (const auto* scale = std::get_if<ScaleAttributes>(&attributes))
     return fmt::format(" factor={}", scale->factor);
@@ -74,6 +80,7 @@ class AttributeReader {
     return Take<int64_t>(key, otherwise);
   }
   float Real(std::string_view key) { return Take<float>(key, std::nullopt); }
+  float RealOr(std::string_view key, float otherwise) { return Take<float>(key, otherwise); }
   // Whether all that was asked for was there, and nothing else.
   bool Complete() const { return ok_ && pairs_.empty(); }
 
@@ -224,7 +231,12 @@ class Parser {
                                                .num_kv_heads = read.Integer("kv_heads"),
                                                .head_dim = read.Integer("head_dim"),
                                                .window = read.Integer("window"),
-                                               .scale = read.Real("scale")};
+                                               .scale = read.Real("scale"),
+                                               .soft_cap = read.RealOr("soft_cap", 0.0F)};
+        break;
+      case Op::kLinear:
+        if (const float cap = read.RealOr("soft_cap", 0.0F); cap != 0.0F)
+          node->attributes = LinearAttributes{.soft_cap = cap};
         break;
       case Op::kScale:
         node->attributes = ScaleAttributes{.factor = read.Real("factor")};
@@ -235,7 +247,6 @@ class Parser {
       case Op::kGate:  // SetOp knows it from the name
       case Op::kTop1:
       case Op::kEmbedding:
-      case Op::kLinear:
       case Op::kBias:
       case Op::kAdd:
         break;

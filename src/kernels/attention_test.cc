@@ -25,6 +25,7 @@ bool Fits(KvType kv, const AttentionShape& shape) {
 struct AttentionProblem {
   KvType kv;
   AttentionShape shape;
+  float soft_cap = 0.0F;
   int64_t num_pages;
   std::vector<float> q, k, v;
   AlignedBuffer cache;  // the pages, last one first, each behind kOffset bytes of others'
@@ -85,6 +86,7 @@ struct AttentionProblem {
          .head_dim = shape.head_dim,
          .window = shape.window,
          .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+         .soft_cap = soft_cap,
          .scratch = guarded.data(),
          .out = out.data(),
          .out_stride = row + 1});
@@ -96,22 +98,28 @@ struct AttentionProblem {
   }
 };
 
+void ExpectEverySetEqual(KvType kv, const AttentionShape& shape, float soft_cap) {
+  AttentionProblem problem(kv, shape, reference::Set());
+  problem.soft_cap = soft_cap;
+  const std::vector<float> expected = problem.Run(reference::Set());
+  for (const KernelSet& set : FastSets()) {
+    AttentionProblem own(kv, shape, set);
+    own.soft_cap = soft_cap;
+    ASSERT_TRUE(std::ranges::equal(own.Stored(), problem.Stored()));
+    const std::vector<float> actual = own.Run(set);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
+          << set.name << " " << ToString(kv) << " heads " << shape.num_heads << " tokens "
+          << shape.num_tokens << " cap " << soft_cap << " at " << i;
+    }
+  }
+}
+
 TEST(AttentionTest, EverySet_EqualsTheReference_BitForBit) {
   for (const KvType kv : kKvTypes) {
     for (const AttentionShape shape : kAttentionShapes) {
       if (!Fits(kv, shape)) continue;
-      const AttentionProblem problem(kv, shape, reference::Set());
-      const std::vector<float> expected = problem.Run(reference::Set());
-      for (const KernelSet& set : FastSets()) {
-        const AttentionProblem own(kv, shape, set);
-        ASSERT_TRUE(std::ranges::equal(own.Stored(), problem.Stored()));
-        const std::vector<float> actual = own.Run(set);
-        for (size_t i = 0; i < expected.size(); ++i) {
-          ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
-              << set.name << " " << ToString(kv) << " heads " << shape.num_heads << " tokens "
-              << shape.num_tokens << " at " << i;
-        }
-      }
+      for (const float soft_cap : {0.0F, 1.5F}) ExpectEverySetEqual(kv, shape, soft_cap);
     }
   }
 }
@@ -135,10 +143,15 @@ std::vector<float> Stored(KvType kv, std::span<const float> x) {
 // 128, n 100, in F16. Q8_0 quantises the query like the keys, but with a binary32 scale; with that
 // scale rounded here to F16, each score moves by 2^-11 of its size at most (about 4 here), and so
 // the output by 2e-3; weights rounded to half a step, 2^-15 of the largest, move it by n 2^-15
-// max|v| / sum(e), where the sum is above 10 here: 1.3e-3 more.
-TEST(AttentionTest, Reference_IsSoftmaxOfScaledProducts) {
+// max|v| / sum(e), where the sum is above 10 here: 1.3e-3 more. A soft cap brings scores nearer to
+// each other and adds 6 * 2^-24 of itself.
+class AttentionReferenceTest : public testing::TestWithParam<float> {};
+
+TEST_P(AttentionReferenceTest, IsSoftmaxOfScaledProducts) {
+  const double cap = GetParam();
   for (const KvType kv : kKvTypes) {
-    const AttentionProblem problem(kv, kAttentionShapes[3], reference::Set());
+    AttentionProblem problem(kv, kAttentionShapes[3], reference::Set());
+    problem.soft_cap = GetParam();
     const std::vector<float> out = problem.Run(reference::Set());
     const AttentionShape shape = problem.shape;
     const double limit = kv == KvType::kF16 ? 2e-4 : 4e-3;
@@ -154,7 +167,8 @@ TEST(AttentionTest, Reference_IsSoftmaxOfScaledProducts) {
           s += double{q[static_cast<size_t>(h * shape.head_dim + c)]} *
                double{k[static_cast<size_t>(j * shape.head_dim + c)]};
         }
-        weights.push_back(std::exp(s / std::sqrt(static_cast<double>(shape.head_dim))));
+        s /= std::sqrt(static_cast<double>(shape.head_dim));
+        weights.push_back(std::exp(cap > 0 ? cap * std::tanh(s / cap) : s));
         sum += weights.back();
       }
       for (int64_t c = 0; c < shape.head_dim; ++c) {
@@ -168,6 +182,8 @@ TEST(AttentionTest, Reference_IsSoftmaxOfScaledProducts) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(SoftCaps, AttentionReferenceTest, testing::Values(0.0F, 1.5F));
 
 TEST(AttentionTest, OnePosition_GivesItsValue) {
   for (const KvType kv : kKvTypes) {

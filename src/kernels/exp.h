@@ -47,6 +47,18 @@ inline float Exp(float x) {
   return std::bit_cast<float>(std::bit_cast<int32_t>(p) + (static_cast<int32_t>(n) << 23));
 }
 
+// cap * tanh(x / cap), by tanh(u) = (1 - exp(-2u)) / (1 + exp(-2u)); NaN where x is infinite, so
+// that an overflow shows.
+inline float SoftCapSlope(float cap) { return -2.0F / cap; }
+inline float SoftCap(float x, float cap) {
+  const float e = Exp(x * SoftCapSlope(cap));
+  return std::fmaf((1.0F - e) / (1.0F + e), cap, x - x);
+}
+// How far it is from the real function at most, in caps. In 2^-24: 0.9 by slope and exponent, since
+// u sech^2(u) is below 0.45; 1 by the last place of exp, since 2 e / (1 + e)^2 is at most 1/2; and 4
+// by 1 - e, 1 + e, their quotient and the product.
+inline constexpr float kSoftCapError = 6.0F * 0x1p-24F;
+
 inline float Log(float x) {
   const int32_t offset = std::bit_cast<int32_t>(x) - kSqrtHalfBits;
   const auto n = static_cast<float>(offset >> 23);

@@ -24,6 +24,7 @@ inline constexpr auto kFields = std::tuple{
     Field{"rms_norm", &KernelSet::rms_norm},
     Field{"swiglu", &KernelSet::swiglu},
     Field{"geglu_tanh", &KernelSet::geglu_tanh},
+    Field{"soft_cap", &KernelSet::soft_cap},
     Field{"add", &KernelSet::add},
     Field{"rotary", &KernelSet::rotary},
     Field{"store_kv", &KernelSet::store_kv},

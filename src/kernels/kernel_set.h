@@ -102,6 +102,7 @@ struct AttentionArgs {
   int64_t head_dim = 0;  // a multiple of 16, of kKvBlock for kQ8_0
   int64_t window = 0;
   float scale = 1.0F;
+  float soft_cap = 0.0F;  // on scores, once scaled; 0: none
   // AttentionScratchFloats() floats, 64-byte aligned, one such area per concurrent call.
   float* scratch = nullptr;
   float* out = nullptr;  // [num_tokens, num_heads, head_dim], token rows out_stride floats apart
@@ -144,6 +145,9 @@ struct KernelSet {
 
   // y[c] = gelu(gate[c]) * up[c], GELU in its tanh form.
   void (*geglu_tanh)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+
+  // x[c] = cap * tanh(x[c] / cap); NaN for infinity. cap > 0.
+  void (*soft_cap)(float cap, int64_t n, float* x) = nullptr;
 
   // y[c] = x[c] + y[c].
   void (*add)(const float* x, int64_t n, float* y) = nullptr;

@@ -122,6 +122,47 @@ TEST(VectorKernelsTest, GegluTanh_Reference_IsTheFormula) {
   }
 }
 
+// Of the cap's size, for every cap: densely around 0, and to where tanh is 1.
+TEST(VectorKernelsTest, SoftCap_AgainstDouble_WithinItsError) {
+  for (const float cap : {0.7F, 30.0F, 50.0F}) {
+    double worst = 0;
+    for (float x = 0x1p-30F; x < 1e6F; x *= 1.0003F) {
+      for (const float signed_x : {x * cap, -x * cap}) {
+        const double exact = double{cap} * std::tanh(double{signed_x} / double{cap});
+        worst = std::max(worst, std::fabs(double{SoftCap(signed_x, cap)} - exact) / double{cap});
+      }
+    }
+    EXPECT_LT(worst, double{kSoftCapError}) << cap;
+    EXPECT_EQ(SoftCap(0.0F, cap), 0.0F);
+    EXPECT_EQ(SoftCap(std::numeric_limits<float>::max(), cap), cap);
+    EXPECT_EQ(SoftCap(std::numeric_limits<float>::lowest(), cap), -cap);
+  }
+}
+
+TEST(VectorKernelsTest, SoftCap_EverySet_EqualsTheReference) {
+  for (const int64_t n : kLengths) {
+    for (const float size : {1.0F, 60.0F, 1e-30F, 1e30F}) {
+      ExpectEverySetEqual(Random(n, 9, size),
+                          [&](const KernelSet& set, float* y) { set.soft_cap(30.0F, n, y); });
+    }
+  }
+}
+
+// No set makes a number of what is none: overflows must show.
+TEST(VectorKernelsTest, SoftCap_OfInfinityAndNaN_IsNaN) {
+  for (const KernelSet& set : FastSets()) {
+    std::vector<float> x(33, 1.0F);
+    x[3] = INFINITY;
+    x[20] = -INFINITY;
+    x[32] = std::numeric_limits<float>::quiet_NaN();
+    set.soft_cap(30.0F, 33, x.data());
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_EQ(std::isnan(x[i]), i == 3 || i == 20 || i == 32) << set.name << " " << i;
+  }
+  EXPECT_TRUE(std::isnan(SoftCap(INFINITY, 30.0F)));
+  EXPECT_TRUE(std::isnan(SoftCap(-INFINITY, 30.0F)));
+}
+
 TEST(VectorKernelsTest, GatesAndAdd_EverySet_EqualTheReference) {
   for (const int64_t n : kLengths) {
     for (const float size : {1.0F, 60.0F, 1e-30F}) {

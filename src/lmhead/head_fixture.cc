@@ -112,6 +112,7 @@ std::vector<float> TestHead::FullLogits(int64_t state) const {
   args.tile_end = kernels::NumTiles(num_rows_);
   args.y = logits.data();
   TestKernels().matmul[static_cast<size_t>(type_)](args);
+  if (soft_cap_ > 0.0F) TestKernels().soft_cap(soft_cap_, num_rows_, logits.data());
   return logits;
 }
 
@@ -131,6 +132,9 @@ void TestHead::Compute(int64_t strip, int64_t state, float* logits) noexcept {
   args.strip_end = args.strip_begin + 1;
   args.y = logits;
   TestKernels().matmul[static_cast<size_t>(type_)](args);
+  const int64_t first = strip * kernels::kStripRows;
+  const int64_t count = std::min(kernels::kStripRows, num_rows_ - first);
+  if (soft_cap_ > 0.0F) TestKernels().soft_cap(soft_cap_, count, logits + first);
 }
 
 std::vector<float> StateFor(const TestHead& head, int64_t winner, double margin, uint32_t seed) {

@@ -38,6 +38,9 @@ class TestHead final : public ExactRows {
   // The full head's logits of state `state`.
   std::vector<float> FullLogits(int64_t state) const;
 
+  // From now on logits are capped, as exact rows and the full head have them.
+  void SetSoftCap(float cap) { soft_cap_ = cap; }
+
   int64_t StripOf(int64_t row) const override { return row / kernels::kStripRows; }
   int64_t StripBytes() const override;
   int64_t FullBytes() const override;
@@ -53,6 +56,7 @@ class TestHead final : public ExactRows {
   AlignedBuffer tiles_;
   std::vector<AlignedBuffer> quantised_;  // one state each
   std::vector<float> states_;
+  float soft_cap_ = 0.0F;
 };
 
 // `count` standard normal numbers.

@@ -12,10 +12,12 @@ constexpr int64_t kListSlack = 16;
 
 }  // namespace
 
-Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool)
+Refinement::Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
+                       LogitCap cap)
     : planes_(planes),
       kernels_(kernels),
       pool_(pool),
+      cap_(cap),
       queue_(pool->NumThreads()),
       workers_(static_cast<size_t>(pool->NumThreads())) {
   // Lists are as long as they can get, so that a step allocates nothing; what is not touched takes
@@ -117,9 +119,13 @@ void Refinement::Narrow(const RefineTerms& terms, const std::byte* third_bits_or
                    .reach = screened_->terms.reach,
                    .shares = terms.shares.data(),
                    .estimate_factor = terms.factor,
-                   .screened = screened_->estimate.Pointer<float>(),
+                   .screened = screened_->Products(),
                    .estimate = worker->estimates.data(),
                    .upper = worker->uppers.data()});
+  if (cap_.Exists()) {
+    cap_.Estimates(worker->estimates.data(), worker->num_rows);
+    cap_.Bounds(worker->uppers.data(), worker->num_rows);
+  }
   size_t left = 0;
   for (size_t i = 0; i < static_cast<size_t>(worker->num_rows); ++i) {
     const int32_t row = worker->rows[i];

@@ -27,7 +27,8 @@ struct AliveRow {
 class Refinement {
  public:
   // Everything must outlive this object.
-  Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool);
+  Refinement(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
+             LogitCap cap);
 
   // Forgets all rows. The arguments stay valid until the next Begin().
   void Begin(ScreenedState* screened, const Scores* scores, const Candidates* candidates);
@@ -68,6 +69,7 @@ class Refinement {
   const Planes* const planes_;
   const kernels::KernelSet kernels_;
   ThreadPool* const pool_;
+  const LogitCap cap_;
   StretchQueue queue_;
   ScreenedState* screened_ = nullptr;
   const Scores* scores_ = nullptr;

@@ -58,12 +58,13 @@ int64_t ScreenBytesOf(const Planes& planes, const RowRange& rows) {
 
 Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
                      int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null,
-                     const RowRange& part)
+                     const RowRange& part, LogitCap cap)
     : planes_(planes),
       kernels_(kernels),
       pool_(pool),
       noise_key_(noise_key),
       device_or_null_(device_or_null),
+      cap_(cap),
       rows_(part),
       tiles_(TilesOf(part, planes->NumRows())),
       tile_queue_(pool->NumThreads()) {
@@ -85,6 +86,7 @@ Screening::Screening(const Planes* planes, const kernels::KernelSet& kernels, Th
          .tables = AlignedBuffer(static_cast<size_t>(groups * kernels::kSignTableEntries)),
          .q = AlignedBuffer(static_cast<size_t>(kernels::RefineActivationBytes(D))),
          .estimate = AlignedBuffer(rows * sizeof(float)),
+         .product = AlignedBuffer(cap.Exists() ? rows * sizeof(float) : 0),
          .upper = AlignedBuffer(rows * sizeof(float)),
          .summaries = std::vector<kernels::ScreenSummary>(
              static_cast<size_t>(kernels::NumSignStrips(planes->NumRows())))});
@@ -257,6 +259,7 @@ void Screening::ScreenOnDevice(int64_t num_states) {
       int64_t end = 0;
       while (tile_queue_.Take(thread, num_strips, &begin, &end)) {
         if (!BoundStrips(*planes_, bounds, begin, end)) finite.store(false);
+        CapStrips(state, begin, end);
       }
     });
     state->usable = finite.load();
@@ -291,6 +294,31 @@ void Screening::ScreenTiles(int thread, int64_t num_states) {
                      .tile_end = tiles_.begin + end,
                      .tokens = tokens.data(),
                      .num_tokens = num_tokens});
+    constexpr int64_t kTileStrips = kernels::kSignTileRows / kernels::kSignStripRows;
+    for (int64_t t = 0; cap_.Exists() && t < num_states; ++t) {
+      CapStrips(&states_[static_cast<size_t>(t)], (tiles_.begin + begin) * kTileStrips,
+                (tiles_.begin + end) * kTileStrips);
+    }
+  }
+}
+
+// What the screen said of those strips, in terms of capped logits.
+void Screening::CapStrips(ScreenedState* state, int64_t begin, int64_t end) const {
+  if (!cap_.Exists() || !state->usable) return;
+  end = std::min(end, kernels::NumSignStrips(planes_->NumRows()));
+  const int64_t first = begin * kernels::kSignStripRows;
+  const int64_t last = std::min(end * kernels::kSignStripRows, planes_->NumRows());
+  float* const upper = state->upper.Pointer<float>();
+  float* const estimate = state->estimate.Pointer<float>();
+  std::copy(estimate + first, estimate + last, state->product.Pointer<float>() + first);
+  cap_.Estimates(estimate + first, last - first);
+  cap_.Bounds(upper + first, last - first);
+  for (int64_t strip = begin; strip < end; ++strip) {
+    kernels::ScreenSummary& summary = state->summaries[static_cast<size_t>(strip)];
+    const int64_t row = strip * kernels::kSignStripRows;
+    summary.largest_upper =
+        *std::max_element(upper + row, upper + std::min(row + kernels::kSignStripRows, last));
+    summary.best_estimate = estimate[summary.best_row];
   }
 }
 

@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernel_set.h"
 #include "lmhead/device_signs.h"
+#include "lmhead/logit_cap.h"
 #include "lmhead/planes.h"
 
 namespace headway::lmhead {
@@ -26,8 +27,14 @@ struct ScreenedState {
   AlignedBuffer tables;                           // [groups][64] u8
   AlignedBuffer q;                                // 8-bit activations
   AlignedBuffer estimate;                         // [V] f32
+  AlignedBuffer product;                          // [V] f32: the estimate before a soft cap
   AlignedBuffer upper;                            // [V] f32
   std::vector<kernels::ScreenSummary> summaries;  // [strips of 64 rows]
+
+  // What refinement goes on from.
+  const float* Products() const {
+    return product.SizeBytes() > 0 ? product.Pointer<float>() : estimate.Pointer<float>();
+  }
 };
 
 // How sure the bounds of one state must be.
@@ -60,7 +67,7 @@ class Screening {
   // Of the rows in `rows` only, where it is not empty: all others count as impossible.
   Screening(const Planes* planes, const kernels::KernelSet& kernels, ThreadPool* pool,
             int64_t max_states, uint64_t noise_key, DeviceSigns* device_or_null,
-            const RowRange& rows = {});
+            const RowRange& rows = {}, LogitCap cap = {});
 
   // Bounds all rows for states [demands, D].
   void Run(const float* hidden, std::span<const ScreenDemand> demands) noexcept;
@@ -78,6 +85,7 @@ class Screening {
   void BuildSignTables(ScreenedState* state, int64_t block, const kernels::PlaneNoise& noise);
   void ScreenTiles(int thread, int64_t num_states);
   void ScreenOnDevice(int64_t num_states);
+  void CapStrips(ScreenedState* state, int64_t begin, int64_t end) const;
   void ForgetOthers(ScreenedState* state);
 
   const Planes* const planes_;
@@ -85,6 +93,7 @@ class Screening {
   ThreadPool* const pool_;
   const uint64_t noise_key_;
   DeviceSigns* const device_or_null_;
+  const LogitCap cap_;
   const RowRange rows_;           // what is screened; empty: everything
   const RowRange tiles_;          // of signs, that hold them
   uint64_t num_states_seen_ = 0;  // numbers the noise: never repeats with one key

@@ -29,10 +29,10 @@ Search::Search(const Planes* planes, ExactRows* exact, const kernels::KernelSet&
       exact_(exact),
       options_(options),
       screening_(planes, kernels, pool, max_states, options.noise_key, options.device_or_null,
-                 options.rows),
+                 options.rows, LogitCap(options.soft_cap, kernels)),
       scores_(planes->NumRows(), kernels, pool),
       candidates_(exact, planes->NumRows(), kernels, pool),
-      refinement_(planes, kernels, pool),
+      refinement_(planes, kernels, pool, LogitCap(options.soft_cap, kernels)),
       rest_mass_(pool),
       batch_(size_t{16} * static_cast<size_t>(pool->NumThreads())) {
   const size_t num_strips = scores_.Strips().size();

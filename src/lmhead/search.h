@@ -38,6 +38,7 @@ struct SearchOptions {
   uint64_t noise_key = 0;       // fresh; with the count of states it keys the rounding noise
   DeviceSigns* device_or_null = nullptr;  // multiplies the signs; must outlive the search
   RowRange rows = {};                     // to search among; empty: all
+  float soft_cap = 0.0F;                  // of the logits, as exact rows have it; 0: none
 };
 
 // True when evaluating that many rows, whose strips have `strip_bytes`, is cheaper than screening a

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "lmhead/head_fixture.h"
+#include "sampling/softmax_mass.h"
 
 namespace headway::lmhead {
 namespace {
@@ -137,6 +138,61 @@ TEST_P(AdversarialRows, GiveTheFullHeadsTokenOrGiveUp) {
 
 INSTANTIATE_TEST_SUITE_P(Search, AdversarialRows, testing::ValuesIn(kAdversaries),
                          [](const auto& each) { return std::string(each.param.name); });
+
+// Logits of a soft cap that most of them feel: the winners are those of the capped logits, perturbed
+// or not, and what is known of the rest bounds it. Every other state makes all products negative, to
+// where tanh is flat: bounds of products, below the capped logits there, would lose winners.
+TEST(Search, SoftCappedLogits_AreBounded) {
+  constexpr float kCap = 20.0F;
+  ThreadPool pool(2);
+  std::vector<float> rows = Normals(kRows * kChannels, 1);
+  for (float& value : rows) value -= 0.5F;
+  TestHead head(DataType::kQ8_0, kRows, kChannels, rows);
+  head.SetSoftCap(kCap);
+  const Planes planes = head.Build(RotationSeed::FromNumber(7), &pool);
+  Search search(&planes, &head, TestKernels(), &pool, 1,
+                {.certificate = {}, .noise_key = 5, .soft_cap = kCap});
+  Search uncapped(&planes, &head, TestKernels(), &pool, 1, {.certificate = {}, .noise_key = 5});
+  int decided = 0;
+  int lost = 0;
+  for (uint32_t seed = 0; seed < 16; ++seed) {
+    std::vector<float> state = StateFor(head, (seed * 997 + 13) % kRows, 0.6 * seed, seed);
+    for (float& value : state) value += seed % 2 == 0 ? 0.0F : 0.6F;
+    const std::vector<float> hidden = head.SetStates(state);
+    const std::vector<float> full = head.FullLogits(0);
+    search.Screen(hidden.data(), 1, 1);
+    uncapped.Screen(hidden.data(), 1, 1);
+    for (const bool perturbed : {true, false}) {
+      const SearchGoal goal{.perturbed = perturbed,
+                            .inverse_temperature = perturbed ? 0.15F : 1.0F,
+                            .seed = 3,
+                            .position = seed,
+                            .give_up = 100.0};
+      const kernels::ArgMax winner =
+          perturbed ? TestKernels().gumbel_argmax(full.data(), kRows, 0.15F, 3, seed, 0)
+                    : TestKernels().argmax(full.data(), kRows);
+      const auto has_winner = [&](const Search& by) {
+        const auto found = by.Found();
+        return std::any_of(found.begin(), found.end(),
+                           [&](const Candidate& c) { return c.id == winner.index; });
+      };
+      if (uncapped.Decide(0, goal).decided && !has_winner(uncapped)) ++lost;
+      if (!search.Decide(0, goal).decided) continue;
+      ++decided;
+      EXPECT_TRUE(has_winner(search)) << seed << " " << perturbed;
+      for (const Candidate& c : search.Found()) EXPECT_EQ(c.logit, full[static_cast<size_t>(c.id)]);
+      if (perturbed) continue;
+      const float best = full[static_cast<size_t>(winner.index)];
+      sampling::SoftmaxMass mass;
+      uint64_t rest = 0;
+      for (const float logit : full) rest += mass.Mass(best - logit);
+      for (const Candidate& c : search.Found()) rest -= mass.Mass(best - c.logit);
+      EXPECT_GE(search.MassOfRest(best), static_cast<double>(rest));
+    }
+  }
+  EXPECT_GE(decided, 24);
+  EXPECT_GE(lost, 2);
+}
 
 TEST(Search, StatesThatAreNoNumbersAreLeftToTheFullHead) {
   ThreadPool pool(1);

@@ -84,6 +84,8 @@ void ForRareFields(Model& model, const Use& use) {
   use("attention_scale", &model.attention_scale);
   use("residual_scale", &model.residual_scale);
   use("logit_scale", &model.logit_scale);
+  use("attention_soft_cap", &model.attention_soft_cap);
+  use("logit_soft_cap", &model.logit_soft_cap);
   use("fused_qkv", &model.fused_qkv);
   use("biases", &model.biases);
 }

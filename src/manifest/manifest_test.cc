@@ -64,6 +64,8 @@ TEST(ManifestTest, WhatFewModelsHave_RoundTripsAndIsLeftOutElsewhere) {
   manifest.model.attention_scale = 0.0625F;
   manifest.model.residual_scale = 0.22F;
   manifest.model.logit_scale = 0.125F;
+  manifest.model.attention_soft_cap = 50.0F;
+  manifest.model.logit_soft_cap = 30.0F;
   manifest.model.fused_qkv = true;
   manifest.model.biases = {"attn_q", "attn_k"};
   const auto back = ManifestFromJson(ToJson(manifest), "m.json");

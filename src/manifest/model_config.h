@@ -49,6 +49,8 @@ struct ModelConfig {
   float attention_scale = 0.0F;  // on products of queries and keys; 0: 1 / sqrt(head_dim)
   float residual_scale = 1.0F;   // on what attention and feed-forward add
   float logit_scale = 1.0F;
+  float attention_soft_cap = 0.0F;  // cap: a score becomes cap * tanh(score / cap); 0: none
+  float logit_soft_cap = 0.0F;      // the same of logits
   bool fused_qkv = false;           // q, k, v are one matrix, its rows one after the other
   std::vector<std::string> biases;  // matrices of a layer that have a bias: "attn_q"
 

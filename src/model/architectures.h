@@ -27,6 +27,7 @@ struct Architecture {
 
 extern const Architecture kErnie45;
 extern const Architecture kExaone4;
+extern const Architecture kGemma2;
 extern const Architecture kGemma3;
 extern const Architecture kGranite;
 extern const Architecture kLlama;

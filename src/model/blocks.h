@@ -36,4 +36,8 @@ void BuildModel(const ModelConfig& config, const Layer& layer, ModelBuilder* bui
 ValueId LlamaLayer(const ModelConfig& config, ValueId x, HeadNorms norms, ModelBuilder* builder);
 void BuildLlama(const ModelConfig& config, ModelBuilder* builder);
 
+// Of architectures/gemma3.cc: x1 = x + norm(attention(norm x)), x1 + norm(feed-forward(norm x1)),
+// with GELU; x [T, D].
+ValueId GemmaLayer(const ModelConfig& config, ValueId x, HeadNorms norms, ModelBuilder* builder);
+
 }  // namespace headway::model

@@ -15,8 +15,8 @@
 namespace headway::model {
 namespace {
 
-constexpr std::array kArchitectures = {&kPhi3,    &kLlama,   &kQwen2,   &kQwen3,  &kGemma3,
-                                       &kSmollm3, &kGranite, &kErnie45, &kExaone4};
+constexpr std::array kArchitectures = {&kPhi3,   &kLlama,   &kQwen2,   &kQwen3,   &kGemma2,
+                                       &kGemma3, &kSmollm3, &kGranite, &kErnie45, &kExaone4};
 
 Result<const Architecture*> FindArchitecture(std::string_view name) {
   std::string supported;

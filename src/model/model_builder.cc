@@ -44,7 +44,9 @@ void ModelBuilder::Head(ValueId x) {
   // Before the product: a head's shards end in products alone.
   const ValueId n = Scale("logit_scale", Norm("output_norm", x), config_.logit_scale);
   const char* table = config_.tie_word_embeddings ? "token_embd" : "output";
-  builder_.Output(Linear("logits", n, table, config_.vocab_size));
+  const auto matrix =
+      Weight(fmt::format("{}.weight", table), Shape{config_.vocab_size, builder_.Channels(n)});
+  builder_.Output(builder_.Linear("logits", n, matrix, config_.logit_soft_cap));
 }
 
 ValueId ModelBuilder::NormBy(const std::string& name, ValueId x, int64_t channels) {
@@ -95,7 +97,8 @@ ValueId ModelBuilder::Attention(const std::string& name, ValueId q, ValueId k, V
        .num_kv_heads = config_.num_key_value_heads,
        .head_dim = config_.head_dim,
        .window = Window(),
-       .scale = config_.attention_scale == 0.0F ? usual : config_.attention_scale});
+       .scale = config_.attention_scale == 0.0F ? usual : config_.attention_scale,
+       .soft_cap = config_.attention_soft_cap});
 }
 
 ValueId ModelBuilder::Gate(const std::string& name, Activation activation, ValueId gate,

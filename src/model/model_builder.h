@@ -43,7 +43,7 @@ class ModelBuilder {
   ValueId Slice(const std::string& name, ValueId x, int64_t begin, int64_t end);
   // By the table of the layer's base; x itself in a layer without rotary.
   ValueId Rotary(const std::string& name, ValueId x);
-  // Over the layer's cache, with the configuration's scale and the layer's window.
+  // Over the layer's cache, with the configuration's scale and soft cap and the layer's window.
   ValueId Attention(const std::string& name, ValueId q, ValueId k, ValueId v);
   ValueId Gate(const std::string& name, Activation activation, ValueId gate, ValueId up);
   ValueId Add(const std::string& name, ValueId x, ValueId y);

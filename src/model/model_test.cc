@@ -42,9 +42,10 @@ struct TinyFile {
       Tensor(block + "ffn_gate.weight", Shape{kHidden, kDim});
       Tensor(block + "ffn_up.weight", Shape{kHidden, kDim});
       Tensor(block + "ffn_down.weight", Shape{kDim, kHidden});
-      if (architecture != "gemma3") continue;
+      if (!architecture.starts_with("gemma")) continue;
       for (const char* norm : {"post_attention_norm.weight", "post_ffw_norm.weight"})
         Tensor(block + norm, Shape{kDim});
+      if (architecture != "gemma3") continue;
       for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"})
         Tensor(block + norm, Shape{16});
     }
@@ -122,14 +123,16 @@ std::vector<graph::AttentionAttributes> Attentions(const graph::Graph& graph) {
 }
 
 TEST(ModelTest, UnknownArchitecture_IsRefusedWithTheListOfKnownOnes) {
-  EXPECT_EQ(Open(TinyFile("mamba")).message,
-            "gguf: tiny.gguf: architecture 'mamba' unsupported (supported: phi3 (Phi-3, "
-            "Phi-4-mini), llama, qwen2 (Qwen 2, Qwen 2.5), qwen3, gemma3 (Gemma 3), smollm3, "
-            "granite (Granite 3), ernie4_5 (ERNIE 4.5), exaone4 (EXAONE 4))");
+  EXPECT_EQ(
+      Open(TinyFile("mamba")).message,
+      "gguf: tiny.gguf: architecture 'mamba' unsupported (supported: phi3 (Phi-3, "
+      "Phi-4-mini), llama, qwen2 (Qwen 2, Qwen 2.5), qwen3, gemma2 (Gemma 2), "
+      "gemma3 (Gemma 3), smollm3, granite (Granite 3), ernie4_5 (ERNIE 4.5), exaone4 (EXAONE 4))");
 }
 
 TEST(ModelTest, TensorThatNothingReads_IsRefusedByName) {
-  for (const char* architecture : {"llama", "qwen2", "gemma3", "smollm3", "granite", "ernie4_5"}) {
+  for (const char* architecture :
+       {"llama", "qwen2", "gemma2", "gemma3", "smollm3", "granite", "ernie4_5"}) {
     TinyFile file(architecture);
     EXPECT_EQ(Open(file).message, "");
     file.Tensor("blk.1.attn_norm.bias", Shape{TinyFile::kDim});
@@ -183,7 +186,8 @@ TEST(ModelTest, KeyThatSaysMoreThanIsDone_IsRefusedByName) {
   refused("logit_scale", [](TinyFile& f) { f.Real("logit_scale", 2.0F); });
   refused("expert_count", [](TinyFile& f) { f.Number("expert_count", 8); });
   refused("attention.causal", [](TinyFile& f) { f.Flag("attention.causal", false); });
-  refused("attn_logit_softcapping", [](TinyFile& f) { f.Real("attn_logit_softcapping", 50.0F); });
+  for (const std::string cap : {"attn_logit_softcapping", "final_logit_softcapping"})
+    refused(cap, [&cap](TinyFile& f) { f.Real(cap, 50.0F); });
   refused("rope.dimension_sections", [](TinyFile& f) {
     f.Key("rope.dimension_sections", [](auto& writer, const auto& key) {
       const std::vector<int32_t> sections = {8, 8, 0, 0};
@@ -240,6 +244,53 @@ TEST(ModelTest, Gemma3_HasWindowsAndBasesByLayer) {
     writer.AddArray(key, std::span<const int32_t>(windowed));
   });
   EXPECT_NE(Open(file).message.find("expected a bool for each of 8 layers, found array of 2 i32"),
+            std::string::npos);
+}
+
+TEST(ModelTest, Gemma2_HasWindowsInEveryOtherLayerAndSoftCaps) {
+  TinyFile file("gemma2");
+  file.Number("attention.sliding_window", 32);
+  const Opened opened = Open(file);
+  ASSERT_EQ(opened.message, "");
+  EXPECT_EQ(opened.config.global_layers, (std::vector<int64_t>{1, 3, 5, 7}));
+  EXPECT_EQ(opened.config.rope_local_theta, 0.0);
+  EXPECT_EQ(opened.config.embedding_scale, 8.0F);
+  const auto attentions = Attentions(opened.graph);
+  ASSERT_EQ(attentions.size(), size_t{TinyFile::kLayers});
+  for (size_t l = 0; l < attentions.size(); ++l) {
+    EXPECT_EQ(attentions[l].window, l % 2 == 0 ? 32 : 0) << l;
+    EXPECT_EQ(attentions[l].scale, 0.25F);
+    EXPECT_EQ(attentions[l].soft_cap, 50.0F);  // as published, where the file does not say
+  }
+  EXPECT_EQ(graph::SoftCapOf(opened.graph.nodes.back()), 30.0F);
+
+  file.Real("attn_logit_softcapping", 20.0F);
+  file.Real("final_logit_softcapping", 0.0F);  // none
+  const Opened other = Open(file);
+  ASSERT_EQ(other.message, "");
+  EXPECT_EQ(Attentions(other.graph).front().soft_cap, 20.0F);
+  EXPECT_EQ(graph::SoftCapOf(other.graph.nodes.back()), 0.0F);
+  file.Real("attn_logit_softcapping", -20.0F);
+  EXPECT_NE(Open(file).message.find("key 'gemma2.attn_logit_softcapping': expected a positive"),
+            std::string::npos);
+}
+
+TEST(ModelTest, Gemma2_WithoutAWindowKey_HasThePublishedOne) {
+  TinyFile file("gemma2");
+  EXPECT_EQ(Open(file).config.sliding_window, 0);  // 4,096, and the context is 256
+  file.Number("context_length", 8192);
+  EXPECT_EQ(Open(file).config.sliding_window, 4096);
+  file.Number("attention.sliding_window", 0);
+  EXPECT_EQ(Open(file).config.sliding_window, 0);
+}
+
+TEST(ModelTest, Gemma3_MayCapItsLogits) {
+  TinyFile file("gemma3");
+  EXPECT_EQ(graph::SoftCapOf(Open(file).graph.nodes.back()), 0.0F);
+  file.Real("final_logit_softcapping", 30.0F);
+  EXPECT_EQ(graph::SoftCapOf(Open(file).graph.nodes.back()), 30.0F);
+  file.Real("attn_logit_softcapping", 50.0F);
+  EXPECT_NE(Open(file).message.find("key 'gemma3.attn_logit_softcapping' with the value 50"),
             std::string::npos);
 }
 

@@ -96,6 +96,10 @@ Result<float> PositiveOr(const gguf::GgufFile& file, const std::string& key, flo
   return BadConfig(file, fmt::format("key '{}': expected a positive number, found {}", key, value));
 }
 
+Result<float> SoftCapOr(const gguf::GgufFile& file, const std::string& key, float otherwise) {
+  return PositiveOr(file, key, file.Find(key) == nullptr ? otherwise : 0.0F);
+}
+
 Result<std::vector<int64_t>> GlobalLayers(const gguf::GgufFile& file, const ModelConfig& c,
                                           uint32_t interval) {
   const std::string key = c.architecture + ".attention.sliding_window_pattern";

@@ -21,6 +21,10 @@ Result<void> ReadCommonKeys(const gguf::GgufFile& file, ModelConfig* config);
 // kInvalidInput (negative or not finite, another type).
 Result<float> PositiveOr(const gguf::GgufFile& file, const std::string& key, float otherwise);
 
+// A soft cap: `otherwise` where there is no such key; 0 says none. Errors: kInvalidInput (negative
+// or not finite, another type).
+Result<float> SoftCapOr(const gguf::GgufFile& file, const std::string& key, float otherwise);
+
 // The layers without a window where others have it: by "attention.sliding_window_pattern", which is
 // a bool for each layer (true: a window) or their interval; `interval`: where the file has no such
 // key. Interval n: layers n - 1, 2 n - 1...; 0: none. Errors: kInvalidInput.

@@ -66,8 +66,9 @@ Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
 }
 
 // Errors: kUnsupported, kInvalidInput.
-Result<int64_t> ChooseMaxSeq(const PackOptions& options, const DeviceTraits& traits,
+Result<int64_t> ChooseMaxSeq(const PackOptions& options, const Emitter& emitter,
                              const ModelConfig& model) {
+  const DeviceTraits& traits = emitter.GetTraits();
   const int64_t context = model.max_position_embeddings;
   if (options.max_seq < 0 || options.max_seq > context) {
     return Fail(ErrorCode::kInvalidInput,
@@ -81,6 +82,7 @@ Result<int64_t> ChooseMaxSeq(const PackOptions& options, const DeviceTraits& tra
                     "number of tokens",
                     traits.name));
   }
+  HW_TRY_VOID(emitter.CheckWidths(options.widths));
   return std::min(options.max_seq > 0 ? options.max_seq : traits.default_max_seq, context);
 }
 
@@ -91,7 +93,7 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   const DeviceTraits& traits = emitter->GetTraits();
   PackPlan plan;
   HW_TRY(plan.model, model::ReadModelConfig(file));
-  HW_TRY(plan.max_seq, ChooseMaxSeq(options, traits, plan.model));
+  HW_TRY(plan.max_seq, ChooseMaxSeq(options, *emitter, plan.model));
   const int64_t num_layers = plan.model.num_hidden_layers;
   // A package whose tokenizer cannot be opened would be found useless only when it is run.
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));

@@ -116,6 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
                     SyntheticCase{"tiny-llama", "q5_1"}, SyntheticCase{"tiny-qwen3", "f16"},
                     SyntheticCase{"tiny-qwen3", "q8_0"}, SyntheticCase{"tiny-llama3", "f16"},
                     SyntheticCase{"tiny-qwen2", "f16"}, SyntheticCase{"tiny-qwen2", "q8_0"},
+                    SyntheticCase{"tiny-gemma2", "f16"}, SyntheticCase{"tiny-gemma2", "q8_0"},
                     SyntheticCase{"tiny-gemma3", "f16"}, SyntheticCase{"tiny-gemma3", "q4_k_m"},
                     SyntheticCase{"tiny-smollm3", "f16"}, SyntheticCase{"tiny-granite", "f16"},
                     SyntheticCase{"tiny-granite", "q8_0"}, SyntheticCase{"tiny-ernie4_5", "f16"},

@@ -148,7 +148,7 @@ TEST_F(CoremlLayersTest, EveryOption_StaysWithinFp16OfTheOracle) {
 // them, and caches inside and outside.
 TEST_F(CoremlLayersTest, EveryArchitecture_StaysWithinFp16OfTheOracle) {
   const std::vector<int64_t> steps = {1, 4, 4, 3, 1, 5, 1};
-  for (const char* shape : {"tiny-llama3", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
+  for (const char* shape : {"tiny-llama3", "tiny-qwen2", "tiny-qwen3", "tiny-gemma2", "tiny-gemma3",
                             "tiny-smollm3", "tiny-granite", "tiny-ernie4_5", "tiny-exaone4"}) {
     const Source source = Open(shape);
     for (const mil::StateLayout states : {mil::StateLayout::kUnified, mil::StateLayout::kOutside}) {
@@ -168,7 +168,8 @@ TEST_F(CoremlLayersTest, EveryArchitecture_StaysWithinFp16OfTheOracle) {
 
 // A factor on the residual stream changes no bit that fp16 does not lose anyhow.
 TEST_F(CoremlLayersTest, ResidualScale_IsUndoneOutside) {
-  for (const char* shape : {"tiny-llama", "tiny-gemma3", "tiny-granite", "tiny-exaone4"}) {
+  for (const char* shape :
+       {"tiny-llama", "tiny-gemma2", "tiny-gemma3", "tiny-granite", "tiny-exaone4"}) {
     SCOPED_TRACE(shape);
     const Source source = Open(shape);
     EmitterOptions options;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "model_fixture.h"
 
@@ -39,10 +40,10 @@ Decoded Decode(const OpenedModel& model, size_t drafts, const Decoded& reference
   return decoded;
 }
 
-class BestHeads : public testing::TestWithParam<std::string> {};
+class BestHeads : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(BestHeads, ChooseAsTheFullHead) {
-  const TestModel model("tiny-phi", GetParam());
+  const TestModel model(GetParam().first, GetParam().second);
   const std::vector<std::string> heads = {"full:3",     "top1:1",     "top1:3",
                                           "blockmax:1", "blockmax:3", "top1:20"};
   const std::string package = model.Pack("2", heads);
@@ -66,7 +67,11 @@ TEST_P(BestHeads, ChooseAsTheFullHead) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, BestHeads, testing::Values("q8_0", "q4_k_m", "f16"));
+INSTANTIATE_TEST_SUITE_P(Types, BestHeads,
+                         testing::Values(std::pair("tiny-phi", "q8_0"),
+                                         std::pair("tiny-phi", "q4_k_m"),
+                                         std::pair("tiny-phi", "f16"),
+                                         std::pair("tiny-gemma2", "q8_0")));
 
 TEST(BestHeadsTest, LogitsOfBlockmax_AreTheFullHeads_AndTop1HasNone) {
   const TestModel model("tiny-phi", "q4_0");

@@ -84,7 +84,7 @@ std::vector<int32_t> Decode(const OpenedModel& model, const SamplingParams& para
 
 TEST(CertifiedHead, GivesTheFullHeadsTokensForEveryWayOfSampling) {
   for (const char* shape :
-       {"tiny-phi", "tiny-llama", "tiny-qwen3", "tiny-gemma3", "tiny-granite"}) {
+       {"tiny-phi", "tiny-llama", "tiny-qwen3", "tiny-gemma2", "tiny-gemma3", "tiny-granite"}) {
     for (const char* type : {"q8_0", "q4_k_m", "f16"}) {
       const TestModel file(shape, type);
       const std::string package = file.Pack("2", {"full:2", "certified", "reduced:40"});

@@ -86,12 +86,13 @@ INSTANTIATE_TEST_SUITE_P(Types, TinyShardTest,
                          CaseName);
 
 // Their layers differ in what no type touches.
-INSTANTIATE_TEST_SUITE_P(
-    Architectures, TinyShardTest,
-    testing::Combine(testing::Values("tiny-llama3", "tiny-qwen2", "tiny-gemma3", "tiny-smollm3",
-                                     "tiny-granite", "tiny-ernie4_5", "tiny-exaone4"),
-                     testing::Values("f32", "q8_0")),
-    CaseName);
+INSTANTIATE_TEST_SUITE_P(Architectures, TinyShardTest,
+                         testing::Combine(testing::Values("tiny-llama3", "tiny-qwen2",
+                                                          "tiny-gemma2", "tiny-gemma3",
+                                                          "tiny-smollm3", "tiny-granite",
+                                                          "tiny-ernie4_5", "tiny-exaone4"),
+                                          testing::Values("f32", "q8_0")),
+                         CaseName);
 
 }  // namespace
 }  // namespace headway::parity

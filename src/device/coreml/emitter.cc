@@ -86,6 +86,17 @@ class CoremlEmitter final : public Emitter, public ScreenEmitter {
         options_.residual_scale ? fmt::format("{}", *options_.residual_scale) : "recorded");
   }
   void Learn(const graph::ValueRanges& ranges) override { ranges_ = ranges; }
+  Result<void> CheckWidths(const std::vector<StepWidth>& widths) const override {
+    const bool outside = options_.states == mil::StateLayout::kOutside;
+    for (const StepWidth& width : widths) {
+      if (!outside || !width.flexible) continue;
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("--batch-tokens: expected numbers of tokens with --states io, where "
+                              "the cache is outside the program, found the range 1..{}",
+                              width.tokens));
+    }
+    return {};
+  }
   float ResidualScale() const override {
     return options_.residual_scale.value_or(ScaleFor(ranges_.residual_stream));
   }

@@ -231,6 +231,7 @@ Result<mil::Shard> LowerHead(const Graph& model, int64_t vocab_begin, int64_t vo
       options.norm_prescale > 0 ? options.norm_prescale : PrescaleOf(options, model, head.norm);
   spec.residual_scale = options.residual_scale;
   spec.logit_scale = head.logit_scale;
+  spec.soft_cap = head.soft_cap;
   spec.splits = form == HeadForm::kFull ? options.head_splits : 1;
   spec.weights = options.weights;
   std::vector<float> gain(static_cast<size_t>(spec.hidden_size));

@@ -41,6 +41,8 @@ Result<Walk::Projection> Walk::Project(ValueId value, const std::string& role) {
     value = bias->inputs[0];
   }
   HW_TRY(const Node* linear, Maker(value, Op::kLinear, role));
+  if (const float cap = graph::SoftCapOf(*linear); cap != 0.0F)
+    return Unsupported(value, role + " without a soft cap", fmt::format("one of {}", cap));
   found.input = linear->inputs[0];
   found.weight = &WeightOf(*linear);
   return found;

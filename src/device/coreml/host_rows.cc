@@ -64,6 +64,7 @@ Result<std::unique_ptr<HostRows>> HostRows::Open(const graph::Graph& head, const
   rows->num_rows_ = parts.matrix->shape.Rows();
   rows->epsilon_ = static_cast<double>(parts.rms_norm_eps);
   rows->logit_scale_ = static_cast<double>(parts.logit_scale);
+  rows->soft_cap_ = static_cast<double>(parts.soft_cap);
   if (rows->matrix_.shape.Rank() != 2 || rows->Channels() != columns || columns > kMaxChannels ||
       rows->matrix_.shape.Rows() < rows->first_row_ + rows->num_rows_ ||
       rows->gain_.shape.Rank() != 1 || rows->gain_.shape[0] != columns) {
@@ -109,6 +110,7 @@ float HostRows::Logit(int64_t row, const float* normed) const {
     sums[c % sums.size()] += static_cast<double>(weights[c]) * static_cast<double>(normed[c]);
   double sum = 0.0;
   for (const double part : sums) sum += part;
+  if (soft_cap_ > 0.0) sum = soft_cap_ * std::tanh(sum / soft_cap_);
   return static_cast<float>(sum);
 }
 

@@ -56,6 +56,7 @@ class HostRows {
   int64_t num_rows_ = 0;
   double epsilon_ = 0.0;
   double logit_scale_ = 1.0;
+  double soft_cap_ = 0.0;
 };
 
 }  // namespace headway::coreml

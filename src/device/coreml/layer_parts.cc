@@ -181,6 +181,7 @@ class LayerWalk {
     found_.attention = std::get<graph::AttentionAttributes>(attention->attributes);
     const float scale = 1.0F / std::sqrt(static_cast<float>(found_.attention.head_dim));
     if (found_.attention.scale != scale) found_.form.score_scale = found_.attention.scale;
+    found_.form.score_cap = found_.attention.soft_cap;
     found_.form.window = found_.attention.window;
     HW_TRY(const ValueId read, Projections(*attention));
     HW_TRY_VOID(Reads(read, sum.carried, LayerWeight::kAttentionNorm, NormPlace::kAttentionIn));
@@ -277,6 +278,7 @@ Result<HeadParts> FindHeadParts(const Graph& g) {
   Walk walk(g);
   HeadParts parts;
   HW_TRY(const Node* linear, walk.Maker(g.outputs.front(), Op::kLinear, "the head's product"));
+  parts.soft_cap = graph::SoftCapOf(*linear);
   ValueId normed = linear->inputs[0];
   if (const Node* scale = walk.MakerOrNull(normed, Op::kScale)) {
     parts.logit_scale = std::get<graph::ScaleAttributes>(scale->attributes).factor;

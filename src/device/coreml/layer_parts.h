@@ -63,6 +63,7 @@ struct HeadParts {
   const graph::Weight* matrix = nullptr;
   float rms_norm_eps = 0.0F;
   float logit_scale = 1.0F;  // on what the matrix is multiplied with
+  float soft_cap = 0.0F;     // of the logits; 0: none
   graph::ValueId norm = -1;  // its result
 };
 Result<HeadParts> FindHeadParts(const graph::Graph& graph);

@@ -98,12 +98,20 @@ TEST(LayerPartsTest, Forms_AreFoundByTheirEdges) {
   EXPECT_TRUE(form(With("swiglu", "geglu_tanh")).gelu);
   EXPECT_EQ(form(With("scale=0.25", "scale=0.5")).score_scale, 0.5F);
   EXPECT_EQ(form(With("window=0", "window=8")).window, 8);
+  EXPECT_EQ(form(With("scale=0.25", "scale=0.25 soft_cap=50")).score_cap, 50.0F);
   const graph::Graph unrotated = With(
       "qr 16 = rotary @3 q pairs=0 n_rot=8 head_dim=16\n"
       "kr 16 = rotary @3 k pairs=0 n_rot=8 head_dim=16\n"
       "a 16 = attention @3 qr kr v",
       "a 16 = attention @3 q k v");
   EXPECT_FALSE(form(unrotated).rotary || form(unrotated).HasPlainAttention());
+}
+
+TEST(LayerPartsTest, ProductsOfALayerWithASoftCap_AreRefused) {
+  EXPECT_EQ(
+      Refusal(With("linear @3 h down", "linear @3 h down soft_cap=3")),
+      "coreml: value 'd': expected the feed-forward's second product without a soft cap, found "
+      "one of 3");
 }
 
 // A layer with everything that any has: Gemma 3's norms, biases, scales, a table and a window.

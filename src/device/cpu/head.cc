@@ -94,6 +94,9 @@ void CpuHead::ComputeStrip(const ProductInput& input, int64_t strip, float* y) c
     args.xq = {.blocks = blocks, .num_tokens = 1, .num_channels = args.num_channels};
   }
   shard_.kernels->kernels.matmul[static_cast<size_t>(weight.type)](args);
+  const int64_t count = std::min(kernels::kStripRows, args.num_rows - strip * kernels::kStripRows);
+  if (product.soft_cap > 0.0F)
+    shard_.kernels->kernels.soft_cap(product.soft_cap, count, y + strip * kernels::kStripRows);
 }
 
 }  // namespace headway::cpu

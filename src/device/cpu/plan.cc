@@ -223,7 +223,11 @@ class Planner {
     const ValueId x = node.inputs[0];
     if (rotary_of_.count(x) != 0) return Unsupported(x, "rotary outside attention");
     const graph::Weight& weight = graph_.weights[static_cast<size_t>(node.weights[0])];
-    LinearPart part{.weight = node.weights[0], .x = {}, .quantised_bytes = -1, .out = {}};
+    LinearPart part{.weight = node.weights[0],
+                    .x = {},
+                    .quantised_bytes = -1,
+                    .out = {},
+                    .soft_cap = graph::SoftCapOf(node)};
     if (IsQuantised(weight.type)) part.quantised_bytes = Quantised(x);
     const bool joins = !plan_.phases.empty() &&
                        std::holds_alternative<LinearPhase>(plan_.phases.back()) &&
@@ -246,7 +250,8 @@ class Planner {
     auto* linear = plan_.phases.empty() ? nullptr : std::get_if<LinearPhase>(&plan_.phases.back());
     const ValueId x = node.inputs[0];
     if (linear == nullptr || product_ != x || uses_[static_cast<size_t>(x)] != 1 || IsOutput(x) ||
-        linear->parts.back().selection != Selection::kNone) {
+        linear->parts.back().selection != Selection::kNone ||
+        linear->parts.back().soft_cap != 0.0F) {
       return Unsupported(node.output, "a bias of anything but the product before it");
     }
     linear->parts.back().bias = node.weights[0];

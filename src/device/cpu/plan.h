@@ -63,6 +63,7 @@ struct LinearPart {
   Place out;
   Selection selection = Selection::kNone;
   graph::WeightId bias = -1;  // added to each row's product
+  float soft_cap = 0.0F;      // of the products; 0: none
 };
 
 struct LinearPhase {

@@ -72,6 +72,20 @@ TEST(PlanTest, Bias_IsAPartOfItsProduct) {
             "cpu: value 'z': a view as the shard's output is not supported");
 }
 
+// So does a soft cap, which comes before a bias could.
+TEST(PlanTest, SoftCap_IsAPartOfItsProduct) {
+  const std::string begin =
+      "weight w F32 32 32 0\nweight b F32 - 32 0\ninput x 32\n"
+      "y 32 = linear @0 x w soft_cap=30\n";
+  const auto graph = graph::Parse(begin + "output y\n");
+  ASSERT_TRUE(graph.has_value()) << graph.error().message;
+  const auto plan = MakePlan(*graph, 8);
+  ASSERT_TRUE(plan.has_value()) << plan.error().message;
+  EXPECT_EQ(plan->LastProduct()->soft_cap, 30.0F);
+  EXPECT_EQ(Refusal(begin + "z 32 = bias @0 y b\ns 32 = add @0 z z\noutput s\n"),
+            "cpu: value 'z': a bias of anything but the product before it is not supported");
+}
+
 // A norm by heads, a scale and a gate share one phase: rows that one member computes.
 TEST(PlanTest, RowOpsInARow_AreOnePhase) {
   const auto graph = graph::Parse(

@@ -47,6 +47,7 @@ headway::Residency CpuShard::Residency() const {
         add("linear", fmt::format("{} {}", weight.name, Traits(weight.type).name),
             k.ProductServedBy(weight.type), true);
         if (IsQuantised(weight.type)) add("quantise", name, k.ServedBy("quantise_rows"), true);
+        if (graph::SoftCapOf(node) > 0.0F) add("soft_cap", name, k.ServedBy("soft_cap"), true);
         break;
       }
       case graph::Op::kBias:

@@ -240,6 +240,7 @@ void Stepper::Attend(const AttentionPhase& phase, int64_t kv_head, const RowPart
        .head_dim = a.head_dim,
        .window = a.window,
        .scale = a.scale,
+       .soft_cap = a.soft_cap,
        .scratch = workspace_->AttentionScratch(thread_index_),
        .out = At(phase.out, part.first_token) + kv_head * group * a.head_dim,
        .out_stride = StrideOf(phase.out)});

@@ -57,6 +57,7 @@ class Stepper {
   void Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_end,
                 int64_t strip_begin = 0, int64_t strip_end = kernels::kTileStrips);
   void AddBias(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
+  void CapRows(const LinearPart& part, const kernels::MatMulArgs& args) const;
   void MultiplyForBest(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
   void StoreMaxima(const LinearPart& part, int64_t tile_begin, int64_t tile_end);
   kernels::MatMulArgs ProductOf(const LinearPart& part) const;  // of all tiles

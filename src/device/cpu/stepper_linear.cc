@@ -95,6 +95,18 @@ void Stepper::Multiply(const LinearPart& part, int64_t tile_begin, int64_t tile_
   args.strip_end = strip_end;
   kernels_.matmul[static_cast<size_t>(Weight(part).type)](args);
   if (part.bias >= 0) AddBias(part, tile_begin, tile_end);
+  if (part.soft_cap > 0.0F) CapRows(part, args);
+}
+
+// Of the strips just multiplied: their neighbours may be another member's.
+void Stepper::CapRows(const LinearPart& part, const kernels::MatMulArgs& args) const {
+  for (int64_t tile = args.tile_begin; tile < args.tile_end; ++tile) {
+    const int64_t first = tile * kernels::kTileRows + args.strip_begin * kernels::kStripRows;
+    const int64_t end = tile * kernels::kTileRows + args.strip_end * kernels::kStripRows;
+    const int64_t count = std::min(end, args.num_rows) - first;
+    for (int64_t t = 0; count > 0 && t < args.num_tokens; ++t)
+      kernels_.soft_cap(part.soft_cap, count, args.y + t * args.y_stride + first);
+  }
 }
 
 // To the products of these tiles.
@@ -123,6 +135,7 @@ void Stepper::MultiplyForBest(const LinearPart& part, int64_t tile_begin, int64_
     args.tile_begin = 0;
     args.tile_end = end - tile;
     kernels_.matmul[static_cast<size_t>(weight.type)](args);
+    if (part.soft_cap > 0.0F) CapRows(part, args);
     for (int64_t t = 0; t < args_.num_tokens; ++t) {
       best.Offer(thread_index_, t, {args.y + t * args.y_stride, static_cast<size_t>(args.num_rows)},
                  first_row, kernels_);

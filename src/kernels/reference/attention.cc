@@ -115,7 +115,8 @@ void AttendOne(const AttentionArgs& args, const Cache& cache, int64_t begin, int
                float* scores, float* out) {
   float max = 0.0F;
   for (int64_t j = begin; j < end; ++j) {
-    const float s = cache.Score(j) * args.scale;
+    float s = cache.Score(j) * args.scale;
+    if (args.soft_cap > 0.0F) s = kernels::SoftCap(s, args.soft_cap);
     scores[j - begin] = s;
     max = j == begin ? s : std::max(max, s);
   }

@@ -14,6 +14,7 @@ void QuantiseRows(const float* x, int64_t x_stride, int64_t token_begin, int64_t
 void RmsNorm(const float* x, const float* gain, float eps, int64_t n, float* y);
 void SwiGlu(const float* gate, const float* up, int64_t n, float* y);
 void GegluTanh(const float* gate, const float* up, int64_t n, float* y);
+void SoftCap(float cap, int64_t n, float* x);
 void Add(const float* x, int64_t n, float* y);
 void Rotary(RotaryStyle style, const float* cos, const float* sin, int64_t n_rot, int64_t head_dim,
             int64_t num_heads, float* x);

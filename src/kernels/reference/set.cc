@@ -10,6 +10,7 @@ const KernelSet& Set() {
       .rms_norm = RmsNorm,
       .swiglu = SwiGlu,
       .geglu_tanh = GegluTanh,
+      .soft_cap = SoftCap,
       .add = Add,
       .rotary = Rotary,
       .store_kv = {StoreKv, StoreKvQ8},

@@ -62,6 +62,10 @@ void GegluTanh(const float* gate, const float* up, int64_t n, float* y) {
   }
 }
 
+void SoftCap(float cap, int64_t n, float* x) {
+  for (int64_t c = 0; c < n; ++c) x[c] = kernels::SoftCap(x[c], cap);
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t c = 0; c < n; ++c) y[c] = x[c] + y[c];
 }

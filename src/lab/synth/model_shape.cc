@@ -7,7 +7,7 @@ namespace headway::synth {
 namespace {
 
 // LongRoPE's attention factor is sqrt(1 + ln(context / original) / ln(original)).
-constexpr std::array<ModelShape, 15> kShapes = {{
+constexpr std::array<ModelShape, 17> kShapes = {{
     {.name = "phi4-mini",
      .architecture = "phi3",
      .pre_tokenizer = "gpt-4o",
@@ -101,6 +101,31 @@ constexpr std::array<ModelShape, 15> kShapes = {{
      .architecture = "qwen2",
      .biases = "attn_q attn_k attn_v",
      .yarn_context = 128},
+    {.name = "gemma2-2b",
+     .architecture = "gemma2",
+     .num_layers = 26,
+     .hidden_size = 2304,
+     .intermediate_size = 9216,
+     .num_heads = 8,
+     .num_kv_heads = 4,
+     .head_dim = 256,
+     .rotary_dim = 256,
+     .vocab_size = 256000,
+     .context_length = 8192,
+     .original_context_length = 8192,
+     .sliding_window = 4096,
+     .score_cap = 50.0F,
+     .logit_cap = 30.0F},
+    // A window shorter than the tests' texts in layers 0 and 2, and caps that synthetic weights reach.
+    {.name = "tiny-gemma2",
+     .architecture = "gemma2",
+     .num_layers = 4,
+     .intermediate_size = 512,
+     .head_dim = 96,
+     .rotary_dim = 96,
+     .sliding_window = 8,
+     .score_cap = 2.0F,
+     .logit_cap = 3.0F},
     // A window shorter than the tests' texts; layer 2 sees everything, and turns by another base.
     {.name = "tiny-gemma3",
      .architecture = "gemma3",

@@ -33,6 +33,8 @@ struct ModelShape {
   std::string_view biases = {};  // matrices of a layer that have one: "attn_q attn_k"
   bool rope_freqs = false;       // Llama 3's factors on the frequencies
   uint32_t yarn_context = 0;     // the original context of YaRN, a quarter of the new; 0: none
+  float score_cap = 0.0F;        // the soft cap of attention's scores; 0: no such key
+  float logit_cap = 0.0F;        // and of logits
   bool granite_scales = false;   // constants on embedding, attention, residual stream, logits
 
   bool HasLongRope() const { return original_context_length != context_length; }

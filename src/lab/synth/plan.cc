@@ -209,6 +209,10 @@ void AddRareKeys(const ModelShape& shape, gguf::GgufWriter& writer) {
     writer.AddU32(key("attention.sliding_window"), shape.sliding_window);
     writer.AddU32(key("attention.sliding_window_pattern"), shape.window_pattern);
   }
+  if (shape.architecture == "gemma2")
+    writer.AddU32(key("attention.sliding_window"), shape.sliding_window);
+  if (shape.score_cap > 0.0F) writer.AddF32(key("attn_logit_softcapping"), shape.score_cap);
+  if (shape.logit_cap > 0.0F) writer.AddF32(key("final_logit_softcapping"), shape.logit_cap);
   if (shape.linear_factor > 0.0F) {
     writer.AddString(key("rope.scaling.type"), "linear");
     writer.AddF32(key("rope.scaling.factor"), shape.linear_factor);

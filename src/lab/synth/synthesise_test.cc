@@ -95,7 +95,8 @@ TEST_F(SynthesiseTest, KnownSpecs_HaveKnownDigests) {
 }
 
 TEST_F(SynthesiseTest, EveryTypeAndTinyShape_OpensAndDecodes) {
-  for (const char* shape : {"tiny-phi", "tiny-llama", "tiny-qwen3", "tiny-llama3", "tiny-gemma3"}) {
+  for (const char* shape :
+       {"tiny-phi", "tiny-llama", "tiny-qwen3", "tiny-llama3", "tiny-gemma2", "tiny-gemma3"}) {
     for (const TypeMix& mix : TypeMixes()) {
       const std::string path = Make({.shape = shape, .type = std::string(mix.name)}, "model.gguf");
       const auto file = gguf::GgufFile::Open(path);
@@ -187,7 +188,7 @@ TEST_F(SynthesiseTest, BadSpecs_SayWhatThereIs) {
   EXPECT_EQ(message({.shape = "phi5"}),
             "synth: unknown shape 'phi5' (expected one of: phi4-mini phi4-mini-head "
             "small-head-heavy tiny-phi test-phi tiny-llama tiny-wide-head tiny-qwen3 tiny-llama3 "
-            "tiny-qwen2 "
+            "tiny-qwen2 gemma2-2b tiny-gemma2 "
             "tiny-gemma3 tiny-smollm3 tiny-granite tiny-ernie4_5 tiny-exaone4)");
   EXPECT_EQ(message({.shape = "tiny-phi", .type = "q9_k"}),
             "synth: unknown type 'q9_k' (expected one of: f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 "

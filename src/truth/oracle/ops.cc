@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 #include "tensor/half.h"
 
@@ -121,6 +122,7 @@ Matrix Attention(const Matrix& q, const Matrix& keys, const Matrix& values, int6
           score += query[c] * keys[static_cast<size_t>(j) * Hk * d + kv + c];
         weights.push_back(score * static_cast<double>(attributes.scale));
       }
+      weights = SoftCap(std::move(weights), static_cast<double>(attributes.soft_cap));
       Softmax(&weights);
       for (size_t c = 0; c < d; ++c) {
         double sum = 0;
@@ -146,6 +148,11 @@ Matrix Add(Matrix x, const Matrix& y) {
 
 Matrix Scale(Matrix x, double factor) {
   for (double& value : x) value *= factor;
+  return x;
+}
+
+Matrix SoftCap(Matrix x, double cap) {
+  for (size_t i = 0; cap > 0 && i < x.size(); ++i) x[i] = cap * std::tanh(x[i] / cap);
   return x;
 }
 

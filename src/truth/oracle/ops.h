@@ -44,6 +44,8 @@ Matrix BlockMax(const Matrix& x, int64_t num_tokens, int64_t rows);
 Matrix Gate(graph::Activation activation, Matrix gate, const Matrix& up);
 Matrix Add(Matrix x, const Matrix& y);
 Matrix Scale(Matrix x, double factor);
+// cap * tanh(x / cap); x where the cap is 0.
+Matrix SoftCap(Matrix x, double cap);
 
 // What docs/arithmetic.md leaves of activations before a quantised product: blocks of 32 values
 // rounded to multiples of max / 127. The rounding itself runs in binary32, as on every device: it

@@ -169,7 +169,7 @@ Result<std::vector<double>> Oracle::Linear(const graph::Node& node, std::vector<
       for (size_t i = 0; i < count; ++i) y[(begin + i) * N + n] = sum[i];
     }
   }
-  return y;
+  return SoftCap(std::move(y), static_cast<double>(graph::SoftCapOf(node)));
 }
 
 std::vector<double> Oracle::Attend(const graph::Node& node, int64_t first_position) {

@@ -153,7 +153,7 @@ TEST(OracleTest, Elementwise_DoWhatTheirNamesSay) {
 }
 
 // Two query heads of one channel share one kv head; x is [q0 q1 k v].
-Oracle AttentionOracle(int64_t window, bool kv_f16) {
+Oracle AttentionOracle(int64_t window, bool kv_f16, float soft_cap = 0.0F) {
   Bench b;
   b.options.kv_f16 = kv_f16;
   const graph::ValueId x = b.builder.Input("x", 4);
@@ -162,7 +162,8 @@ Oracle AttentionOracle(int64_t window, bool kv_f16) {
                                               .num_kv_heads = 1,
                                               .head_dim = 1,
                                               .window = window,
-                                              .scale = 0.5F};
+                                              .scale = 0.5F,
+                                              .soft_cap = soft_cap};
   const auto q = b.builder.Slice("q", x, 0, 2);
   const auto k = b.builder.Slice("k", x, 2, 3);
   const auto v = b.builder.Slice("v", x, 3, 4);
@@ -174,6 +175,18 @@ TEST(OracleTest, Attention_WeighsValuesBySoftmaxOfScores) {
   // Token 1, head 0: scores 0.5 * 2 * (1, 3); head 1: 0.5 * -1 * (1, 3).
   const double a = 1 / (1 + std::exp(2.0));
   const double b = 1 / (1 + std::exp(-1.0));
+  ExpectNear(*oracle.Run({.x = {7, 8, 1, 10, 2, -1, 3, 20}}),
+             {10, 10, 10 * a + 20 * (1 - a), 10 * b + 20 * (1 - b)});
+}
+
+TEST(OracleTest, Attention_CapsScoresOnceTheyAreScaled) {
+  Oracle oracle = AttentionOracle(0, true, 2.0F);
+  // Token 1, head 0: scores 1 and 3 as above, capped at 2; head 1: -0.5 and -1.5.
+  const auto first = [](double score, double other) {
+    return 1 / (1 + std::exp(2 * std::tanh(other / 2) - 2 * std::tanh(score / 2)));
+  };
+  const double a = first(1, 3);
+  const double b = first(-0.5, -1.5);
   ExpectNear(*oracle.Run({.x = {7, 8, 1, 10, 2, -1, 3, 20}}),
              {10, 10, 10 * a + 20 * (1 - a), 10 * b + 20 * (1 - b)});
 }

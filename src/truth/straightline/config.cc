@@ -142,6 +142,24 @@ Result<double> ReadNumber(const gguf::GgufFile& file, const std::string& key, do
   return number == 0.0F ? otherwise : static_cast<double>(number);
 }
 
+// Hugging Face's Gemma2Config: caps of 50 and 30, and a window of 4096 in every other layer, from
+// the first on, unless the file says otherwise; query_pre_attn_scalar is D / H in the 27B model.
+Result<void> ReadGemma2(const gguf::GgufFile& file, Config* c) {
+  const auto num_layers = static_cast<size_t>(c->num_layers);
+  c->embedding_factor = std::sqrt(static_cast<double>(c->dim));
+  if (num_layers == 46) {
+    const int64_t width = c->dim / c->num_heads;
+    c->attention_scale = 1 / std::sqrt(static_cast<double>(width));
+  }
+  HW_TRY(c->score_cap, file.GetF32Or("gemma2.attn_logit_softcapping", 50.0F));
+  HW_TRY(c->logit_cap, file.GetF32Or("gemma2.final_logit_softcapping", 30.0F));
+  HW_TRY(c->sliding_window, file.GetU32Or("gemma2.attention.sliding_window", 4096));
+  HW_TRY(const uint32_t pattern, file.GetU32Or("gemma2.attention.sliding_window_pattern", 2));
+  for (size_t l = 0; l < num_layers; ++l)
+    c->sees_all[l] = c->sliding_window == 0 || (pattern > 0 && l % pattern == pattern - 1);
+  return {};
+}
+
 // What makes an architecture another one than Llama, as Hugging Face's model classes have it.
 Result<void> ReadDifferences(const gguf::GgufFile& file, const std::string& prefix, Config* c) {
   const auto num_layers = static_cast<size_t>(c->num_layers);
@@ -159,7 +177,9 @@ Result<void> ReadDifferences(const gguf::GgufFile& file, const std::string& pref
     HW_TRY(const bool rotated, file.GetBoolOr(prefix + "rope.scaling.finetuned", true));
     c->unrotated.assign(num_layers, !rotated);
   }
+  if (c->architecture == "gemma2") HW_TRY_VOID(ReadGemma2(file, c));
   if (c->architecture == "gemma3") {
+    HW_TRY(c->logit_cap, ReadNumber(file, prefix + "final_logit_softcapping", 0));
     c->embedding_factor = std::sqrt(static_cast<double>(c->dim));
     if (num_layers == 62) {  // query_pre_attn_scalar of the 27B model
       const int64_t width = c->dim / c->num_heads;
@@ -187,8 +207,8 @@ Result<Config> ReadConfig(const gguf::GgufFile& file) {
   Config config;
   HW_TRY(const std::string_view architecture, file.GetString("general.architecture"));
   config.architecture = std::string(architecture);
-  const std::array known = {"phi3",    "llama",   "qwen2",    "qwen3",  "gemma3",
-                            "smollm3", "granite", "ernie4_5", "exaone4"};
+  const std::array known = {"phi3",   "llama",   "qwen2",   "qwen3",    "gemma2",
+                            "gemma3", "smollm3", "granite", "ernie4_5", "exaone4"};
   if (std::find(known.begin(), known.end(), architecture) == known.end()) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("straightline: {}: architecture '{}' unsupported (supported: {})",

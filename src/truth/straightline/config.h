@@ -42,6 +42,8 @@ struct Config {
   double embedding_factor = 1;  // on the embedding
   double residual_factor = 1;   // on what a layer adds
   double logit_divisor = 1;
+  double score_cap = 0;  // a score s becomes cap tanh(s / cap), once scaled; 0: it stays
+  double logit_cap = 0;  // the same of a logit
 
   // The divisors for a sequence of `num_tokens`.
   std::span<const double> Factors(int64_t num_tokens) const {

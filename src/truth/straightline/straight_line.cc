@@ -61,6 +61,9 @@ void Rotate(const Config& c, size_t layer, int64_t num_heads, Vector* x) {
   }
 }
 
+// cap tanh(x / cap).  Gemma Team 2024, "Gemma 2", section 2.
+double Capped(double x, double cap) { return cap > 0 ? cap * std::tanh(x / cap) : x; }
+
 // One head of one token: softmax(q k scale) v over the positions it sees, all for a window of 0.
 void AttendOne(const Config& c, int64_t window, const Vector& k, const Vector& v, int64_t t,
                int64_t kv_head, const double* q, double* out) {
@@ -71,7 +74,7 @@ void AttendOne(const Config& c, int64_t window, const Vector& k, const Vector& v
     const double* const key = k.data() + j * stride + kv_head * c.head_dim;
     double score = 0;
     for (int64_t i = 0; i < c.head_dim; ++i) score += q[i] * key[i];
-    weight[Index(j - first)] = score * c.attention_scale;
+    weight[Index(j - first)] = Capped(score * c.attention_scale, c.score_cap);
   }
   const double largest = *std::max_element(weight.begin(), weight.end());
   double sum = 0;
@@ -144,7 +147,8 @@ void Layer(const Config& c, size_t layer, const LayerWeights& w, Vector* x) {
   const Vector f = w.ffn_norm.empty() ? *x : RmsNorm(*x, w.ffn_norm, c.norm_epsilon);
   const Vector gate = Affine(w.gate, w.bgate, f);
   const Vector up = Affine(w.up, w.bup, f);
-  const Vector hidden = c.architecture == "gemma3" ? GegluTanh(gate, up) : SwiGlu(gate, up);
+  const bool gelu = c.architecture == "gemma2" || c.architecture == "gemma3";
+  const Vector hidden = gelu ? GegluTanh(gate, up) : SwiGlu(gate, up);
   Vector down = Affine(w.down, w.bdown, hidden);
   if (!w.ffn_post_norm.empty()) down = RmsNorm(down, w.ffn_post_norm, c.norm_epsilon);
   AddTo(x, down, c.residual_factor);
@@ -176,7 +180,9 @@ Result<std::vector<double>> StraightLine::HiddenStates(std::span<const int32_t> 
 }
 
 std::vector<double> StraightLine::Head(const std::vector<double>& hidden) const {
-  return MatMul(weights_.output, hidden);
+  Vector logits = MatMul(weights_.output, hidden);
+  for (double& logit : logits) logit = Capped(logit, config_.logit_cap);
+  return logits;
 }
 
 Result<void> StraightLine::Forward(std::span<const int32_t> ids, int64_t first_position,

@@ -308,7 +308,7 @@ TEST(StraightLine, Mistakes_AreNamed) {
   EXPECT_EQ(
       Evaluate(bert, {1}).message,
       "straightline: tiny.gguf: architecture 'bert' unsupported (supported: phi3, llama, qwen2, "
-      "qwen3, gemma3, smollm3, granite, ernie4_5, exaone4)");
+      "qwen3, gemma2, gemma3, smollm3, granite, ernie4_5, exaone4)");
   Tiny shape;
   shape.Add("blk.1.ffn_down.weight", Shape{Tiny::kDim, 50});
   EXPECT_EQ(Evaluate(shape, {1}).message,
@@ -370,6 +370,64 @@ TEST(StraightLine, GraniteScales_AreThoseOfScaledWeights) {
   }
   EXPECT_LT(LargestDifference(Evaluate(granite, Ids(9)).logits, Evaluate(llama, Ids(9)).logits),
             1e-5);
+}
+
+// The layer is Gemma 3's without norms of heads, which a token that sees itself alone does not feel.
+// A cap that nothing reaches is none; one on logits is that function of them; one on scores changes
+// what is mixed.
+TEST(StraightLine, Gemma2_CapsScoresAndLogits) {
+  Tiny gemma2 = AsLlama(Tiny());
+  gemma2.architecture = "gemma2";
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    gemma2.Set(block + "post_attention_norm.weight", Tensor(Tiny::kDim, 1.0F));
+    gemma2.Set(block + "post_ffw_norm.weight", Tensor(Tiny::kDim, 0.5F));
+  }
+  const auto capped = [&](float score, float logit, const std::vector<int32_t>& ids) {
+    gemma2.floats = {{"attn_logit_softcapping", score}, {"final_logit_softcapping", logit}};
+    const Outcome outcome = Evaluate(gemma2, ids);
+    EXPECT_EQ(outcome.message, "");
+    return outcome.logits;
+  };
+  const std::vector<double> free = capped(0.0F, 0.0F, Ids(9));
+  EXPECT_LT(LargestDifference(capped(1e9F, 1e9F, Ids(9)), free), 1e-12);
+  const std::vector<double> logits = capped(0.0F, 2.0F, Ids(9));
+  for (size_t i = 0; i < free.size(); ++i)
+    EXPECT_NEAR(logits[i], 2 * std::tanh(free[i] / 2), 1e-12);
+  EXPECT_GT(LargestDifference(capped(0.5F, 0.0F, Ids(9)), free), 1e-3);
+  const std::vector<double> published = capped(50.0F, 30.0F, Ids(9));
+  gemma2.floats.clear();
+  EXPECT_EQ(Evaluate(gemma2, Ids(9)).logits, published);
+
+  Tiny gemma3 = gemma2;
+  gemma3.architecture = "gemma3";
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"})
+      gemma3.Set(block + norm, Tensor(Tiny::kHeadDim, 1.0F));
+  }
+  gemma3.floats = {{"final_logit_softcapping", 3.0F}};
+  EXPECT_LT(LargestDifference(capped(0.5F, 3.0F, {9}), Evaluate(gemma3, {9}).logits), 1e-12);
+}
+
+TEST(StraightLine, Gemma2_HasItsWindowInEveryOtherLayerFromTheFirst) {
+  Tiny model = AsLlama(Tiny());
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    model.Set(block + "post_attention_norm.weight", Tensor(Tiny::kDim, 1.0F));
+    model.Set(block + "post_ffw_norm.weight", Tensor(Tiny::kDim, 1.0F));
+  }
+  model.architecture = "gemma2";
+  const auto differs = [&](uint32_t pattern, const std::string& still) {
+    // Of two layers one sees itself alone: values that nobody mixes make its keys irrelevant.
+    Tiny windowed = model;
+    windowed.numbers = {{"attention.sliding_window", 1},
+                        {"attention.sliding_window_pattern", pattern}};
+    if (pattern == 0) windowed.numbers.erase("attention.sliding_window_pattern");
+    Tiny other = windowed;
+    for (float& value : other.tensors.at(still + "attn_k.weight").second) value = -value;
+    return LargestDifference(Evaluate(windowed, Ids(9)).logits, Evaluate(other, Ids(9)).logits);
+  };
+  EXPECT_EQ(differs(0, "blk.0."), 0.0);  // the first layer slides
+  EXPECT_GT(differs(0, "blk.1."), 1e-3);
+  EXPECT_GT(differs(1, "blk.0."), 1e-3);  // none does
 }
 
 // YaRN of a factor keeps the fastest pair, divides the slowest by it, and sharpens attention.

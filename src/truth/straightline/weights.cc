@@ -109,7 +109,7 @@ Result<LayerWeights> FindLayer(const gguf::GgufFile& file, const Config& c, int6
     HW_TRY_VOID(FindSeparate(file, c, block, &w));
   }
   HW_TRY_VOID(FindBiases(file, c, block, &w));
-  if (c.architecture == "gemma3" || exaone) {
+  if (c.architecture == "gemma2" || c.architecture == "gemma3" || exaone) {
     HW_TRY(w.attn_post_norm, ReadVector(file, block + "post_attention_norm.weight", c.dim));
     HW_TRY(w.ffn_post_norm, ReadVector(file, block + "post_ffw_norm.weight", c.dim));
   }

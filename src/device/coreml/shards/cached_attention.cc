@@ -47,7 +47,9 @@ std::string CachedAttention::Scores(const std::string& p, const std::string& q,
   const std::string products = MatMul(f_, p + "qk", q, k, transpose_q, !Columns());
   const float usual = 1.0F / std::sqrt(static_cast<float>(s_.head_dim));
   const float scale = form_.score_scale > 0 ? form_.score_scale : usual;
-  const std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(scale));
+  const float cap = form_.score_cap;
+  std::string scaled = Mul(f_, p + "scaled", products, HalfConstant(cap > 0 ? scale / cap : scale));
+  if (cap > 0) scaled = Mul(f_, p + "capped", Tanh(f_, p + "tanh", scaled), HalfConstant(cap));
   const std::string masked = Add(f_, p + "masked", scaled, mask_);
   return Softmax(f_, p + "softmax", masked, -1);
 }

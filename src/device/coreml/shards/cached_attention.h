@@ -33,7 +33,7 @@ class CachedAttention : public LayerAttention {
   // Cached keys and values are [1, Hk, d, positions], not [1, Hk, positions, d].
   bool Columns() const { return s_.states == StateLayout::kOutside; }
 
-  // Softmax over S of the scaled and masked products of queries and keys. Four ops.
+  // Softmax over S of the scaled and masked products of queries and keys. Four ops; six with a cap.
   std::string Scores(const std::string& p, const std::string& q, const std::string& k,
                      bool transpose_q);
 

@@ -145,6 +145,15 @@ int64_t SplitBegin(int64_t rows, int64_t splits, int64_t index) { return rows * 
 
 namespace {
 
+// The logits of some rows.
+std::string Logits(const HeadShardSpec& spec, FunctionBuilder* f, const std::string& name,
+                   const std::string& normed, const std::string& weight) {
+  if (spec.soft_cap <= 0) return Project(f, name, normed, weight);
+  const std::string product = Project(f, name + "_product", normed, weight);
+  const std::string share = Mul(f, name + "_share", product, HalfConstant(1.0F / spec.soft_cap));
+  return Mul(f, name, Tanh(f, name + "_tanh", share), HalfConstant(spec.soft_cap));
+}
+
 // One convolution an output.
 Result<void> AddSplits(const HeadShardSpec& spec, const WeightTarget& target,
                        const RowSource& shard_rows, const std::string& normed) {
@@ -161,7 +170,8 @@ Result<void> AddSplits(const HeadShardSpec& spec, const WeightTarget& target,
                                .rows = SplitBegin(rows, spec.splits, i + 1) - begin,
                                .columns = spec.hidden_size};
     HW_TRY(const std::string weight, EmitWeight(target, matrix, spec.weights, part));
-    target.function.Output(Project(&target.function, fmt::format("logits_{}", i), normed, weight));
+    target.function.Output(
+        Logits(spec, &target.function, fmt::format("logits_{}", i), normed, weight));
   }
   return {};
 }
@@ -211,7 +221,7 @@ Result<Shard> BuildHeadShard(const HeadShardSpec& spec, std::span<const float> g
     HW_TRY(const std::string weight,
            EmitWeight(target, {.name = "w_head", .rows = num_rows, .columns = spec.hidden_size},
                       spec.weights, shard_rows));
-    HeadBuilder(spec, &f).Finish(Project(&f, "logits", normed, weight), block);
+    HeadBuilder(spec, &f).Finish(Logits(spec, &f, "logits", normed, weight), block);
   }
   if (options.progress) options.progress(num_rows * spec.hidden_size, num_rows * spec.hidden_size);
   HW_TRY(Function function, f.Finish());

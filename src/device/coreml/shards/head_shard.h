@@ -38,6 +38,8 @@ struct HeadShardSpec {
   float norm_prescale = 0.0F;   // as in LayerShardSpec
   float residual_scale = 1.0F;  // hidden holds the model's times this, as in LayerShardSpec
   float logit_scale = 1.0F;     // on what the rows are multiplied with
+  // cap: a logit becomes cap * tanh(logit / cap), three ops more for each output of logits; 0: none.
+  float soft_cap = 0.0F;
   WeightFormat weights;
 };
 

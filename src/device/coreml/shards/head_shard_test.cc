@@ -59,6 +59,18 @@ TEST(HeadShard, Histograms_AreThePublishedOnes) {
   }
 }
 
+TEST(HeadShard, ASoftCap_IsThreeOpsAnOutputOfLogits) {
+  HeadShardSpec spec = SmallHead(HeadForm::kFull, 96);
+  spec.soft_cap = 30.0F;
+  EXPECT_EQ(CountHead(spec).num_compute, 8 + 3);
+  EXPECT_EQ(CountHead(spec).ops.at("tanh"), 1);
+  spec.splits = 2;
+  EXPECT_EQ(CountHead(spec).num_compute, 9 + 6);
+  spec = SmallHead(HeadForm::kBlockMax, 96);
+  spec.soft_cap = 30.0F;
+  EXPECT_EQ(CountHead(spec).num_compute, 10 + 3);
+}
+
 TEST(HeadShard, BlockOf_PhiShards) {
   HeadShardSpec spec = SmallHead(HeadForm::kBlockMax, 50016);
   EXPECT_EQ(*BlockOf(spec), 96);  // 521 blocks

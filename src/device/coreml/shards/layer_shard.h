@@ -90,6 +90,7 @@ struct LayerForm {
   float input_scale = 1.0F;   // on what the layer is given
   float branch_scale = 1.0F;  // on what attention and feed-forward add
   float score_scale = 0.0F;   // on products of queries and keys; 0: 1 / sqrt(d)
+  float score_cap = 0.0F;     // cap: a scaled score becomes cap * tanh(score / cap); 0: none
   LayerFactors factors = {};
   // Whether the published form of attention, for one token alone, serves.
   bool HasPlainAttention() const {

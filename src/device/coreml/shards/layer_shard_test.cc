@@ -70,6 +70,8 @@ TEST(LayerShard, Forms_CostTheOpsThatTheyName) {
   EXPECT_EQ(OpsMore({.qkv_bias = true, .out_bias = true, .gate_up_bias = true, .down_bias = true}),
             0);
   EXPECT_EQ(OpsMore({.input_scale = 4.0F, .branch_scale = 0.5F, .score_scale = 0.125F}), 3);
+  // Of each product with a kv head's keys.
+  EXPECT_EQ(OpsMore({.score_cap = 50.0F}), 2 * SmallSpec().num_kv_heads);
   // One number a token behind a norm; or the products' inputs, and nothing behind them.
   EXPECT_EQ(OpsMore({.norms_after = true}, 0.0625F), 14 + 2);
   EXPECT_EQ(OpsMore({.factors = {.heads = 0.0625F, .hidden = 0.0625F}}, 0.0625F), 2);

@@ -102,6 +102,10 @@ std::string Silu(Builder* f, const std::string& name, const std::string& x) {
   return f->Op("silu", name, {{"x", {x}}});
 }
 
+std::string Tanh(Builder* f, const std::string& name, const std::string& x) {
+  return f->Op("tanh", name, {{"x", {x}}});
+}
+
 std::string Gelu(Builder* f, const std::string& name, const std::string& x) {
   return f->Op("gelu", name, {{"x", {x}}, {"mode", {StringConstant("TANH_APPROXIMATION")}}});
 }

@@ -30,6 +30,7 @@ std::string MatMul(Builder* f, const std::string& name, const std::string& x, co
                    bool transpose_x, bool transpose_y);
 std::string Softmax(Builder* f, const std::string& name, const std::string& x, int64_t axis);
 std::string Silu(Builder* f, const std::string& name, const std::string& x);
+std::string Tanh(Builder* f, const std::string& name, const std::string& x);
 // By its tanh form.
 std::string Gelu(Builder* f, const std::string& name, const std::string& x);
 // reduce_max, reduce_mean or reduce_sum over one axis, kept.
