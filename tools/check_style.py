@@ -31,6 +31,10 @@ OUTPUT_HOMES = {
     r"\bWriteModelText\(": ["apps/cli/output.", "apps/cli/command_run.cc"],
     r"\bWriteJson\((?!\w*(Json|Report)\()": ["apps/cli/output."],
 }
+# Calls that the product does not make -> why, and what it calls instead.
+BANNED_CALLS = {
+    r"\b(recursive_)?directory_iterator\b|\bfs::remove_all\(": "ends the process where memory ends: NamesIn(), RemoveTree() of base/directory.h",
+}
 BANNED_IN_HEADERS = ["<iostream>", "<regex>"]
 # Paths of one machine and left-over marks.
 BANNED_TEXT = [
@@ -59,7 +63,7 @@ def check_includes(path, number, line, errors):
         errors.append(f"{relative}:{number}: {line.strip()} is too slow to compile for a header")
 
 
-def check_output(path, number, line, errors):
+def check_calls(path, number, line, errors):
     relative = str(path.relative_to(ROOT))
     product = relative.startswith(("src/", "apps/")) and not re.search(r"_(test|fixture)\.", path.name)
     if not product or path.suffix not in {".h", ".cc", ".mm"}:
@@ -67,6 +71,9 @@ def check_output(path, number, line, errors):
     for pattern, homes in OUTPUT_HOMES.items():
         if re.search(pattern, line.split("//")[0]) and not any(home in relative for home in homes):
             errors.append(f"{relative}:{number}: '{line.strip()}' may print foreign text as it is: Notice(), WriteOut()")
+    for pattern, reason in BANNED_CALLS.items():
+        if re.search(pattern, line.split("//")[0]):
+            errors.append(f"{relative}:{number}: '{line.strip()}' {reason}")
 
 
 def check_prose(path, errors):
@@ -108,7 +115,7 @@ def main() -> int:
             errors.append(f"{relative}: expected #pragma once")
         for number, line in enumerate(lines, 1):
             check_includes(path, number, line, errors)
-            check_output(path, number, line, errors)
+            check_calls(path, number, line, errors)
             for pattern, what in BANNED_TEXT:
                 if path.name != "check_style.py" and pattern.search(line):
                     errors.append(f"{relative}:{number}: {what}")

@@ -24,7 +24,7 @@ auto OrOutOfMemory(std::string_view who, const Work& work) -> decltype(work()) {
   }
 }
 
-// A thread that runs `work`. Errors: kIo, when the system does not start one.
+// A thread that runs `work`, which must not throw. Errors: kIo, when the system does not start one.
 template <class Work>
 Result<std::thread> StartThread(std::string_view who, Work work) {
   try {
@@ -34,6 +34,8 @@ Result<std::thread> StartThread(std::string_view who, Work work) {
                 fmt::format("{}: expected one more thread, the system started none ({}); raise its "
                             "limit (ulimit -u)",
                             who, error.code().message()));
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kIo, fmt::format("{}: not enough memory", who));
   }
 }
 

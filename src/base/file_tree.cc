@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/directory.h"
 #include "base/mapped_file.h"
 
 namespace headway {
@@ -20,27 +21,26 @@ tl::unexpected<Error> Unreadable(const std::string& path, const std::error_code&
               fmt::format("{}: cannot read: {}", path, error.message()));
 }
 
-// Relative paths of the files below a directory, sorted.
-Result<std::vector<std::string>> FilesBelow(const std::string& directory) {
-  std::error_code error;
-  std::vector<std::string> paths;
-  fs::recursive_directory_iterator entries(directory, error);
-  if (error) return Unreadable(directory, error);
-  for (; entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    const fs::directory_entry& entry = *entries;
-    const fs::file_status status = entry.symlink_status(error);
-    if (error) return Unreadable(entry.path().string(), error);
-    if (fs::is_directory(status)) continue;
-    if (!fs::is_regular_file(status)) {
+// Adds the files below `directory`, which is at `relative` below what was asked for.
+Result<void> AddFilesBelow(const std::string& directory, const std::string& relative,
+                           std::vector<std::string>* paths) {
+  HW_TRY(const std::vector<std::string> names, NamesIn(directory));
+  for (const std::string& name : names) {
+    const std::string path = directory + "/" + name;
+    const std::string below = relative.empty() ? name : relative + "/" + name;
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(path, error);
+    if (error) return Unreadable(path, error);
+    if (fs::is_directory(status)) {
+      HW_TRY_VOID(AddFilesBelow(path, below, paths));
+    } else if (fs::is_regular_file(status)) {
+      paths->push_back(below);
+    } else {
       return Fail(ErrorCode::kCorrupt,
-                  fmt::format("{}: expected a file or a directory, found something else",
-                              entry.path().string()));
+                  fmt::format("{}: expected a file or a directory, found something else", path));
     }
-    paths.push_back(entry.path().lexically_relative(directory).generic_string());
   }
-  if (error) return Unreadable(directory, error);
-  std::sort(paths.begin(), paths.end());
-  return paths;
+  return {};
 }
 
 Result<uint64_t> FileBytes(const std::string& path) {
@@ -75,6 +75,13 @@ Result<void> CheckBlocks(const std::string& path, std::string_view* expected,
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> FilesBelow(const std::string& directory) {
+  std::vector<std::string> paths;
+  HW_TRY_VOID(AddFilesBelow(directory, "", &paths));
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
 
 Result<uint64_t> TreeBytes(const std::string& path) {
   std::error_code error;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -20,6 +21,9 @@ struct TreeDigest {
   std::string blocks = {};
   friend bool operator==(const TreeDigest&, const TreeDigest&) = default;
 };
+
+// Relative paths of the files below a directory, sorted. Errors: as DigestTree().
+Result<std::vector<std::string>> FilesBelow(const std::string& directory);
 
 // Bytes of all regular files at or below `path`. Errors: kNotFound, kIo.
 Result<uint64_t> TreeBytes(const std::string& path);

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/mapped_file.h"
 #include "base/platform.h"
 
@@ -130,7 +131,7 @@ Result<AtomicDirectory> AtomicDirectory::Create(const std::string& target, bool 
                 fmt::format("{}: cannot create directory: {}", parent, error.message()));
   }
   std::string path = PartialName(clean);
-  fs::remove_all(path, error);
+  RemoveTree(path);
   if (!fs::create_directory(path, error)) {
     return Fail(ErrorCode::kIo,
                 fmt::format("{}: cannot create directory: {}", path, error.message()));
@@ -142,16 +143,13 @@ std::vector<std::string> AtomicDirectory::Unfinished(const std::string& target) 
   const fs::path clean = WithoutSlash(target);
   const std::string prefix = clean.filename().string() + kPartial;
   std::vector<std::string> found;
-  std::error_code error;
-  fs::directory_iterator entries(clean.has_parent_path() ? clean.parent_path() : ".", error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+  const auto names = NamesIn(clean.has_parent_path() ? clean.parent_path().string() : ".");
+  if (!names) return found;
+  for (const std::string& name : *names) {
     std::error_code ignored;
-    if (entries->path().filename().string().rfind(prefix, 0) == 0 &&
-        entries->is_directory(ignored)) {
-      found.push_back(entries->path().string());
-    }
+    const fs::path path = clean.has_parent_path() ? clean.parent_path() / name : fs::path(name);
+    if (name.starts_with(prefix) && fs::is_directory(path, ignored)) found.push_back(path.string());
   }
-  std::sort(found.begin(), found.end());
   return found;
 }
 
@@ -162,7 +160,7 @@ Result<AtomicDirectory> AtomicDirectory::Adopt(const std::string& target,
   std::string path = PartialName(clean);
   std::error_code error;
   if (path != unfinished) {
-    fs::remove_all(path, error);
+    RemoveTree(path);
     fs::rename(unfinished, path, error);
     if (error)
       return Fail(ErrorCode::kIo,
@@ -184,8 +182,7 @@ AtomicDirectory& AtomicDirectory::operator=(AtomicDirectory&& other) noexcept {
 }
 
 AtomicDirectory::~AtomicDirectory() {
-  std::error_code error;
-  if (!path_.empty()) fs::remove_all(path_, error);
+  if (!path_.empty()) RemoveTree(path_);
 }
 
 Result<void> AtomicDirectory::Commit() {
@@ -207,9 +204,8 @@ Result<void> AtomicDirectory::Commit() {
 // The old directory ends under the name of the new one and is removed. Where the file system cannot
 // let names change places, the target is missing for a moment.
 bool AtomicDirectory::ReplaceTarget() {
-  std::error_code error;
   if (platform::ExchangeNames(path_.c_str(), target_.c_str())) {
-    fs::remove_all(path_, error);
+    RemoveTree(path_);
     return true;
   }
   const std::string old = path_ + ".old";
@@ -220,7 +216,7 @@ bool AtomicDirectory::ReplaceTarget() {
     errno = reason;
     return false;
   }
-  fs::remove_all(old, error);
+  RemoveTree(old);
   return true;
 }
 

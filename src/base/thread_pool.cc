@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -67,6 +68,9 @@ ThreadPool::ThreadPool(int num_threads, Result<void>* started)
                     fmt::format("threads: expected {}, the system started {} ({}); ask for fewer, "
                                 "or raise its limit (ulimit -u)",
                                 num_threads, workers_.size() + 1, error.code().message()));
+  } catch (const std::bad_alloc&) {
+    HW_CHECK(started != nullptr, "a team that can be started");
+    *started = Fail(ErrorCode::kIo, "threads: not enough memory");
   }
 }
 

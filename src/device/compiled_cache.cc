@@ -9,6 +9,7 @@
 
 #include "base/cache_directory.h"
 #include "base/digest.h"
+#include "base/directory.h"
 #include "base/file_writer.h"
 
 namespace headway {
@@ -86,15 +87,16 @@ Result<std::string> CompiledCache::Keep(const std::string& source, const std::st
 
 void CompiledCache::RemoveOld(const std::string& source, const std::string& kept) const {
   const std::string of_source = ShortDigest(source) + "-";
-  std::error_code error;
-  for (auto it = fs::directory_iterator(directory_, error);
-       !error && it != fs::directory_iterator(); it.increment(error)) {
-    const std::string program = SourceOfCompiled(it->path().string());
-    if (program.empty() || it->path() == kept) continue;
+  const auto names = NamesIn(directory_);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const fs::path path = fs::path(directory_) / name;
+    const std::string program = SourceOfCompiled(path.string());
+    if (program.empty() || path == kept) continue;
     std::error_code ignored;  // what cannot be removed or asked for stays
-    const bool is_old = it->path().filename().string().starts_with(of_source);
-    if (is_old || fs::status(program, ignored).type() == fs::file_type::not_found)
-      fs::remove_all(it->path(), ignored);
+    if (name.starts_with(of_source) ||
+        fs::status(program, ignored).type() == fs::file_type::not_found)
+      RemoveTree(path.string());
   }
 }
 

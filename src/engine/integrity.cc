@@ -2,8 +2,9 @@
 
 #include <filesystem>
 #include <set>
-#include <system_error>
 #include <utility>
+
+#include "base/exhaustion.h"
 
 namespace headway {
 
@@ -28,9 +29,9 @@ IntegrityCheck::IntegrityCheck(const std::string& directory, const Manifest& man
   if (head.planes) add(*head.planes);
   if (head.first) add(head.first->file);
   if (head.rows) add(*head.rows);
-  try {
-    thread_ = std::thread([this] { Read(); });
-  } catch (const std::system_error&) {  // no more threads for this process
+  if (auto started = StartThread("integrity", [this] { Read(); }); started) {
+    thread_ = *std::move(started);
+  } else {
     Read();
   }
 }
@@ -43,7 +44,7 @@ IntegrityCheck::~IntegrityCheck() {
 void IntegrityCheck::Read() {
   for (const auto& [path, expected] : files_) {
     if (stop_.load(std::memory_order_relaxed)) break;
-    const Result<void> same = CheckTree(path, expected, stop_);
+    const Result<void> same = OrOutOfMemory(path, [&] { return CheckTree(path, expected, stop_); });
     if (same) continue;
     error_ = same.error();
     failed_.store(true, std::memory_order_release);

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/file_tree.h"
 #include "base/file_writer.h"
 #include "manifest/json_io.h"
@@ -203,17 +204,18 @@ std::optional<std::string> FileBesidePackage(const std::string& directory) {
   named.insert(kManifestFileName);
   std::set<std::string> folders;  // that hold some of them
   for (const std::string& path : named) {
+    if (!IsSafePath(path)) continue;  // names nothing in it
     for (fs::path up = fs::path(path).parent_path(); !up.empty(); up = up.parent_path())
       folders.insert(up.string());
   }
-  std::error_code error;
-  fs::recursive_directory_iterator entries(directory, error);
-  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    const std::string path = entries->path().lexically_relative(directory).string();
-    if (named.count(path) > 0) {
-      entries.disable_recursion_pending();
-    } else if (folders.count(path) == 0) {
-      return path;
+  // Those folders and what is in them; below what is named all is the package's.
+  folders.insert("");
+  for (const std::string& folder : folders) {
+    const auto names = NamesIn((fs::path(directory) / folder).string());
+    if (!names) continue;
+    for (const std::string& name : *names) {
+      const std::string path = (fs::path(folder) / name).string();
+      if (named.count(path) == 0 && folders.count(path) == 0) return path;
     }
   }
   return std::nullopt;

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <string>
 
+#include "base/directory.h"
 #include "base/file_writer.h"
 #include "manifest/json_io.h"
 
@@ -50,6 +52,25 @@ TEST(ManifestTest, Json_RoundTrip_IsEqualAndDeterministic) {
   ASSERT_TRUE(back.has_value()) << back.error().message;
   EXPECT_EQ(*back, manifest);
   EXPECT_EQ(ToJson(*back), ToJson(manifest));
+}
+
+// Paths that lead out of the package name nothing in it.
+TEST(ManifestTest, FileBesidePackage_IsFoundWhateverTheManifestNames) {
+  std::string made = (fs::temp_directory_path() / "headway-manifest-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(made.data()), nullptr);
+  const fs::path package = made;
+  Manifest manifest = Example();
+  manifest.layers.front().file.path = "layers/a.shard";
+  manifest.layers.back().file.path = "/etc/b.shard";
+  manifest.tokenizer.path = "../other/tokenizer.gguf";
+  ASSERT_TRUE(WriteTextFileAtomically((package / kManifestFileName).string(), ToJson(manifest)));
+  fs::create_directory(package / "layers");
+  for (const char* name : {"layers/a.shard", "h.shard"})
+    ASSERT_TRUE(WriteTextFileAtomically((package / name).string(), "x"));
+  EXPECT_EQ(FileBesidePackage(made), std::nullopt);
+  ASSERT_TRUE(WriteTextFileAtomically((package / "layers/notes.txt").string(), "x"));
+  EXPECT_EQ(FileBesidePackage(made), "layers/notes.txt");
+  RemoveTree(made);
 }
 
 // Left out of models that have them not: their packages stay the same bytes.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/directory.h"
 #include "base/file_lock.h"
 #include "base/file_tree.h"
 #include "base/file_writer.h"
@@ -16,32 +17,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Names in the directory, sorted; none when it is not there.
-Result<std::vector<std::string>> NamesIn(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  fs::directory_iterator entries(directory, error);
-  if (error == std::errc::no_such_file_or_directory) return names;
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error))
-    names.push_back(entries->path().filename().string());
-  if (error)
-    return Fail(ErrorCode::kIo, fmt::format("{}: cannot read: {}", directory, error.message()));
-  std::sort(names.begin(), names.end());
+// Names in the directory; none when it is not there.
+Result<std::vector<std::string>> NamesIfAny(const std::string& directory) {
+  auto names = NamesIn(directory);
+  if (!names && names.error().code == ErrorCode::kNotFound) return std::vector<std::string>();
   return names;
 }
 
 bool IsUnfinished(const std::string& name) { return name.find(".partial-") != std::string::npos; }
 
 Result<void> Remove(const std::string& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
+  const std::error_code error = RemoveTree(path);
   if (!error) return {};
   return Fail(ErrorCode::kIo, fmt::format("{}: cannot remove: {}", path, error.message()));
 }
 
 // What packs that were killed left, digests of sources, locks that nobody holds.
 Result<void> RemoveRests(const std::string& cache) {
-  HW_TRY(const std::vector<std::string> names, NamesIn(cache));
+  HW_TRY(const std::vector<std::string> names, NamesIfAny(cache));
   for (const std::string& name : names) {
     const std::string path = (fs::path(cache) / name).string();
     if (IsUnfinished(name)) {
@@ -58,7 +51,7 @@ Result<void> RemoveRests(const std::string& cache) {
 }  // namespace
 
 Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
-  HW_TRY(const std::vector<std::string> names, NamesIn(cache));
+  HW_TRY(const std::vector<std::string> names, NamesIfAny(cache));
   std::vector<CachedPackage> packages;
   for (const std::string& name : names) {
     const std::string path = (fs::path(cache) / name).string();
@@ -67,7 +60,7 @@ Result<std::vector<CachedPackage>> CachedPackages(const std::string& cache) {
     if (const auto manifest = OpenManifest(path, false)) package.source = manifest->source_file;
     packages.push_back(std::move(package));
   }
-  HW_TRY(const auto compiled, NamesIn((fs::path(cache) / kCompiledFolder).string()));
+  HW_TRY(const auto compiled, NamesIfAny((fs::path(cache) / kCompiledFolder).string()));
   for (const std::string& name : compiled) {
     const fs::path path = fs::path(cache) / kCompiledFolder / name;
     std::string source = SourceOfCompiled(path.string());

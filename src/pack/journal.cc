@@ -11,6 +11,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/file_tree.h"
 
 namespace headway::pack {
@@ -63,14 +64,12 @@ std::optional<std::map<std::string, FileEntry>> ReadEntries(const std::string& d
 // Half-written shards are in the way of their successors; finished ones and the journal stay.
 void RemoveUnfinished(const std::string& directory,
                       const std::map<std::string, FileEntry>& finished) {
-  std::error_code error;
-  std::vector<fs::path> others;
-  fs::directory_iterator entries(directory, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
-    if (name != kJournalName && finished.count(name) == 0) others.push_back(entries->path());
+  const auto names = NamesIn(directory);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (name != kJournalName && finished.count(name) == 0)
+      RemoveTree((fs::path(directory) / name).string());
   }
-  for (const fs::path& path : others) fs::remove_all(path, error);
 }
 
 }  // namespace
@@ -117,15 +116,13 @@ Result<Construction> OpenConstruction(const std::string& target, bool replace,
        refused ? std::vector<std::string>() : AtomicDirectory::Unfinished(target)) {
     const int fd = Lock(left, 0);
     if (fd < 0) {  // its writer lives, or died before the journal or after the last rename
-      std::error_code error;
-      if (AtomicDirectory::IsAbandoned(left)) fs::remove_all(left, error);
+      if (AtomicDirectory::IsAbandoned(left)) RemoveTree(left);
       continue;
     }
     Journal journal(fd, left);
     auto entries = ReadEntries(left, request);
     if (!entries) {  // of another request, and its writer is gone
-      std::error_code error;
-      fs::remove_all(left, error);
+      RemoveTree(left);
       continue;
     }
     RemoveUnfinished(left, *entries);

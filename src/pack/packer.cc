@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/file_writer.h"
 #include "base/progress.h"
 #include "base/thread_pool.h"
@@ -56,8 +57,7 @@ Result<FileEntry> ShardPacker::EmitUnlessDone(
     const std::function<Result<FileEntry>(const std::string& path)>& write) {
   if (auto finished = construction_.journal.Finished(name)) return *std::move(finished);
   const fs::path path = fs::path(construction_.directory.Path()) / name;
-  std::error_code error;
-  fs::remove_all(path, error);  // finished once, damaged since: a directory would be in the way
+  RemoveTree(path.string());  // finished once, damaged since: a directory would be in the way
   HW_TRY(FileEntry entry, write(path.string()));
   entry.path = name;
   // The source's pages will not be read again soon: keep the resident set small.

@@ -24,6 +24,6 @@ seconds=$(((($(date +%s%N) - started) / 100000000)))  # of installing and of the
 seconds=$((seconds / 10)).$((seconds % 10))
 run bash -c 'source /usr/share/bash-completion/completions/headway; COMP_WORDS=(headway syn); COMP_CWORD=1; _headway
              [ "${COMPREPLY[*]}" = synth ]' || fail "expected the completion of 'syn' to be 'synth'"
-run apt-get -qq remove -y headway >/dev/null
+run apt-get -qq purge -y --auto-remove headway >/dev/null  # and what came with it: the system is bare again
 [ ! -e "$root/usr/bin/headway" ] || fail "expected nothing after removal, found usr/bin/headway"
 echo "headway $version installs, runs and goes on a bare Debian 12: $(stat -c %s "$package") bytes, $seconds s"

@@ -7,6 +7,8 @@ source "$(dirname "$0")/bare_debian.sh"
 
 wheel=$(ls "$wheels"/headway-*.whl)
 install_packages python3-venv
+run apt-get -qq autoremove -y --purge >/dev/null  # what a Debian package tested before brought
+! run dpkg -s libcpp-httplib0.11 >/dev/null 2>&1 || fail "expected a system without the libraries that the wheel brings"
 rm -rf "$root/tmp/wheels" "$root/tmp/venv"
 mkdir "$root/tmp/wheels"
 cp "$wheels"/*.whl "$root/tmp/wheels/"

@@ -2,14 +2,14 @@
 
 #import <CoreML/CoreML.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
 #include <vector>
 
+#include "base/directory.h"
+#include "base/file_tree.h"
 #include "device/compiled_cache.h"
 #include "device/coreml/apple/foundation.h"
 #include "device/coreml/waiting.h"
@@ -21,21 +21,17 @@ namespace fs = std::filesystem;
 
 // One line a file: its path in the package, its size and when it was written.
 Result<std::string> Fingerprint(const fs::path& whole) {
-  std::error_code error;
-  std::vector<std::string> lines;
-  for (auto it = fs::recursive_directory_iterator(whole, error);
-       !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    struct stat status {};
-    if (::stat(it->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    const auto written = fs::last_write_time(it->path(), error).time_since_epoch().count();
-    lines.push_back(fmt::format("{} {} {}\n", fs::relative(it->path(), whole, error).string(),
-                                static_cast<long long>(status.st_size),
-                                static_cast<long long>(written)));
-  }
-  if (error) return Fail(ErrorCode::kIo, fmt::format("{}: {}", whole.string(), error.message()));
-  std::sort(lines.begin(), lines.end());
+  HW_TRY(const std::vector<std::string> files, FilesBelow(whole.string()));
   std::string text = FromNs([[NSProcessInfo processInfo] operatingSystemVersionString]) + "\n";
-  for (const std::string& line : lines) text += line;
+  for (const std::string& file : files) {
+    const fs::path path = whole / file;
+    std::error_code error;
+    const uint64_t bytes = fs::file_size(path, error);
+    const auto written = error ? fs::file_time_type() : fs::last_write_time(path, error);
+    if (error) return Fail(ErrorCode::kIo, fmt::format("{}: {}", path.string(), error.message()));
+    text += fmt::format("{} {} {}\n", file, bytes,
+                        static_cast<long long>(written.time_since_epoch().count()));
+  }
   return text;
 }
 
@@ -72,7 +68,7 @@ Result<std::string> CompiledModel(const std::string& path) {
     if (!found.empty()) return found;
     HW_TRY(const std::string compiled, Compile(path));
     auto kept = cache.Keep(whole.string(), key, compiled);
-    fs::remove_all(compiled, error);  // where it was copied, or another process was first
+    RemoveTree(compiled);  // where it was copied, or another process was first
     return kept;
   }
 }

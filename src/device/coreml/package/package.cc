@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/directory.h"
 #include "base/mapped_file.h"
 #include "device/coreml/ir/verify.h"
 #include "device/coreml/package/proto/model_proto.h"
@@ -21,14 +22,12 @@ constexpr const char* kWeightReference = "@model_path/weights/weight.bin";
 
 // Opens every *.bin of the items that are directories.
 Result<void> OpenWeights(const std::string& directory, PackageWeights* weights) {
-  std::error_code error;
-  fs::directory_iterator entries(directory, error);
-  if (error)
-    return Fail(ErrorCode::kIo, fmt::format("{}: cannot list: {}", directory, error.message()));
-  for (const fs::directory_entry& entry : entries) {
-    if (entry.path().extension() != ".bin") continue;
-    HW_TRY(WeightFile file, WeightFile::Open(entry.path().string()));
-    weights->Add(entry.path().filename().string(), std::move(file));
+  HW_TRY(const std::vector<std::string> names, NamesIn(directory));
+  for (const std::string& name : names) {
+    const fs::path path = fs::path(directory) / name;
+    if (path.extension() != ".bin") continue;
+    HW_TRY(WeightFile file, WeightFile::Open(path.string()));
+    weights->Add(name, std::move(file));
   }
   return {};
 }
@@ -110,11 +109,10 @@ Result<void> PackageWriter::Finish(const Model& model) {
   const std::string items = directory_.Path() + kItems;
   HW_TRY_VOID(weights_->Close());
   PackageWeights written;
-  std::error_code error;
   if (has_weights) {
     HW_TRY_VOID(OpenWeights(items + "/weights", &written));
   } else {
-    fs::remove_all(items + "/weights", error);
+    RemoveTree(items + "/weights");
   }
   HW_TRY_VOID(VerifyModel(model, &written));
   HW_TRY(const std::string bytes, EncodeModel(model));
