@@ -26,8 +26,8 @@ Result<void> AddFilesBelow(const std::string& directory, const std::string& rela
                            std::vector<std::string>* paths) {
   HW_TRY(const std::vector<std::string> names, NamesIn(directory));
   for (const std::string& name : names) {
-    const std::string path = directory + "/" + name;
-    const std::string below = relative.empty() ? name : relative + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
+    const std::string below = relative.empty() ? name : fmt::format("{}/{}", relative, name);
     std::error_code error;
     const fs::file_status status = fs::symlink_status(path, error);
     if (error) return Unreadable(path, error);

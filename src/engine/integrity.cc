@@ -42,9 +42,10 @@ IntegrityCheck::~IntegrityCheck() {
 }
 
 void IntegrityCheck::Read() {
-  for (const auto& [path, expected] : files_) {
+  for (const auto& file : files_) {
     if (stop_.load(std::memory_order_relaxed)) break;
-    const Result<void> same = OrOutOfMemory(path, [&] { return CheckTree(path, expected, stop_); });
+    const Result<void> same =
+        OrOutOfMemory(file.first, [&] { return CheckTree(file.first, file.second, stop_); });
     if (same) continue;
     error_ = same.error();
     failed_.store(true, std::memory_order_release);
