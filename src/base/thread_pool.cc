@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <new>
-#include <system_error>
 #include <utility>
 
 #include "base/check.h"
@@ -55,32 +54,34 @@ bool ThreadPool::SharesProcessor() const {
   return false;
 }
 
-ThreadPool::ThreadPool(int num_threads, Result<void>* started)
+// Those that did start wait for the destructor: nothing may leave this one once there are some.
+ThreadPool::ThreadPool(int num_threads, std::error_code* refused)
     : num_threads_(num_threads),
       processors_(std::make_unique<Processor[]>(static_cast<size_t>(num_threads))) {
   HW_CHECK(num_threads >= 1, "a team has at least one member");
   workers_.reserve(static_cast<size_t>(num_threads - 1));
+  std::error_code error;
   try {
     for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
-  } catch (const std::system_error& error) {  // those that did start wait for the destructor
-    HW_CHECK(started != nullptr, "a team that can be started");
-    *started = Fail(ErrorCode::kIo,
-                    fmt::format("threads: expected {}, the system started {} ({}); ask for fewer, "
-                                "or raise its limit (ulimit -u)",
-                                num_threads, workers_.size() + 1, error.code().message()));
+  } catch (const std::system_error& refusal) {
+    error = refusal.code();
   } catch (const std::bad_alloc&) {
-    HW_CHECK(started != nullptr, "a team that can be started");
-    *started = Fail(ErrorCode::kIo, "threads: not enough memory");
+    error = std::make_error_code(std::errc::not_enough_memory);
   }
+  HW_CHECK(!error || refused != nullptr, "a team that can be started");
+  if (error) *refused = error;
 }
 
 ThreadPool::ThreadPool(int num_threads) : ThreadPool(num_threads, nullptr) {}
 
 Result<std::unique_ptr<ThreadPool>> ThreadPool::Start(int num_threads) {
-  Result<void> started;
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(num_threads, &started));
-  if (!started) return tl::unexpected<Error>(std::move(started).error());
-  return pool;
+  std::error_code refused;
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(num_threads, &refused));
+  if (!refused) return pool;
+  return Fail(ErrorCode::kIo,
+              fmt::format("threads: expected {}, the system started {} ({}); ask for fewer, or "
+                          "raise its limit (ulimit -u)",
+                          num_threads, pool->workers_.size() + 1, refused.message()));
 }
 
 ThreadPool::~ThreadPool() {

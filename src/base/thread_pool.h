@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -87,7 +88,7 @@ class ThreadPool {
     std::atomic<int> of{-1};
   };
 
-  ThreadPool(int num_threads, Result<void>* started);
+  ThreadPool(int num_threads, std::error_code* refused);
   void WorkerLoop(int thread_index);
   void CallFunction(int thread_index) noexcept;
   void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old);
