@@ -100,6 +100,16 @@ Result<float> SoftCapOr(const gguf::GgufFile& file, const std::string& key, floa
   return PositiveOr(file, key, file.Find(key) == nullptr ? otherwise : 0.0F);
 }
 
+Result<void> ReadGemmaKeys(const gguf::GgufFile& file, int64_t layers_of_largest, ModelConfig* c) {
+  HW_TRY_VOID(ReadCommonKeys(file, c));
+  c->embedding_scale = std::sqrt(static_cast<float>(c->hidden_size));
+  if (c->num_hidden_layers == layers_of_largest) {
+    const int64_t width = c->hidden_size / c->num_attention_heads;
+    c->attention_scale = 1.0F / std::sqrt(static_cast<float>(width));
+  }
+  return {};
+}
+
 Result<std::vector<int64_t>> GlobalLayers(const gguf::GgufFile& file, const ModelConfig& c,
                                           uint32_t interval) {
   const std::string key = c.architecture + ".attention.sliding_window_pattern";

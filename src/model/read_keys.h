@@ -25,6 +25,12 @@ Result<float> PositiveOr(const gguf::GgufFile& file, const std::string& key, flo
 // or not finite, another type).
 Result<float> SoftCapOr(const gguf::GgufFile& file, const std::string& key, float otherwise);
 
+// The common keys of Gemma 2 and 3, and what their files do not name: the embedding's factor, and the
+// scale of scores, which is 1 / sqrt(head_dim), but of D / H in the largest of each (27B, that many
+// layers). Errors: as ReadCommonKeys().
+Result<void> ReadGemmaKeys(const gguf::GgufFile& file, int64_t layers_of_largest,
+                           ModelConfig* config);
+
 // The layers without a window where others have it: by "attention.sliding_window_pattern", which is
 // a bool for each layer (true: a window) or their interval; `interval`: where the file has no such
 // key. Interval n: layers n - 1, 2 n - 1...; 0: none. Errors: kInvalidInput.

@@ -2,8 +2,6 @@
 // feed-forward, GELU gates, soft caps on scores and logits, and a window in every other layer, the
 // first among them. Files hold gains with their 1 added.
 
-#include <cmath>
-
 #include "model/architectures.h"
 #include "model/blocks.h"
 #include "model/read_keys.h"
@@ -22,13 +20,7 @@ constexpr float kGemma2LogitCap = 30.0F;
 constexpr int64_t kGemma2Layers27B = 46;
 
 Result<void> ReadGemma2(const gguf::GgufFile& file, ModelConfig* c) {
-  HW_TRY_VOID(ReadCommonKeys(file, c));
-  c->embedding_scale = std::sqrt(static_cast<float>(c->hidden_size));
-  // query_pre_attn_scalar: head_dim, but D / H in the largest.
-  if (c->num_hidden_layers == kGemma2Layers27B) {
-    const int64_t width = c->hidden_size / c->num_attention_heads;
-    c->attention_scale = 1.0F / std::sqrt(static_cast<float>(width));
-  }
+  HW_TRY_VOID(ReadGemmaKeys(file, kGemma2Layers27B, c));
   if (file.Find("gemma2.attention.sliding_window") == nullptr &&
       kGemma2Window < c->max_position_embeddings)
     c->sliding_window = kGemma2Window;

@@ -3,8 +3,6 @@
 // by a base of their own, to each that sees every position. Files hold gains with their 1 added. The
 // layer is Gemma 2's, too (gemma2.cc).
 
-#include <cmath>
-
 #include "model/architectures.h"
 #include "model/blocks.h"
 #include "model/read_keys.h"
@@ -21,13 +19,7 @@ constexpr float kGemma3LocalBase = 10000.0F;
 constexpr int64_t kGemma3Layers27B = 62;
 
 Result<void> ReadGemma3(const gguf::GgufFile& file, ModelConfig* c) {
-  HW_TRY_VOID(ReadCommonKeys(file, c));
-  c->embedding_scale = std::sqrt(static_cast<float>(c->hidden_size));
-  // query_pre_attn_scalar: head_dim, but D / H in the largest.
-  if (c->num_hidden_layers == kGemma3Layers27B) {
-    const int64_t width = c->hidden_size / c->num_attention_heads;
-    c->attention_scale = 1.0F / std::sqrt(static_cast<float>(width));
-  }
+  HW_TRY_VOID(ReadGemmaKeys(file, kGemma3Layers27B, c));
   HW_TRY(c->global_layers, GlobalLayers(file, *c, kGemma3Interval));
   HW_TRY(const float base, PositiveOr(file, "gemma3.rope.freq_base_swa", kGemma3LocalBase));
   HW_TRY(const uint32_t window, file.GetU32Or("gemma3.attention.sliding_window", 0));
