@@ -66,15 +66,20 @@ Result<void> PlanFirstRows(const HeadKind& kind, const graph::Graph& head,
 }
 
 // Errors: kUnsupported, kInvalidInput.
-Result<int64_t> ChooseMaxSeq(const PackOptions& options, const Emitter& emitter,
+Result<int64_t> ChooseMaxSeq(const PackOptions& options, const DeviceTraits& traits,
                              const ModelConfig& model) {
-  const DeviceTraits& traits = emitter.GetTraits();
   const int64_t context = model.max_position_embeddings;
   if (options.max_seq < 0 || options.max_seq > context) {
     return Fail(ErrorCode::kInvalidInput,
                 fmt::format("--max-seq: expected 1 to {} positions (the model's context), found {}",
                             context, options.max_seq));
   }
+  return std::min(options.max_seq > 0 ? options.max_seq : traits.default_max_seq, context);
+}
+
+// Errors: kUnsupported.
+Result<void> CheckWidths(const PackOptions& options, const Emitter& emitter) {
+  const DeviceTraits& traits = emitter.GetTraits();
   if (options.widths.empty() || (!traits.fixed_widths && options.widths != PackOptions{}.widths)) {
     return Fail(
         ErrorCode::kUnsupported,
@@ -82,8 +87,7 @@ Result<int64_t> ChooseMaxSeq(const PackOptions& options, const Emitter& emitter,
                     "number of tokens",
                     traits.name));
   }
-  HW_TRY_VOID(emitter.CheckWidths(options.widths));
-  return std::min(options.max_seq > 0 ? options.max_seq : traits.default_max_seq, context);
+  return emitter.CheckWidths(options.widths);
 }
 
 }  // namespace
@@ -93,7 +97,8 @@ Result<PackPlan> MakePackPlan(const gguf::GgufFile& file, const PackOptions& opt
   const DeviceTraits& traits = emitter->GetTraits();
   PackPlan plan;
   HW_TRY(plan.model, model::ReadModelConfig(file));
-  HW_TRY(plan.max_seq, ChooseMaxSeq(options, *emitter, plan.model));
+  HW_TRY(plan.max_seq, ChooseMaxSeq(options, traits, plan.model));
+  HW_TRY_VOID(CheckWidths(options, *emitter));
   const int64_t num_layers = plan.model.num_hidden_layers;
   // A package whose tokenizer cannot be opened would be found useless only when it is run.
   HW_TRY(tokenizer::Vocabulary vocabulary, model::VocabularyFromGguf(file));
