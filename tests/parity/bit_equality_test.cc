@@ -148,22 +148,13 @@ TEST_P(BitEqualityTest, RowAlone_SameLogit) {
 class BitVariationTest : public BitEqualityTest {};
 
 TEST_P(BitVariationTest, MixedMachines_SameLogits) {
-  struct Way {
-    const char* topology;
-    const char* head;
-    int threads;
-    int64_t piece;
-  };
+  constexpr Way kWays[] = {
+      {"6", "full:4", 2, 0}, {"0:5,5:6,6:7", "full:64", 1, 1}, {"2", "full:3", 1, 5}};
   const std::string package = model_.Pack("7", {"full:1"});
   const auto baseline = OpenPackage(package);
   const std::vector<int32_t> ids = TestIds(12, baseline->pipeline->model().vocab_size);
   const std::vector<float> expected = TeacherForced(*baseline, ids);
-  for (const Way& way :
-       {Way{"6", "full:4", 2, 0}, Way{"0:5,5:6,6:7", "full:64", 1, 1}, Way{"2", "full:3", 1, 5}}) {
-    const auto opened =
-        OpenPackage(model_.Pack(way.topology, {way.head}), {.threads = way.threads});
-    EXPECT_TRUE(SameBits(TeacherForced(*opened, ids, way.piece), expected)) << way.topology;
-  }
+  ExpectSameLogits(model_, kWays, ids, expected);
   for (const std::string& set : InstructionSets()) {
     const auto opened = OpenPackage(package, {.threads = 1, .instruction_set = set});
     ASSERT_EQ(opened->kernels->kernels.name, set);

@@ -25,23 +25,16 @@ class KvTypeTest : public testing::Test {
 };
 
 TEST_F(KvTypeTest, EveryWay_SameLogits) {
-  struct Way {
-    const char* topology;
-    const char* head;
-    int threads;
-    int64_t piece;
-  };
+  constexpr Way kWays[] = {{"6", "full:4", 2, 0},
+                           {"1", "full:16", 4, 1},
+                           {"2", "full:3", 1, 5},
+                           {"0:5,5:6,6:7", "full:1", 3, 17}};
   const std::string package = model_.Pack("7", {"full:1"});
   const auto baseline = OpenPackage(package);
   const std::vector<int32_t> ids = Ids(*baseline);
   const std::vector<float> expected = TeacherForced(*baseline, ids, 0, kQ8);
   EXPECT_FALSE(std::ranges::equal(expected, TeacherForced(*baseline, ids)));
-  for (const Way& way : {Way{"6", "full:4", 2, 0}, Way{"1", "full:16", 4, 1},
-                         Way{"2", "full:3", 1, 5}, Way{"0:5,5:6,6:7", "full:1", 3, 17}}) {
-    const auto opened =
-        OpenPackage(model_.Pack(way.topology, {way.head}), {.threads = way.threads});
-    EXPECT_TRUE(SameBits(TeacherForced(*opened, ids, way.piece, kQ8), expected)) << way.topology;
-  }
+  ExpectSameLogits(model_, kWays, ids, expected, kQ8);
   for (const int64_t piece : {1, 2, 3, 4, 8, 16}) {
     EXPECT_TRUE(SameBits(TeacherForced(*baseline, ids, piece, kQ8), expected)) << piece;
   }

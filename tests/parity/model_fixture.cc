@@ -126,6 +126,14 @@ std::vector<float> TeacherForced(const OpenedModel& model, std::span<const int32
   return all;
 }
 
+void ExpectSameLogits(const TestModel& model, std::span<const Way> ways,
+                      std::span<const int32_t> ids, std::span<const float> expected, KvType kv) {
+  for (const Way& way : ways) {
+    const auto opened = OpenPackage(model.Pack(way.topology, {way.head}), {.threads = way.threads});
+    EXPECT_TRUE(SameBits(TeacherForced(*opened, ids, way.piece, kv), expected)) << way.topology;
+  }
+}
+
 std::vector<float> LastLogits(Session* session) {
   const auto logits = session->Logits();
   EXPECT_TRUE(logits) << logits.error().message;

@@ -70,6 +70,18 @@ std::vector<int32_t> TestIds(int64_t count, int64_t vocab_size);
 std::vector<float> TeacherForced(const OpenedModel& model, std::span<const int32_t> ids,
                                  int64_t piece = 0, KvType kv = KvType::kF16);
 
+// A way through a model: how it is packed, run, and read in pieces.
+struct Way {
+  const char* topology;
+  const char* head;
+  int threads;
+  int64_t piece;
+};
+// On each of them the same logits.
+void ExpectSameLogits(const TestModel& model, std::span<const Way> ways,
+                      std::span<const int32_t> ids, std::span<const float> expected,
+                      KvType kv = KvType::kF16);
+
 // Appends and returns the logits of every new position; a failure is a test failure.
 std::vector<float> AppendForLogits(Session* session, std::span<const int32_t> ids);
 

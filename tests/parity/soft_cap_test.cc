@@ -22,12 +22,10 @@ class SoftCapTest : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(SoftCapTest, EveryWay_SameLogits) {
-  struct Way {
-    const char* topology;
-    const char* head;
-    int threads;
-    int64_t piece;
-  };
+  constexpr Way kWays[] = {{"1", "full:5", 2, 0},
+                           {"3", "blockmax:2", 3, 1},
+                           {"2", "full:3", 1, 5},
+                           {"0:1,1:4", "full:1", 4, 17}};
   const std::string package = model_.Pack("4", {"full:1"});
   const auto baseline = OpenPackage(package);
   const std::vector<int32_t> ids = TestIds(kTokens, baseline->pipeline->model().vocab_size);
@@ -36,12 +34,7 @@ TEST_P(SoftCapTest, EveryWay_SameLogits) {
     const std::vector<float> expected = TeacherForced(*baseline, ids, 0, kv);
     EXPECT_TRUE(std::all_of(expected.begin(), expected.end(),
                             [](float logit) { return std::fabs(logit) < kTinyLogitCap; }));
-    for (const Way& way : {Way{"1", "full:5", 2, 0}, Way{"3", "blockmax:2", 3, 1},
-                           Way{"2", "full:3", 1, 5}, Way{"0:1,1:4", "full:1", 4, 17}}) {
-      const auto opened =
-          OpenPackage(model_.Pack(way.topology, {way.head}), {.threads = way.threads});
-      EXPECT_TRUE(SameBits(TeacherForced(*opened, ids, way.piece, kv), expected)) << way.topology;
-    }
+    ExpectSameLogits(model_, kWays, ids, expected, kv);
     for (const int64_t piece : {1, 2, 3, 4, 8, 16})
       EXPECT_TRUE(SameBits(TeacherForced(*baseline, ids, piece, kv), expected)) << piece;
     // The reference set takes its time.
