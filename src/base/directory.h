@@ -16,8 +16,8 @@ namespace headway {
 Result<std::vector<std::string>> NamesIn(const std::string& directory);
 
 // Removes a file, or a directory with all below it; of a link the link alone. Nothing at `path` is
-// no error; of several the first is returned, and the rest is removed. Allocates nothing that it
-// could fail to get, so that destructors may call it.
+// no error; of several the first is returned, and the rest is removed. Memory that runs out is an
+// error, too, so that destructors may call it.
 std::error_code RemoveTree(const std::string& path) noexcept;
 
 }  // namespace headway

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -147,7 +146,7 @@ std::vector<std::string> AtomicDirectory::Unfinished(const std::string& target) 
   if (!names) return found;
   for (const std::string& name : *names) {
     std::error_code ignored;
-    const fs::path path = clean.has_parent_path() ? clean.parent_path() / name : fs::path(name);
+    const fs::path path = clean.parent_path() / name;
     if (name.starts_with(prefix) && fs::is_directory(path, ignored)) found.push_back(path.string());
   }
   return found;

@@ -4,7 +4,8 @@ mirror=${HEADWAY_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 fail() { echo "$(basename "$0" .sh): $*" >&2; exit 1; }
 run() {  # nothing of this machine's environment but its proxy; with /proc, by which programs find libraries beside them
-  unshare --pid --fork --mount-proc="$root/proc" chroot "$root" env -i ${http_proxy:+"http_proxy=$http_proxy"} HOME=/tmp DEBIAN_FRONTEND=noninteractive \
+  unshare --pid --fork --mount-proc="$root/proc" chroot "$root" \
+    env -i ${http_proxy:+"http_proxy=$http_proxy"} HOME=/tmp DEBIAN_FRONTEND=noninteractive \
     PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 install_packages() {  # files or names
