@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -39,6 +40,12 @@ def included(build: pathlib.Path) -> dict[str, list[str]]:
             if name is not None:
                 found[name] = []
     return found
+
+
+def object_of(entry: dict) -> str:
+    """Where the compiler writes to, as the build names it."""
+    words = shlex.split(entry["command"])
+    return words[words.index("-o") + 1] if "-o" in words[:-1] else ""
 
 
 def digest(entry: dict, files: list[str] | None, checks: str) -> str | None:
@@ -76,7 +83,7 @@ def main() -> int:
     def look_at(file: str) -> str | None:
         """None: known to be good; else what clang-tidy says, which is empty when it is good."""
         entry = entries.get(file)
-        key = entry and digest(entry, made_of.get(entry.get("output", "")), checks)
+        key = entry and digest(entry, made_of.get(object_of(entry)), checks)
         if key and (PASSED / key).exists():
             return None
         result = subprocess.run([TIDY, "--quiet", f"--checks={checks}", "-p", arguments.build, file],
