@@ -201,6 +201,16 @@ HEADWAY_API void headway_stream_free(headway_stream* stream);
 // `json_schema`. A sequence keeps what it needs of it.
 HEADWAY_API headway_status headway_grammar_new(const char* gbnf, const char* json_schema,
                                                headway_grammar** out);
+typedef struct headway_grammar_options {
+  size_t size;
+  const char* gbnf;             // one of these two
+  const char* json_schema;      //
+  int32_t json_whitespace;      // HEADWAY_JSON_WHITESPACE_..., of a schema's text
+  int32_t json_any_properties;  // of a schema: those that it neither names nor forbids, too
+} headway_grammar_options;
+// The same, with more to say.
+HEADWAY_API headway_status headway_grammar_new_with(const headway_grammar_options* options,
+                                                    headway_grammar** out);
 // At any time.
 HEADWAY_API void headway_grammar_free(headway_grammar* grammar);
 
@@ -250,6 +260,10 @@ typedef struct headway_sequence_options {
   const headway_grammar* compiled;  // in place of the two texts; not of headway_generate()
   int32_t json_whitespace;          // HEADWAY_JSON_WHITESPACE_..., of a schema's text
   int32_t reserved;                 // 0
+  int64_t min_ngram;                // of lookup, the shortest n-gram, 1 to 16; 0: 2
+  int64_t max_ngram;                // and the longest; 0: 4
+  int32_t no_adapt;                 // always most_drafts guesses, not as many as pay
+  int32_t probe_lookup;  // counts what lookup would have given; decodes without speculation
 } headway_sequence_options;
 
 // A conversation without tokens. Waits until the package's files were compared with their digests,
@@ -377,6 +391,15 @@ HEADWAY_API headway_status headway_sequence_logits(headway_sequence* sequence, c
 // the head, and no other reading of the layers. Memory and errors: as above.
 HEADWAY_API headway_status headway_sequence_last_logits(headway_sequence* sequence,
                                                         const float** logits, size_t* count);
+// The most likely tokens in place of the last step's choice, which was the only one of that step,
+// best first: at most `capacity` of them, and *count is how many. Their logprobs are those at
+// temperature 1 without penalties and filters; with `after_sampling`, ln of the probability to be
+// drawn, without those of probability 0, and *chosen (may be null) is that of the choice. One
+// product with the head. Errors: as above.
+HEADWAY_API headway_status headway_sequence_alternatives(headway_sequence* sequence,
+                                                         int32_t after_sampling, int32_t* ids,
+                                                         float* logprobs, size_t capacity,
+                                                         size_t* count, float* chosen);
 // The state before the head's norm from which the last choice came, or that of the last token read;
 // [hidden_size], in the sequence's memory: valid while it lives, changed by its next step.
 HEADWAY_API headway_status headway_sequence_hidden(const headway_sequence* sequence,
@@ -394,6 +417,7 @@ typedef struct headway_counters {  // docs/counters.md
   uint64_t kv_bytes;
   uint64_t logits_hash;  // of headway_generate() only
   uint64_t layers_meetings, head_meetings;
+  uint64_t probe_passes, probe_tokens, probe_drafted, probe_accepted, probe_draft_ns;
 } headway_counters;
 // What it has done since it was made.
 HEADWAY_API headway_status headway_sequence_counters(const headway_sequence* sequence,
@@ -402,81 +426,20 @@ enum { HEADWAY_LAYER_SHARD_NS = 0, HEADWAY_HEAD_SHARD_NS = 1, HEADWAY_STEP_NS = 
 // Nanoseconds: of each layer shard and of each head shard, summed over the steps, or of single steps.
 HEADWAY_API headway_status headway_sequence_times(const headway_sequence* sequence, int32_t which,
                                                   uint64_t* ns, size_t capacity, size_t* count);
-
-// ---- whole generations, and evaluation ----
-
 enum {
-  HEADWAY_STOP_END = 0,
-  HEADWAY_STOP_MAX_TOKENS = 1,
-  HEADWAY_STOP_CONTEXT_FULL = 2,
-  HEADWAY_STOP_CANCELLED = 3,
-  HEADWAY_STOP_STRING = 4
+  HEADWAY_DRAFTED = 0,
+  HEADWAY_ACCEPTED = 1,
+  HEADWAY_PROBE_DRAFTED = 2,
+  HEADWAY_PROBE_ACCEPTED = 3
 };
-typedef struct headway_generate_options {
-  size_t size;
-  const headway_sequence_options* sequence;  // but its capacity; null: greedy
-  void* user;
-  // Sees each token as it is chosen, and whole characters that became certain with it, not
-  // zero-terminated. A last call has id -1. Must not call the API but headway_cancel_set().
-  void (*on_token)(void* user, const headway_choice* choice, const char* text, size_t num_bytes);
-  int64_t max_new_tokens;    // 0: as many as the context holds
-  int32_t ignore_end;        // go on after tokens that end a text
-  int32_t reserved;          // 0
-  const char* const* stops;  // [num_stops]: texts that end it and are no part of it
-  size_t num_stops;
-} headway_generate_options;
-// Goes on from a prompt of at least one id until the text ends. `options` may be null. A run stopped
-// by its flag is a result. Errors: also HEADWAY_CORRUPT, _IO, _UNSUPPORTED, _GATE_FAILED.
-HEADWAY_API headway_status headway_generate(headway_engine* engine, const int32_t* prompt,
-                                            size_t num_ids, const headway_generate_options* options,
-                                            headway_generation** out);
-
-typedef struct headway_generated {  // valid until the generation is freed
-  size_t size;
-  const int32_t* ids;
-  size_t num_ids;
-  const float* logprobs;    // null where they were not wanted
-  size_t num_certificates;  // num_ids, with a certified head; else 0
-  const char* text;
-  size_t num_bytes;
-  int32_t stop_reason;  // HEADWAY_STOP_...
-  int32_t is_cut;       // no text of the grammar or schema: the tokens ran out
-} headway_generated;
-// What was made.
-HEADWAY_API headway_status headway_generation_describe(const headway_generation* generation,
-                                                       headway_generated* out);
-// The evidence of token number `index`, of num_certificates.
-HEADWAY_API headway_status headway_generation_certificate(const headway_generation* generation,
-                                                          size_t index, headway_certificate* out);
-// What it took.
-HEADWAY_API headway_status headway_generation_counters(const headway_generation* generation,
-                                                       headway_counters* out);
-// Its ids, texts and numbers go with it.
-HEADWAY_API void headway_generation_free(headway_generation* generation);
-
-typedef struct headway_perplexity_options {
-  size_t size;
-  int64_t window_tokens;  // 0: 512
-  int64_t max_windows;    // 0: all
-  int32_t kv;             // HEADWAY_KV_...
-  int32_t reserved;       // 0
-} headway_perplexity_options;
-typedef struct headway_perplexity_result {
-  size_t size;
-  double perplexity;      // exp of the mean surprise of a scored token
-  double standard_error;  // of it
-  int64_t windows;
-  int64_t scored_tokens;  // the second halves of the windows
-  int64_t text_tokens;
-} headway_perplexity_result;
-// Of a text, as llama.cpp's llama-perplexity computes it. `options` may be null. Errors: also
-// HEADWAY_CORRUPT, _IO, _UNSUPPORTED (a head without logits).
-HEADWAY_API headway_status headway_perplexity(headway_engine* engine, const char* text,
-                                              size_t num_bytes,
-                                              const headway_perplexity_options* options,
-                                              headway_perplexity_result* out);
+// Drafts of lookup, element n: those that an n-gram of n tokens gave; empty: there were none.
+HEADWAY_API headway_status headway_sequence_ngrams(const headway_sequence* sequence, int32_t which,
+                                                   uint64_t* drafts, size_t capacity,
+                                                   size_t* count);
 
 #ifdef __cplusplus
 }
 #endif
 // NOLINTEND(readability-identifier-naming,modernize-use-using)
+
+#include "headway/generation.h"  // IWYU pragma: export

@@ -51,6 +51,11 @@ class Sequence:
         json_whitespace: str = "canonical",
         logprobs: bool = False,
         speculate: bool = False,
+        most_drafts: int = 7,
+        min_ngram: int = 2,
+        max_ngram: int = 4,
+        adapt: bool = True,
+        probe_lookup: bool = False,
         certificate: str = "",
         audit_every: int = 0,
         kv: str = "f16",
@@ -71,6 +76,11 @@ class Sequence:
         :param json_whitespace: of a schema's text: "canonical", or "free" where the model likes it.
         :param logprobs: tokens come with their log-probability.
         :param speculate: guess ahead from what the text repeats: the same tokens, in fewer steps.
+        :param most_drafts: guesses of a step, 1 to 15.
+        :param min_ngram: the shortest run of last tokens that is looked up in the text, 1 to 16, and ``max_ngram`` the
+            longest.
+        :param adapt: as many guesses as came true lately; False: always ``most_drafts``.
+        :param probe_lookup: without ``speculate``: counts in ``counters`` and ``ngrams`` what guessing would have given.
         :param certificate: of a certified head: "deterministic" or "probabilistic:1e-9".
         :param audit_every: of a certified head: compare every n-th token with the full head's; 0: never.
         :param kv: how keys and values are stored, "f16" or "q8_0".
@@ -84,6 +94,9 @@ class Sequence:
             repetition_penalty, presence_penalty, frequency_penalty = 1.0, 0.0, 0.0
         if allow_ids is not None and len(allow_ids) == 0:
             raise ValueError("allow_ids: expected at least one id, found none")
+        if most_drafts < 1 or min_ngram < 1 or max_ngram < 1:
+            raise ValueError("most_drafts, min_ngram, max_ngram: expected 1 or more, found "
+                             f"{most_drafts}, {min_ngram} and {max_ngram}")
         biases = dict(logit_bias or {})
         self._engine = engine
         self._native = _headway.Sequence(
@@ -92,7 +105,8 @@ class Sequence:
             frequency_penalty=frequency_penalty, seed=seed, bias_ids=list(biases), biases=list(biases.values()),
             allow_ids=list(allow_ids or []), certificate=certificate, grammar=grammar, json_schema=json_schema,
             capacity_tokens=max_length, audit_every=audit_every, kv=_number(_KV, kv, "kv"),
-            speculate=1 if speculate else 0, logprobs=logprobs,
+            speculate=1 if speculate else 0, most_drafts=most_drafts, min_ngram=min_ngram, max_ngram=max_ngram,
+            adapt=adapt, probe_lookup=probe_lookup, logprobs=logprobs,
             finish=_number(_FINISH, finish, "finish"),
             json_whitespace=_number(_WHITESPACE, json_whitespace, "json_whitespace"))
 
@@ -129,6 +143,16 @@ class Sequence:
     def choices(self) -> list[tuple[int, float, float]]:
         """(id, logit, logprob) of each token of the last step."""
         return self._native.choices()
+
+    def alternatives(self, count: int, *, after_sampling: bool = False) -> tuple[list[tuple[int, float]], float]:
+        """The most likely tokens in place of the last step's only choice, best first: (id, logprob) of each, and the
+        choice's own logprob. One product with the head.
+
+        :param after_sampling: ln of the probability to be drawn, after penalties and filters; else of the model's own.
+        """
+        if count < 1:
+            raise ValueError(f"count: expected 1 or more, found {count}")
+        return self._native.alternatives(min(count, self._engine.vocab_size), after_sampling)
 
     def certificates(self) -> list[Certificate]:
         """The evidence of each token of the last step, with a certified head; else empty."""
@@ -192,6 +216,12 @@ class Sequence:
         """Nanoseconds: ``layer_shard_ns`` and ``head_shard_ns`` of each shard, summed over the steps, ``step_ns`` of
         single steps (docs/counters.md)."""
         return self._native.times()
+
+    @property
+    def ngrams(self) -> dict[str, list[int]]:
+        """Guesses by the length of the run of tokens that was found, element n of each list: ``drafted`` and
+        ``accepted``, and with ``probe_lookup`` ``probe_drafted`` and ``probe_accepted``."""
+        return self._native.ngrams()
 
     def _num_unread(self) -> int:
         """Tokens to read before the step that chooses one, which reads the last of them."""

@@ -42,12 +42,18 @@ struct SamplingNumbers {
   uint64_t seed;
 };
 
+struct Speculation {
+  int32_t kind;
+  int64_t most_drafts, min_ngram, max_ngram;
+  bool adapt, probe_lookup;
+};
+
 void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& numbers,
                  const Ids& bias_ids, const std::vector<float>& biases, const Ids& allow_ids,
                  const std::string& certificate, const std::string& grammar,
                  const std::string& json_schema, int64_t capacity_tokens, int64_t audit_every,
-                 int64_t most_drafts, int32_t kv, int32_t speculate, bool want_logprobs,
-                 int32_t finish, int32_t json_whitespace) {
+                 const Speculation& speculation, int32_t kv, bool want_logprobs, int32_t finish,
+                 int32_t json_whitespace) {
   headway_sampling sampling = {};
   sampling.size = sizeof(sampling);
   sampling.seed = numbers.seed;
@@ -75,9 +81,13 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
   options.cancel = cancel.get();
   options.capacity_tokens = capacity_tokens;
   options.audit_every = audit_every;
-  options.most_drafts = most_drafts;
+  options.most_drafts = speculation.most_drafts;
+  options.min_ngram = speculation.min_ngram;
+  options.max_ngram = speculation.max_ngram;
+  options.no_adapt = speculation.adapt ? 0 : 1;
+  options.probe_lookup = speculation.probe_lookup ? 1 : 0;
+  options.speculate = speculation.kind;
   options.kv = kv;
-  options.speculate = speculate;
   options.want_logprobs = want_logprobs ? 1 : 0;
   options.finish = finish;
   options.json_whitespace = json_whitespace;
@@ -190,6 +200,11 @@ nb::dict Counters(const Sequence& self) {
   out["speculation_drafted"] = c.speculation_drafted;
   out["speculation_accepted"] = c.speculation_accepted;
   out["speculation_draft_ns"] = c.speculation_draft_ns;
+  out["probe_passes"] = c.probe_passes;
+  out["probe_tokens"] = c.probe_tokens;
+  out["probe_drafted"] = c.probe_drafted;
+  out["probe_accepted"] = c.probe_accepted;
+  out["probe_draft_ns"] = c.probe_draft_ns;
   out["prefill_tokens"] = c.prefill_tokens;
   out["prefill_ns"] = c.prefill_ns;
   out["cache_rebuilds"] = c.cache_rebuilds;
@@ -209,6 +224,37 @@ nb::dict Times(const Sequence& self) {
   out["head_shard_ns"] = list(HEADWAY_HEAD_SHARD_NS);
   out["step_ns"] = list(HEADWAY_STEP_NS);
   return out;
+}
+
+// Drafts of lookup; element n: those that an n-gram of n tokens gave.
+nb::dict Ngrams(const Sequence& self) {
+  const auto list = [&](int32_t which) {
+    return ReadList<uint64_t>(32, [&](uint64_t* drafts, size_t capacity, size_t* count) {
+      return headway_sequence_ngrams(self.handle.get(), which, drafts, capacity, count);
+    });
+  };
+  nb::dict out;
+  out["drafted"] = list(HEADWAY_DRAFTED);
+  out["accepted"] = list(HEADWAY_ACCEPTED);
+  out["probe_drafted"] = list(HEADWAY_PROBE_DRAFTED);
+  out["probe_accepted"] = list(HEADWAY_PROBE_ACCEPTED);
+  return out;
+}
+
+// (id, logprob) of the most likely tokens in place of the last choice, and that one's logprob.
+std::tuple<std::vector<std::tuple<int32_t, float>>, float> Alternatives(Sequence* self, size_t most,
+                                                                        bool after_sampling) {
+  Ids ids(most);
+  std::vector<float> logprobs(most);
+  size_t count = 0;
+  float chosen = 0.0F;
+  CheckUnlocked([&] {
+    return headway_sequence_alternatives(self->handle.get(), after_sampling ? 1 : 0, ids.data(),
+                                         logprobs.data(), most, &count, &chosen);
+  });
+  std::vector<std::tuple<int32_t, float>> best;
+  for (size_t i = 0; i < count; ++i) best.emplace_back(ids[i], logprobs[i]);
+  return {best, chosen};
 }
 
 // Views of the library's memory; `self` lives as long as they do.
@@ -341,7 +387,8 @@ void BindSequence(nb::module_& module) {
              float frequency_penalty, uint64_t seed, const Ids& bias_ids,
              const std::vector<float>& biases, const Ids& allow_ids, const std::string& certificate,
              const std::string& grammar, const std::string& json_schema, int64_t capacity_tokens,
-             int64_t audit_every, int64_t most_drafts, int32_t kv, int32_t speculate, bool logprobs,
+             int64_t audit_every, int64_t most_drafts, int64_t min_ngram, int64_t max_ngram,
+             bool adapt, bool probe_lookup, int32_t kv, int32_t speculate, bool logprobs,
              int32_t finish, int32_t json_whitespace) {
             NewSequence(self, engine,
                         {.temperature = temperature,
@@ -354,15 +401,22 @@ void BindSequence(nb::module_& module) {
                          .repeat_last_n = repeat_last_n,
                          .seed = seed},
                         bias_ids, biases, allow_ids, certificate, grammar, json_schema,
-                        capacity_tokens, audit_every, most_drafts, kv, speculate, logprobs, finish,
-                        json_whitespace);
+                        capacity_tokens, audit_every,
+                        {.kind = speculate,
+                         .most_drafts = most_drafts,
+                         .min_ngram = min_ngram,
+                         .max_ngram = max_ngram,
+                         .adapt = adapt,
+                         .probe_lookup = probe_lookup},
+                        kv, logprobs, finish, json_whitespace);
           },
           "engine"_a, nb::kw_only(), "temperature"_a = 0.0F, "top_k"_a = 0, "top_p"_a = 0.0F,
           "min_p"_a = 0.0F, "repetition_penalty"_a = 0.0F, "repeat_last_n"_a = 0,
           "presence_penalty"_a = 0.0F, "frequency_penalty"_a = 0.0F, "seed"_a = 0,
           "bias_ids"_a = Ids(), "biases"_a = std::vector<float>(), "allow_ids"_a = Ids(),
           "certificate"_a = "", "grammar"_a = "", "json_schema"_a = "", "capacity_tokens"_a = 0,
-          "audit_every"_a = 0, "most_drafts"_a = 0, "kv"_a = 0, "speculate"_a = 0,
+          "audit_every"_a = 0, "most_drafts"_a = 0, "min_ngram"_a = 0, "max_ngram"_a = 0,
+          "adapt"_a = true, "probe_lookup"_a = false, "kv"_a = 0, "speculate"_a = 0,
           "logprobs"_a = false, "finish"_a = int{HEADWAY_FINISH_WITH_SCHEMA},
           "json_whitespace"_a = 0)
       .def("append", &Append, "ids"_a)
@@ -407,6 +461,8 @@ void BindSequence(nb::module_& module) {
       .def("certificates", &Certificates)
       .def("counters", &Counters)
       .def("times", &Times)
+      .def("ngrams", &Ngrams)
+      .def("alternatives", &Alternatives, "most"_a, "after_sampling"_a = false)
       .def("error_text",
            [](const Sequence& self) {
              return std::string(headway_sequence_error_text(self.handle.get()));

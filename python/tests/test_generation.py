@@ -44,6 +44,35 @@ def test_speculation_gives_the_same(engine):
     assert plain.ids == guessed.ids and plain.text == guessed.text
 
 
+def test_what_is_looked_up(engine):
+    """Guesses come from runs as long as asked for alone; a probe counts and guesses nothing."""
+    prompt = "The fox said: one, two, three. The fox said: one, two,"
+    rules = {"allow_ids": engine.encode(prompt), "ignore_eos": True, "max_new_tokens": 40}
+    plain = engine.generate(prompt, **rules).read()
+    guessed = engine.generate(prompt, speculate=True, adapt=False, min_ngram=3, max_ngram=3, most_drafts=2, **rules).read()
+    assert guessed.ids == plain.ids
+    found, counters = guessed.sequence.ngrams, guessed.counters
+    assert found["drafted"] == [0, 0, 0, counters["speculation_drafted"]] and counters["speculation_drafted"] > 0
+    assert found["accepted"] == [0, 0, 0, counters["speculation_accepted"]]
+    assert counters["speculation_drafted"] <= 2 * counters["speculation_passes"]
+    assert counters["steps"] < plain.counters["steps"] and found["probe_drafted"] == []
+    probe = engine.generate(prompt, probe_lookup=True, min_ngram=1, max_ngram=5, **rules).read()
+    found, counters = probe.sequence.ngrams, probe.counters
+    assert probe.ids == plain.ids and counters["steps"] == plain.counters["steps"]
+    assert sum(found["probe_drafted"]) == counters["probe_drafted"] > 0 == counters["speculation_drafted"]
+    assert counters["probe_tokens"] == counters["probe_passes"] + counters["probe_accepted"]
+
+
+def test_alternatives(engine):
+    sequence = engine.sequence(logprobs=True)
+    sequence.append(engine.encode(STORY))
+    (token,), ((_, _, logprob),) = sequence.step(), sequence.choices()
+    best, chosen = sequence.alternatives(5)
+    assert len(best) == 5 and best[0] == (token, chosen) and math.isclose(chosen, logprob, abs_tol=1e-5)
+    assert [p for _, p in best] == sorted((p for _, p in best), reverse=True)
+    assert sequence.alternatives(5, after_sampling=True) == ([(token, 0.0)], 0.0)  # greedy: no other can be drawn
+
+
 def test_batch_gives_what_each_gets_alone(engine):
     prompts = [STORY, "The fox", "A little bear went", engine.encode("In the morning"), "One day"]
     together = engine.generate_batch(prompts, max_new_tokens=16, batch_size=3, temperature=0.8, seed=3)
@@ -147,6 +176,9 @@ def test_text_round_trip(engine):
     ({"temperature": -1.0}, ValueError), ({"top_p": 0.0}, ValueError), ({"kv": "f64"}, ValueError),
     ({"json_schema": "{"}, headway.InvalidInput), ({"logit_bias": {10**6: 1.0}}, headway.InvalidInput),
     ({"allow_ids": []}, ValueError), ({"stop": [""]}, ValueError), ({"max_new_tokens": -1}, ValueError),
+    ({"speculate": True, "min_ngram": 0}, ValueError), ({"speculate": True, "min_ngram": 5}, headway.InvalidInput),
+    ({"speculate": True, "probe_lookup": True}, headway.InvalidInput),
+    ({"probe_lookup": True, "max_ngram": 17}, headway.InvalidInput),
     ({"certificate": "deterministic"}, headway.InvalidInput), ({"nonsense": 1}, TypeError)])
 def test_bad_options_are_errors(engine, options, error):
     with pytest.raises(error):

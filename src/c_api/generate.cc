@@ -106,6 +106,8 @@ headway_status headway_generation_describe(const headway_generation* generation,
     generated.num_bytes = made.text.size();
     generated.stop_reason = StopReasonOf(made.stop_reason);
     generated.is_cut = made.is_cut ? 1 : 0;
+    generated.tokens_to_complete = made.tokens_to_complete.value_or(0);
+    generated.kv = made.kv == headway::KvType::kQ8_0 ? HEADWAY_KV_Q8_0 : HEADWAY_KV_F16;
     return WriteStruct(generated, out, "generated");
   });
 }
@@ -129,6 +131,25 @@ headway_status headway_generation_counters(const headway_generation* generation,
   return Call([&]() -> Result<headway_status> {
     HW_TRY_VOID(CheckGiven(generation, "generation"));
     return WriteStruct(CountersOf(generation->made.counters), out, "counters");
+  });
+}
+
+headway_status headway_generation_times(const headway_generation* generation, int32_t which,
+                                        uint64_t* ns, size_t capacity, size_t* count) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(generation, "generation"));
+    HW_TRY(const auto times, TimesOf(generation->made.counters, which));
+    return WriteList(times, ns, capacity, count);
+  });
+}
+
+headway_status headway_generation_ngrams(const headway_generation* generation, int32_t which,
+                                         uint64_t* drafts, size_t capacity, size_t* count) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(generation, "generation"));
+    const headway::Counters& counters = generation->made.counters;
+    HW_TRY(const auto list, NgramsOf(counters.speculation, counters.probe, which));
+    return WriteList(list, drafts, capacity, count);
   });
 }
 

@@ -1,5 +1,7 @@
 #include "c_api/handles.h"
 
+#include <fmt/format.h>
+
 #include "c_api/calls.h"
 
 namespace headway::c_api {
@@ -89,7 +91,36 @@ headway_counters CountersOf(const Counters& c) {
   out.cache_rebuilds = c.cache_rebuilds;
   out.kv_bytes = c.kv_bytes;
   out.logits_hash = c.logits_hash;
+  AddProbe(c.probe, &out);
   return out;
+}
+
+void AddProbe(const SpeculationCounters& probe, headway_counters* out) {
+  out->probe_passes = probe.passes;
+  out->probe_tokens = probe.tokens;
+  out->probe_drafted = probe.drafted;
+  out->probe_accepted = probe.accepted;
+  out->probe_draft_ns = probe.draft_ns;
+}
+
+Result<std::span<const uint64_t>> TimesOf(const Counters& counters, int32_t which) {
+  if (which == HEADWAY_LAYER_SHARD_NS) return counters.layer_shard_ns;
+  if (which == HEADWAY_HEAD_SHARD_NS) return counters.head_shard_ns;
+  if (which == HEADWAY_STEP_NS) return counters.step_samples_ns;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("times: expected a HEADWAY_..._NS constant, found {}", which));
+}
+
+Result<std::span<const uint64_t>> NgramsOf(const SpeculationCounters& speculation,
+                                           const SpeculationCounters& probe, int32_t which) {
+  if (which == HEADWAY_DRAFTED) return speculation.drafted_by_ngram;
+  if (which == HEADWAY_ACCEPTED) return speculation.accepted_by_ngram;
+  if (which == HEADWAY_PROBE_DRAFTED) return probe.drafted_by_ngram;
+  if (which == HEADWAY_PROBE_ACCEPTED) return probe.accepted_by_ngram;
+  return Fail(ErrorCode::kInvalidInput,
+              fmt::format("ngrams: expected HEADWAY_DRAFTED, _ACCEPTED, _PROBE_DRAFTED or "
+                          "_PROBE_ACCEPTED, found {}",
+                          which));
 }
 
 }  // namespace headway::c_api

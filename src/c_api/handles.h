@@ -6,12 +6,14 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 
 #include "base/result.h"
 #include "engine/open.h"
 #include "engine/row_drafts.h"
 #include "engine/sequence.h"
+#include "engine/speculator.h"
 #include "engine/stop_matcher.h"
 #include "grammar/automaton.h"
 #include "grammar/token_trie.h"
@@ -48,6 +50,12 @@ std::shared_ptr<std::atomic<bool>> FlagOf(const headway_cancel* cancel_or_null);
 
 headway_certificate CertificateOf(const Certificate& certificate);
 headway_counters CountersOf(const Counters& counters);
+// Of a HEADWAY_..._NS constant. Errors: kInvalidInput (another number).
+Result<std::span<const uint64_t>> TimesOf(const Counters& counters, int32_t which);
+// Of HEADWAY_DRAFTED and its like. Errors: kInvalidInput (another number).
+Result<std::span<const uint64_t>> NgramsOf(const SpeculationCounters& speculation,
+                                           const SpeculationCounters& probe, int32_t which);
+void AddProbe(const SpeculationCounters& probe, headway_counters* out);
 
 }  // namespace headway::c_api
 
@@ -76,8 +84,9 @@ struct headway_sequence {
   std::shared_ptr<headway::c_api::SharedModel> shared;
   std::shared_ptr<std::atomic<bool>> flag;  // null: none
   std::unique_ptr<headway::Sequence> sequence;
-  std::unique_ptr<headway::RowDrafts> drafts;  // null: it does not speculate
-  std::string error_text = {};                 // of its last step that failed
+  std::unique_ptr<headway::RowDrafts> drafts;        // null: it does not speculate
+  std::unique_ptr<headway::SpeculationProbe> probe;  // null: none
+  std::string error_text = {};                       // of its last step that failed
 };
 
 struct headway_generation {

@@ -53,6 +53,17 @@ Result<std::optional<bool>> FinishOf(int32_t finish) {
               fmt::format("finish: expected a HEADWAY_FINISH_... constant, found {}", finish));
 }
 
+SpeculationParams SpeculationOf(const headway_sequence_options& given, Speculate kind) {
+  SpeculationParams params{.kind = kind, .probe_lookup = given.probe_lookup != 0};
+  if (given.min_ngram != 0) params.min_ngram = given.min_ngram;
+  if (given.max_ngram != 0) params.max_ngram = given.max_ngram;
+  if (given.most_drafts != 0) params.most_drafts = given.most_drafts;
+  params.adapt = given.no_adapt == 0;
+  return params;
+}
+
+}  // namespace
+
 Result<JsonWhitespace> WhitespaceOf(int32_t white_space) {
   if (white_space == HEADWAY_JSON_WHITESPACE_CANONICAL) return JsonWhitespace::kCanonical;
   if (white_space == HEADWAY_JSON_WHITESPACE_FREE) return JsonWhitespace::kFree;
@@ -61,8 +72,6 @@ Result<JsonWhitespace> WhitespaceOf(int32_t white_space) {
       fmt::format("json_whitespace: expected a HEADWAY_JSON_WHITESPACE_... constant, found {}",
                   white_space));
 }
-
-}  // namespace
 
 Result<std::vector<std::string>> ReadStops(const char* const* stops, size_t num_stops) {
   if (num_stops > 0) HW_TRY_VOID(CheckGiven(stops, "stops"));
@@ -88,8 +97,8 @@ Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* opti
   GenerateOptions& options = request.options;
   HW_TRY(options.sampling, ReadSampling(given.sampling));
   HW_TRY(options.kv, KvOf(given.kv));
-  HW_TRY(options.speculation.kind, SpeculateOf(given.speculate));
-  if (given.most_drafts != 0) options.speculation.most_drafts = given.most_drafts;
+  HW_TRY(const Speculate kind, SpeculateOf(given.speculate));
+  options.speculation = SpeculationOf(given, kind);
   options.certificate = TextOrEmpty(given.certificate);
   options.audit_every = given.audit_every;
   options.grammar = TextOrEmpty(given.grammar);

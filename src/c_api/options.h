@@ -21,6 +21,7 @@ struct SequenceRequest {
 };
 
 Result<KvType> KvOf(int32_t kv);
+Result<JsonWhitespace> WhitespaceOf(int32_t white_space);
 // Null is none. Errors: kInvalidInput (null and a count, a null or empty text).
 Result<std::vector<std::string>> ReadStops(const char* const* stops, size_t num_stops);
 // Null: the defaults. Errors: kInvalidInput, kUnsupported.

@@ -10,9 +10,9 @@
 #include "c_api/calls.h"
 #include "c_api/handles.h"
 #include "c_api/options.h"
+#include "engine/drafter.h"
 #include "engine/generation_session.h"
 #include "engine/text_trie.h"
-#include "grammar/compile.h"
 
 namespace headway::c_api {
 namespace {
@@ -26,15 +26,11 @@ Result<std::unique_ptr<RowDrafts>> DraftsOf(const std::shared_ptr<SharedModel>& 
                 "speculate: a sequence's steps guess by lookup; expected headway_generate() for a "
                 "draft model");
   }
-  if (params.most_drafts < 1 || params.most_drafts > sequence.MaxDrafts()) {
-    return Fail(ErrorCode::kInvalidInput, fmt::format("drafts: expected 1 to {}, found {}",
-                                                      sequence.MaxDrafts(), params.most_drafts));
-  }
   // The sequence has the model for as long as its drafts.
   const tokenizer::Tokenizer* const tokenizer = shared->model->tokenizer.get();
-  return std::make_unique<RowDrafts>(
-      sequence.Capacity(), params.most_drafts,
-      [tokenizer](int32_t id) { return tokenizer->IsEndOfGeneration(id); });
+  return std::make_unique<RowDrafts>(sequence.Capacity(), params, [tokenizer](int32_t id) {
+    return tokenizer->IsEndOfGeneration(id);
+  });
 }
 
 Result<std::unique_ptr<headway_sequence>> NewSequence(
@@ -58,13 +54,27 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
     options.trie = shared->trie;
   }
   HW_TRY(auto sequence, model.executor->NewSequence(std::move(options)));
-  HW_TRY(auto drafts, DraftsOf(shared, request.options.speculation, *sequence));
+  const SpeculationParams& speculation = request.options.speculation;
+  HW_TRY_VOID(CheckSpeculation(speculation, sequence->MaxDrafts()));
+  HW_TRY(auto drafts, DraftsOf(shared, speculation, *sequence));
+  std::unique_ptr<SpeculationProbe> probe;
+  if (speculation.probe_lookup) {
+    probe = std::make_unique<SpeculationProbe>(
+        std::make_unique<LookupDrafter>(speculation.min_ngram, speculation.max_ngram, capacity),
+        speculation.most_drafts);
+  }
   auto handle = std::make_unique<headway_sequence>();
   handle->shared = std::move(shared);
   handle->flag = std::move(flag);
   handle->sequence = std::move(sequence);
   handle->drafts = std::move(drafts);
+  handle->probe = std::move(probe);
   return handle;
+}
+
+// The tokens will not go on from those that the probe followed.
+void RestartProbe(headway_sequence* handle) {
+  if (handle->probe != nullptr) handle->probe->Restart();
 }
 
 // Appends, and has the layers see it.
@@ -81,6 +91,7 @@ Result<headway_status> Append(headway_sequence* handle, std::span<const int32_t>
   const CallbackMark mark;
   // What is pending belongs to the longer sequence, and nobody asked for it.
   if (tells) HW_TRY_VOID(executor.Read(&sequence, length, nullptr));
+  RestartProbe(handle);
   sequence.AddPrompt(ids);
   const Executor::LogitsSink logits = [&](int64_t position, std::span<const float> row) {
     sink.logits(sink.user, position, row.data(), row.size());
@@ -110,23 +121,6 @@ using headway::ErrorCode;
 using headway::Fail;
 using headway::Result;
 using namespace headway::c_api;  // NOLINT(google-build-using-namespace): this file is its C face
-
-headway_status headway_grammar_new(const char* gbnf, const char* json_schema,
-                                   headway_grammar** out) {
-  return Call([&]() -> Result<headway_status> {
-    HW_TRY_VOID(CheckGiven(out, "grammar's place"));
-    const std::string grammar = TextOrEmpty(gbnf);
-    const std::string schema = TextOrEmpty(json_schema);
-    if (grammar.empty() == schema.empty())
-      return Fail(ErrorCode::kInvalidInput, "grammar: expected one of gbnf and json_schema");
-    HW_TRY(auto automaton, grammar.empty() ? headway::grammar::CompileJsonSchema(schema)
-                                           : headway::grammar::CompileGbnf(grammar));
-    *out = new headway_grammar{.automaton = std::move(automaton), .is_schema = grammar.empty()};
-    return HEADWAY_OK;
-  });
-}
-
-void headway_grammar_free(headway_grammar* grammar) { delete grammar; }
 
 headway_status headway_sequence_new(headway_engine* engine, const headway_sequence_options* options,
                                     headway_sequence** out) {
@@ -164,7 +158,9 @@ headway_status headway_sequence_append_unread(headway_sequence* sequence, const 
     HW_TRY(const auto given, ReadIds(ids, num_ids, "ids"));
     HW_TRY(const auto lock, LockModel(*sequence->shared));
     HW_TRY_VOID(sequence->sequence->CheckAppend(given));
-    if (!given.empty()) sequence->sequence->AddPrompt(given);
+    if (given.empty()) return HEADWAY_OK;
+    RestartProbe(sequence);
+    sequence->sequence->AddPrompt(given);
     return HEADWAY_OK;
   });
 }
@@ -178,6 +174,7 @@ headway_status headway_sequence_truncate(headway_sequence* sequence, int64_t num
       return Fail(ErrorCode::kInvalidInput,
                   fmt::format("truncate: expected 0 to {} tokens, found {}", length, num_tokens));
     }
+    RestartProbe(sequence);
     sequence->sequence->Truncate(num_tokens);
     return HEADWAY_OK;
   });
@@ -247,7 +244,11 @@ headway_status headway_sequence_counters(const headway_sequence* sequence, headw
   return Call([&]() -> Result<headway_status> {
     HW_TRY_VOID(CheckGiven(sequence, "sequence"));
     HW_TRY(const auto lock, LockModel(*sequence->shared));
-    return WriteStruct(CountersOf(sequence->sequence->GetCounters()), out, "counters");
+    headway_counters counters = CountersOf(sequence->sequence->GetCounters());
+    if (sequence->drafts != nullptr)
+      counters.speculation_draft_ns += sequence->drafts->Counts().draft_ns;
+    if (sequence->probe != nullptr) AddProbe(sequence->probe->Counts(), &counters);
+    return WriteStruct(counters, out, "counters");
   });
 }
 
@@ -256,15 +257,20 @@ headway_status headway_sequence_times(const headway_sequence* sequence, int32_t 
   return Call([&]() -> Result<headway_status> {
     HW_TRY_VOID(CheckGiven(sequence, "sequence"));
     HW_TRY(const auto lock, LockModel(*sequence->shared));
-    const headway::Counters& counters = sequence->sequence->GetCounters();
-    const std::vector<uint64_t>* list = nullptr;
-    if (which == HEADWAY_LAYER_SHARD_NS) list = &counters.layer_shard_ns;
-    if (which == HEADWAY_HEAD_SHARD_NS) list = &counters.head_shard_ns;
-    if (which == HEADWAY_STEP_NS) list = &counters.step_samples_ns;
-    if (list == nullptr) {
-      return Fail(ErrorCode::kInvalidInput,
-                  fmt::format("times: expected a HEADWAY_..._NS constant, found {}", which));
-    }
-    return WriteList(std::span<const uint64_t>(*list), ns, capacity, count);
+    HW_TRY(const auto times, TimesOf(sequence->sequence->GetCounters(), which));
+    return WriteList(times, ns, capacity, count);
+  });
+}
+
+headway_status headway_sequence_ngrams(const headway_sequence* sequence, int32_t which,
+                                       uint64_t* drafts, size_t capacity, size_t* count) {
+  return Call([&]() -> Result<headway_status> {
+    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
+    HW_TRY(const auto lock, LockModel(*sequence->shared));
+    const headway::SpeculationCounters none;
+    const auto& own = sequence->drafts == nullptr ? none : sequence->drafts->Counts();
+    const auto& probe = sequence->probe == nullptr ? none : sequence->probe->Counts();
+    HW_TRY(const auto list, NgramsOf(own, probe, which));
+    return WriteList(list, drafts, capacity, count);
   });
 }

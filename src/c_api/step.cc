@@ -151,6 +151,15 @@ Result<StepRows> SortRows(std::vector<GivenRow> found, const SharedModel& shared
   return step;
 }
 
+// The probe sees the `count` tokens that a step chose, one by one.
+Result<void> Follow(const headway_sequence& handle, size_t count) {
+  if (handle.probe == nullptr) return {};
+  const auto tokens = handle.sequence->Tokens();
+  for (size_t left = count; left > 0; --left)
+    HW_TRY_VOID(handle.probe->Follow(tokens.first(tokens.size() - left + 1)));
+  return {};
+}
+
 Result<headway_status> RunStep(const SharedModel& shared, StepRows* step) {
   std::vector<int64_t> pending;
   for (const ReadRow& read : step->reading) pending.push_back(read.sequence->NumPending());
@@ -168,6 +177,7 @@ Result<headway_status> RunStep(const SharedModel& shared, StepRows* step) {
     if (row->sequence->drafts != nullptr)
       row->sequence->drafts->Saw(sequence.Tokens(), std::max(sequence.NumDrafts(), count - 1),
                                  count);
+    HW_TRY_VOID(Follow(*row->sequence, static_cast<size_t>(count)));  // lookup never fails
   }
   for (size_t i = 0; i < step->reading.size(); ++i) {
     headway_row* const row = step->of_reading[i];
@@ -231,59 +241,5 @@ headway_status headway_sequence_certificate(const headway_sequence* sequence, si
     const auto certificates = sequence->sequence->Certificates();
     HW_TRY_VOID(CheckIndex(index, certificates.size(), "certificate"));
     return WriteStruct(CertificateOf(certificates[index]), out, "certificate");
-  });
-}
-
-headway_status headway_sequence_logits(headway_sequence* sequence, const float** logits,
-                                       size_t* count) {
-  return Call([&]() -> Result<headway_status> {
-    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
-    HW_TRY_VOID(CheckGiven(logits, "logits' place"));
-    HW_TRY_VOID(CheckGiven(count, "count"));
-    HW_TRY(const auto lock, LockModel(*sequence->shared));
-    headway::Sequence& own = *sequence->sequence;
-    headway::Executor& executor = *sequence->shared->model->executor;
-    HW_TRY_VOID(executor.CheckHasLogits("no logits"));
-    if (own.Length() == 0)
-      return Fail(ErrorCode::kInvalidInput, "sequence: expected at least one token, found none");
-    HW_TRY_VOID(executor.Read(&own, own.Length(), nullptr));
-    HW_TRY(const std::span<const float> found, executor.Logits(&own));
-    *logits = found.data();
-    *count = found.size();
-    return HEADWAY_OK;
-  });
-}
-
-headway_status headway_sequence_last_logits(headway_sequence* sequence, const float** logits,
-                                            size_t* count) {
-  return Call([&]() -> Result<headway_status> {
-    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
-    HW_TRY_VOID(CheckGiven(logits, "logits' place"));
-    HW_TRY_VOID(CheckGiven(count, "count"));
-    HW_TRY(const auto lock, LockModel(*sequence->shared));
-    headway::Executor& executor = *sequence->shared->model->executor;
-    HW_TRY_VOID(executor.CheckHasLogits("no logits"));
-    if (sequence->sequence->Hidden().empty())
-      return Fail(ErrorCode::kInvalidInput, "sequence: expected tokens that were read, found none");
-    HW_TRY(const std::span<const float> found, executor.Logits(sequence->sequence.get()));
-    *logits = found.data();
-    *count = found.size();
-    return HEADWAY_OK;
-  });
-}
-
-headway_status headway_sequence_hidden(const headway_sequence* sequence, const float** hidden,
-                                       size_t* count) {
-  return Call([&]() -> Result<headway_status> {
-    HW_TRY_VOID(CheckGiven(sequence, "sequence"));
-    HW_TRY_VOID(CheckGiven(hidden, "hidden state's place"));
-    HW_TRY_VOID(CheckGiven(count, "count"));
-    HW_TRY(const auto lock, LockModel(*sequence->shared));
-    const std::span<const float> found = sequence->sequence->Hidden();
-    if (found.empty())
-      return Fail(ErrorCode::kInvalidInput, "sequence: expected tokens that were read, found none");
-    *hidden = found.data();
-    *count = found.size();
-    return HEADWAY_OK;
   });
 }

@@ -45,28 +45,6 @@ Result<CertifiedOptions> ReadCertified(const GenerateOptions& options, const Ope
                           model.pipeline->Head().kind));
 }
 
-Result<void> CheckSpeculation(const SpeculationParams& params, const OpenedModel& model,
-                              const Session& session) {
-  if (params.kind == Speculate::kOff && !params.probe_lookup) return {};
-  if (params.min_ngram < 1 || params.min_ngram > params.max_ngram ||
-      params.max_ngram > LookupDrafter::kLongestNgram) {
-    return Fail(ErrorCode::kInvalidInput,
-                fmt::format("speculation: lookup: expected 1 <= min <= max <= {}, found {}..{}",
-                            LookupDrafter::kLongestNgram, params.min_ngram, params.max_ngram));
-  }
-  if (params.most_drafts < 1 || params.most_drafts > session.MaxDrafts()) {
-    return Fail(
-        ErrorCode::kInvalidInput,
-        fmt::format("speculation: drafts: expected 1 to {} (a step takes {} tokens), found {}",
-                    session.MaxDrafts(), session.MaxDrafts() + 1, params.most_drafts));
-  }
-  if (params.kind == Speculate::kDraftModel && !model.draft) {
-    return Fail(ErrorCode::kInvalidInput,
-                "speculation: expected a draft model, opened with the model, found none");
-  }
-  return {};
-}
-
 std::unique_ptr<Drafter> NewLookup(const SpeculationParams& params, int64_t capacity_tokens) {
   return std::make_unique<LookupDrafter>(params.min_ngram, params.max_ngram, capacity_tokens);
 }
@@ -76,6 +54,10 @@ Result<std::unique_ptr<Drafter>> NewDrafter(const OpenedModel& model,
                                             int64_t capacity_tokens) {
   if (options.speculation.kind == Speculate::kLookup)
     return NewLookup(options.speculation, capacity_tokens);
+  if (!model.draft) {
+    return Fail(ErrorCode::kInvalidInput,
+                "speculation: expected a draft model, opened with the model, found none");
+  }
   const int64_t capacity =
       std::min(capacity_tokens, model.draft->pipeline->model().max_position_embeddings);
   HW_TRY(auto session,
@@ -100,6 +82,27 @@ Result<std::shared_ptr<const grammar::Automaton>> CompileGrammar(const GenerateO
 }
 
 }  // namespace
+
+Result<void> CheckSpeculation(const SpeculationParams& params, int64_t max_drafts) {
+  if (params.kind == Speculate::kOff && !params.probe_lookup) return {};
+  if (params.kind != Speculate::kOff && params.probe_lookup) {
+    return Fail(ErrorCode::kInvalidInput,
+                "speculation: expected probe_lookup without speculation, found both");
+  }
+  if (params.min_ngram < 1 || params.min_ngram > params.max_ngram ||
+      params.max_ngram > LookupDrafter::kLongestNgram) {
+    return Fail(ErrorCode::kInvalidInput,
+                fmt::format("speculation: lookup: expected 1 <= min <= max <= {}, found {}..{}",
+                            LookupDrafter::kLongestNgram, params.min_ngram, params.max_ngram));
+  }
+  if (params.most_drafts < 1 || params.most_drafts > max_drafts) {
+    return Fail(
+        ErrorCode::kInvalidInput,
+        fmt::format("speculation: drafts: expected 1 to {} (a step takes {} tokens), found {}",
+                    max_drafts, max_drafts + 1, params.most_drafts));
+  }
+  return {};
+}
 
 Result<SessionOptions> SessionOptionsOf(const OpenedModel& model, const GenerateOptions& options,
                                         int64_t capacity_tokens) {
@@ -130,7 +133,7 @@ Result<GenerationSession> GenerationSession::Create(const OpenedModel& model,
   HW_TRY(auto session, NewSession(model.executor, std::move(session_options)));
   GenerationSession source(std::move(session));
   const SpeculationParams& params = options.speculation;
-  HW_TRY_VOID(CheckSpeculation(params, model, *source.session_));
+  HW_TRY_VOID(CheckSpeculation(params, source.session_->MaxDrafts()));
   if (params.probe_lookup) {
     source.probe_ =
         std::make_unique<SpeculationProbe>(NewLookup(params, capacity_tokens), params.most_drafts);

@@ -19,6 +19,9 @@ namespace headway {
 Result<SessionOptions> SessionOptionsOf(const OpenedModel& model, const GenerateOptions& options,
                                         int64_t capacity_tokens);
 
+// Errors: kInvalidInput, unless steps that take up to `max_drafts` drafts can do what is asked.
+Result<void> CheckSpeculation(const SpeculationParams& params, int64_t max_drafts);
+
 class GenerationSession {
  public:
   // Sequences of up to `capacity_tokens`. `model` must outlive the source. Errors: kInvalidInput

@@ -223,9 +223,11 @@ Result<void> Scheduler::MakeSequence(ScheduledEntry* entry) {
     HW_TRY_VOID(entry->sequence->CheckAppend(request.prompt));
     if (request.want_mean_state) entry->state_sum.resize(static_cast<size_t>(hidden_size_));
     if (request.most_drafts > 0 && request.num_alternatives == 0) {
-      entry->drafts = std::make_unique<RowDrafts>(
-          entry->sequence->Capacity(), std::min(request.most_drafts, entry->sequence->MaxDrafts()),
-          options_.is_end);
+      const SpeculationParams params{
+          .kind = Speculate::kLookup,
+          .most_drafts = std::min(request.most_drafts, entry->sequence->MaxDrafts())};
+      entry->drafts =
+          std::make_unique<RowDrafts>(entry->sequence->Capacity(), params, options_.is_end);
     }
   } catch (const std::bad_alloc&) {
     return Fail(ErrorCode::kIo,

@@ -13,13 +13,13 @@ void AddAt(std::vector<uint64_t>* counts, int64_t n, uint64_t count) {
   (*counts)[static_cast<size_t>(n)] += count;
 }
 
+}  // namespace
+
 void CountNgram(SpeculationCounters* counters, int64_t n, int64_t drafted, int64_t accepted) {
   if (n == 0 || drafted == 0) return;
   AddAt(&counters->drafted_by_ngram, n, static_cast<uint64_t>(drafted));
   AddAt(&counters->accepted_by_ngram, n, static_cast<uint64_t>(accepted));
 }
-
-}  // namespace
 
 void GuessedTokens::Start(const GuessedDraft& draft) {
   tokens_.assign(draft.tokens.begin(), draft.tokens.end());

@@ -25,6 +25,9 @@ struct SpeculatorOptions {
   std::function<bool(int32_t id)> is_end = nullptr;
 };
 
+// Enters a draft that lookup found by an n-gram of `n` tokens; 0: it did not find one.
+void CountNgram(SpeculationCounters* counters, int64_t n, int64_t drafted, int64_t accepted);
+
 // Follows a guess as the tokens arrive, without acting on it.
 class GuessedTokens {
  public:
@@ -77,6 +80,9 @@ class SpeculationProbe {
 
   // `tokens`: the sequence; its last one was just chosen.
   Result<void> Follow(std::span<const int32_t> tokens);
+
+  // `tokens` do not go on from what was followed last: the pass that they cut short is left out.
+  void Restart() { in_pass_ = false; }
 
   const SpeculationCounters& Counts() const { return counters_; }
 

@@ -13,12 +13,17 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RECORD = HERE / "abi.txt"
+HEADERS = [ROOT / "include/headway" / name for name in ("headway.h", "generation.h")]  # the first includes the other
 STRUCT = re.compile(r"typedef struct (\w+) \{(.*?)\n\} \1;", re.DOTALL)
 ENUM = re.compile(r"enum \{(.*?)\};", re.DOTALL)
 
 
 def without_comments(text):
     return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def header_text():
+    return "\n".join(header.read_text() for header in HEADERS)
 
 
 def members(body):
@@ -50,7 +55,7 @@ def layout_program(header):
 
 
 def layout(compiler, work):
-    header = without_comments((ROOT / "include/headway/headway.h").read_text())
+    header = without_comments(header_text())
     source, program = work / "layout.c", work / "layout"
     source.write_text(layout_program(header))
     subprocess.run([compiler, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{ROOT}/include",
@@ -78,7 +83,7 @@ def no_first_size(lines):
 
 def functions():
     """What each function takes and returns; a parameter's name binds nobody."""
-    text = without_comments((ROOT / "include/headway/headway.h").read_text())
+    text = without_comments(header_text())
     found = re.findall(r"^HEADWAY_API ([^;]*?)\b(headway_\w+)\(([^;]*)\);", text, re.MULTILINE)
     types = lambda taken: ", ".join(re.sub(r"(?<=[\s*])\w+$", "", " ".join(one.split())).strip()  # noqa: E731
                                     for one in taken.split(","))
@@ -87,7 +92,7 @@ def functions():
 
 def without_comment():
     """Functions that the header says nothing about, before them or behind them on their line."""
-    lines = (ROOT / "include/headway/headway.h").read_text().splitlines()
+    lines = header_text().splitlines()
     return [re.search(r"\b(headway_\w+)\(", line).group(1) for above, line in zip(lines, lines[1:])
             if line.startswith("HEADWAY_API") and not above.startswith("//") and "//" not in line]
 

@@ -147,6 +147,7 @@ int main(int argc, char** argv) {
   test_bad_arguments(engine);
   test_sizes(engine);
   test_server_needs(engine);
+  test_engine_needs(argv[1], engine);
   headway_close(engine);
   test_certified(argv[1]);
   test_damaged(argv[1]);

@@ -35,3 +35,4 @@ void test_certified(const char* model);
 void test_bad_arguments(headway_engine* engine);
 void test_sizes(headway_engine* engine);
 void test_server_needs(headway_engine* engine);
+void test_engine_needs(const char* model, headway_engine* engine);

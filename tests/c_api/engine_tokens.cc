@@ -12,10 +12,13 @@ namespace {
 
 headway::Result<headway::Generation> Generate(const char* model, const char* head,
                                               const char* prompt,
-                                              const headway::GenerateOptions& options) {
+                                              const headway::GenerateOptions& options,
+                                              bool of_prompt = false) {
   HW_TRY(const headway::Engine engine, headway::Engine::Open(model, {.threads = 1, .head = head}));
   HW_TRY(const auto ids, engine.Encode(prompt));
-  return engine.Generate(ids, options, nullptr);
+  headway::GenerateOptions asked = options;
+  if (of_prompt) asked.sampling.allow_ids = ids;
+  return engine.Generate(ids, asked, nullptr);
 }
 
 }  // namespace
@@ -35,6 +38,36 @@ int engine_tokens(const char* model, const char* head, const char* prompt, float
   }
   std::copy(made->ids.begin(), made->ids.end(), ids);
   return static_cast<int>(made->ids.size());
+}
+
+int engine_speculation(const char* model, const char* head, const char* prompt, int probe,
+                       int64_t min_ngram, int64_t max_ngram, int64_t count, engine_drafts* out) {
+  headway::GenerateOptions options;
+  options.max_new_tokens = count;
+  options.stop_at_end = false;
+  options.speculation = {
+      .kind = probe != 0 ? headway::Speculate::kOff : headway::Speculate::kLookup,
+      .probe_lookup = probe != 0,
+      .min_ngram = min_ngram,
+      .max_ngram = max_ngram,
+      .adapt = false};
+  const auto made = Generate(model, head, prompt, options, true);
+  if (!made) {
+    std::fprintf(stderr, "%s\n", made.error().message.c_str());
+    return 1;
+  }
+  const headway::SpeculationCounters& found =
+      probe != 0 ? made->counters.probe : made->counters.speculation;
+  *out = {.passes = found.passes,
+          .tokens = found.tokens,
+          .drafted = found.drafted,
+          .accepted = found.accepted,
+          .drafted_by_ngram = {},
+          .accepted_by_ngram = {}};
+  if (found.drafted_by_ngram.size() > 17 || found.accepted_by_ngram.size() > 17) return 1;
+  std::copy(found.drafted_by_ngram.begin(), found.drafted_by_ngram.end(), out->drafted_by_ngram);
+  std::copy(found.accepted_by_ngram.begin(), found.accepted_by_ngram.end(), out->accepted_by_ngram);
+  return 0;
 }
 
 int damaged_package(const char* model, char* path, size_t capacity) {

@@ -58,7 +58,7 @@ static void test_first(headway_engine* engine) {
 static void test_grown(headway_engine* engine) {
   FIRST(headway_summary, 144) summary;
   FIRST(headway_sequence_state, 48) state;
-  FIRST(headway_sequence_options, 88) options;
+  FIRST(headway_sequence_options, 104) options;
   FIRST(headway_chat_options, 40) chat;
   FIRST(headway_open_options, 80) open;
   const char* const messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]";
@@ -72,6 +72,19 @@ static void test_grown(headway_engine* engine) {
   BEGIN(state, 48);
   OK(headway_sequence_describe(sequence, &state.members));
   EXPECT(untouched(state.raw, 48) && state.members.num_tokens > 0);
+  headway_sequence_free(sequence);
+  FIRST(headway_generated, 64) made;
+  const headway_generate_options five = {.size = sizeof five, .max_new_tokens = 5};
+  int32_t ids[MOST_TOKENS];
+  headway_generation* generation = NULL;
+  OK(headway_generate(engine, ids, tokenize(engine, STORY, ids), &five, &generation));
+  BEGIN(made, 64);
+  OK(headway_generation_describe(generation, &made.members));
+  EXPECT(untouched(made.raw, 64) && made.members.num_ids == 5);
+  headway_generation_free(generation);
+  BEGIN(options, 104); /* before the lengths of n-grams, which are behind it */
+  options.members.speculate = HEADWAY_SPECULATE_LOOKUP;
+  sequence = new_sequence(engine, &options.members, STORY);
   headway_sequence_free(sequence);
   BEGIN(chat, 40);
   OK(headway_tokenize_chat(engine, messages, &chat.members, NULL, 0, &count));
