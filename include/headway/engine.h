@@ -52,6 +52,9 @@ struct EngineOptions {
   std::shared_ptr<Placement> placement = nullptr;  // null: everything runs in this process
   // Set by a signal handler or another thread: packing stops with kCancelled, leaving nothing.
   const std::atomic<bool>* cancelled_or_null = nullptr;
+  // Hears of packing, in the thread that opens: of at most 101 steps of each work, "packing",
+  // "reading texts for the head" and "certified head". Not of opening what is packed.
+  std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
 };
 
 // What a chat template may read beside the messages (docs/chat_templates.md).
@@ -89,6 +92,8 @@ struct GenerateOptions {
   bool want_logprobs = false;
   bool stop_at_end = true;  // at end-of-generation tokens
   const std::atomic<bool>* cancelled_or_null = nullptr;
+  // Hears of tokens read, in the thread that generates: of the prompt ("prefill") or again
+  // ("rebuilding the cache").
   std::function<void(const char* work, int64_t done, int64_t total)> progress = nullptr;
 };
 

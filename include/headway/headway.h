@@ -89,6 +89,11 @@ typedef struct headway_open_options {
   int32_t show_progress;        // on stderr
   const char* compute_units;    // of Core ML packages: "all", "cpu-and-neural-engine",
                                 // "cpu-and-gpu", "cpu-only", "interpreter"; empty: as suits
+  void* user;
+  // Hears of packing, at most 101 times of each work: "packing", "reading texts for the head",
+  // "certified head". Called in the thread that opens; must not call the API but
+  // headway_cancel_set(), which stops packing.
+  void (*progress)(void* user, const char* work, int64_t done, int64_t total);
 } headway_open_options;
 
 // Opens a package directory or a GGUF, which is packed once. `options` may be null. The files stay
@@ -264,6 +269,11 @@ typedef struct headway_sequence_options {
   int64_t max_ngram;                // and the longest; 0: 4
   int32_t no_adapt;                 // always most_drafts guesses, not as many as pay
   int32_t probe_lookup;  // counts what lookup would have given; decodes without speculation
+  void* user;
+  // Hears of tokens read, more than one in a call: of prompts, "prefill" or "decode" where the step
+  // that chooses reads them, or again, "rebuilding the cache". Called in the thread that has them
+  // read, as long as the sequence lives; must not call the API but headway_cancel_set().
+  void (*progress)(void* user, const char* work, int64_t done, int64_t total);
 } headway_sequence_options;
 
 // A conversation without tokens. Waits until the package's files were compared with their digests,

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from typing import Any, Iterable, Mapping, Sequence as ListOf, Union
+from typing import Any, Callable, Iterable, Mapping, Sequence as ListOf, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .generation import Generation
 from .sequence import Sequence
 
 Prompt = Union[str, ListOf[int]]
+Progress = Callable[[str, int, int], Any]
 _LOAD = {"auto": _headway.LOAD_AUTO, "map": _headway.LOAD_MAP, "copy": _headway.LOAD_COPY}
 
 
@@ -50,6 +51,7 @@ class Engine:
         load: str = "auto",
         verify: bool = False,
         verbose: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Opens a GGUF file (packed once into a cache; later opens find it there) or a package directory.
 
@@ -62,13 +64,18 @@ class Engine:
         :param load: "map" reads weights in place, "copy" into huge pages, "auto" as suits.
         :param verify: compare every file of the package with its digest first.
         :param verbose: progress on stderr.
+        :param progress: hears of packing: ``progress(work, done, total)``, at most 101 times of each work, "packing",
+            "reading texts for the head" and "certified head", in the thread that opens. What it raises stops packing
+            and goes on from here.
         """
         if load not in _LOAD:
             raise ValueError(f"load: expected one of {', '.join(_LOAD)}, found {load!r}")
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress: expected a function or None, found {progress!r}")
         self._native = _headway.Engine(
             os.fspath(model), head=head, threads=threads, topology=topology, instruction_set=instruction_set,
             cache_directory=os.fspath(cache_directory), usage_text=usage_text, load=_LOAD[load], verify=verify,
-            show_progress=verbose)
+            show_progress=verbose, progress=progress)
         self._summary: dict[str, Any] = self._native.describe()
 
     @property
@@ -161,11 +168,21 @@ class Engine:
             if status != 0:
                 raise error_of(status, sequence._native.error_text().encode())
 
+    def _read_piece(self, sequence: Sequence) -> int:
+        """Reads tokens that are not read yet, as many as a reading of the weights takes; how many."""
+        pending = int(sequence.state["num_pending"])
+        piece = min(pending, int(self._summary["max_rows"]))
+        ((status, _),) = self._native.step([(sequence._native, None, piece)])
+        if status != 0:
+            raise error_of(status, sequence._native.error_text().encode())
+        return pending - int(sequence.state["num_pending"])
+
     def _prompt_ids(self, prompt: Prompt) -> list[int]:
         return self.encode(prompt) if isinstance(prompt, (str, bytes)) else [int(i) for i in prompt]
 
     def _begin(self, ids: list[int], *, at_start: bool, read: bool, max_new_tokens: int,
-               stop: str | ListOf[str] | None, ignore_eos: bool, options: dict[str, Any]) -> Generation:
+               stop: str | ListOf[str] | None, ignore_eos: bool, options: dict[str, Any],
+               progress: Progress | None = None) -> Generation:
         stops = [stop] if isinstance(stop, str) else list(stop or [])
         if any(not s for s in stops):
             raise ValueError("stop: expected texts, found an empty one")
@@ -175,31 +192,33 @@ class Engine:
             raise ValueError("prompt: expected at least one token, found none")
         options.setdefault("max_length", min(self.context_size, max(len(ids) + max_new_tokens, 1)))
         sequence = self.sequence(**options)
-        sequence.append(ids, read=read)
+        sequence.append(ids, read=read, progress=progress)
         return Generation(self, sequence, max_new_tokens=max_new_tokens, stop=stops, ignore_end=ignore_eos,
                           logprobs=bool(options.get("logprobs")), at_start=at_start)
 
     def generate(self, prompt: Prompt, *, max_new_tokens: int = 128, stop: str | ListOf[str] | None = None,
-                 ignore_eos: bool = False, **options: Any) -> Generation:
+                 ignore_eos: bool = False, progress: Progress | None = None, **options: Any) -> Generation:
         """Goes on from a text or from token ids: an iterator over :class:`Token`.
 
         The prompt is read before this returns.
 
         :param stop: texts that end it; they are not part of the result.
         :param ignore_eos: go on after tokens that end a text.
+        :param progress: hears of the prompt that is read, as :meth:`Sequence.append` tells it.
         :param options: those of :class:`Sequence`: temperature, top_k, seed, json_schema, ...
         """
         return self._begin(self._prompt_ids(prompt), at_start=False, read=True, max_new_tokens=max_new_tokens,
-                           stop=stop, ignore_eos=ignore_eos, options=options)
+                           stop=stop, ignore_eos=ignore_eos, options=options, progress=progress)
 
     def chat(self, messages: ListOf[Mapping[str, Any]], *, max_new_tokens: int = 512,
              stop: str | ListOf[str] | None = None, tools: ListOf[Mapping[str, Any]] | None = None,
-             template_variables: Mapping[str, Any] | None = None, **options: Any) -> Generation:
+             template_variables: Mapping[str, Any] | None = None, progress: Progress | None = None,
+             **options: Any) -> Generation:
         """The assistant's answer to a conversation (:meth:`apply_chat_template`), as :meth:`generate` writes it."""
         ids = self.apply_chat_template(messages, tools=tools, **dict(template_variables or {}))
         assert not isinstance(ids, str)
         return self._begin(ids, at_start=True, read=True, max_new_tokens=max_new_tokens, stop=stop, ignore_eos=False,
-                           options=options)
+                           options=options, progress=progress)
 
     def generate_batch(self, prompts: Iterable[Prompt], *, max_new_tokens: int = 128,
                        stop: str | ListOf[str] | None = None, ignore_eos: bool = False, batch_size: int = 16,

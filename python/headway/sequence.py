@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Sequence as ListOf
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence as ListOf
 
 import numpy as np
 
@@ -110,12 +110,23 @@ class Sequence:
             finish=_number(_FINISH, finish, "finish"),
             json_whitespace=_number(_WHITESPACE, json_whitespace, "json_whitespace"))
 
-    def append(self, ids: ListOf[int], *, read: bool = True) -> None:
+    def append(self, ids: ListOf[int], *, read: bool = True,
+               progress: Callable[[str, int, int], Any] | None = None) -> None:
         """Appends tokens of a prompt and has the model read them; a grammar's text begins behind them.
 
         ``read=False`` leaves reading to the next step, which can read beside what others decode.
         Ctrl-C stops reading; the tokens stay, and the next call reads on.
+
+        :param progress: hears of tokens read, ``progress("prefill", done, total)``, after each piece of what is not
+            read yet, in the caller's thread. What it raises stops reading as Ctrl-C does.
         """
+        if progress is not None:
+            if not callable(progress):
+                raise TypeError(f"progress: expected a function or None, found {progress!r}")
+            if not read:
+                raise ValueError("progress: expected read=True beside it, as nothing is read without")
+            self._read(list(ids), progress)
+            return
         (self._native.append if read else self._native.append_unread)(list(ids))
 
     def append_with(self, ids: ListOf[int], *, logits: bool = True,
@@ -222,6 +233,15 @@ class Sequence:
         """Guesses by the length of the run of tokens that was found, element n of each list: ``drafted`` and
         ``accepted``, and with ``probe_lookup`` ``probe_drafted`` and ``probe_accepted``."""
         return self._native.ngrams()
+
+    def _read(self, ids: list[int], progress: Callable[[str, int, int], Any]) -> None:
+        """Appends, and reads what is pending a piece at a time."""
+        self._native.append_unread(ids)
+        total = int(self.state["num_pending"])
+        done = 0
+        while done < total:
+            done += self._engine._read_piece(self)
+            progress("prefill", done, total)
 
     def _num_unread(self) -> int:
         """Tokens to read before the step that chooses one, which reads the last of them."""

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "bindings.h"
 #include "handles.h"
@@ -25,7 +26,7 @@ struct OpenOptions {
 };
 
 void Open(Engine* self, const std::string& path, const OpenOptions& texts, int threads, int load,
-          bool verify, bool show_progress) {
+          bool verify, bool show_progress, const nb::object& progress) {
   const CancelHandle cancel = NewCancel();
   headway_open_options options = {};
   options.size = sizeof(options);
@@ -40,9 +41,20 @@ void Open(Engine* self, const std::string& path, const OpenOptions& texts, int t
   options.load = load;
   options.verify_contents = verify ? 1 : 0;
   options.show_progress = show_progress ? 1 : 0;
-  headway_engine* engine = nullptr;
-  CheckInterruptible(cancel.get(), [&] { return headway_open(path.c_str(), &options, &engine); });
-  new (self) Engine{.handle = EngineHandle(engine)};
+  EngineHandle handle;  // goes with an exception
+  const bool tells = !progress.is_none();
+  CheckInterruptible(
+      cancel.get(),
+      [&](Meeting* meeting) {
+        options.user = meeting;
+        options.progress = tells ? &Meeting::Tell : nullptr;
+        headway_engine* engine = nullptr;
+        const headway_status status = headway_open(path.c_str(), &options, &engine);
+        handle.reset(engine);
+        return status;
+      },
+      progress);
+  new (self) Engine{.handle = std::move(handle)};
 }
 
 nb::dict Describe(const Engine& engine) {
@@ -176,7 +188,7 @@ void BindEngine(nb::module_& module) {
           [](Engine* self, const std::string& path, const std::string& instruction_set,
              const std::string& topology, const std::string& head, const std::string& usage_text,
              const std::string& cache_directory, const std::string& draft_model, int threads,
-             int load, bool verify, bool show_progress) {
+             int load, bool verify, bool show_progress, const nb::object& progress) {
             Open(self, path,
                  {.instruction_set = instruction_set,
                   .topology = topology,
@@ -184,11 +196,11 @@ void BindEngine(nb::module_& module) {
                   .usage_text = usage_text,
                   .cache_directory = cache_directory,
                   .draft_model = draft_model},
-                 threads, load, verify, show_progress);
+                 threads, load, verify, show_progress, progress);
           },
           "path"_a, nb::kw_only(), "instruction_set"_a = "", "topology"_a = "", "head"_a = "",
           "usage_text"_a = "", "cache_directory"_a = "", "draft_model"_a = "", "threads"_a = 0,
-          "load"_a = 0, "verify"_a = false, "show_progress"_a = false)
+          "load"_a = 0, "verify"_a = false, "show_progress"_a = false, "progress"_a = nb::none())
       .def("describe", &Describe)
       .def("tokenize", &Tokenize, "text"_a, "flags"_a = 0)
       .def("tokenize_chat", &TokenizeChat, "messages"_a, "tools"_a = "", "variables"_a = "",

@@ -97,7 +97,7 @@ void NewSequence(Sequence* self, const Engine& engine, const SamplingNumbers& nu
 }
 
 void Append(Sequence* self, const Ids& ids) {
-  CheckInterruptible(self->cancel.get(), [&] {
+  CheckInterruptible(self->cancel.get(), [&](Meeting*) {
     return headway_sequence_append(self->handle.get(), ids.data(), ids.size());
   });
 }
@@ -262,8 +262,9 @@ View Logits(nb::handle_t<Sequence> self) {
   const auto& sequence = nb::cast<const Sequence&>(self);
   const float* data = nullptr;
   size_t count = 0;
-  CheckInterruptible(sequence.cancel.get(),
-                     [&] { return headway_sequence_logits(sequence.handle.get(), &data, &count); });
+  CheckInterruptible(sequence.cancel.get(), [&](Meeting*) {
+    return headway_sequence_logits(sequence.handle.get(), &data, &count);
+  });
   return View(data, {count}, self);
 }
 
@@ -324,7 +325,7 @@ std::tuple<Matrix, Matrix> AppendWith(Sequence* self, const Ids& ids, size_t voc
       if (place != nullptr) std::copy_n(states, count * D, place);
     };
   }
-  CheckInterruptible(self->cancel.get(), [&] {
+  CheckInterruptible(self->cancel.get(), [&](Meeting*) {
     return headway_sequence_append_with(self->handle.get(), ids.data(), ids.size(), &sink);
   });
   return {Matrix(logits.data, {num_logits, vocab_size}, logits.owner),
@@ -363,7 +364,7 @@ std::tuple<Vector<double>, Vector<bool>> Score(Sequence* self, const Ids& ids) {
   sink.size = sizeof(sink);
   sink.user = &scores;
   sink.logits = ScoreNext;
-  CheckInterruptible(self->cancel.get(), [&] {
+  CheckInterruptible(self->cancel.get(), [&](Meeting*) {
     return headway_sequence_append_with(self->handle.get(), ids.data(), ids.size(), &sink);
   });
   return {Vector<double>(logprobs.data, {count}, logprobs.owner),

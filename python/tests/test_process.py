@@ -38,6 +38,67 @@ def test_other_threads_run_meanwhile(engine):
     assert ticks > 3
 
 
+def test_progress_of_packing(model, tmp_path):
+    """Told in the thread that opens, of each work to its end; nothing when there is nothing to pack."""
+    told = {}
+
+    def hear(work, done, total):
+        assert threading.current_thread() is threading.main_thread()
+        told.setdefault(work, []).append((done, total))
+
+    def open_it():
+        headway.Engine(model, head="certified", threads=1, cache_directory=tmp_path, progress=hear)
+
+    open_it()
+    assert {"packing", "certified head"} <= told.keys()
+    for calls in told.values():
+        assert calls == sorted(set(calls)) and len(calls) <= 101
+        assert calls[-1][0] == calls[-1][1] and len({total for _, total in calls}) == 1
+    told.clear()
+    open_it()
+    assert not told
+
+
+def test_what_progress_raises_goes_on(model, tmp_path):
+    """The exception itself, after one call, and nothing is left half packed."""
+    class Enough(Exception):
+        pass
+
+    calls = []
+
+    def stop(*told):
+        calls.append(told)
+        raise Enough("of it")
+
+    with pytest.raises(Enough, match="of it") as raised:
+        headway.Engine(model, head="full:2", threads=1, cache_directory=tmp_path, progress=stop)
+    assert len(calls) == 1 and raised.traceback[-1].name == "stop"
+    engine = headway.Engine(model, head="full:2", threads=1, cache_directory=tmp_path)
+    sequence, ids = engine.sequence(), engine.encode(LONG)[:400]
+    with pytest.raises(Enough):
+        sequence.append(ids, progress=stop)
+    assert len(calls) == 2 and calls[1][0] == "prefill" and calls[1][2] == len(ids)
+    assert sequence.ids == ids and sequence.state["num_pending"] == len(ids) - calls[1][1]
+    alone = engine.sequence()
+    alone.append(ids)
+    assert sequence.step() == alone.step()  # reads on
+    with pytest.raises(TypeError, match="progress"):
+        headway.Engine(model, head="full:2", threads=1, cache_directory=tmp_path, progress="no function")
+    with pytest.raises(TypeError, match="progress"):
+        sequence.append(ids, progress="no function")
+    with pytest.raises(ValueError, match="progress"):
+        sequence.append(ids, read=False, progress=stop)
+
+
+def test_progress_of_a_prompt(engine):
+    ids, told = engine.encode(LONG)[:400], []
+    heard = engine.generate(ids, max_new_tokens=3, progress=lambda *call: told.append(call))
+    most = engine.summary["max_rows"]
+    assert told == [("prefill", min(done, len(ids)), len(ids)) for done in range(most, len(ids) + most, most)]
+    assert heard.read().ids == engine.generate(ids, max_new_tokens=3).read().ids
+    assert heard.counters["prefill_tokens"] == len(ids)
+
+
 def test_waiting_for_the_engine_stops_nobody(engine):
     """Who asks for a sequence's ids while another thread computes waits, and the rest of Python goes on."""
     sequence = engine.sequence()

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -20,12 +21,14 @@ double Seconds(steady_clock::time_point from, steady_clock::time_point to) {
 
 }  // namespace
 
-Progress::Progress(std::string label, uint64_t total, bool enabled, bool fresh_line)
+Progress::Progress(std::string label, uint64_t total, bool enabled, bool fresh_line,
+                   ProgressListener listener)
     : label_(std::move(label)),
       total_(total),
       enabled_(enabled),
       terminal_(::isatty(2) != 0),
       fresh_line_(fresh_line),
+      listener_(std::move(listener)),
       start_(steady_clock::now()),
       last_draw_(start_) {}
 
@@ -45,7 +48,20 @@ std::string Progress::TimeLeft(uint64_t done, steady_clock::time_point now) cons
   return fmt::format("  {:.0f} s left", seconds * static_cast<double>(total_ - done) / progress);
 }
 
+void Progress::Tell(uint64_t done) {
+  const auto total = static_cast<int64_t>(total_);
+  const int64_t reached = std::min(static_cast<int64_t>(done), total);
+  const int64_t hundredths =
+      total == 0
+          ? 100
+          : static_cast<int64_t>(100.0 * static_cast<double>(reached) / static_cast<double>(total));
+  if (hundredths <= told_hundredths_) return;
+  told_hundredths_ = hundredths;
+  listener_(label_.c_str(), reached, total);
+}
+
 void Progress::Update(uint64_t done, const std::string& detail) {
+  if (listener_) Tell(done);
   if (!enabled_) return;
   const auto now = steady_clock::now();
   const double elapsed = Seconds(start_, now);

@@ -5,24 +5,31 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace headway {
 
+// Who hears of progress besides: of `total` units, in the same words.
+using ProgressListener = std::function<void(const char* work, int64_t done, int64_t total)>;
+
 class Progress {
  public:
   // `label` names the work ("packing"); `total` its size in any unit. `fresh_line`: the terminal's
-  // cursor stands in a line of text, which the first drawing must not overwrite.
-  Progress(std::string label, uint64_t total, bool enabled, bool fresh_line = false);
+  // cursor stands in a line of text, which the first drawing must not overwrite. `listener` (may be
+  // null) hears of each hundredth, whether or not anything is drawn.
+  Progress(std::string label, uint64_t total, bool enabled, bool fresh_line = false,
+           ProgressListener listener = nullptr);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress();
 
   // Says how much is done; redraws at most five times a second, and not at all during the first
-  // second.
+  // second. The listener is called in the thread that calls this.
   void Update(uint64_t done, const std::string& detail = "");
 
  private:
+  void Tell(uint64_t done);
   std::string TimeLeft(uint64_t done, std::chrono::steady_clock::time_point now) const;
 
   std::string label_;
@@ -30,6 +37,8 @@ class Progress {
   bool enabled_;
   bool terminal_;
   bool fresh_line_;
+  ProgressListener listener_;
+  int64_t told_hundredths_ = -1;
   bool drawn_ = false;
   bool updated_ = false;
   uint64_t first_done_ = 0;

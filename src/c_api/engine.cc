@@ -41,6 +41,7 @@ Result<EngineOptions> ReadOpenOptions(const headway_open_options* options_or_nul
   options.verify_contents = given.verify_contents != 0;
   options.show_progress = given.show_progress != 0;
   options.compute_units = TextOrEmpty(given.compute_units);
+  options.progress = ProgressOf(given.progress, given.user);
   return options;
 }
 

@@ -34,6 +34,15 @@ std::shared_ptr<std::atomic<bool>> FlagOf(const headway_cancel* cancel_or_null) 
   return cancel_or_null == nullptr ? nullptr : cancel_or_null->flag;
 }
 
+std::function<void(const char*, int64_t, int64_t)> ProgressOf(ProgressFunction progress_or_null,
+                                                              void* user) {
+  if (progress_or_null == nullptr) return nullptr;
+  return [progress_or_null, user](const char* work, int64_t done, int64_t total) {
+    const CallbackMark mark;
+    progress_or_null(user, work, done, total);
+  };
+}
+
 headway_certificate CertificateOf(const Certificate& certificate) {
   headway_certificate out{};
   out.assumption = certificate.assumption.empty() ? "" : certificate.assumption.data();

@@ -4,6 +4,7 @@
 // executor runs one thing at a time, under the opened model's mutex. Inside this folder only.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -47,6 +48,11 @@ class CallbackMark {
 // Errors: kInvalidInput, when the handle is null.
 Result<std::shared_ptr<SharedModel>> ModelOf(const headway_engine* engine);
 std::shared_ptr<std::atomic<bool>> FlagOf(const headway_cancel* cancel_or_null);
+
+// Tells a function of the caller's; null: nobody.
+using ProgressFunction = void (*)(void* user, const char* work, int64_t done, int64_t total);
+std::function<void(const char*, int64_t, int64_t)> ProgressOf(ProgressFunction progress_or_null,
+                                                              void* user);
 
 headway_certificate CertificateOf(const Certificate& certificate);
 headway_counters CountersOf(const Counters& counters);

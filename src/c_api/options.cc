@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "c_api/calls.h"
+#include "c_api/handles.h"
 
 namespace headway::c_api {
 namespace {
@@ -106,6 +107,7 @@ Result<SequenceRequest> ReadSequenceOptions(const headway_sequence_options* opti
   HW_TRY(options.json_whitespace, WhitespaceOf(given.json_whitespace));
   options.want_logprobs = given.want_logprobs != 0;
   HW_TRY(options.finish_within_budget, FinishOf(given.finish));
+  options.progress = ProgressOf(given.progress, given.user);
   request.capacity_tokens = given.capacity_tokens;
   request.compiled_or_null = given.compiled;
   if (given.compiled != nullptr && !(options.grammar.empty() && options.json_schema.empty())) {

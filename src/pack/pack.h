@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/progress.h"
 #include "base/result.h"
 #include "device/emitter.h"
 #include "kernels/plane_layout.h"
@@ -39,6 +40,7 @@ struct PackOptions {
   bool replace = false;            // an existing package at the target, and nothing but a package
   bool for_owner_only = false;     // nobody else may write into the directory, whatever the umask
   bool show_progress = false;
+  ProgressListener progress = nullptr;  // hears of packing and of what a certified head learns
   // Said on stderr once the request is known to be good, before the first byte is written.
   std::string announcement = {};
   // Recorded from the model file, or ready-made; neither: the package has none.

@@ -103,6 +103,7 @@ Result<std::string> PackageFor(const std::string& gguf_path, const EngineOptions
   pack.replace = true;
   pack.for_owner_only = true;
   pack.show_progress = options.show_progress;
+  pack.progress = options.progress;
   if (options.show_progress)
     pack.announcement = fmt::format("packing {} once into {}", gguf_path, directory);
   pack.cancelled_or_null = options.cancelled_or_null;

@@ -201,11 +201,13 @@ Result<FileEntry> WritePlanes(const ConstTensorView& rows, const std::string& ro
   } else {
     HW_TRY(build.seed, lmhead::RotationSeed::FromSystem());
   }
-  Progress progress("certified head", static_cast<uint64_t>(rows.shape[0]), options.show_progress);
+  const auto num_rows = static_cast<uint64_t>(rows.shape[0]);
+  Progress progress("certified head", num_rows, options.show_progress, false, options.progress);
   build.progress = [&](int64_t done) { progress.Update(static_cast<uint64_t>(done), "rows"); };
   HW_TRY(const auto pool,
          ThreadPool::Start(options.threads == 0 ? DefaultThreads() : options.threads));
   HW_TRY(const AlignedBuffer bytes, lmhead::BuildPlanes(rows, build, pool.get()));
+  progress.Update(num_rows, "rows");  // whoever encoded the last ones did not say so
   const std::string path = (std::filesystem::path(directory) / kPlanesFileName).string();
   HW_TRY(FileWriter writer, FileWriter::Create(path));
   HW_TRY_VOID(writer.Write(std::span<const std::byte>(bytes.data(), bytes.SizeBytes())));

@@ -35,7 +35,7 @@ class ShardPacker {
         construction_(*construction),
         plan_(plan),
         options_(options),
-        progress_("packing", plan.total_bytes, options.show_progress) {}
+        progress_("packing", plan.total_bytes, options.show_progress, false, options.progress) {}
 
   // Embedding, layers and heads; enters them in `manifest`. Errors: those of the emitter;
   // kCancelled; kIo.

@@ -94,7 +94,7 @@ class Recorder {
     }
     uint64_t done = 0;
     Progress progress("reading texts for the head", pipeline_->Layers().size() * texts.size(),
-                      options_.show_progress);
+                      options_.show_progress, false, options_.progress);
     for (const auto& shard : pipeline_->Layers()) {
       for (std::vector<float>& x : inputs) {
         if (options_.cancelled_or_null != nullptr && options_.cancelled_or_null->load())

@@ -19,7 +19,7 @@ namespace headway::pack {
 
 // `manifest`: of the shards written into `directory` so far; its first head whose shards give
 // logits is used; a package of a device that this machine only interprets gives none. States that
-// are not finite give none, either. Of the options: usage_text, threads, show_progress and
+// are not finite give none, either. Of the options: usage_text, threads, show_progress, progress and
 // cancelled_or_null. Errors: those of opening the shards; kCancelled.
 Result<lmhead::RecordedStates> RecordStates(const std::string& directory, const Manifest& manifest,
                                             const PackOptions& options);

@@ -148,6 +148,7 @@ int main(int argc, char** argv) {
   test_sizes(engine);
   test_server_needs(engine);
   test_engine_needs(argv[1], engine);
+  test_progress(argv[1], engine);
   headway_close(engine);
   test_certified(argv[1]);
   test_damaged(argv[1]);

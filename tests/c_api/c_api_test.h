@@ -35,4 +35,5 @@ void test_certified(const char* model);
 void test_bad_arguments(headway_engine* engine);
 void test_sizes(headway_engine* engine);
 void test_server_needs(headway_engine* engine);
+void test_progress(const char* model, headway_engine* engine);
 void test_engine_needs(const char* model, headway_engine* engine);

@@ -70,6 +70,12 @@ int engine_speculation(const char* model, const char* head, const char* prompt, 
   return 0;
 }
 
+int no_directory(const char* name) {
+  std::error_code error;
+  std::filesystem::remove_all(name, error);
+  return error ? 1 : 0;
+}
+
 int damaged_package(const char* model, char* path, size_t capacity) {
   namespace fs = std::filesystem;
   const auto engine = headway::Engine::Open(model, {.threads = 1, .head = "full:2"});

@@ -26,6 +26,9 @@ int engine_speculation(const char* model, const char* head, const char* prompt, 
                        int64_t min_ngram, int64_t max_ngram, int64_t count,
                        struct engine_drafts* out);
 
+// Removes a directory of that name in the current one; 0 when it is not there any more.
+int no_directory(const char* name);
+
 // A copy, in the current directory, of the package that the cache has of `model`, with a bit of its
 // layers changed. Writes its path; 0 when done.
 int damaged_package(const char* model, char* path, size_t capacity);
