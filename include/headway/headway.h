@@ -404,8 +404,8 @@ HEADWAY_API headway_status headway_sequence_last_logits(headway_sequence* sequen
 // The most likely tokens in place of the last step's choice, which was the only one of that step,
 // best first: at most `capacity` of them, and *count is how many. Their logprobs are those at
 // temperature 1 without penalties and filters; with `after_sampling`, ln of the probability to be
-// drawn, without those of probability 0, and *chosen (may be null) is that of the choice. One
-// product with the head. Errors: as above.
+// drawn, without those of probability 0, and *chosen (may be null) is that of the choice. With a
+// grammar, of a sequence with want_logprobs alone. One product with the head. Errors: as above.
 HEADWAY_API headway_status headway_sequence_alternatives(headway_sequence* sequence,
                                                          int32_t after_sampling, int32_t* ids,
                                                          float* logprobs, size_t capacity,

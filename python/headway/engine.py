@@ -49,6 +49,7 @@ class Engine:
         cache_directory: str | os.PathLike[str] = "",
         usage_text: str = "",
         load: str = "auto",
+        compute_units: str = "",
         verify: bool = False,
         verbose: bool = False,
         progress: Progress | None = None,
@@ -62,6 +63,8 @@ class Engine:
         :param cache_directory: for packages made from GGUF files; empty: docs/cli.md says which.
         :param usage_text: a text like those to come, from which a certified head learns.
         :param load: "map" reads weights in place, "copy" into huge pages, "auto" as suits.
+        :param compute_units: of a Core ML package: where it may run, "all", "cpu-and-neural-engine", "cpu-and-gpu" or
+            "cpu-only", or "interpreter"; empty: as suits.
         :param verify: compare every file of the package with its digest first.
         :param verbose: progress on stderr.
         :param progress: hears of packing: ``progress(work, done, total)``, at most 101 times of each work, "packing",
@@ -74,8 +77,8 @@ class Engine:
             raise TypeError(f"progress: expected a function or None, found {progress!r}")
         self._native = _headway.Engine(
             os.fspath(model), head=head, threads=threads, topology=topology, instruction_set=instruction_set,
-            cache_directory=os.fspath(cache_directory), usage_text=usage_text, load=_LOAD[load], verify=verify,
-            show_progress=verbose, progress=progress)
+            cache_directory=os.fspath(cache_directory), usage_text=usage_text, load=_LOAD[load],
+            compute_units=compute_units, verify=verify, show_progress=verbose, progress=progress)
         self._summary: dict[str, Any] = self._native.describe()
 
     @property

@@ -22,7 +22,8 @@ namespace {
 using Ids = std::vector<int32_t>;
 
 struct OpenOptions {
-  std::string instruction_set, topology, head, usage_text, cache_directory, draft_model;
+  std::string instruction_set, topology, head, usage_text, cache_directory, draft_model,
+      compute_units;
 };
 
 void Open(Engine* self, const std::string& path, const OpenOptions& texts, int threads, int load,
@@ -36,6 +37,7 @@ void Open(Engine* self, const std::string& path, const OpenOptions& texts, int t
   options.usage_text = texts.usage_text.c_str();
   options.cache_directory = texts.cache_directory.c_str();
   options.draft_model = texts.draft_model.c_str();
+  options.compute_units = texts.compute_units.c_str();
   options.cancel = cancel.get();
   options.threads = threads;
   options.load = load;
@@ -187,20 +189,23 @@ void BindEngine(nb::module_& module) {
           "__init__",
           [](Engine* self, const std::string& path, const std::string& instruction_set,
              const std::string& topology, const std::string& head, const std::string& usage_text,
-             const std::string& cache_directory, const std::string& draft_model, int threads,
-             int load, bool verify, bool show_progress, const nb::object& progress) {
+             const std::string& cache_directory, const std::string& draft_model,
+             const std::string& compute_units, int threads, int load, bool verify,
+             bool show_progress, const nb::object& progress) {
             Open(self, path,
                  {.instruction_set = instruction_set,
                   .topology = topology,
                   .head = head,
                   .usage_text = usage_text,
                   .cache_directory = cache_directory,
-                  .draft_model = draft_model},
+                  .draft_model = draft_model,
+                  .compute_units = compute_units},
                  threads, load, verify, show_progress, progress);
           },
           "path"_a, nb::kw_only(), "instruction_set"_a = "", "topology"_a = "", "head"_a = "",
-          "usage_text"_a = "", "cache_directory"_a = "", "draft_model"_a = "", "threads"_a = 0,
-          "load"_a = 0, "verify"_a = false, "show_progress"_a = false, "progress"_a = nb::none())
+          "usage_text"_a = "", "cache_directory"_a = "", "draft_model"_a = "",
+          "compute_units"_a = "", "threads"_a = 0, "load"_a = 0, "verify"_a = false,
+          "show_progress"_a = false, "progress"_a = nb::none())
       .def("describe", &Describe)
       .def("tokenize", &Tokenize, "text"_a, "flags"_a = 0)
       .def("tokenize_chat", &TokenizeChat, "messages"_a, "tools"_a = "", "variables"_a = "",

@@ -185,9 +185,11 @@ def test_bad_options_are_errors(engine, options, error):
         engine.generate(STORY, **options)
 
 
-def test_bad_models_are_errors(tmp_path):
+def test_bad_models_are_errors(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         headway.Engine(tmp_path / "none.gguf")
+    with pytest.raises(headway.InvalidInput, match="gpu"):
+        headway.Engine(model, head="full:2", threads=1, compute_units="gpu")
     (tmp_path / "bad.gguf").write_bytes(b"GGUF\x03")
     with pytest.raises(headway.HeadwayError):
         headway.Engine(tmp_path / "bad.gguf")

@@ -92,7 +92,8 @@ struct headway_sequence {
   std::unique_ptr<headway::Sequence> sequence;
   std::unique_ptr<headway::RowDrafts> drafts;        // null: it does not speculate
   std::unique_ptr<headway::SpeculationProbe> probe;  // null: none
-  std::string error_text = {};                       // of its last step that failed
+  bool may_force = false;       // a grammar's only token is taken without logits
+  std::string error_text = {};  // of its last step that failed
 };
 
 struct headway_generation {

@@ -29,6 +29,11 @@ struct Alternatives {
 
 Result<Alternatives> FindAlternatives(headway_sequence* handle, bool after_sampling,
                                       size_t capacity) {
+  if (handle->may_force) {
+    return Fail(ErrorCode::kInvalidInput,
+                "alternatives: expected want_logprobs beside a grammar, whose only token is taken "
+                "without logits otherwise");
+  }
   const auto choices = handle->sequence->Choices();
   if (choices.size() != 1) {
     return Fail(ErrorCode::kInvalidInput,

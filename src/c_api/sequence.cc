@@ -53,6 +53,7 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
     if (shared->trie == nullptr) shared->trie = NewTextTrie(*model.tokenizer);
     options.trie = shared->trie;
   }
+  const bool may_force = options.grammar != nullptr && !options.want_logprobs;
   HW_TRY(auto sequence, model.executor->NewSequence(std::move(options)));
   const SpeculationParams& speculation = request.options.speculation;
   HW_TRY_VOID(CheckSpeculation(speculation, sequence->MaxDrafts()));
@@ -69,6 +70,7 @@ Result<std::unique_ptr<headway_sequence>> NewSequence(
   handle->sequence = std::move(sequence);
   handle->drafts = std::move(drafts);
   handle->probe = std::move(probe);
+  handle->may_force = may_force;
   return handle;
 }
 

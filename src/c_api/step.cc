@@ -199,8 +199,6 @@ Result<void> CheckIndex(size_t index, size_t count, const char* what) {
 }  // namespace
 }  // namespace headway::c_api
 
-using headway::ErrorCode;
-using headway::Fail;
 using headway::Result;
 using namespace headway::c_api;  // NOLINT(google-build-using-namespace): this file is its C face
 

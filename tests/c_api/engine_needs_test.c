@@ -236,6 +236,13 @@ static void test_alternatives(headway_engine* engine) {
   OK(headway_sequence_alternatives(sequence, 0, ids, logprobs, 1, &count, &chosen));
   EXPECT(count == 1 && fabsf(chosen - choice.logprob) < 1e-5F);
   headway_sequence_free(sequence);
+
+  options = (headway_sequence_options){.size = sizeof options, .grammar = "root ::= \" fox\""};
+  row.sequence = sequence = new_sequence(engine, &options, STORY);
+  OK(headway_step(engine, &row, 1)); /* maybe without logits */
+  FAILS(HEADWAY_INVALID_INPUT,
+        headway_sequence_alternatives(sequence, 0, ids, logprobs, 1, &count, NULL));
+  headway_sequence_free(sequence);
 }
 
 /* White space and other properties of a schema that is compiled once. */
