@@ -133,6 +133,21 @@ Result<void> CheckFile(const std::string& directory, const FileEntry& file, bool
   return {};
 }
 
+// In place of the directories that are Core ML packages: their files (docs/formats/coreml_package.md).
+std::set<std::string> FilesOf(const std::set<std::string>& named) {
+  std::set<std::string> files;
+  for (const std::string& path : named) {
+    if (fs::path(path).extension() != ".mlpackage") {
+      files.insert(path);
+      continue;
+    }
+    for (const char* file : {"Manifest.json", "Data/com.apple.CoreML/model.mlmodel",
+                             "Data/com.apple.CoreML/weights/weight.bin"})
+      files.insert((fs::path(path) / file).string());
+  }
+  return files;
+}
+
 }  // namespace
 
 std::vector<const FileEntry*> AllFiles(const Manifest& manifest) {
@@ -202,19 +217,21 @@ std::optional<std::string> FileBesidePackage(const std::string& directory) {
       ReadTextFile((fs::path(directory) / kManifestFileName).string(), kMaxManifestBytes);
   std::set<std::string> named = text ? PathsInManifest(*text) : std::set<std::string>();
   named.insert(kManifestFileName);
+  named = FilesOf(named);
   std::set<std::string> folders;  // that hold some of them
   for (const std::string& path : named) {
     if (!IsSafePath(path)) continue;  // names nothing in it
     for (fs::path up = fs::path(path).parent_path(); !up.empty(); up = up.parent_path())
       folders.insert(up.string());
   }
-  // Those folders and what is in them; below what is named all is the package's.
+  // Those folders and what is in them.
   folders.insert("");
   for (const std::string& folder : folders) {
     const auto names = NamesIn((fs::path(directory) / folder).string());
     if (!names) continue;
     for (const std::string& name : *names) {
       const std::string path = (fs::path(folder) / name).string();
+      if (name == ".DS_Store") continue;  // a Mac's Finder leaves one in each folder it shows
       if (named.count(path) == 0 && folders.count(path) == 0) return path;
     }
   }

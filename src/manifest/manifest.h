@@ -160,7 +160,8 @@ Result<Manifest> OpenManifest(const std::string& directory, bool verify_contents
 bool IsPackageOfAnyVersion(const std::string& directory);
 
 // A file or folder in such a DIRECTORY that its manifest does not name: somebody else's, which must
-// not go with the package. What folders that it names hold is the package's. Nothing: all are.
+// not go with the package. Of a Core ML package that it names, what Core ML's are made of is the
+// package's. Nothing: all are.
 std::optional<std::string> FileBesidePackage(const std::string& directory);
 
 // The entries of all files of the package, each once, the manifest's own excepted; valid as long as

@@ -73,6 +73,31 @@ TEST(ManifestTest, FileBesidePackage_IsFoundWhateverTheManifestNames) {
   RemoveTree(made);
 }
 
+TEST(ManifestTest, FileBesidePackage_IsFoundInCoremlPackages) {
+  std::string made = (fs::temp_directory_path() / "headway-manifest-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(made.data()), nullptr);
+  const fs::path package = made;
+  Manifest manifest = Example();
+  manifest.layers.front().file.path = "layers.mlpackage";
+  ASSERT_TRUE(WriteTextFileAtomically((package / kManifestFileName).string(), ToJson(manifest)));
+  const std::string items = "layers.mlpackage/Data/com.apple.CoreML/";
+  fs::create_directories(package / (items + "weights"));
+  const auto write = [&](const std::string& name) {
+    ASSERT_TRUE(WriteTextFileAtomically((package / name).string(), "x"));
+  };
+  for (const std::string& name : {std::string("layers.mlpackage/Manifest.json"),
+                                  items + "model.mlmodel", items + "weights/weight.bin"})
+    write(name);
+  write("layers.mlpackage/.DS_Store");
+  EXPECT_EQ(FileBesidePackage(made), std::nullopt);
+  write(items + "weights/mine.bin");
+  EXPECT_EQ(FileBesidePackage(made), items + "weights/mine.bin");
+  fs::remove(package / (items + "weights/mine.bin"));
+  fs::create_directory(package / "layers.mlpackage/notes");
+  EXPECT_EQ(FileBesidePackage(made), "layers.mlpackage/notes");
+  RemoveTree(made);
+}
+
 // Left out of models that have them not: their packages stay the same bytes.
 TEST(ManifestTest, WhatFewModelsHave_RoundTripsAndIsLeftOutElsewhere) {
   Manifest manifest = Example();
