@@ -10,6 +10,7 @@
 
 #include "arguments.h"
 #include "base/bus_error.h"
+#include "base/exhaustion.h"
 #include "base/quoted.h"
 #include "commands.h"
 #include "output.h"
@@ -51,6 +52,7 @@ headway::Result<void> RunCommand(const headway::cli::Arguments& arguments) {
 int main(int argc, char** argv) {
   headway::cli::ReserveStandardStreams();
   headway::ReportBusErrors();
+  headway::ReportExhaustion();
   std::signal(SIGXFSZ, SIG_IGN);  // writing fails instead, is reported, and leaves nothing
   try {
     const headway::cli::ParseOutcome outcome = headway::cli::ParseCommandLine(argc, argv);
@@ -64,7 +66,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "headway: %s\n", headway::Printable(result.error().message).c_str());
     return ExitStatus(result.error().code);
   } catch (const std::bad_alloc&) {
-    std::fputs("headway: not enough memory for this model on this machine\n", stderr);
+    std::fputs(headway::kOutOfMemory.data(), stderr);
     return 2;
   } catch (const std::exception& error) {  // nothing that we know of
     std::fprintf(stderr, "headway: internal error: %s\n", headway::Printable(error.what()).c_str());

@@ -14,13 +14,24 @@
 
 namespace headway {
 
-// What `work` gives, a Result. Errors besides: kIo, "WHO: not enough memory".
+inline constexpr std::string_view kOutOfMemory =
+    "headway: not enough memory for this model on this machine\n";
+
+// For programs, not for the library: memory that runs out where no exception may pass (a JSON
+// document asks for some in its destructor, protobuf in a stream's) is said on stderr from now on,
+// and ends the process with status 2. What else ends it does so as before.
+void ReportExhaustion();
+
+// kIo, "WHO: not enough memory"; shorter where there is none left for that text.
+Error OutOfMemory(std::string_view who) noexcept;
+
+// What `work` gives, a Result. Errors besides: OutOfMemory().
 template <class Work>
 auto OrOutOfMemory(std::string_view who, const Work& work) -> decltype(work()) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kIo, fmt::format("{}: not enough memory", who));
+    return tl::unexpected<Error>(OutOfMemory(who));
   }
 }
 
@@ -35,7 +46,7 @@ Result<std::thread> StartThread(std::string_view who, Work work) {
                             "limit (ulimit -u)",
                             who, error.code().message()));
   } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kIo, fmt::format("{}: not enough memory", who));
+    return tl::unexpected<Error>(OutOfMemory(who));
   }
 }
 

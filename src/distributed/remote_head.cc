@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/exhaustion.h"
 #include "distributed/remote_search.h"
 
 namespace headway::distributed {
@@ -130,7 +131,7 @@ Result<void> HeadGroup::FindBest(const float* hidden, std::span<const BestQuery>
           return true;
         });
   } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kIo, "the head: not enough memory for its messages");
+    return tl::unexpected<Error>(OutOfMemory("the head"));
   }
 }
 
@@ -164,7 +165,7 @@ Result<void> PlacedHead::RunHead(std::span<const HeadRun> runs,
     }
     return group_->Run(requests, done);
   } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kIo, "the head: not enough memory for its messages");
+    return tl::unexpected<Error>(OutOfMemory("the head"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "base/exhaustion.h"
 #include "distributed/package_files.h"
 #include "distributed/worker_head.h"
 #include "distributed/worker_layers.h"
@@ -124,7 +125,7 @@ Result<WorkerEnd> RunWorker(Link* link, const WorkerOptions& options) {
       try {
         loaded = worker.Load(reader.GetText());
       } catch (const std::bad_alloc&) {
-        loaded = Fail(ErrorCode::kIo, "not enough memory for its part of the model");
+        loaded = tl::unexpected<Error>(OutOfMemory("its part of the model"));
       }
       has_model = loaded.has_value();
       HW_TRY_VOID(Reply(link, loaded, {}));

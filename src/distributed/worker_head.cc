@@ -4,6 +4,8 @@
 #include <array>
 #include <new>
 
+#include "base/exhaustion.h"
+
 namespace headway::distributed {
 namespace {
 
@@ -25,7 +27,7 @@ Result<void> WorkerHead::Answer(Work work, Reader* reader) {
       done = Search(work, reader, &reply);
     }
   } catch (const std::bad_alloc&) {
-    done = Fail(ErrorCode::kIo, "not enough memory for its part of the head");
+    done = tl::unexpected<Error>(OutOfMemory("its part of the head"));
   }
   if (!done) {
     reply = Writer();

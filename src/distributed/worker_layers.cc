@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/exhaustion.h"
+
 namespace headway::distributed {
 
 void WorkerLayers::Add(std::unique_ptr<LoadedLayerShard> shard) {
@@ -123,7 +125,7 @@ Result<void> WorkerLayers::Run(Reader* reader) {
       if (done && step.error.empty()) done = RunShards(&step);
     }
   } catch (const std::bad_alloc&) {
-    done = Fail(ErrorCode::kIo, "not enough memory for its layers");
+    done = tl::unexpected<Error>(OutOfMemory("its layers"));
   }
   if (!done && step.error.empty()) step.error = link_.MyName() + ": " + done.error().message;
   if (static_cast<size_t>(step.end) > shards_here_.end)

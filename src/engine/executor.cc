@@ -302,7 +302,6 @@ Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink
   const int64_t most =
       logits_or_null == nullptr ? layers_.MaxStep() : std::min(layers_.MaxStep(), kLogitsStates);
   const int64_t D = pipeline_->model().hidden_size;
-  const auto V = static_cast<size_t>(pipeline_->model().vocab_size);
   sequence->BeginReading(length, "prefill");
   while (sequence->NumPending() > 0) {
     HW_TRY_VOID(sequence->CheckCancelled());
@@ -312,13 +311,25 @@ Result<void> Executor::Read(Sequence* sequence, int64_t length, const LogitsSink
     HW_TRY_VOID(layers_.Run({&row, 1}, sequence->Uncounted()));
     HW_TRY_VOID(layers_.CheckFinite(0, count, first));
     sequence->CommitTokens(count, layers_.Hidden() + (count - 1) * D);
-    if (states_or_null != nullptr)
-      (*states_or_null)(first, {layers_.Hidden(), static_cast<size_t>(count * D)});
-    if (logits_or_null == nullptr) continue;
+    const std::span<const float> states(layers_.Hidden(), static_cast<size_t>(count * D));
+    if (states_or_null != nullptr) (*states_or_null)(first, states);
+    if (logits_or_null != nullptr) HW_TRY_VOID(LogitsOf(states, first, sequence, *logits_or_null));
+  }
+  return {};
+}
+
+Result<void> Executor::LogitsOf(std::span<const float> states, int64_t first_position,
+                                Sequence* sequence, const LogitsSink& sink) {
+  const int64_t D = pipeline_->model().hidden_size;
+  const auto V = static_cast<size_t>(pipeline_->model().vocab_size);
+  const int64_t num_states = static_cast<int64_t>(states.size()) / D;
+  for (int64_t first = 0; first < num_states; first += kLogitsStates) {
+    const int64_t count = std::min(kLogitsStates, num_states - first);
+    const int64_t position = first_position + first;
     HW_TRY(const std::span<float> logits,
-           head_->Logits(layers_.Hidden(), count, first, sequence->Uncounted()));
+           head_->Logits(states.data() + first * D, count, position, sequence->Uncounted()));
     for (int64_t t = 0; t < count; ++t)
-      (*logits_or_null)(first + t, logits.subspan(static_cast<size_t>(t) * V, V));
+      sink(position + t, logits.subspan(static_cast<size_t>(t) * V, V));
   }
   return {};
 }

@@ -73,6 +73,10 @@ class Executor {
   Result<void> Read(Sequence* sequence, int64_t length, const LogitsSink* logits_or_null,
                     const StatesSink* states_or_null = nullptr);
 
+  // Hands the logits of `states` [T, D], of the sequence's positions from `first_position` on, to
+  // the sink, in order. Errors: kCorrupt, kIo.
+  Result<void> LogitsOf(std::span<const float> states, int64_t first_position, Sequence* sequence,
+                        const LogitsSink& sink);
   // The logits [V] of the sequence's last hidden state, which there is; valid until the next call.
   Result<std::span<const float>> Logits(Sequence* sequence);
   // Errors: kUnsupported, when the head gives best tokens only: `otherwise` is what it can serve.

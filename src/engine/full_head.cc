@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/exhaustion.h"
 #include "sampling/penalties.h"
 
 namespace headway {
@@ -238,11 +239,14 @@ Result<void> FullHead::Project(const float* hidden, int64_t num_states,
                                Counters* counters) noexcept {
   HW_CHECK(num_states >= 1 && num_states <= max_states_, "a head step of at most MaxStates");
   const uint64_t start = NowNs();
-  Result<void> done = needed_ids_.empty() ? ProjectAll(hidden, num_states, counters)
-                                          : ProjectNeeded(hidden, num_states, counters);
+  Result<void> projected = OrOutOfMemory("the head", [&]() -> Result<void> {
+    Result<void> done = needed_ids_.empty() ? ProjectAll(hidden, num_states, counters)
+                                            : ProjectNeeded(hidden, num_states, counters);
+    if (done) return done;
+    return Prefixed(std::move(done).error(), "head " + pipeline_->Head().kind);
+  });
   counters->head_predict_ns += NowNs() - start;
-  if (done) return done;
-  return Prefixed(std::move(done).error(), "head " + pipeline_->Head().kind);
+  return projected;
 }
 
 Result<void> FullHead::ProjectAll(const float* hidden, int64_t num_states, Counters* counters) {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/exhaustion.h"
 
 namespace headway {
 namespace {
@@ -87,8 +88,10 @@ Result<void> LayerStack::Run(std::span<const LayerRow> rows, Counters* counters)
   counters->layers_ns += NowNs() - rotated;
   counters->layers_meetings += pool_->Meetings() - meetings;
   if (ran) return {};
-  const LayerShard& layers = pipeline_->manifest().layers[progress.done];
-  return Prefixed(ran.error(), fmt::format("layers [{}, {})", layers.start, layers.end));
+  return OrOutOfMemory("layers", [&]() -> Result<void> {
+    const LayerShard& layers = pipeline_->manifest().layers[progress.done];
+    return Prefixed(ran.error(), fmt::format("layers [{}, {})", layers.start, layers.end));
+  });
 }
 
 void LayerStack::Embed(float* x) noexcept {

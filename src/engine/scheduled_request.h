@@ -31,9 +31,11 @@ struct ScheduledRequest {
   bool share_prefix = true;      // may begin with keys and values that others computed
   bool want_mean_state = false;  // RequestEnd::state is the mean of all, not the last one
   bool want_all_states = false;  // RequestEnd::state has all of them; share_prefix must be off
-  bool want_progress = false;    // the sink hears how far it is
-  std::string client = {};       // those of one client take turns with those of the others
-  uint64_t deadline_ns = 0;      // of NowNs(); 0: none
+  // The sink hears of the prompt's tokens, too, with num_alternatives each; share_prefix must be off.
+  bool want_prompt_logprobs = false;
+  bool want_progress = false;  // the sink hears how far it is
+  std::string client = {};     // those of one client take turns with those of the others
+  uint64_t deadline_ns = 0;    // of NowNs(); 0: none
 };
 
 enum class EndReason {
@@ -83,12 +85,21 @@ struct NewTokens {
   const RequestProgress* progress = nullptr;   // where it is wanted
 };
 
+// A token of a prompt, after all those before it: as the model itself sees it, before sampling.
+struct PromptLogprob {
+  float logprob = 0.0F;
+  std::vector<TokenLogprob> alternatives = {};
+};
+
 // Called by the scheduler's thread between steps: must be quick, and must not call the scheduler.
 class RequestSink {
  public:
   virtual ~RequestSink() = default;
   // When reading of the prompt begins, and after each piece of it, where progress is wanted.
   virtual void OnReading(const RequestProgress&) {}
+  // Of each token of the prompt but the first, once, before the first OnTokens(), where they are
+  // wanted and there are any.
+  virtual void OnPrompt(std::vector<PromptLogprob>) {}
   // False: that was enough, the request ends.
   virtual bool OnTokens(const NewTokens& tokens) = 0;
   // The last call.
@@ -121,8 +132,10 @@ struct ScheduledEntry {
   int64_t cached_tokens = 0;
   int64_t new_tokens = 0;
   std::vector<double> state_sum = {};  // of all positions, when their mean is wanted
-  std::vector<float> states = {};      // [position, D], when all are wanted
-  int64_t told_tokens = -1;            // of the prompt, that the sink heard of
+  std::vector<float> states = {};      // [position, D], when all are wanted; else those to score
+  int64_t num_scored = 0;              // of the prompt's tokens but the first
+  std::vector<PromptLogprob> prompt_logprobs = {};
+  int64_t told_tokens = -1;  // of the prompt, that the sink heard of
   uint64_t submitted_ns = 0;
   uint64_t admitted_ns = 0;
   uint64_t first_token_ns = 0;

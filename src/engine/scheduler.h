@@ -119,6 +119,7 @@ class Scheduler {
   void PlanReads(std::span<ScheduledEntry* const> readers, bool others_decode);
   void MakeRoom();
   void EndReads();
+  Result<void> ScorePrompt(ScheduledEntry* entry);
   void EndRows();
   EndReason TakeChoices(ScheduledEntry* entry, std::span<const Sequence::Choice> choices);
   static RequestProgress ProgressOf(const ScheduledEntry& entry);

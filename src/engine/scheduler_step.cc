@@ -18,7 +18,14 @@ constexpr int64_t kMostInRow = 16;
 constexpr int64_t kTokensWithDrafts = 16;
 
 bool MustRead(const ScheduledEntry& entry) {
-  return entry.request.max_new_tokens == 0 || entry.sequence->NumPending() > kMostInRow;
+  const int64_t most_in_row = entry.request.want_prompt_logprobs ? 1 : kMostInRow;
+  return entry.request.max_new_tokens == 0 || entry.sequence->NumPending() > most_in_row;
+}
+
+// Whether tokens of the prompt are still to be told with their log-probability.
+bool MustScore(const ScheduledEntry& entry) {
+  return entry.request.want_prompt_logprobs &&
+         entry.num_scored + 1 < static_cast<int64_t>(entry.request.prompt.size());
 }
 
 void AddCounters(const Counters& from, Counters* to) {
@@ -91,7 +98,7 @@ void Scheduler::PlanReads(std::span<ScheduledEntry* const> readers, bool others_
     if (shares[i] < 1) continue;
     ScheduledEntry* const entry = readers[i];
     ReadRow read{.sequence = entry->sequence.get(), .most_tokens = shares[i]};
-    if (entry->request.want_all_states) {
+    if (entry->request.want_all_states || MustScore(*entry)) {
       read.states = [entry, D = hidden_size_](const float* hidden, int64_t num_tokens) {
         entry->states.insert(entry->states.end(), hidden, hidden + num_tokens * D);
       };
@@ -137,12 +144,34 @@ void Scheduler::EndReads() {
     ScheduledEntry* const entry = read_entries_[i];
     if (!reads_[i].outcome) {
       Finish(entry, EndReason::kFailed, reads_[i].outcome.error());
+    } else if (const auto scored = ScorePrompt(entry); !scored) {
+      Finish(entry, EndReason::kFailed, scored.error());
     } else if (entry->request.max_new_tokens == 0 && entry->sequence->NumPending() == 0) {
       Finish(entry, EndReason::kMaxTokens);
     } else {
       TellReading(entry);
     }
   }
+}
+
+// What was read of the prompt since the last time. Who had to read again has told of some already.
+Result<void> Scheduler::ScorePrompt(ScheduledEntry* entry) {
+  if (!MustScore(*entry)) return {};
+  const std::vector<int32_t>& prompt = entry->request.prompt;
+  const auto score = [&](int64_t position, std::span<const float> logits) {
+    const auto next = static_cast<size_t>(position + 1);
+    if (position != entry->num_scored || next >= prompt.size()) return;
+    ++entry->num_scored;
+    entry->prompt_logprobs.push_back(
+        {.logprob = entry->sequence->LogprobOf(logits, prompt[next]),
+         .alternatives = TopLogprobs(logits, entry->request.num_alternatives)});
+  };
+  const std::vector<float> states = std::exchange(entry->states, {});
+  const int64_t count = static_cast<int64_t>(states.size()) / hidden_size_;
+  const int64_t first = entry->sequence->NumCached() - count;
+  HW_TRY_VOID(executor_->LogitsOf(states, first, entry->sequence.get(), score));
+  if (!MustScore(*entry)) entry->sink->OnPrompt(std::move(entry->prompt_logprobs));
+  return {};
 }
 
 void Scheduler::EndRows() {

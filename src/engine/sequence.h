@@ -146,6 +146,11 @@ class Sequence {
   // What the last step's only choice was drawn from, by its logits [V] (Executor::Logits).
   sampling::Distribution DrawnFrom(std::span<const float> logits, int64_t count);
 
+  // ln softmax of `id`, by logits [V] of any position: to the bit what a choice's logprob is.
+  float LogprobOf(std::span<const float> logits, int32_t id) {
+    return rules_.sampler.Logprob(logits, id);
+  }
+
   // Of work that is no step of decoding.
   Counters* Uncounted() { return &uncounted_; }
 

@@ -182,6 +182,10 @@ kernels::ArgMax Sampler::Largest(std::span<const float> logits) {
   return best;
 }
 
+float Sampler::Logprob(std::span<const float> logits, int32_t id) {
+  return static_cast<float>(logits[static_cast<size_t>(id)] - LogNormaliser(logits));
+}
+
 // ln of the sum of exp(logit), off by at most V * 2^-40 in the sum.
 double Sampler::LogNormaliser(std::span<const float> logits) {
   const float max = Largest(logits).value;

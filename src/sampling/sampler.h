@@ -59,6 +59,9 @@ class Sampler {
   Choice Sample(std::span<float> logits, uint64_t position, std::span<const int32_t> history,
                 bool want_logprob = false, std::span<const uint64_t> mask = {}) noexcept;
 
+  // Choice::logprob of `id`, to the bit.
+  float Logprob(std::span<const float> logits, int32_t id);
+
   // What Sample() draws from, after all of its steps: softmax(l / T) over the tokens that they keep,
   // or the best one alone where T = 0. Its `count` best, and `chosen`. Modifies the logits;
   // allocates.

@@ -76,6 +76,14 @@ void AnswerSink::OnReading(const RequestProgress& progress) {
       {.index = index_, .text = {}, .tokens = {}, .end = std::nullopt, .progress = progress});
 }
 
+void AnswerSink::OnPrompt(std::vector<PromptLogprob> logprobs) {
+  queue_->Push({.index = index_,
+                .text = {},
+                .tokens = {},
+                .end = std::nullopt,
+                .prompt = std::move(logprobs)});
+}
+
 bool AnswerSink::OnTokens(const NewTokens& tokens) {
   AnswerEvent event{.index = index_, .text = {}, .tokens = {}, .end = std::nullopt};
   const std::vector<TokenFacts> facts =
@@ -162,6 +170,7 @@ Parsed<std::vector<WholeAnswer>> Collect(Answers* answers, const IsThere& is_the
   while (auto event = answers->Next(is_there)) {
     WholeAnswer& answer = whole[static_cast<size_t>(event->index)];
     answer.text += event->text;
+    if (event->IsPrompt()) answer.prompt = std::move(event->prompt);
     for (TokenText& token : event->tokens) answer.tokens.push_back(std::move(token));
     if (!event->end) continue;
     if (auto mistake = MistakeOf(event->end->request)) return Refuse(*std::move(mistake));

@@ -41,10 +41,13 @@ struct AnswerEvent {
   std::string text;
   std::vector<TokenText> tokens;
   std::optional<AnswerEnd> end;
+  // Of the prompt's tokens but the first, once, before all others, where they are wanted.
+  std::vector<PromptLogprob> prompt = {};
   // How far it is, where that is wanted: with tokens, and by itself while the prompt is read.
   std::optional<RequestProgress> progress = {};
 
   bool IsReading() const { return progress && tokens.empty() && text.empty() && !end; }
+  bool IsPrompt() const { return !prompt.empty(); }
 };
 
 // A reader that is woken for each token takes a processor from the step that makes the next one, and
@@ -83,6 +86,7 @@ class AnswerSink final : public RequestSink {
   AnswerSink(std::shared_ptr<AnswerQueue> queue, int64_t index,
              const tokenizer::Tokenizer& tokenizer, AnswerOptions options);
   void OnReading(const RequestProgress& progress) override;
+  void OnPrompt(std::vector<PromptLogprob> logprobs) override;
   bool OnTokens(const NewTokens& tokens) override;
   void OnEnd(const RequestEnd& end) override;
 
@@ -135,6 +139,7 @@ class Answers {
 // An answer as a whole.
 struct WholeAnswer {
   std::string text;
+  std::vector<PromptLogprob> prompt = {};
   std::vector<TokenText> tokens;
   AnswerEnd end;
 };

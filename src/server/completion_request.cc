@@ -38,7 +38,7 @@ Parsed<CompletionRequest> ParseOpenAiCompletion(const Json& body) {
   options.logprobs = logprobs >= 0;
   options.top_logprobs = std::max<int64_t>(logprobs, 0);
   fields.Read("echo", &request.echo);
-  if (request.echo && options.logprobs) fields.Wrong("echo", "false beside logprobs", "true");
+  options.prompt_logprobs = request.echo && options.logprobs;
   std::string suffix;
   fields.Read("suffix", &suffix);
   if (!suffix.empty()) fields.Wrong("suffix", "none (text is not filled in)", "one");

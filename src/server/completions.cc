@@ -32,34 +32,69 @@ struct TextFrame {
   }
 };
 
-// OpenAI's older form: lists side by side. `offset` is where the first token's text begins.
-Json TextLogprobs(const tokenizer::Tokenizer& tokenizer, const std::vector<TokenText>& tokens,
-                  size_t* offset) {
-  Json texts = Json::array();
-  Json logprobs = Json::array();
-  Json top = Json::array();
-  Json offsets = Json::array();
-  for (const TokenText& token : tokens) {
-    const std::string_view text = tokenizer.TokenBytes(token.id);
-    texts.push_back(text);
-    logprobs.push_back(token.logprob);
-    Json best = Json::object();
-    for (const TokenLogprob& other : token.alternatives)
-      best[std::string(tokenizer.TokenBytes(other.id))] = other.logprob;
-    top.push_back(std::move(best));
-    offsets.push_back(*offset);
-    *offset += text.size();
+// OpenAI's older form: lists side by side.
+class LogprobLists {
+ public:
+  explicit LogprobLists(const tokenizer::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  // A token whose text begins at `offset`. Null: nothing comes before it to expect it.
+  void Add(int32_t id, size_t offset, const float* logprob_or_null,
+           std::span<const TokenLogprob> alternatives) {
+    texts_.push_back(tokenizer_.TokenBytes(id));
+    offsets_.push_back(offset);
+    logprobs_.push_back(logprob_or_null == nullptr ? Json(nullptr) : Json(*logprob_or_null));
+    Json best = logprob_or_null == nullptr ? Json(nullptr) : Json::object();
+    for (const TokenLogprob& other : alternatives)
+      best[std::string(tokenizer_.TokenBytes(other.id))] = other.logprob;
+    top_.push_back(std::move(best));
   }
-  return {{"tokens", std::move(texts)},
-          {"token_logprobs", std::move(logprobs)},
-          {"top_logprobs", std::move(top)},
-          {"text_offset", std::move(offsets)}};
-}
+
+  // `offset` is where the first token's text begins.
+  void AddAnswer(std::span<const TokenText> tokens, size_t* offset) {
+    for (const TokenText& token : tokens) {
+      Add(token.id, *offset, &token.logprob, token.alternatives);
+      *offset += tokenizer_.TokenBytes(token.id).size();
+    }
+  }
+
+  // All tokens of a prompt; `logprobs` are those of its second one and of what follows.
+  void AddPrompt(std::span<const int32_t> ids, std::span<const PromptLogprob> logprobs) {
+    tokenizer::StreamDecoder decoder(tokenizer_, true);
+    size_t offset = 0;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const bool is_known = i > 0 && i <= logprobs.size();
+      const PromptLogprob* const known = is_known ? &logprobs[i - 1] : nullptr;
+      Add(ids[i], offset, known == nullptr ? nullptr : &known->logprob,
+          known == nullptr ? std::span<const TokenLogprob>() : known->alternatives);
+      offset += decoder.Push(ids[i]).size();
+    }
+  }
+
+  Json Take() {
+    return {{"tokens", std::move(texts_)},
+            {"token_logprobs", std::move(logprobs_)},
+            {"top_logprobs", std::move(top_)},
+            {"text_offset", std::move(offsets_)}};
+  }
+
+ private:
+  const tokenizer::Tokenizer& tokenizer_;
+  Json texts_ = Json::array();
+  Json logprobs_ = Json::array();
+  Json top_ = Json::array();
+  Json offsets_ = Json::array();
+};
+
+// What an answer begins with: its prompt, where that is wanted.
+struct Echo {
+  std::string text;
+  std::vector<int32_t> ids = {};  // where its tokens' log-probabilities are wanted
+};
 
 // All prompts' choices; those of one prompt follow each other.
 struct PreparedTexts {
   std::vector<ScheduledRequest> requests;
-  std::vector<std::string> echoes;  // what each answer begins with
+  std::vector<Echo> echoes;
 };
 
 Parsed<PreparedTexts> PrepareTexts(const Service& service, const CompletionRequest& request,
@@ -67,7 +102,9 @@ Parsed<PreparedTexts> PrepareTexts(const Service& service, const CompletionReque
   PreparedTexts prepared;
   for (const PromptPiece& piece : request.prompts) {
     HW_API_TRY(std::vector<int32_t> ids, EncodePiece(service.Tokens(), piece, "prompt"));
-    const std::string echo = request.echo ? PieceText(service.Tokens(), piece) : "";
+    Echo echo;
+    if (request.echo) echo.text = PieceText(service.Tokens(), piece);
+    if (request.options.prompt_logprobs) echo.ids = ids;
     HW_API_TRY(auto choices, service.PrepareChoices(std::move(ids), request.options, http));
     for (ScheduledRequest& choice : choices) {
       prepared.requests.push_back(std::move(choice));
@@ -85,18 +122,24 @@ void AddUsage(const CompletionRequest& request, const AnswerEvent& event, Usage*
 }
 
 HttpReply WholeTexts(const Service& service, const CompletionRequest& request,
-                     const TextFrame& frame, const std::vector<std::string>& echoes,
-                     Answers* answers, const HttpRequest& http) {
+                     const TextFrame& frame, const std::vector<Echo>& echoes, Answers* answers,
+                     const HttpRequest& http) {
   const auto whole = Collect(answers, http.is_there);
   if (!whole) return ErrorReply(whole.error());
   Json choices = Json::array();
   Usage usage;
   for (size_t i = 0; i < whole->size(); ++i) {
     const WholeAnswer& answer = (*whole)[i];
-    size_t offset = 0;
+    const Echo& echo = echoes[i];
+    size_t offset = echo.text.size();
     Json logprobs = nullptr;
-    if (request.options.logprobs) logprobs = TextLogprobs(service.Tokens(), answer.tokens, &offset);
-    choices.push_back({{"text", echoes[i] + answer.text},
+    if (request.options.logprobs) {
+      LogprobLists lists(service.Tokens());
+      lists.AddPrompt(echo.ids, answer.prompt);
+      lists.AddAnswer(answer.tokens, &offset);
+      logprobs = lists.Take();
+    }
+    choices.push_back({{"text", echo.text + answer.text},
                        {"index", i},
                        {"logprobs", std::move(logprobs)},
                        {"finish_reason", FinishReason(answer.end.request.reason)}});
@@ -111,30 +154,41 @@ HttpReply WholeTexts(const Service& service, const CompletionRequest& request,
 }
 
 void StreamTexts(const Service& service, const CompletionRequest& request, const TextFrame& frame,
-                 std::vector<std::string> echoes, Answers* answers, const IsThere& is_there,
+                 std::vector<Echo> echoes, Answers* answers, const IsThere& is_there,
                  StreamWriter* writer) {
   Usage usage;
-  std::vector<size_t> offsets(echoes.size(), 0);
+  std::vector<size_t> offsets;
+  for (const Echo& echo : echoes) offsets.push_back(echo.text.size());
+  std::vector<std::vector<PromptLogprob>> prompts(echoes.size());
   bool good = true;
   const auto write = [&](Json chunk) {
     if (request.options.include_usage) chunk["usage"] = nullptr;
     good = good && WriteEvent(writer, chunk);
   };
   while (good) {
-    const auto event = answers->Next(is_there);
+    auto event = answers->Next(is_there);
     if (!event) break;
     const auto index = static_cast<size_t>(event->index);
+    if (event->IsPrompt()) {  // it comes with what is chosen first
+      prompts[index] = std::move(event->prompt);
+      continue;
+    }
     if (event->IsReading()) {
       Json chunk = frame.Choice(event->index, "", nullptr, nullptr);
       AddProgress(request.options, *event, &chunk);
       write(std::move(chunk));
       continue;
     }
-    const std::string text = std::exchange(echoes[index], {}) + event->text;
-    if (!text.empty() || !event->tokens.empty()) {
+    const Echo echo = std::exchange(echoes[index], {});
+    const std::string text = echo.text + event->text;
+    if (!text.empty() || !echo.ids.empty() || !event->tokens.empty()) {
       Json logprobs = nullptr;
-      if (request.options.logprobs)
-        logprobs = TextLogprobs(service.Tokens(), event->tokens, &offsets[index]);
+      if (request.options.logprobs) {
+        LogprobLists lists(service.Tokens());
+        lists.AddPrompt(echo.ids, prompts[index]);
+        lists.AddAnswer(event->tokens, &offsets[index]);
+        logprobs = lists.Take();
+      }
       Json chunk = frame.Choice(event->index, text, std::move(logprobs), nullptr);
       AddProgress(request.options, *event, &chunk);
       write(std::move(chunk));

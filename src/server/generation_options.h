@@ -41,9 +41,10 @@ struct GenerationOptions {
   bool ignore_end = false;
   bool logprobs = false;
   int64_t top_logprobs = 0;
-  bool after_sampling = false;  // log-probabilities are those of being drawn
-  bool token_ids = false;       // tokens without what is likely
-  bool token_facts = false;     // what it took to choose each token (token_facts.h)
+  bool prompt_logprobs = false;  // of the prompt's tokens, too
+  bool after_sampling = false;   // log-probabilities are those of being drawn
+  bool token_ids = false;        // tokens without what is likely
+  bool token_facts = false;      // what it took to choose each token (token_facts.h)
   bool cache_prompt = true;
   double timeout_s = 0.0;  // 0: none
   TextForm form = {};

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -58,7 +59,7 @@ class ThreadEach final : public httplib::TaskQueue {
     };
     try {
       std::thread(run).detach();
-    } catch (const std::system_error&) {  // no more threads: this one answers, others wait
+    } catch (const std::exception&) {  // no thread, or no memory for one: here, others wait
       run();
     }
     return static_cast<Enqueued>(true);

@@ -168,7 +168,8 @@ Parsed<ScheduledRequest> Service::Prepare(std::vector<int32_t> prompt,
   request.after_sampling = options.after_sampling;
   // A grammar's text has an end, and nothing follows it.
   request.stop_at_end = !options.ignore_end || request.options.grammar != nullptr;
-  request.share_prefix = options.cache_prompt;
+  request.share_prefix = options.cache_prompt && !options.prompt_logprobs;
+  request.want_prompt_logprobs = options.prompt_logprobs;
   request.client = http.remote;
   request.want_progress = options.stream && (options.timings_per_token || options.return_progress);
   if (options.timeout_s > 0.0)

@@ -20,6 +20,17 @@ namespace headway::parity {
 namespace {
 
 std::atomic<int64_t> num_allocations{0};
+// Of num_allocations: the first that is refused, and how many are.
+std::atomic<int64_t> first_refused{0};
+std::atomic<int64_t> num_refused{0};
+
+#ifndef HW_OWN_ALLOCATOR
+bool MayAllocate() {
+  const int64_t n = num_allocations.fetch_add(1, std::memory_order_relaxed) -
+                    first_refused.load(std::memory_order_relaxed);
+  return n < 0 || n >= num_refused.load(std::memory_order_relaxed);
+}
+#endif
 
 }  // namespace
 
@@ -29,6 +40,10 @@ bool CountsAllocations() { return false; }
 bool CountsAllocations() { return true; }
 #endif
 int64_t NumAllocations() { return num_allocations.load(); }
+void RefuseAllocations(int64_t n, int64_t count) {
+  first_refused.store(num_allocations.load() + n - 1);
+  num_refused.store(count);
+}
 
 }  // namespace headway::parity
 
@@ -44,20 +59,16 @@ void* __libc_memalign(size_t alignment, size_t size);
 void __libc_free(void* memory);
 
 __attribute__((visibility("default"))) void* malloc(size_t size) {
-  headway::parity::num_allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_malloc(size);
+  return headway::parity::MayAllocate() ? __libc_malloc(size) : nullptr;
 }
 __attribute__((visibility("default"))) void* calloc(size_t count, size_t size) {
-  headway::parity::num_allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_calloc(count, size);
+  return headway::parity::MayAllocate() ? __libc_calloc(count, size) : nullptr;
 }
 __attribute__((visibility("default"))) void* realloc(void* memory, size_t size) {
-  headway::parity::num_allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_realloc(memory, size);
+  return headway::parity::MayAllocate() ? __libc_realloc(memory, size) : nullptr;
 }
 __attribute__((visibility("default"))) void* memalign(size_t alignment, size_t size) {
-  headway::parity::num_allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_memalign(alignment, size);
+  return headway::parity::MayAllocate() ? __libc_memalign(alignment, size) : nullptr;
 }
 __attribute__((visibility("default"))) void* aligned_alloc(size_t alignment, size_t size) {
   return memalign(alignment, size);

@@ -15,4 +15,8 @@ bool CountsAllocations();
 // Requests since the program began.
 int64_t NumAllocations();
 
+// From now on malloc refuses its n-th request, 1 being the next one, and those after it: `count` in
+// all.
+void RefuseAllocations(int64_t n, int64_t count);
+
 }  // namespace headway::parity

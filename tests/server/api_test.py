@@ -79,6 +79,31 @@ class Api(ServerTest):
             self.assertAlmostEqual(max(best.values()), best[token], 5)  # greedy
             self.assertAlmostEqual(best[token], logprob, 4)
 
+    def test_a_prompts_logprobs_are_those_of_the_choices(self):
+        chosen = self.complete(max_tokens=6, logprobs=2)["choices"][0]
+        ids = self.server.post("/tokenize", {"content": PROMPT, "add_special": True})["tokens"]
+        given = self.complete(prompt=ids, echo=True, max_tokens=6, logprobs=2)["choices"][0]
+        lists = given["logprobs"]
+        self.assertEqual({len(column) for column in lists.values()}, {len(ids) + 6})
+        self.assertEqual((lists["token_logprobs"][0], lists["top_logprobs"][0]), (None, None))
+        self.assertEqual(lists["token_logprobs"][len(ids):], chosen["logprobs"]["token_logprobs"])
+        for offset, token in list(zip(lists["text_offset"], lists["tokens"]))[len(ids):]:
+            self.assertEqual(given["text"][offset:offset + len(token)], token)
+        # The same text given, word for word: nothing is chosen, and all is as it was.
+        again = self.complete(prompt=PROMPT + chosen["text"], echo=True, max_tokens=0, logprobs=2)["choices"][0]
+        self.assertEqual(again["text"], PROMPT + chosen["text"])
+        self.assertEqual(again["logprobs"], lists)
+        events = self.server.stream("/v1/completions", {"prompt": ids, "echo": True, "max_tokens": 6, "logprobs": 2,
+                                                        "temperature": 0, "stream": True})
+        parts = [event["choices"][0]["logprobs"] for _, event in events if event != "[DONE]"]
+        parts = [part for part in parts if part]
+        for name, column in lists.items():
+            self.assertEqual([item for part in parts for item in part[name]], column, name)
+        for text in ("", "A"):  # BOS alone, or one token more
+            one = self.complete(prompt=text or ids[:1], echo=True, max_tokens=1, logprobs=0)["choices"][0]["logprobs"]
+            self.assertIsNone(one["token_logprobs"][0])
+            self.assertTrue(all(logprob <= 0 for logprob in one["token_logprobs"][1:]))
+
     def test_logit_bias_and_grammar(self):
         ids = self.server.post("/tokenize", {"content": " dragon"})["tokens"]
         forced = self.complete(max_tokens=3, logit_bias={str(ids[0]): 1000})["choices"][0]["text"]

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 #include "base/check.h"
 
@@ -36,7 +37,10 @@ std::shared_ptr<T[]> BufferPool::Take(int64_t count, Free<T> BufferPool::*list) 
   }
   auto give_back = [pool = weak_from_this(), list, count](T* pointer) {
     std::unique_ptr<T[]> owned(pointer);
-    if (const auto alive = pool.lock()) (alive.get()->*list)[count].push_back(std::move(owned));
+    try {
+      if (const auto alive = pool.lock()) (alive.get()->*list)[count].push_back(std::move(owned));
+    } catch (const std::bad_alloc&) {  // no memory to keep it: then it is freed
+    }
   };
   return std::shared_ptr<T[]>(buffer.release(), std::move(give_back));
 }

@@ -5,6 +5,7 @@
 
 #include "coreml_model.pb.h"
 #include "device/coreml/package/proto/decode_value.h"
+#include "device/coreml/package/proto/message_holder.h"
 #include "device/coreml/package/proto/model_proto.h"
 #include "device/coreml/package/type_numbers.h"
 
@@ -186,23 +187,23 @@ Result<Model> DecodeModel(std::span<const std::byte> bytes) {
   }
   const google::protobuf::LogSilencer
       silence;  // damage is our error to report, not a line on stderr
-  pb::Model message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  proto::MessageHolder<pb::Model> message;
+  if (!message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return Corrupt(
         fmt::format("model.mlmodel: expected a protobuf message, found {} bytes that do not parse "
                     "(truncated or damaged)",
                     bytes.size()));
   }
-  if (!message.has_ml_program()) {
+  if (!message->has_ml_program()) {
     return Fail(ErrorCode::kUnsupported,
                 "model.mlmodel: expected an ML Program, found another model type or none");
   }
   Model model;
-  model.specification_version = message.specification_version();
-  if (Result<void> described = DecodeDescription(message.description(), &model); !described) {
+  model.specification_version = message->specification_version();
+  if (Result<void> described = DecodeDescription(message->description(), &model); !described) {
     return Prefixed(std::move(described).error(), "model.mlmodel");
   }
-  auto program = DecodeProgram(message.ml_program());
+  auto program = DecodeProgram(message->ml_program());
   if (!program) return Prefixed(std::move(program).error(), "model.mlmodel");
   model.program = *std::move(program);
   return model;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "coreml_model.pb.h"
+#include "device/coreml/package/proto/message_holder.h"
 #include "device/coreml/package/proto/model_proto.h"
 #include "device/coreml/package/type_numbers.h"
 
@@ -179,20 +180,21 @@ void EncodeProgram(const Program& program, pb::Program* out) {
 }  // namespace
 
 Result<std::string> EncodeModel(const Model& model) {
-  pb::Model message;
-  message.set_specification_version(model.specification_version);
-  EncodeDescription(model, message.mutable_description());
-  EncodeProgram(model.program, message.mutable_ml_program());
-  if (message.ByteSizeLong() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+  proto::MessageHolder<pb::Model> message;
+  message->set_specification_version(model.specification_version);
+  EncodeDescription(model, message->mutable_description());
+  EncodeProgram(model.program, message->mutable_ml_program());
+  const size_t size = message->ByteSizeLong();
+  if (size > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
     return Fail(ErrorCode::kUnsupported,
                 "model.mlmodel: expected less than 2 GB; put large constants into blobs");
   }
-  std::string bytes;
+  std::string bytes(size, '\0');  // a stream that grows would ask for memory in its destructor
   {
-    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(size));
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);  // maps in key order
-    message.SerializeToCodedStream(&coded);
+    message->SerializeToCodedStream(&coded);
   }
   return bytes;
 }
