@@ -99,7 +99,7 @@ class RequestSink {
   virtual void OnReading(const RequestProgress&) {}
   // Of each token of the prompt but the first, once, before the first OnTokens(), where they are
   // wanted and there are any.
-  virtual void OnPrompt(std::vector<PromptLogprob>) {}
+  virtual void OnPrompt(std::vector<PromptLogprob>&&) {}
   // False: that was enough, the request ends.
   virtual bool OnTokens(const NewTokens& tokens) = 0;
   // The last call.

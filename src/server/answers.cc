@@ -76,7 +76,7 @@ void AnswerSink::OnReading(const RequestProgress& progress) {
       {.index = index_, .text = {}, .tokens = {}, .end = std::nullopt, .progress = progress});
 }
 
-void AnswerSink::OnPrompt(std::vector<PromptLogprob> logprobs) {
+void AnswerSink::OnPrompt(std::vector<PromptLogprob>&& logprobs) {
   queue_->Push({.index = index_,
                 .text = {},
                 .tokens = {},

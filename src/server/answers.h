@@ -86,7 +86,7 @@ class AnswerSink final : public RequestSink {
   AnswerSink(std::shared_ptr<AnswerQueue> queue, int64_t index,
              const tokenizer::Tokenizer& tokenizer, AnswerOptions options);
   void OnReading(const RequestProgress& progress) override;
-  void OnPrompt(std::vector<PromptLogprob> logprobs) override;
+  void OnPrompt(std::vector<PromptLogprob>&& logprobs) override;
   bool OnTokens(const NewTokens& tokens) override;
   void OnEnd(const RequestEnd& end) override;
 

@@ -158,6 +158,7 @@ void StreamTexts(const Service& service, const CompletionRequest& request, const
                  StreamWriter* writer) {
   Usage usage;
   std::vector<size_t> offsets;
+  offsets.reserve(echoes.size());
   for (const Echo& echo : echoes) offsets.push_back(echo.text.size());
   std::vector<std::vector<PromptLogprob>> prompts(echoes.size());
   bool good = true;

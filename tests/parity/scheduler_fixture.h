@@ -51,7 +51,7 @@ class Listener : public RequestSink {
     const std::lock_guard lock(mutex_);
     reading_.push_back(progress);
   }
-  void OnPrompt(std::vector<PromptLogprob> logprobs) override {
+  void OnPrompt(std::vector<PromptLogprob>&& logprobs) override {
     const std::lock_guard lock(mutex_);
     EXPECT_TRUE(prompt_.empty() && answer_.tokens.empty()) << "told once, first";
     prompt_ = std::move(logprobs);
