@@ -27,6 +27,7 @@ HttpReply LlamaEmbeddings(const Service& service, const HttpRequest& request);
 HttpReply Tokenize(const Service& service, const HttpRequest& request);
 HttpReply Detokenize(const Service& service, const HttpRequest& request);
 HttpReply ApplyTemplate(const Service& service, const HttpRequest& request);
+HttpReply TokenizerInfo(const Service& service, const HttpRequest& request);
 HttpReply Props(const Service& service, const HttpRequest& request);
 HttpReply Slots(const Service& service, const HttpRequest& request);
 HttpReply Health(const Service& service, const HttpRequest& request);

@@ -45,6 +45,7 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "/tokenize", Tokenize},
     {"POST", "/detokenize", Detokenize},
     {"POST", "/apply-template", ApplyTemplate},
+    {"GET", "/tokenizer_info", TokenizerInfo},
     {"GET", "/props", Props},
     {"GET", "/slots", Slots},
     {"GET", "/metrics", Metrics},

@@ -1,4 +1,4 @@
-// What runs here: GET /health, /v1/models, /props, /slots.
+// What runs here: GET /health, /v1/models, /tokenizer_info, /props, /slots.
 
 #include <utility>
 
@@ -13,6 +13,11 @@ namespace {
 
 std::string TokenName(const Service& service, const std::optional<int32_t>& id) {
   return id ? std::string(service.Tokens().TokenBytes(*id)) : std::string();
+}
+
+std::string ChatTemplate(const Service& service) {
+  const std::string& own = service.Options().chat_template;
+  return own.empty() ? service.Tokens().vocabulary().chat_template : own;
 }
 
 }  // namespace
@@ -37,11 +42,26 @@ HttpReply ListModels(const Service& service, const HttpRequest&) {
                                              {"n_embd", config.hidden_size}}}}})}});
 }
 
+// vLLM's; EleutherAI's harness asks for it before it leaves tokenizing to the server.
+HttpReply TokenizerInfo(const Service& service, const HttpRequest&) {
+  const tokenizer::Vocabulary& vocabulary = service.Tokens().vocabulary();
+  const auto name_or_null = [&](const std::optional<int32_t>& id) {
+    return id ? Json(TokenName(service, id)) : Json(nullptr);
+  };
+  Json info = {{"tokenizer_class", "headway"},
+               {"vocab_size", service.Tokens().VocabSize()},
+               {"model_max_length", service.ContextTokens()},
+               {"bos_token", name_or_null(vocabulary.bos_id)},
+               {"eos_token", name_or_null(vocabulary.eos_id)}};
+  if (std::string text = ChatTemplate(service); !text.empty())
+    info["chat_template"] = std::move(text);
+  return JsonReply(info);
+}
+
 HttpReply Props(const Service& service, const HttpRequest&) {
   const tokenizer::Vocabulary& vocabulary = service.Tokens().vocabulary();
   const ModelSummary& summary = service.Model().summary;
   const auto defaults = ParseLlamaCompletion(WithDefaults({{"prompt", ""}}, service.Defaults()));
-  const std::string& own_template = service.Options().chat_template;
   return JsonReply(
       {{"default_generation_settings",
         {{"n_ctx", service.ContextTokens()}, {"params", GenerationSettings(defaults->options)}}},
@@ -49,7 +69,7 @@ HttpReply Props(const Service& service, const HttpRequest&) {
        {"model_alias", service.ModelName()},
        {"model_path", service.Options().model_path},
        {"modalities", {{"vision", false}, {"audio", false}}},
-       {"chat_template", own_template.empty() ? vocabulary.chat_template : own_template},
+       {"chat_template", ChatTemplate(service)},
        {"bos_token", TokenName(service, vocabulary.bos_id)},
        {"eos_token", TokenName(service, vocabulary.eos_id)},
        {"build_info", std::string("headway ") + kVersion},

@@ -1,4 +1,5 @@
-// Texts and ids: POST /tokenize, /detokenize, /apply-template.
+// Texts and ids: POST /tokenize, /detokenize, /apply-template. The first two in llama-server's
+// words ("content") and in vLLM's ("prompt").
 
 #include <fmt/format.h>
 
@@ -25,27 +26,40 @@ HttpReply Tokenize(const Service& service, const HttpRequest& http) {
   const auto body = ParseJsonText(http.body);
   if (!body) return ErrorReply(FromError(body.error()));
   Fields fields(*body);
-  std::string content;
-  bool add_special = false;
+  const bool is_vllm = fields.Has("prompt");
+  const char* const text_field = is_vllm ? "prompt" : "content";
+  std::string text;
+  bool add_special = is_vllm;
   bool parse_special = true;
   bool with_pieces = false;
-  fields.Read("content", &content);
-  fields.Read("add_special", &add_special);
+  bool token_strings = false;
+  fields.Read(text_field, &text);
+  fields.Read(is_vllm ? "add_special_tokens" : "add_special", &add_special);
   fields.Read("parse_special", &parse_special);
   fields.Read("with_pieces", &with_pieces);
+  fields.Read("return_token_strs", &token_strings);
   if (!fields.Good()) return ErrorReply(*fields.Mistake());
-  const auto ids =
-      service.Tokens().Encode(content, {.add_bos = add_special, .parse_special = parse_special});
-  if (!ids) return ErrorReply(FromError(ids.error(), "content"));
+  const tokenizer::Tokenizer& tokenizer = service.Tokens();
+  const auto ids = tokenizer.Encode(text, {.add_bos = add_special, .parse_special = parse_special});
+  if (!ids) return ErrorReply(FromError(ids.error(), text_field));
   Json tokens = Json::array();
+  Json strings = Json::array();
   for (const int32_t id : *ids) {
+    const std::string_view bytes = tokenizer.TokenBytes(id);
+    if (token_strings) strings.push_back(bytes);
     if (with_pieces) {
-      tokens.push_back({{"id", id}, {"piece", PieceOf(service.Tokens().TokenBytes(id))}});
+      tokens.push_back({{"id", id}, {"piece", PieceOf(bytes)}});
     } else {
       tokens.push_back(id);
     }
   }
-  return JsonReply({{"tokens", std::move(tokens)}});
+  Json reply = {{"tokens", std::move(tokens)}};
+  if (is_vllm) {
+    reply["count"] = ids->size();
+    reply["max_model_len"] = service.ContextTokens();
+    reply["token_strs"] = token_strings ? std::move(strings) : Json(nullptr);
+  }
+  return JsonReply(reply);
 }
 
 HttpReply Detokenize(const Service& service, const HttpRequest& http) {
@@ -66,7 +80,8 @@ HttpReply Detokenize(const Service& service, const HttpRequest& http) {
     }
     ids.push_back(static_cast<int32_t>(number));
   }
-  return JsonReply({{"content", service.Tokens().Decode(ids, true)}});
+  const std::string text = service.Tokens().Decode(ids, true);
+  return JsonReply({{"content", text}, {"prompt", text}});
 }
 
 HttpReply ApplyTemplate(const Service& service, const HttpRequest& http) {

@@ -144,6 +144,22 @@ class Api(ServerTest):
         joined = b"".join(p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in pieces)
         self.assertEqual(joined.decode(), text)
 
+    def test_tokens_in_the_words_of_vllm(self):
+        text = "The fox said: \u00fcber \U0001f98a!"
+        answer = self.server.post("/tokenize", {"prompt": text})
+        plain = self.server.post("/tokenize", {"prompt": text, "add_special_tokens": False, "return_token_strs": True})
+        self.assertEqual(plain["tokens"], self.server.post("/tokenize", {"content": text})["tokens"])
+        self.assertEqual(answer["tokens"],
+                         self.server.post("/tokenize", {"content": text, "add_special": True})["tokens"])
+        self.assertEqual((plain["count"], len(plain["token_strs"])), (len(plain["tokens"]),) * 2)
+        self.assertEqual(plain["token_strs"][0], "The")
+        self.assertEqual(self.server.post("/detokenize", {"tokens": plain["tokens"]})["prompt"], text)
+        info = self.server.get("/tokenizer_info")
+        props = self.server.get("/props")
+        self.assertEqual((info["eos_token"], info["chat_template"]), (props["eos_token"], props["chat_template"]))
+        self.assertEqual(info["model_max_length"], answer["max_model_len"])
+        self.refused("/tokenize", {"prompt": 3}, param="prompt")
+
     def test_llama_completion(self):
         body = {"prompt": PROMPT, "n_predict": 6, "temperature": 0, "return_tokens": True}
         answer = self.server.post("/completion", body)
