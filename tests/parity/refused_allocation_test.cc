@@ -17,6 +17,7 @@
 #include "device/coreml/ir/builder.h"
 #include "device/coreml/package/proto/model_proto.h"
 #include "model_fixture.h"
+#include "scheduler_fixture.h"
 
 namespace headway::parity {
 namespace {
@@ -111,6 +112,39 @@ TEST(RefusedAllocation, OfPackingAndDecoding_IsAnErrorOrAnException) {
       EXPECT_GT(RefuseRequests(100, decode), 1000) << device << " " << head;
     }
   }
+}
+
+// Nobody waits for ever: whoever could not be served is told, or the process ends with its message.
+TEST(RefusedAllocation, OfAScheduler_IsAnEndOfTheRequestOrOfTheProcess) {
+  if (!CountsAllocations()) GTEST_SKIP() << "a sanitizer brings its own allocator";
+  const TestModel model("tiny-phi", "q4_k_m");
+  const std::string package = model.Pack("2", {"full:2"});
+  const auto serve = [&] {
+    EngineOptions options;
+    options.threads = 2;
+    const auto opened = OpenPackage(package, options);
+    if (!opened) return false;
+    SchedulerOptions limits{.most_rows = 4, .prompt_tokens_a_step = 16, .kv_tokens = 120};
+    limits.context_tokens = kContext;
+    auto scheduler = Scheduler::Start((*opened)->executor, *(*opened)->pipeline, limits);
+    if (!scheduler) return false;
+    std::vector<std::shared_ptr<Listener>> listeners;
+    for (const int64_t length : {20, 50, 30}) {
+      ScheduledRequest request;
+      request.prompt = TestIds(length, kVocab);
+      request.max_new_tokens = 20;
+      request.most_drafts = 4;
+      listeners.push_back(std::make_shared<Listener>());
+      RequestHandle handle;
+      if ((*scheduler)->Submit(request, listeners.back(), &handle) != SubmitOutcome::kAccepted)
+        return false;
+    }
+    bool all = true;
+    for (const auto& listener : listeners)
+      all = listener->Wait().reason != EndReason::kFailed && all;
+    return all;
+  };
+  EXPECT_GT(RefuseRequests(60, serve), 500);
 }
 
 }  // namespace
