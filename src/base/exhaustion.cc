@@ -15,8 +15,8 @@ std::terminate_handler others = nullptr;
   try {
     if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
   } catch (const std::bad_alloc&) {
-    // It ends the same way whether or not anyone can read this.
-    if (::write(STDERR_FILENO, kOutOfMemory.data(), kOutOfMemory.size()) < 0) ::_exit(2);
+    [[maybe_unused]] const ssize_t written =
+        ::write(STDERR_FILENO, kOutOfMemory.data(), kOutOfMemory.size());
     ::_exit(2);
   } catch (...) {  // for those who were there before
   }

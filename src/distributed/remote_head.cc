@@ -1,7 +1,6 @@
 #include "distributed/remote_head.h"
 
 #include <algorithm>
-#include <new>
 
 #include "base/exhaustion.h"
 #include "distributed/remote_search.h"
@@ -103,7 +102,7 @@ Result<void> HeadGroup::Run(std::span<const Request> requests, const HeadShardDo
 
 Result<void> HeadGroup::FindBest(const float* hidden, std::span<const BestQuery> queries,
                                  std::span<BestOfHead> best) noexcept {
-  try {
+  return OrOutOfMemory("the head", [&]() -> Result<void> {
     const size_t size = queries.size() * static_cast<size_t>(model_.hidden_size);
     for (size_t t = 0; t < queries.size(); ++t) best[t] = {};
     const auto enter = [&](std::span<const BestOfHead> found) {
@@ -130,9 +129,7 @@ Result<void> HeadGroup::FindBest(const float* hidden, std::span<const BestQuery>
           enter(found);
           return true;
         });
-  } catch (const std::bad_alloc&) {
-    return tl::unexpected<Error>(OutOfMemory("the head"));
-  }
+  });
 }
 
 std::unique_ptr<lmhead::RowSearch> HeadGroup::NewSearch(int64_t max_states) {
@@ -150,7 +147,7 @@ Result<void> PlacedHead::Run(const StepArgs& args) noexcept {
 
 Result<void> PlacedHead::RunHead(std::span<const HeadRun> runs,
                                  const HeadShardDone& done) noexcept {
-  try {
+  return OrOutOfMemory("the head", [&]() -> Result<void> {
     if (group_ == nullptr) {
       std::vector<HeadRun> here(runs.begin(), runs.end());
       for (HeadRun& run : here) run.shard = static_cast<PlacedHead*>(run.shard)->here_.get();
@@ -164,9 +161,7 @@ Result<void> PlacedHead::RunHead(std::span<const HeadRun> runs,
                           .num_blocks = run.shard->Interface().NumBlocks()});
     }
     return group_->Run(requests, done);
-  } catch (const std::bad_alloc&) {
-    return tl::unexpected<Error>(OutOfMemory("the head"));
-  }
+  });
 }
 
 }  // namespace headway::distributed

@@ -1,6 +1,5 @@
 #include "distributed/worker.h"
 
-#include <new>
 #include <utility>
 
 #include "base/exhaustion.h"
@@ -121,12 +120,8 @@ Result<WorkerEnd> RunWorker(Link* link, const WorkerOptions& options) {
     const auto work = reader.Get<Work>();
     if (work == Work::kStop) return WorkerEnd{.had_work = reader.GetText().empty() && has_model};
     if (work == Work::kAssign) {
-      Result<void> loaded;
-      try {
-        loaded = worker.Load(reader.GetText());
-      } catch (const std::bad_alloc&) {
-        loaded = tl::unexpected<Error>(OutOfMemory("its part of the model"));
-      }
+      const Result<void> loaded =
+          OrOutOfMemory("its part of the model", [&] { return worker.Load(reader.GetText()); });
       has_model = loaded.has_value();
       HW_TRY_VOID(Reply(link, loaded, {}));
       continue;

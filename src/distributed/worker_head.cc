@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <new>
 
 #include "base/exhaustion.h"
 
@@ -16,19 +15,12 @@ tl::unexpected<Error> Damaged() { return Fail(ErrorCode::kIo, "the head: the mes
 Result<void> WorkerHead::Answer(Work work, Reader* reader) {
   Writer reply;
   reply.PutText("");  // no error
-  Result<void> done;
-  try {
+  const Result<void> done = OrOutOfMemory("its part of the head", [&] {
     const OneExchange one(work == Work::kDecide ? Others() : nullptr);
-    if (work == Work::kBest) {
-      done = Best(reader, &reply);
-    } else if (work == Work::kLogits) {
-      done = Logits(reader, &reply);
-    } else {
-      done = Search(work, reader, &reply);
-    }
-  } catch (const std::bad_alloc&) {
-    done = tl::unexpected<Error>(OutOfMemory("its part of the head"));
-  }
+    if (work == Work::kBest) return Best(reader, &reply);
+    if (work == Work::kLogits) return Logits(reader, &reply);
+    return Search(work, reader, &reply);
+  });
   if (!done) {
     reply = Writer();
     reply.PutText(link_.MyName() + ": " + done.error().message);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "base/exhaustion.h"
 
@@ -113,20 +112,15 @@ Result<void> WorkerLayers::RunShards(Step* step) {
 
 Result<void> WorkerLayers::Run(Reader* reader) {
   Step step;
-  Result<void> done;
-  try {
-    if (!step.Decode(reader)) {
-      done = Fail(ErrorCode::kIo, "a step: the message is damaged");
-    } else {
-      for (const StateChange& change : step.changes) {
-        const Result<void> changed = Change(change);
-        if (done && !changed) done = changed;
-      }
-      if (done && step.error.empty()) done = RunShards(&step);
+  const Result<void> done = OrOutOfMemory("its layers", [&]() -> Result<void> {
+    if (!step.Decode(reader)) return Fail(ErrorCode::kIo, "a step: the message is damaged");
+    Result<void> changes;
+    for (const StateChange& change : step.changes) {
+      const Result<void> changed = Change(change);
+      if (changes && !changed) changes = changed;
     }
-  } catch (const std::bad_alloc&) {
-    done = tl::unexpected<Error>(OutOfMemory("its layers"));
-  }
+    return changes && step.error.empty() ? RunShards(&step) : changes;
+  });
   if (!done && step.error.empty()) step.error = link_.MyName() + ": " + done.error().message;
   if (static_cast<size_t>(step.end) > shards_here_.end)
     return link_.Send(link_.Rank() + 1, Channel::kWork, step.Encode());
